@@ -1,0 +1,11 @@
+"""Learns to anonymize faces in videos while actions stay detectable."""
+
+from .compat import make_stack_importable
+from .version import __version__
+
+# Before anything imports mmaction: today's releases of the stack refuse each other.
+make_stack_importable()
+
+from . import registry  # noqa: E402
+
+__all__ = ['__version__', 'registry']

@@ -1,0 +1,34 @@
+"""mmanon's registries: children of mmengine's under the scope ``mmanon``.
+
+A component is named ``mmanon.<Class>`` in any OpenMMLab config. The modules named in
+``locations`` are imported when the first component is looked up, not before.
+"""
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+__all__ = [
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'METRICS',
+    'MODELS',
+    'TRANSFORMS',
+]
+
+
+def _child(name: str, parent: Registry, location: str) -> Registry:
+    return Registry(name, parent=parent, scope='mmanon', locations=[location])
+
+
+MODELS = _child('model', MMENGINE_MODELS, 'mmanon.models')
+DATASETS = _child('dataset', MMENGINE_DATASETS, 'mmanon.datasets')
+DATA_SAMPLERS = _child('data sampler', MMENGINE_DATA_SAMPLERS, 'mmanon.datasets')
+TRANSFORMS = _child('transform', MMENGINE_TRANSFORMS, 'mmanon.datasets')
+HOOKS = _child('hook', MMENGINE_HOOKS, 'mmanon.engine')
+METRICS = _child('metric', MMENGINE_METRICS, 'mmanon.evaluation')
