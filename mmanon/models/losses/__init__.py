@@ -1,0 +1,13 @@
+from .adversarial import (
+    AdversarialLoss,
+    EmbeddingSimilarityLoss,
+    NegatedClassifierLoss,
+    UniformTargetLoss,
+)
+
+__all__ = [
+    'AdversarialLoss',
+    'EmbeddingSimilarityLoss',
+    'NegatedClassifierLoss',
+    'UniformTargetLoss',
+]

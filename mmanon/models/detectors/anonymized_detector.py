@@ -1,0 +1,350 @@
+"""A detector that sees faces only as a modifier redraws them."""
+
+import logging
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapperDict
+from torch import Tensor, nn
+
+from mmanon.models.face_crops import (
+    crop_faces,
+    paste_faces,
+    square_boxes,
+    widest_feather,
+)
+from mmanon.registry import MODELS
+
+from .phase import JOINT, Phase
+from .pixel_range import PixelRange
+
+
+@MODELS.register_module()
+class AnonymizedDetector(BaseModel):
+    """Any detector, seen through a modifier, and the game that trains both.
+
+    ``forward`` answers in each mode as the wrapped detector does. Before that, every
+    face named by the data samples' ``faces`` is cut out, redrawn by the modifier and
+    put back. ``train_step`` plays ``min over M, A; max over D: L_det + L_adv + L_l1``
+    (Ren et al., ECCV 2018): discriminator first, then modifier and detector together.
+
+    Args:
+        detector (nn.Module or dict): A detector of mmaction2 or mmdet, or its config.
+        modifier (nn.Module or dict): M.
+        discriminator (nn.Module or dict, optional): D; needed to train M.
+        adversarial_loss (nn.Module or dict, optional): What M minimizes against D.
+            Defaults to the paper's :class:`NegatedClassifierLoss`.
+        structure_loss (nn.Module or dict, optional): A loss of (modified, original)
+            faces that M minimizes beside. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
+        crop_size (int): S, the side of a face crop in pixels. Defaults to 256.
+        margin (float): By how much of its side a face box is enlarged on each side.
+            Defaults to 0.6.
+        feather (float): Width of the band in which a crop fades into the frame, as a
+            fraction of the crop's side. Defaults to 0.1.
+        ema (dict, optional): Config of mmengine's averaged model, such as
+            ``dict(type='ExponentialMovingAverage', momentum=0.001)``, to predict with
+            an average of M.
+
+    Raises:
+        ValueError: When the feather would show part of the face box.
+        TypeError: When the detector's preprocessor cannot be inverted.
+    """
+
+    def __init__(
+        self,
+        detector: nn.Module | dict,
+        modifier: nn.Module | dict,
+        discriminator: nn.Module | dict | None = None,
+        adversarial_loss: nn.Module | dict | None = None,
+        structure_loss: nn.Module | dict | None = None,
+        crop_size: int = 256,
+        margin: float = 0.6,
+        feather: float = 0.1,
+        ema: dict | None = None,
+    ) -> None:
+        detector = _build(detector)
+        super().__init__(data_preprocessor=detector.data_preprocessor)
+        if margin < 0 or not 0 <= feather <= widest_feather(margin):
+            raise ValueError(
+                f'feather={feather} with margin={margin} would let part of a face show '
+                f'through: it must be in [0, {widest_feather(max(margin, 0)):.3f}]'
+            )
+        self.detector = detector
+        self.modifier = _build(modifier)
+        self.discriminator = _build(discriminator)
+        self.adversarial_loss = _build(
+            adversarial_loss or dict(type='mmanon.NegatedClassifierLoss')
+        )
+        self.structure_loss = _build(
+            structure_loss or dict(type='mmdet.L1Loss', loss_weight=10.0)
+        )
+        self.modifier_ema = _build(ema, model=self.modifier) if ema else None
+        # Covers faces as long as a learned modifier has learned nothing.
+        self._cover = _build(dict(type='mmanon.SolidMaskModifier'))
+        self._warned_of_cover = False
+        self.crop_size = crop_size
+        self.margin = margin
+        self.feather = feather
+        self.phase: Phase = JOINT
+        self._pixels = PixelRange(detector.data_preprocessor)
+        # What the networks are called through: themselves, or their data-parallel
+        # wrappers. A plain dict keeps the wrappers out of the names of the weights.
+        self.parallel: dict[str, nn.Module] = {
+            name: getattr(self, name)
+            for name in ('detector', 'modifier', 'discriminator')
+        }
+
+    def init_weights(self) -> None:
+        """Initialize all networks; the average of M starts as M."""
+        super().init_weights()
+        if self.modifier_ema is not None:
+            self.modifier_ema.module.load_state_dict(self.modifier.state_dict())
+
+    @property
+    def deployed_modifier(self) -> nn.Module:
+        """What redraws faces in prediction: M's average, M, or a plain cover.
+
+        A learned modifier without weights would pass faces through, so it is replaced
+        by a solid mask.
+        """
+        chosen = self.modifier
+        if self.modifier_ema is not None:
+            chosen = self.modifier_ema.module
+        if not chosen.is_untrained:
+            return chosen
+        if not self._warned_of_cover:
+            self._warned_of_cover = True
+            print_log(
+                f'{type(chosen).__name__} has no trained weights: faces are covered by '
+                'a solid mask instead',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return self._cover
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """Redraw all faces, then answer as the wrapped detector does.
+
+        Args:
+            inputs (Tensor): Normalized frames, (N, C, H, W), or clips,
+                (N, C, T, H, W).
+            data_samples (list): The detector's data samples; their metainfo ``faces``
+                names the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
+            mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Raises:
+            KeyError: When a data sample does not say which faces it shows.
+        """
+        modifier = self.parallel['modifier'] if mode == 'loss' else None
+        inputs, _ = self.redraw(inputs, data_samples, modifier)
+        return self.detector(inputs, data_samples, mode=mode)
+
+    def redraw(
+        self, inputs: Tensor, data_samples: list, modifier: nn.Module | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Replace every face in normalized frames by what the modifier makes of it.
+
+        Args:
+            inputs (Tensor): As for :meth:`forward`.
+            data_samples (list): As for :meth:`forward`.
+            modifier (nn.Module, optional): Defaults to :attr:`deployed_modifier`.
+
+        Returns:
+            tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
+            [-1, 1].
+        """
+        boxes = self._squares(inputs, data_samples)
+        modified = self._cut(inputs, boxes)
+        if len(boxes):
+            modified = (modifier or self.deployed_modifier)(modified)
+        return self._put_back(inputs, modified, boxes), modified
+
+    def _squares(self, inputs: Tensor, data_samples: list | None) -> Tensor:
+        if data_samples is None or any('faces' not in one for one in data_samples):
+            raise KeyError(
+                'data samples name no `faces`, so faces would pass unseen: load them '
+                'by mmanon.LoadFaces before the packing transform, as the '
+                'AdversarialAnonymizationHook does'
+            )
+        frames_per_sample = inputs.shape[2] if inputs.ndim == 5 else 1
+        boxes = []
+        for index, sample in enumerate(data_samples):
+            faces = np.asarray(sample.metainfo['faces'], dtype=np.float64).reshape(
+                -1, 5
+            )
+            faces = torch.from_numpy(faces)
+            boxes.append(
+                faces + faces.new_tensor([index * frames_per_sample] + [0] * 4)
+            )
+        return square_boxes(torch.cat(boxes), self.margin)
+
+    def _cut(self, inputs: Tensor, boxes: Tensor) -> Tensor:
+        return self._pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
+
+    def _put_back(self, inputs: Tensor, faces: Tensor, boxes: Tensor) -> Tensor:
+        faces = self._pixels.to_frames(faces.to(inputs.dtype))
+        return paste_faces(inputs, faces, boxes, self.feather)
+
+    def train_step(
+        self, data: dict, optim_wrapper: OptimWrapperDict
+    ) -> dict[str, Tensor]:
+        """One iteration of the game, as :attr:`phase` says who learns what.
+
+        Args:
+            data (dict): A batch of the detector's (``inputs``, ``data_samples``) and
+                ``faces``: a list of face batches, one for each step of the
+                discriminator, each with ``images`` (B, 3, S, S) in [-1, 1] and
+                ``labels`` (B,). M and A play with the last one.
+            optim_wrapper (OptimWrapperDict): Optimizers named ``detector``,
+                ``modifier`` and ``discriminator``.
+
+        Returns:
+            dict[str, Tensor]: Scalars to log. ``loss`` is what M and A minimized.
+        """
+        phase = self.phase
+        batch = dict(inputs=data['inputs'], data_samples=data['data_samples'])
+        batch = self.data_preprocessor(batch, True)
+        inputs, samples = batch['inputs'], batch['data_samples']
+        faces = [
+            (one['images'].to(inputs.device), one['labels'].to(inputs.device))
+            for one in data['faces']
+            if phase.needs_faces
+        ]
+        logs: dict[str, Tensor] = {}
+
+        with self._contexts(optim_wrapper, 'modifier', 'detector'):
+            modified = None
+            if phase.modifier_learns == 'game':
+                inputs, modified = self._redraw_both(inputs, samples, faces[-1][0])
+            elif phase.modifier_learns == 'reconstruction':
+                modified = self.parallel['modifier'](faces[-1][0])
+            elif phase.detector_sees_modified:
+                with torch.no_grad():
+                    inputs, _ = self.redraw(inputs, samples)
+
+        if phase.discriminator_learns != 'nothing':
+            seen = modified.detach() if phase.discriminator_learns == 'game' else None
+            for original, labels in faces[:-1]:
+                drawn = None if seen is None else self._redraw_faces(original)
+                self._discriminator_step(original, drawn, labels, optim_wrapper)
+            original, labels = faces[-1]
+            logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
+
+        with self._contexts(optim_wrapper, 'modifier', 'detector'):
+            losses = self.parallel['detector'](inputs, samples, mode='loss')
+            loss, detector_logs = self.parse_losses(losses)
+            if modified is not None:
+                original, labels = faces[-1]
+                loss_l1 = self.structure_loss(modified, original)
+                loss = loss + loss_l1
+                logs['loss_structure'] = loss_l1.detach()
+                logs['pixel_change'] = (modified - original).abs().mean().detach()
+            if phase.modifier_learns == 'game':
+                with _held_still(self.discriminator):
+                    loss_adv = self.adversarial_loss(
+                        self.discriminator, modified, original, labels
+                    )
+                loss = loss + loss_adv
+                logs['loss_adversarial'] = loss_adv.detach()
+        self._modifier_and_detector_step(loss, optim_wrapper, modified is not None)
+        detector_logs['loss'] = loss.detach()
+        return {**detector_logs, **logs}
+
+    @contextmanager
+    def _contexts(self, optim_wrapper: OptimWrapperDict, *names: str):
+        """Mixed precision, and no needless gradient synchronization."""
+        with ExitStack() as stack:
+            for name in names:
+                stack.enter_context(
+                    optim_wrapper[name].optim_context(self.parallel[name])
+                )
+            yield
+
+    def _redraw_both(
+        self, inputs: Tensor, samples: list, originals: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Redraw the faces of the clips and those of a face batch in one pass of M."""
+        boxes = self._squares(inputs, samples)
+        crops = self._cut(inputs, boxes)
+        both = self.parallel['modifier'](torch.cat([crops, originals.to(crops)]))
+        drawn, modified = both.split([len(crops), len(originals)])
+        return self._put_back(inputs, drawn, boxes), modified
+
+    @torch.no_grad()
+    def _redraw_faces(self, originals: Tensor) -> Tensor:
+        return self.modifier(originals)
+
+    def _discriminator_step(
+        self,
+        original: Tensor,
+        modified: Tensor | None,
+        labels: Tensor,
+        optim_wrapper: OptimWrapperDict,
+    ) -> dict[str, Tensor]:
+        """D learns to name original and, when given, modified faces in one pass."""
+        wrapper = optim_wrapper['discriminator']
+        kinds = ['original'] if modified is None else ['original', 'modified']
+        with self._contexts(optim_wrapper, 'discriminator'):
+            faces = original
+            if modified is not None:
+                faces = torch.cat([original, modified.to(original.dtype)])
+            answer = self.parallel['discriminator'](
+                faces, labels.repeat(len(kinds)), mode='loss'
+            )
+        logs = {}
+        # The mean over both halves, times their number, is the sum of their means.
+        loss = answer['loss'] * len(kinds)
+        logs['loss_discriminator'] = loss.detach()
+        hits = answer['logits'].detach().argmax(1).view(len(kinds), -1) == labels
+        for kind, hit in zip(kinds, hits, strict=True):
+            logs[f'acc_{kind}'] = hit.float().mean()
+        wrapper.update_params(loss)
+        self.discriminator.advance()
+        return logs
+
+    def _modifier_and_detector_step(
+        self, loss: Tensor, optim_wrapper: OptimWrapperDict, modifier_learns: bool
+    ) -> None:
+        """One backward pass for both; the detector's optimizer keeps the count."""
+        lead, follow = optim_wrapper['detector'], optim_wrapper['modifier']
+        lead.backward(lead.scale_loss(loss))
+        if not lead.should_update():
+            return
+        if modifier_learns:
+            follow.step()
+            follow.zero_grad()
+            self.modifier.record_update()
+            if self.modifier_ema is not None:
+                self.modifier_ema.update_parameters(self.modifier)
+        lead.step()
+        lead.zero_grad()
+
+
+def _build(part: nn.Module | dict | None, **kwargs: Any) -> nn.Module | None:
+    if part is None or isinstance(part, nn.Module):
+        return part
+    return MODELS.build({**part, **kwargs})
+
+
+@contextmanager
+def _held_still(discriminator: nn.Module):
+    """Let gradients through a network that neither learns nor counts."""
+    learning = [p for p in discriminator.parameters() if p.requires_grad]
+    training = discriminator.training
+    discriminator.requires_grad_(False)
+    discriminator.eval()
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+        discriminator.train(training)
