@@ -90,7 +90,7 @@ class AnonymizedDetector(BaseModel):
         self.margin = margin
         self.feather = feather
         self.phase: Phase = JOINT
-        self._pixels = PixelRange(detector.data_preprocessor)
+        self.pixels = PixelRange(detector.data_preprocessor)
         # What the networks are called through: themselves, or their data-parallel
         # wrappers. A plain dict keeps the wrappers out of the names of the weights.
         self.parallel: dict[str, nn.Module] = {
@@ -188,10 +188,10 @@ class AnonymizedDetector(BaseModel):
         return square_boxes(torch.cat(boxes), self.margin)
 
     def _cut(self, inputs: Tensor, boxes: Tensor) -> Tensor:
-        return self._pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
+        return self.pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
 
     def _put_back(self, inputs: Tensor, faces: Tensor, boxes: Tensor) -> Tensor:
-        faces = self._pixels.to_frames(faces.to(inputs.dtype))
+        faces = self.pixels.to_frames(faces.to(inputs.dtype))
         return paste_faces(inputs, faces, boxes, self.feather)
 
     def train_step(
@@ -232,12 +232,13 @@ class AnonymizedDetector(BaseModel):
                     inputs, _ = self.redraw(inputs, samples)
 
         if phase.discriminator_learns != 'nothing':
-            seen = modified.detach() if phase.discriminator_learns == 'game' else None
-            for original, labels in faces[:-1]:
-                drawn = None if seen is None else self._redraw_faces(original)
-                self._discriminator_step(original, drawn, labels, optim_wrapper)
-            original, labels = faces[-1]
-            logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
+            for index, (original, labels) in enumerate(faces, 1):
+                seen = None
+                if phase.discriminator_learns == 'game':
+                    # M has redrawn the last batch already, for its own step.
+                    known = index == len(faces) and modified is not None
+                    seen = modified.detach() if known else self._redraw_faces(original)
+                logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
 
         with self._contexts(optim_wrapper, 'modifier', 'detector'):
             losses = self.parallel['detector'](inputs, samples, mode='loss')
@@ -255,7 +256,7 @@ class AnonymizedDetector(BaseModel):
                     )
                 loss = loss + loss_adv
                 logs['loss_adversarial'] = loss_adv.detach()
-        self._modifier_and_detector_step(loss, optim_wrapper, modified is not None)
+        self._modifier_and_detector_step(loss, optim_wrapper)
         detector_logs['loss'] = loss.detach()
         return {**detector_logs, **logs}
 
@@ -264,9 +265,9 @@ class AnonymizedDetector(BaseModel):
         """Mixed precision, and no needless gradient synchronization."""
         with ExitStack() as stack:
             for name in names:
-                stack.enter_context(
-                    optim_wrapper[name].optim_context(self.parallel[name])
-                )
+                if name in optim_wrapper:
+                    part = self.parallel[name]
+                    stack.enter_context(optim_wrapper[name].optim_context(part))
             yield
 
     def _redraw_both(
@@ -312,17 +313,22 @@ class AnonymizedDetector(BaseModel):
         return logs
 
     def _modifier_and_detector_step(
-        self, loss: Tensor, optim_wrapper: OptimWrapperDict, modifier_learns: bool
+        self, loss: Tensor, optim_wrapper: OptimWrapperDict
     ) -> None:
         """One backward pass for both; the detector's optimizer keeps the count."""
-        lead, follow = optim_wrapper['detector'], optim_wrapper['modifier']
+        lead = optim_wrapper['detector']
         lead.backward(lead.scale_loss(loss))
+        follow = None
+        if 'modifier' in optim_wrapper:
+            follow = optim_wrapper['modifier']
+            follow._inner_count = lead._inner_count
         if not lead.should_update():
             return
-        if modifier_learns:
+        if follow is not None and self.phase.modifier_learns != 'nothing':
             follow.step()
             follow.zero_grad()
-            self.modifier.record_update()
+            if self.phase.modifier_learns == 'game':
+                self.modifier.record_update()
             if self.modifier_ema is not None:
                 self.modifier_ema.update_parameters(self.modifier)
         lead.step()

@@ -1,0 +1,405 @@
+"""The hook that wraps a detector and plays the adversarial game around it."""
+
+import copy
+import gc
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+from torch import nn
+
+from mmanon.datasets.face_batch import build_face_loader
+from mmanon.datasets.transforms import insert_load_faces
+from mmanon.engine.checkpoints import adapt_state_dict
+from mmanon.engine.optim_wrappers import (
+    build_discriminator_wrapper,
+    build_following_wrapper,
+)
+from mmanon.models.detectors import AnonymizedDetector, PhaseSchedule
+from mmanon.registry import DATASETS, HOOKS, MODELS
+from mmanon.version import __version__
+
+_ADAM = dict(optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999)))
+
+
+@HOOKS.register_module()
+class AdversarialAnonymizationHook(Hook):
+    """Train any detector together with a face modifier and a face discriminator.
+
+    Named in ``custom_hooks`` of an mmaction2 or mmdet config, it wraps the runner's
+    model in an :class:`AnonymizedDetector` before weights and checkpoints are loaded,
+    adds the faces of the videos to the pipelines, gives the modifier and the
+    discriminator optimizers of their own (the detector keeps its config's), feeds face
+    batches and sets the phase of the game. In testing it wraps the model alike, and
+    adds D's accuracy on original and on modified faces to the metrics.
+
+    Args:
+        modifier (dict): M, learned or hand-crafted.
+        discriminator (dict, optional): D, a :class:`FaceClassifier`. Its head's
+            ``num_classes`` is that of the faces. Without it M stays as it is and only
+            the detector learns.
+        faces (dict, optional): Face batches to train with: ``dataset`` (a config
+            without ``crop_size`` and ``margin``, which are the hook's), ``batch_size``
+            and ``num_workers``.
+        val_faces (dict, optional): The same for faces that D is asked to name in
+            validation and testing; its identities must be those of ``faces``.
+        face_table (str or dict): Face table of the videos, or one each for ``train``,
+            ``val`` and ``test``; see ``tools/detect_faces.py``.
+        adversarial_loss (dict, optional): What M minimizes against D.
+        structure_loss (dict, optional): What keeps modified faces like the originals.
+        crop_size (int): S, side of a face crop in pixels. Defaults to 256.
+        margin (float): By how much of its side a face box is enlarged on each side.
+            Defaults to 0.6.
+        feather (float): Width of the fading band, a fraction of the crop's side.
+        ema (dict, optional): Average of M to predict with.
+        optim_wrapper (dict, optional): ``modifier`` and ``discriminator``, each with
+            ``optimizer`` and optionally ``clip_grad``. Defaults to the paper's Adam.
+            Mixed precision and gradient accumulation follow the detector's.
+        param_scheduler (dict, optional): Schedules, by the same names.
+        phases (dict, optional): ``warm_up`` and ``fine_tune`` iterations; see
+            :class:`PhaseSchedule`.
+        discriminator_steps (int): Steps of D in each iteration. Defaults to 1.
+
+    Raises:
+        ValueError: When arguments contradict each other or the data.
+    """
+
+    priority = 'HIGHEST'
+
+    def __init__(
+        self,
+        modifier: dict,
+        discriminator: dict | None = None,
+        faces: dict | None = None,
+        val_faces: dict | None = None,
+        face_table: str | dict | None = None,
+        adversarial_loss: dict | None = None,
+        structure_loss: dict | None = None,
+        crop_size: int = 256,
+        margin: float = 0.6,
+        feather: float = 0.1,
+        ema: dict | None = None,
+        optim_wrapper: dict | None = None,
+        param_scheduler: dict | None = None,
+        phases: dict | None = None,
+        discriminator_steps: int = 1,
+    ) -> None:
+        if discriminator is not None and faces is None and val_faces is None:
+            raise ValueError(
+                'a discriminator learns from face batches: give '
+                '`faces=dict(dataset=..., batch_size=...)`'
+            )
+        if face_table is None:
+            raise ValueError(
+                '`face_table` must name the face table of the videos; make it by '
+                'tools/detect_faces.py'
+            )
+        if discriminator_steps < 1:
+            raise ValueError(
+                f'discriminator_steps must be at least 1, got {discriminator_steps}'
+            )
+        for name, given in (
+            ('optim_wrapper', optim_wrapper),
+            ('param_scheduler', param_scheduler),
+        ):
+            unknown = set(given or ()) - {'modifier', 'discriminator'}
+            if unknown:
+                raise ValueError(
+                    f'{name} of the hook may name `modifier` and `discriminator`, '
+                    f"not {sorted(unknown)}; the detector's stands in its config"
+                )
+        if not isinstance(face_table, dict):
+            face_table = dict(train=face_table, val=face_table, test=face_table)
+        self.face_table = face_table
+        self.faces = faces
+        self.val_faces = val_faces
+        self.model_cfg = dict(
+            modifier=modifier,
+            adversarial_loss=adversarial_loss,
+            structure_loss=structure_loss,
+            crop_size=crop_size,
+            margin=margin,
+            feather=feather,
+            ema=ema,
+        )
+        self.discriminator = discriminator
+        optim_wrapper = optim_wrapper or {}
+        self.optim_cfg = {
+            name: dict(optim_wrapper.get(name, _ADAM))
+            for name in ('modifier', 'discriminator')
+        }
+        self.scheduler_cfg = param_scheduler or {}
+        self.schedule = PhaseSchedule(**(phases or {}))
+        self.discriminator_steps = discriminator_steps
+        self._face_batches: Iterator[dict] | None = None
+        self._val_dataset = None
+
+    # Before the run: wrap.
+
+    def before_run(self, runner: Runner) -> None:
+        """Wrap the model, complete the pipelines, add optimizers and schedules."""
+        training = runner._train_loop is not None and not isinstance(
+            runner._train_loop, dict
+        )
+        self._insert_faces(runner, training)
+        self._train_dataset = self._build_faces(self.faces) if training else None
+        self._val_dataset = self._build_faces(self.val_faces, test_mode=True)
+        self._wrap(runner, training)
+        if training:
+            self._add_optimizers(runner)
+            self.schedule.at(0, runner.max_iters)
+
+    def _insert_faces(self, runner: Runner, training: bool) -> None:
+        loops = dict(train=runner._train_loop, val=runner._val_loop)
+        if not training:
+            loops['test'] = runner._test_loop
+        for stage, loop in loops.items():
+            if loop is None or isinstance(loop, dict):
+                continue
+            if self.face_table.get(stage) is None:
+                raise ValueError(f'face_table names no face table for `{stage}`')
+            insert_load_faces(loop.dataloader.dataset, self.face_table[stage])
+
+    def _build_faces(self, cfg: dict | None, **kwargs):
+        if cfg is None or self.discriminator is None:
+            return None
+        geometry = {key: self.model_cfg[key] for key in ('crop_size', 'margin')}
+        return DATASETS.build({**cfg['dataset'], **geometry, **kwargs})
+
+    def _wrap(self, runner: Runner, training: bool) -> None:
+        detector = runner.model
+        wrapper = detector if is_model_wrapper(detector) else None
+        if wrapper is not None:
+            detector = wrapper.module
+        model = AnonymizedDetector(
+            detector=detector,
+            discriminator=self._build_discriminator(),
+            **copy.deepcopy(self.model_cfg),
+        )
+        device = next(detector.parameters()).device
+        model.to(device)
+        if wrapper is not None:
+            model.parallel['detector'] = wrapper
+            for name in ('modifier', 'discriminator'):
+                part = getattr(model, name)
+                if part is not None and _learns(part) and training:
+                    model.parallel[name] = runner.wrap_model(
+                        runner.cfg.get('model_wrapper_cfg'), part
+                    )
+        runner.model = model
+        # The wrapper of a replaced model must not linger: its hooks would fire.
+        gc.collect()
+        print_log(
+            f'{type(detector).__name__} is seen through '
+            f'{type(model.modifier).__name__}'
+            + (f' against {self._names(model)}' if model.discriminator else ''),
+            logger='current',
+        )
+
+    @staticmethod
+    def _names(model: AnonymizedDetector) -> str:
+        return type(model.discriminator.backbone).__name__
+
+    def _build_discriminator(self) -> nn.Module | None:
+        datasets = [one for one in (self._train_dataset, self._val_dataset) if one]
+        if self.discriminator is None or not datasets:
+            return None
+        classes = datasets[0].metainfo['classes']
+        for other in datasets[1:]:
+            if list(other.metainfo['classes']) != list(classes):
+                odd = sorted(set(other.metainfo['classes']) ^ set(classes))
+                raise ValueError(
+                    f'val_faces must hold the identities of faces, in '
+                    f'{datasets[0].data_root} and {other.data_root}; these are in one '
+                    f'of them only: {odd[:5]}'
+                )
+        cfg = copy.deepcopy(self.discriminator)
+        cfg.setdefault('margin', self.model_cfg['margin'])
+        head = cfg.get('head')
+        if head is None:
+            raise ValueError('the discriminator names people: give it a `head`')
+        if head.setdefault('num_classes', len(classes)) != len(classes):
+            raise ValueError(
+                f'discriminator.head.num_classes={head["num_classes"]}, but '
+                f'{datasets[0].data_root} holds {len(classes)} identities; leave '
+                '`num_classes` out to take that number'
+            )
+        return MODELS.build(cfg)
+
+    def _add_optimizers(self, runner: Runner) -> None:
+        model, lead = runner.model, runner.optim_wrapper
+        if not isinstance(lead, OptimWrapper) or isinstance(lead, OptimWrapperDict):
+            raise ValueError(
+                "the detector's `optim_wrapper` must hold one optimizer, "
+                f'got {type(lead).__name__}'
+            )
+        wrappers = dict(detector=lead)
+        # A hand-crafted modifier has nothing to learn, and one without a
+        # discriminator nobody to learn from.
+        self._modifier_learns = (
+            _learns(model.modifier) and model.discriminator is not None
+        )
+        if self._modifier_learns:
+            wrappers['modifier'] = build_following_wrapper(
+                model.modifier, self.optim_cfg['modifier'], lead
+            )
+        if model.discriminator is not None:
+            wrappers['discriminator'] = build_discriminator_wrapper(
+                model.discriminator, self.optim_cfg['discriminator'], lead
+            )
+        runner.optim_wrapper = OptimWrapperDict(**wrappers)
+        schedulers = dict(detector=runner.param_schedulers or [])
+        for name in list(wrappers)[1:]:
+            schedulers[name] = runner._build_param_scheduler(
+                self.scheduler_cfg.get(name, []), wrappers[name]
+            )
+        runner.param_schedulers = schedulers
+
+    # Around checkpoints.
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Fit a plain or an anonymized detector's checkpoint to the model."""
+        holder = checkpoint if 'state_dict' in checkpoint else None
+        state = checkpoint['state_dict'] if holder else dict(checkpoint)
+        adapted = adapt_state_dict(state, runner.model.state_dict())
+        if holder is None:
+            checkpoint.clear()
+            checkpoint.update(adapted)
+        else:
+            checkpoint['state_dict'] = adapted
+        if runner._resume and 'mmanon_version' not in checkpoint.get('meta', {}):
+            raise ValueError(
+                'only a checkpoint of this hook can be resumed: this one holds a plain '
+                'detector; start from it by `load_from` without `resume`'
+            )
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Sign the checkpoint; refuse to save weights that are not finite."""
+        for name, value in checkpoint['state_dict'].items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise FloatingPointError(
+                    f'{name} is not finite: no checkpoint is saved. Lower the learning '
+                    'rate or clip gradients, and resume from the last checkpoint'
+                )
+        checkpoint['meta']['mmanon_version'] = __version__
+
+    # While training: feed and guard.
+
+    def before_train(self, runner: Runner) -> None:
+        """Open the stream of face batches where training stands."""
+        if self._train_dataset is not None:
+            self._face_batches = iter(
+                build_face_loader(
+                    self._train_dataset,
+                    batch_size=self.faces.get('batch_size', 32),
+                    num_workers=self.faces.get('num_workers', 0),
+                    seed=runner.seed,
+                    start_iteration=runner.iter * self.discriminator_steps,
+                )
+            )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Make the random numbers of an iteration its own, resumed or not."""
+        _seed_iteration(runner.seed, runner.iter)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Set the phase and add face batches to the batch."""
+        if not isinstance(data_batch, dict):
+            raise TypeError(
+                'the train dataloader gives batches of type '
+                f'{type(data_batch).__name__}; only `inputs` and `data_samples` in a '
+                'dict can be anonymized'
+            )
+        phase = self.schedule.at(runner.iter, runner.max_iters)
+        if not self._modifier_learns:
+            phase = replace(phase, modifier_learns='nothing')
+        if self._face_batches is None:
+            phase = replace(phase, discriminator_learns='nothing')
+        if phase.name != runner.model.phase.name or runner.iter == 0:
+            print_log(f'Phase of the game: {phase}', logger='current')
+        runner.model.phase = phase
+        data_batch['faces'] = []
+        if self._face_batches is not None:
+            data_batch['faces'] = [
+                next(self._face_batches) for _ in range(self.discriminator_steps)
+            ]
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Stop at a loss that is not finite, before anything is saved."""
+        names = [name for name, value in outputs.items() if torch.is_tensor(value)]
+        values = torch.stack([outputs[name].detach().float() for name in names])
+        if not values.isfinite().all():
+            wrong = [
+                name
+                for name, finite in zip(names, values.isfinite().tolist(), strict=True)
+                if not finite
+            ]
+            raise FloatingPointError(
+                f'{", ".join(wrong)} not finite at iteration {runner.iter + 1}: training '
+                'stops and these weights are not saved. Lower the learning rate, clip '
+                'gradients, or raise the weight of the structure loss (the negated '
+                'adversarial loss has no lower bound)'
+            )
+        _seed_iteration(runner.seed, runner.iter + 1)
+
+    # After validation and testing: what D can still name.
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Add D's accuracy to the metrics."""
+        self._measure(runner, metrics)
+        if runner._train_loop is not None and not isinstance(runner._train_loop, dict):
+            _seed_iteration(runner.seed, runner.iter)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Add D's accuracy to the metrics."""
+        self._measure(runner, metrics)
+
+    @torch.no_grad()
+    def _measure(self, runner: Runner, metrics: dict | None) -> None:
+        if self._val_dataset is None or metrics is None:
+            return
+        model = runner.model
+        device = next(model.detector.parameters()).device
+        original, modified, change = 0, 0, 0.0
+        discriminator = model.discriminator
+        training, _ = discriminator.training, discriminator.eval()
+        loader = torch.utils.data.DataLoader(self._val_dataset, batch_size=64)
+        for batch in loader:
+            faces, labels = batch['image'].to(device), batch['label'].to(device)
+            drawn = model.deployed_modifier(faces)
+            original += (discriminator(faces, mode='logits').argmax(1) == labels).sum()
+            modified += (discriminator(drawn, mode='logits').argmax(1) == labels).sum()
+            change += (drawn - faces).abs().mean((1, 2, 3)).sum()
+        discriminator.train(training)
+        count = len(self._val_dataset)
+        metrics['faces/acc_original'] = float(original) / count
+        metrics['faces/acc_modified'] = float(modified) / count
+        metrics['faces/pixel_change'] = float(change) / count
+        metrics['faces/num_identities'] = len(self._val_dataset.metainfo['classes'])
+
+
+def _learns(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def _seed_iteration(seed: int, iteration: int) -> None:
+    """Make all random numbers drawn from here on a function of the iteration."""
+    mixed = int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0])
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(mixed)
