@@ -1,0 +1,552 @@
+"""Face tables: the faces of every frame of a video data set, in one Parquet file.
+
+A row is one face; a frame examined without finding any is one row whose box is null; a
+frame without a row was never examined. Rows are sorted by (video, frame), so that a
+row group is found by its statistics.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mmengine.logging import MMLogger
+
+__all__ = ['FaceTable', 'FaceTableWriter', 'Faces']
+
+_VERSION = 1
+_METADATA_KEY = b'mmanon_face_table'
+_BOX = ('x1', 'y1', 'x2', 'y2')
+_SCHEMA = pa.schema(
+    [
+        pa.field('video', pa.string(), nullable=False),
+        pa.field('frame', pa.int32(), nullable=False),
+        *(pa.field(name, pa.float32()) for name in _BOX),
+        pa.field('score', pa.float32()),
+        pa.field('track', pa.int32()),
+        pa.field('landmarks', pa.list_(pa.float32(), 10)),
+    ]
+)
+_MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
+_CACHED_GROUPS = 8
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces of one frame, in fractions of the frame's width and height.
+
+    Attributes:
+        boxes: float32 (k, 4), x1, y1, x2, y2 in [0, 1] with x1 < x2 and y1 < y2.
+        scores: float32 (k,), the detector's confidence in [0, 1].
+        landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
+            on its right, the nose, and the mouth's corner on its left and its right;
+            NaN where unknown.
+        tracks: int32 (k,), the same number for one person's face all along a video;
+            -1 where unknown.
+        examined: Whether a face detector has seen the frame itself.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+    tracks: np.ndarray
+    examined: bool = True
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def none(cls) -> Faces:
+        """No face."""
+        return cls(*_empty())
+
+    @classmethod
+    def whole_frame(cls) -> Faces:
+        """One face that covers the frame, for a frame of which nothing is known."""
+        return cls(
+            np.array([[0, 0, 1, 1]], np.float32),
+            np.zeros(1, np.float32),
+            np.full((1, 5, 2), np.nan, np.float32),
+            np.full(1, -1, np.int32),
+            examined=False,
+        )
+
+
+class FaceTableWriter:
+    """Writes a face table beside its place and moves it there when it is complete.
+
+    Used as a context manager; where its block is left by an error, or the writer is
+    never closed, no table appears.
+
+    Args:
+        path: The table's file; its folder must exist.
+        detector: Name of what found the faces.
+        interval: 1 where every frame is examined, n where every n-th is.
+        rows_per_group: Rows read at once later; smaller groups make reading single
+            frames faster and the file larger.
+
+    Raises:
+        ValueError: If ``interval`` is below 1.
+        OSError: If the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        detector: str,
+        interval: int = 1,
+        rows_per_group: int = 16384,
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be at least 1, got {interval}')
+        self._path = Path(path)
+        self._part = self._path.with_name(f'{self._path.name}.{os.getpid()}.tmp')
+        self._rows_per_group = rows_per_group
+        about = {'detector': detector, 'interval': interval, 'version': _VERSION}
+        schema = _SCHEMA.with_metadata({_METADATA_KEY: json.dumps(about)})
+        self._writer = pq.ParquetWriter(self._part, schema, compression='zstd')
+        self._schema = schema
+        self._last: tuple[str, int] | None = None
+        self._rows: list[tuple] = []
+
+    def add(self, video: str, frame: int, faces: Faces) -> None:
+        """Add the faces of one examined frame; frames come sorted by (video, frame).
+
+        Args:
+            video: Path of the video or frame folder relative to the data set's root,
+                without extension.
+            frame: The number in the frame's file name, or the index from 0 in a video.
+            faces: Its faces; of length 0 where it has none.
+
+        Raises:
+            ValueError: If the frame is not behind the one added before, or a box is not
+                within the frame.
+        """
+        key = (str(video), int(frame))
+        if self._last is not None and key <= self._last:
+            raise ValueError(
+                f'frame {key} is added after {self._last}: add each frame once, sorted '
+                'by (video, frame)'
+            )
+        self._last = key
+        boxes = np.asarray(faces.boxes, np.float32).reshape(-1, 4)
+        bad = _outside(boxes)
+        if bad.any():
+            raise ValueError(
+                f'video {video!r}, frame {frame}: box {boxes[bad][0].tolist()} is not '
+                'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
+            )
+        if not len(boxes):
+            self._rows.append((*key, None, None, None, None, None, None, None))
+        for box, score, points, track in zip(
+            boxes, faces.scores, faces.landmarks, faces.tracks, strict=True
+        ):
+            points = np.asarray(points, np.float32).reshape(10)
+            self._rows.append(
+                (
+                    *key,
+                    *box.tolist(),
+                    float(score),
+                    int(track),
+                    None if np.isnan(points).any() else points.tolist(),
+                )
+            )
+        if len(self._rows) >= self._rows_per_group:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = [
+                pa.array(column, field.type)
+                for column, field in zip(
+                    zip(*self._rows, strict=True), self._schema, strict=True
+                )
+            ]
+            self._writer.write_table(
+                pa.Table.from_arrays(columns, schema=self._schema),
+                row_group_size=len(self._rows),
+            )
+            self._rows = []
+
+    def close(self) -> None:
+        """Complete the table and move it to its place."""
+        self._flush()
+        self._writer.close()
+        os.replace(self._part, self._path)
+
+    def abort(self) -> None:
+        """Leave no table."""
+        self._writer.close()
+        self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> FaceTableWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class FaceTable:
+    """Reads a face table frame by frame, holding only a few row groups in memory.
+
+    Opening it reads the file's footer. A copy sent to another process carries the path
+    alone.
+
+    Args:
+        path: The Parquet file written by ``tools/detect_faces.py``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not Parquet, lacks columns, or is not sorted; and later,
+            when rows are read, if a box is not within its frame.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._open()
+
+    def _open(self) -> None:
+        if not Path(self.path).is_file():
+            raise FileNotFoundError(
+                f'face table {self.path} does not exist; make it by '
+                f'`{_MAKE.format(self.path)}`'
+            )
+        try:
+            # Mapped, not read: many loader workers then share one copy of the file.
+            self._file = pq.ParquetFile(
+                self.path, read_dictionary=['video'], memory_map=True
+            )
+        except pa.ArrowInvalid as error:
+            raise ValueError(
+                f'{self.path} is not a Parquet file ({error}); make a face table by '
+                f'`{_MAKE.format(self.path)}`'
+            ) from error
+        self._check_schema()
+        about = (self._file.schema_arrow.metadata or {}).get(_METADATA_KEY, b'{}')
+        about = json.loads(about)
+        self.detector: str = about.get('detector', 'unknown')
+        self.interval: int = int(about.get('interval', 1))
+        if about.get('version', _VERSION) != _VERSION:
+            raise ValueError(
+                f'face table {self.path} has version {about["version"]}, this release '
+                f'reads version {_VERSION}; make it again by '
+                f'`{_MAKE.format(self.path)}`'
+            )
+        self._index_groups()
+        self._groups: OrderedDict[int, _Group] = OrderedDict()
+        self._videos: set[str] | None = None
+        self._guessed: dict[str, int] = {}
+
+    def __getstate__(self) -> dict:
+        return {'path': self.path}
+
+    def __setstate__(self, state: dict) -> None:
+        self.path = state['path']
+        self._open()
+
+    def _check_schema(self) -> None:
+        have = self._file.schema_arrow
+        missing = [name for name in _SCHEMA.names if name not in have.names]
+        if missing:
+            raise ValueError(
+                f'face table {self.path} lacks the columns {missing}; it has '
+                f'{have.names}'
+            )
+        for field in _SCHEMA:
+            got = have.field(field.name).type
+            if pa.types.is_dictionary(got):
+                got = got.value_type
+            if got != field.type and not (
+                pa.types.is_integer(field.type) and pa.types.is_integer(got)
+            ):
+                raise ValueError(
+                    f'face table {self.path}: column {field.name!r} holds {got}, it '
+                    f'must hold {field.type}'
+                )
+
+    def _index_groups(self) -> None:
+        meta = self._file.metadata
+        names = self._file.schema_arrow
+        columns = [names.get_field_index(name) for name in ('video', 'frame')]
+        self._first: list[str] = []
+        self._last: list[str] = []
+        self._frames: list[tuple[int, int]] = []
+        for i in range(meta.num_row_groups):
+            group = meta.row_group(i)
+            video, frame = (group.column(column).statistics for column in columns)
+            if not all(stats and stats.has_min_max for stats in (video, frame)):
+                raise ValueError(
+                    f'face table {self.path} has no statistics of its columns video '
+                    'and frame; write it with FaceTableWriter'
+                )
+            if self._last and video.min < self._last[-1]:
+                raise self._unsorted(video.min)
+            self._first.append(video.min)
+            self._last.append(video.max)
+            self._frames.append((frame.min, frame.max))
+
+    def _unsorted(self, video: str) -> ValueError:
+        return ValueError(
+            f'face table {self.path} is not sorted by (video, frame): see video '
+            f'{video!r}; write it with FaceTableWriter'
+        )
+
+    def _group(self, i: int) -> _Group:
+        if i in self._groups:
+            self._groups.move_to_end(i)
+        else:
+            table = self._file.read_row_group(
+                i, columns=list(_SCHEMA.names), use_threads=False
+            )
+            self._groups[i] = _Group(table, self)
+            if len(self._groups) > _CACHED_GROUPS:
+                self._groups.popitem(last=False)
+        return self._groups[i]
+
+    def _span(self, video: str) -> range:
+        """The row groups that may hold frames of ``video``."""
+        start = bisect.bisect_left(self._last, video)
+        return range(start, bisect.bisect_right(self._first, video))
+
+    def _groups_near(self, video: str, frame: int) -> list[_Group]:
+        """The row groups with frames of ``video`` within an interval of ``frame``."""
+        groups = []
+        for i in self._span(video):
+            if self._first[i] == self._last[i]:
+                first, last = self._frames[i]
+                if not first - self.interval <= frame <= last + self.interval:
+                    continue
+            group = self._group(i)
+            if video in group.videos:
+                groups.append(group)
+        return groups
+
+    def __contains__(self, video: str) -> bool:
+        """Whether any frame of ``video`` was examined."""
+        return any(
+            video == self._first[i]
+            or video == self._last[i]
+            or video in self._group(i).videos
+            for i in self._span(video)
+        )
+
+    def videos(self) -> set[str]:
+        """All videos of the table (reads one column of it, once)."""
+        if self._videos is None:
+            self._videos = set()
+            for i in range(self._file.num_row_groups):
+                column = self._file.read_row_group(i, columns=['video'])['video']
+                self._videos.update(column.unique().to_pylist())
+        return self._videos
+
+    def check(self, videos: Iterable[str]) -> None:
+        """Make sure that all ``videos`` are in the table.
+
+        Raises:
+            KeyError: If some are not; names the first few and their number.
+        """
+        missing = sorted(set(videos) - self.videos())
+        if missing:
+            raise KeyError(self._missing_message(missing))
+
+    def _missing_message(self, missing: list[str]) -> str:
+        there = sorted(self.videos())
+        return (
+            f'face table {self.path} lacks {len(missing)} video(s): '
+            f'{", ".join(missing[:5])}{" …" if len(missing) > 5 else ""}; it has '
+            f'{len(there)}: {", ".join(there[:3])}{" …" if len(there) > 3 else ""}. '
+            'A video is named by its path relative to the folder given as DATA_ROOT, '
+            f'without extension. Make the table by `{_MAKE.format(self.path)}`'
+        )
+
+    def lookup(self, video: str, frame: int) -> Faces:
+        """Return the faces of one frame.
+
+        A frame that was never examined lies, in a table of interval n > 1, between two
+        examined ones at most n away: it gets the faces of both, and one box enclosing
+        both for a face that is tracked from one to the other. Any other such frame gets
+        one face that covers it all, with a warning for the first one of a video.
+
+        Args:
+            video: Path of the video or frame folder relative to the data set's root,
+                without extension.
+            frame: The number in the frame's file name, or the index from 0 in a video.
+
+        Returns:
+            The faces; of length 0 where the frame was examined and has none.
+
+        Raises:
+            KeyError: If the table has no frame of ``video``.
+            ValueError: If the table holds a box that is not within its frame.
+        """
+        if video not in self:
+            raise KeyError(self._missing_message([video]))
+        groups = self._groups_near(video, frame)
+        found = [group.faces(video, frame) for group in groups]
+        found = [faces for faces in found if faces is not None]
+        if found:
+            return _concatenate(found)
+        if self.interval > 1 and groups:
+            frames = np.concatenate([group.frames_of(video) for group in groups])
+            before, after = frames[frames < frame], frames[frames > frame]
+            if (
+                len(before)
+                and len(after)
+                and frame - before[-1] <= self.interval
+                and after[0] - frame <= self.interval
+            ):
+                return _between(
+                    self.lookup(video, int(before[-1])),
+                    self.lookup(video, int(after[0])),
+                )
+        self._guessed[video] = self._guessed.get(video, 0) + 1
+        if self._guessed[video] == 1:
+            MMLogger.get_current_instance().warning(
+                f'face table {self.path}: frame {frame} of video {video!r} was never '
+                'examined; it is covered as a whole, like every other such frame of '
+                'this video'
+            )
+        return Faces.whole_frame()
+
+
+class _Group:
+    """The rows of one row group as arrays, with the bounds of each video."""
+
+    def __init__(self, table: pa.Table, owner: FaceTable) -> None:
+        column = table['video'].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = column.chunk(0)
+        if table.num_rows and (column.null_count or table['frame'].null_count):
+            raise ValueError(f'face table {owner.path} has rows without video or frame')
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        codes = column.indices.to_numpy()
+        names = column.dictionary.to_pylist()
+        self.frames = table['frame'].to_numpy().astype(np.int64)
+        starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        stops = np.append(starts[1:], len(codes))
+        self.videos = {
+            names[codes[start]]: slice(int(start), int(stop))
+            for start, stop in zip(starts, stops, strict=True)
+        }
+        order = [names[codes[start]] for start in starts]
+        for previous, video in zip(order, order[1:], strict=False):
+            if previous >= video:
+                raise owner._unsorted(video)
+        for video, rows in self.videos.items():
+            if (np.diff(self.frames[rows]) < 0).any():
+                raise owner._unsorted(video)
+
+        null = np.stack([table[n].is_null().to_numpy() for n in _BOX], 1)
+        boxes = [table[n].fill_null(0).to_numpy() for n in _BOX]
+        self.boxes = np.stack(boxes, 1).astype(np.float32)
+        self.found = ~null.all(1)
+        bad = self.found & (null.any(1) | _outside(self.boxes))
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            video = names[codes[row]]
+            raise ValueError(
+                f'face table {owner.path}: video {video!r}, frame {self.frames[row]}: '
+                f'box {table.select(_BOX).slice(row, 1).to_pylist()[0]} is not '
+                'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
+            )
+        self.scores = table['score'].fill_null(0).to_numpy().astype(np.float32)
+        self.tracks = table['track'].fill_null(-1).to_numpy().astype(np.int32)
+        points = table['landmarks'].combine_chunks()
+        if isinstance(points, pa.ChunkedArray):
+            points = points.chunk(0)
+        known = points.is_valid().to_numpy(zero_copy_only=False)
+        self.landmarks = np.full((len(codes), 5, 2), np.nan, np.float32)
+        # flatten() leaves the null lists out.
+        values = points.flatten().to_numpy(zero_copy_only=False)
+        self.landmarks[known] = values.reshape(-1, 5, 2)
+
+    def frames_of(self, video: str) -> np.ndarray:
+        """The examined frames of a video in this group, ascending."""
+        return np.unique(self.frames[self.videos[video]])
+
+    def faces(self, video: str, frame: int) -> Faces | None:
+        """The faces of a frame; None where it has no row in this group."""
+        rows = self.videos[video]
+        frames = self.frames[rows]
+        start, stop = np.searchsorted(frames, [frame, frame + 1]) + rows.start
+        if start == stop:
+            return None
+        kept = np.flatnonzero(self.found[start:stop]) + start
+        return Faces(
+            self.boxes[kept], self.scores[kept], self.landmarks[kept], self.tracks[kept]
+        )
+
+
+def _empty() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return (
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros((0, 5, 2), np.float32),
+        np.zeros(0, np.int32),
+    )
+
+
+def _outside(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes (k, 4) are not x1 < x2, y1 < y2 within [0, 1]; NaN counts as such."""
+    inside = ((boxes >= 0) & (boxes <= 1)).all(1)
+    return ~(inside & (boxes[:, 2:] > boxes[:, :2]).all(1))
+
+
+def _concatenate(parts: list[Faces]) -> Faces:
+    return Faces(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+        np.concatenate([part.tracks for part in parts]),
+    )
+
+
+def _between(before: Faces, after: Faces) -> Faces:
+    """Faces of both frames; those of one track as one box that encloses both."""
+    boxes = list(before.boxes) + list(after.boxes)
+    scores = list(before.scores) + list(after.scores)
+    tracks = list(before.tracks) + list(after.tracks)
+    kept: dict[int, int] = {}
+    dropped = set()
+    for i, track in enumerate(tracks):
+        if track < 0:
+            continue
+        if track in kept:
+            first = boxes[kept[track]]
+            boxes[kept[track]] = np.concatenate(
+                [
+                    np.minimum(first[:2], boxes[i][:2]),
+                    np.maximum(first[2:], boxes[i][2:]),
+                ]
+            )
+            dropped.add(i)
+        else:
+            kept[track] = i
+    rest = [i for i in range(len(boxes)) if i not in dropped]
+    if not rest:
+        return Faces(*_empty(), examined=False)
+    return Faces(
+        np.stack([boxes[i] for i in rest]).astype(np.float32),
+        np.array([scores[i] for i in rest], np.float32),
+        np.full((len(rest), 5, 2), np.nan, np.float32),
+        np.array([tracks[i] for i in rest], np.int32),
+        examined=False,
+    )

@@ -9,6 +9,10 @@ from mmanon.registry import MODELS
 
 from .base import BaseFaceDetector
 
+# Longer side, in pixels, of an image in which no face is too large for the network.
+_COARSEST_SIDE = 640
+_LARGEST_FACE = 300
+
 
 @MODELS.register_module()
 class YuNetFaceDetector(BaseFaceDetector):
@@ -46,6 +50,7 @@ class YuNetFaceDetector(BaseFaceDetector):
                 'face_detection_yunet_2023mar.onnx from the opencv_zoo repository and '
                 'name it by `weights`'
             )
+        self._nms_threshold = nms_threshold
         try:
             self._yunet = cv2.FaceDetectorYN.create(
                 str(weights), '', (320, 320), score_threshold, nms_threshold, 5000
@@ -57,12 +62,57 @@ class YuNetFaceDetector(BaseFaceDetector):
             ) from error
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        h, w = image.shape[:2]
-        self._yunet.setInputSize((w, h))
-        _, faces = self._yunet.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        if faces is None:
-            return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
+        # YuNet finds faces of some 10 to 300 pixels and breaks larger ones in parts:
+        # look for those in smaller copies of the image.
+        found = []
+        scale = 1.0
+        while True:
+            faces = self._detect_at(image, scale)
+            coarsest = max(image.shape[:2]) * scale <= _COARSEST_SIDE
+            if not coarsest:
+                faces = faces[faces[:, 2:4].max(1) * scale <= _LARGEST_FACE]
+            found.insert(0, faces)
+            if coarsest:
+                break
+            scale /= 2
+        faces = _drop_parts(np.concatenate(found), len(found[0]), self._nms_threshold)
         boxes = faces[:, :4].copy()
         boxes[:, 2:] += boxes[:, :2]
         # "right" in OpenCV's list is the person's right: it is on the image's left.
         return boxes, faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2)
+
+    def _detect_at(self, image: np.ndarray, scale: float) -> np.ndarray:
+        """Rows (k, 15) of OpenCV, in pixels of ``image``, found at ``scale``."""
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        if scale != 1:
+            bgr = cv2.resize(
+                bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+            )
+        h, w = bgr.shape[:2]
+        self._yunet.setInputSize((w, h))
+        _, faces = self._yunet.detect(bgr)
+        if faces is None:
+            return np.zeros((0, 15), np.float32)
+        faces[:, 0:14:2] *= image.shape[1] / w
+        faces[:, 1:14:2] *= image.shape[0] / h
+        return faces
+
+
+def _drop_parts(faces: np.ndarray, sure: int, threshold: float) -> np.ndarray:
+    """Drop from rows ``sure`` on what repeats, or lies mostly in, a row kept before.
+
+    Args:
+        faces: Rows (k, 15) that begin with x, y, width, height; coarse scales first.
+        sure: How many rows of the coarsest scale lead the list; they are kept.
+        threshold: IoU above which a row repeats another.
+    """
+    kept = list(range(sure))
+    for i in range(sure, len(faces)):
+        x, y, w, h = faces[i, :4]
+        px, py, pw, ph = faces[kept, :4].T
+        overlap = np.clip(np.minimum(x + w, px + pw) - np.maximum(x, px), 0, None)
+        overlap *= np.clip(np.minimum(y + h, py + ph) - np.maximum(y, py), 0, None)
+        iou = overlap / (w * h + pw * ph - overlap)
+        if not ((iou > threshold) | (overlap > 0.6 * w * h)).any():
+            kept.append(i)
+    return faces[kept]

@@ -1,0 +1,209 @@
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter
+
+
+def faces(*boxes, tracks=None, landmarks=None):
+    k = len(boxes)
+    if landmarks is None:
+        landmarks = np.full((k, 5, 2), np.nan, np.float32)
+    return Faces(
+        np.array(boxes, np.float32).reshape(k, 4),
+        np.linspace(0.9, 0.5, k, dtype=np.float32),
+        landmarks,
+        np.array(tracks if tracks is not None else [-1] * k, np.int32),
+    )
+
+
+A, B = [0.1, 0.2, 0.3, 0.5], [0.5, 0.25, 1.0, 0.75]
+
+
+def write(path, rows, **kwargs):
+    with FaceTableWriter(path, 'test', **kwargs) as writer:
+        for video, frame, found in rows:
+            writer.add(video, frame, found)
+    return FaceTable(path)
+
+
+def rewrite(path, **columns):
+    """Change columns of a table behind the writer's back."""
+    table = pq.read_table(path)
+    for name, values in columns.items():
+        i = table.column_names.index(name)
+        table = table.set_column(i, name, pa.array(values, table.schema.field(i).type))
+    pq.write_table(table, path)
+
+
+def test_a_table_gives_back_what_was_written(tmp_path):
+    points = np.random.default_rng(0).random((2, 5, 2)).astype(np.float32)
+    points[1] = np.nan
+    table = write(
+        tmp_path / 'f.parquet',
+        [('a', 1, faces(A, B, tracks=[4, 7], landmarks=points)), ('a', 2, faces())],
+    )
+    got = table.lookup('a', 1)
+    np.testing.assert_array_equal(got.boxes, np.array([A, B], np.float32))
+    np.testing.assert_array_equal(got.scores, np.array([0.9, 0.5], np.float32))
+    np.testing.assert_array_equal(got.tracks, [4, 7])
+    np.testing.assert_array_equal(got.landmarks, points)
+    assert got.examined and table.detector == 'test'
+    nothing = table.lookup('a', 2)
+    assert len(nothing) == 0 and nothing.examined
+    assert nothing.boxes.shape == (0, 4) and nothing.landmarks.shape == (0, 5, 2)
+
+
+def test_every_frame_is_found_across_small_row_groups(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for video in ['a/1', 'a/10', 'a/2', 'b', 'ö']:
+        for frame in range(3, 20):
+            corner = rng.uniform(0, 0.5, (rng.integers(0, 3), 2))
+            rows.append((video, frame, faces(*np.hstack([corner, corner + 0.25]))))
+    table = write(tmp_path / 'f.parquet', rows, rows_per_group=7)
+    assert table._file.num_row_groups > 10
+    for i in rng.permutation(len(rows)):
+        video, frame, found = rows[i]
+        np.testing.assert_array_equal(table.lookup(video, frame).boxes, found.boxes)
+    assert len(table._groups) <= 8
+    assert table.videos() == {'a/1', 'a/10', 'a/2', 'b', 'ö'}
+    assert 'a/10' in table and 'a/11' not in table and 'a' not in table
+
+
+def test_a_lookup_reads_only_the_groups_near_the_frame(tmp_path):
+    rows = [('v', frame, faces(A)) for frame in range(100)]
+    table = write(tmp_path / 'f.parquet', rows, rows_per_group=10)
+    table.lookup('v', 55)
+    assert list(table._groups) == [5]
+
+
+def test_an_unexamined_frame_is_covered_whole_and_said_once(tmp_path, monkeypatch):
+    from mmengine.logging import MMLogger
+
+    table = write(tmp_path / 'f.parquet', [('v', 5, faces()), ('v', 9, faces(A))])
+    warned = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'warning', warned.append)
+    for frame in (4, 7, 10, 1000):
+        got = table.lookup('v', frame)
+        np.testing.assert_array_equal(got.boxes, [[0, 0, 1, 1]])
+        assert not got.examined
+    assert len(warned) == 1 and "'v'" in warned[0] and 'frame 4' in warned[0]
+
+
+def test_between_examined_frames_tracked_faces_are_enclosed(tmp_path):
+    moved = [0.2, 0.1, 0.4, 0.4]
+    table = write(
+        tmp_path / 'f.parquet',
+        [
+            ('v', 0, faces(A, tracks=[1])),
+            ('v', 4, faces(moved, B, tracks=[1, 2])),
+            ('v', 8, faces()),
+            ('v', 20, faces(A)),
+        ],
+        interval=4,
+    )
+    got = table.lookup('v', 3)
+    np.testing.assert_allclose(got.boxes, [[0.1, 0.1, 0.4, 0.5], B])
+    assert not got.examined and list(got.tracks) == [1, 2]
+    np.testing.assert_allclose(table.lookup('v', 6).boxes, [moved, B])
+    # 12 is within 4 of the frame before only; 21 has no frame after it
+    for frame in (12, 21):
+        np.testing.assert_array_equal(table.lookup('v', frame).boxes, [[0, 0, 1, 1]])
+
+
+def test_untracked_faces_between_two_frames_are_all_kept(tmp_path):
+    table = write(
+        tmp_path / 'f.parquet', [('v', 0, faces(A)), ('v', 2, faces(B))], interval=2
+    )
+    np.testing.assert_allclose(table.lookup('v', 1).boxes, [A, B])
+
+
+def test_a_missing_video_is_named_with_the_ones_there(tmp_path):
+    table = write(tmp_path / 'f.parquet', [('there', 1, faces(A))])
+    with pytest.raises(KeyError, match='gone.*there.*detect_faces.py'):
+        table.lookup('gone', 1)
+    table.check(['there', 'there'])
+    with pytest.raises(KeyError, match='lacks 2 video.*x, y'):
+        table.check(['there', 'y', 'x', 'x'])
+
+
+@pytest.mark.parametrize(
+    'columns',
+    [
+        {'x1': [0.1, np.nan]},
+        {'x2': [0.3, 1.01]},
+        {'y1': [0.2, -0.01]},
+        {'y2': [0.5, 0.2]},
+        {'y2': [0.5, None]},
+    ],
+)
+def test_an_impossible_box_is_named_when_read(tmp_path, columns):
+    path = tmp_path / 'f.parquet'
+    write(path, [('v', 1, faces(A)), ('v', 2, faces(B))])
+    rewrite(path, **columns)
+    with pytest.raises(ValueError, match=r"f\.parquet.*'v', frame 2.*box"):
+        FaceTable(path).lookup('v', 1)
+
+
+def test_the_writer_refuses_impossible_boxes_and_disorder(tmp_path):
+    path = tmp_path / 'f.parquet'
+    with pytest.raises(ValueError, match='frame 3.*box'):
+        write(path, [('v', 3, faces([0.5, 0.1, 0.4, 0.2]))])
+    with pytest.raises(ValueError, match='sorted'):
+        write(path, [('v', 3, faces()), ('v', 3, faces())])
+    with pytest.raises(ValueError, match='sorted'):
+        write(path, [('v', 3, faces()), ('u', 4, faces())])
+    with pytest.raises(ValueError, match='interval'):
+        FaceTableWriter(path, 'test', interval=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_writer_leaves_the_old_table(tmp_path):
+    path = tmp_path / 'f.parquet'
+    write(path, [('old', 1, faces(A))])
+    with pytest.raises(RuntimeError), FaceTableWriter(path, 'test') as writer:
+        writer.add('new', 1, faces(A))
+        raise RuntimeError
+    assert FaceTable(path).videos() == {'old'}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_are_no_table_are_refused(tmp_path):
+    path = tmp_path / 'f.parquet'
+    with pytest.raises(FileNotFoundError, match='detect_faces.py'):
+        FaceTable(path)
+    path.write_text('video,frame')
+    with pytest.raises(ValueError, match='not a Parquet file'):
+        FaceTable(path)
+    pq.write_table(pa.table({'video': ['v'], 'frame': [1]}), path)
+    with pytest.raises(ValueError, match="lacks the columns.*'x1'"):
+        FaceTable(path)
+    write(path, [('v', 1, faces(A)), ('w', 1, faces(A))])
+    rewrite(path, video=['w', 'v'])
+    with pytest.raises(ValueError, match='not sorted'):
+        FaceTable(path).lookup('v', 1)
+    write(path, [('v', 1, faces(A)), ('v', 2, faces(A))])
+    rewrite(path, frame=[2, 1])
+    with pytest.raises(ValueError, match='not sorted'):
+        FaceTable(path).lookup('v', 1)
+
+
+def test_a_copy_in_another_process_carries_the_path_alone(tmp_path):
+    rows = [('v', frame, faces(A)) for frame in range(1000)]
+    table = write(tmp_path / 'f.parquet', rows)
+    table.lookup('v', 3)
+    data = pickle.dumps(table)
+    assert len(data) < 500
+    np.testing.assert_allclose(pickle.loads(data).lookup('v', 7).boxes, [A])
+
+
+def test_a_table_without_any_row_opens_and_has_no_video(tmp_path):
+    table = write(tmp_path / 'f.parquet', [])
+    assert table.videos() == set()
+    with pytest.raises(KeyError):
+        table.lookup('v', 1)
