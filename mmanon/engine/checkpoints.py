@@ -1,7 +1,11 @@
 """Checkpoints of plain and of anonymized detectors, and which model they fit."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 DETECTOR, MODIFIER, DISCRIMINATOR, EMA = (
@@ -42,6 +46,27 @@ def adapt_state_dict(
     for part in (MODIFIER, EMA, DISCRIMINATOR):
         _check_part(part, state, model_state)
     return state
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint, and nothing that could run code.
+
+    Raises:
+        pickle.UnpicklingError: When the file holds more than tensors, numbers and
+            mmengine's logs.
+    """
+    core = getattr(np, '_core', None) or np.core
+    logs = [
+        HistoryBuffer,
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4')},
+    ]
+    with torch.serialization.safe_globals(logs):
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    return checkpoint.get('state_dict', checkpoint)
 
 
 def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,8 +3,9 @@
 import copy
 import gc
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,8 +51,9 @@ class AdversarialAnonymizationHook(Hook):
             and ``num_workers``.
         val_faces (dict, optional): The same for faces that D is asked to name in
             validation and testing; its identities must be those of ``faces``.
-        face_table (str or dict): Face table of the videos, or one each for ``train``,
-            ``val`` and ``test``; see ``tools/detect_faces.py``.
+        face_table (str or dict, optional): Face table of the videos, or one each for
+            ``train``, ``val`` and ``test``, made by ``tools/detect_faces.py``.
+            Defaults to ``faces.parquet`` beside the folder of the videos.
         adversarial_loss (dict, optional): What M minimizes against D.
         structure_loss (dict, optional): What keeps modified faces like the originals.
         crop_size (int): S, side of a face crop in pixels. Defaults to 256.
@@ -95,11 +97,6 @@ class AdversarialAnonymizationHook(Hook):
             raise ValueError(
                 'a discriminator learns from face batches: give '
                 '`faces=dict(dataset=..., batch_size=...)`'
-            )
-        if face_table is None:
-            raise ValueError(
-                '`face_table` must name the face table of the videos; make it by '
-                'tools/detect_faces.py'
             )
         if discriminator_steps < 1:
             raise ValueError(
@@ -163,9 +160,9 @@ class AdversarialAnonymizationHook(Hook):
         for stage, loop in loops.items():
             if loop is None or isinstance(loop, dict):
                 continue
-            if self.face_table.get(stage) is None:
-                raise ValueError(f'face_table names no face table for `{stage}`')
-            insert_load_faces(loop.dataloader.dataset, self.face_table[stage])
+            dataset = loop.dataloader.dataset
+            table = self.face_table.get(stage) or _table_beside(dataset, stage)
+            insert_load_faces(dataset, table)
 
     def _build_faces(self, cfg: dict | None, **kwargs):
         if cfg is None or self.discriminator is None:
@@ -350,8 +347,8 @@ class AdversarialAnonymizationHook(Hook):
                 if not finite
             ]
             raise FloatingPointError(
-                f'{", ".join(wrong)} not finite at iteration {runner.iter + 1}: training '
-                'stops and these weights are not saved. Lower the learning rate, clip '
+                f'{", ".join(wrong)} not finite at iteration {runner.iter + 1}: '
+                'training stops, these weights are not saved. Lower the rate, clip '
                 'gradients, or raise the weight of the structure loss (the negated '
                 'adversarial loss has no lower bound)'
             )
@@ -391,6 +388,23 @@ class AdversarialAnonymizationHook(Hook):
         metrics['faces/acc_modified'] = float(modified) / count
         metrics['faces/pixel_change'] = float(change) / count
         metrics['faces/num_identities'] = len(self._val_dataset.metainfo['classes'])
+
+
+def _table_beside(dataset, stage: str) -> str:
+    while not getattr(dataset, 'data_prefix', None):
+        inner = getattr(dataset, 'dataset', None) or getattr(
+            dataset, 'datasets', [None]
+        )
+        dataset = inner[0] if isinstance(inner, Sequence) else inner
+        if dataset is None:
+            break
+    prefixes = [one for one in getattr(dataset, 'data_prefix', {}).values() if one]
+    if not prefixes:
+        raise ValueError(
+            f'the {stage} data set does not say where its videos lie: name their face '
+            "table by the hook's `face_table`"
+        )
+    return str(Path(prefixes[0]).parent / 'faces.parquet')
 
 
 def _learns(module: nn.Module) -> bool:

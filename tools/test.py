@@ -1,0 +1,41 @@
+"""Test a checkpoint: the detector on modified clips, and what D can still name.
+
+python tools/test.py configs/mini/slowonly_mini.py work_dirs/mini/latest.pth
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+import mmanon  # noqa: F401
+from mmanon.engine.command_line import add_config_arguments, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', type=Path, help='JSON file for the metrics')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    config = load_config(args)
+    if '://' not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise SystemExit(f'checkpoint {args.checkpoint} does not exist')
+    config.load_from = args.checkpoint
+    config.resume = False
+    metrics = Runner.from_cfg(config).test()
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        beside = args.out.with_suffix('.part')
+        beside.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
+        os.replace(beside, args.out)
+
+
+if __name__ == '__main__':
+    main()
