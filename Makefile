@@ -1,0 +1,33 @@
+# Everything runs in .venv of this checkout, which `make setup` builds when it has to.
+# Another Python: make PYTHON=/path/to/python3.12 test
+
+VENV_PYTHON := .venv/bin/python
+
+.PHONY: help setup test demo lint format clean
+
+help:
+	@echo 'make test    set up, then run the tests (ARGS="-k paste" passes options on)'
+	@echo 'make demo    set up, then run the demo (ARGS= passes options on)'
+	@echo 'make setup   only set up .venv'
+	@echo 'make lint    check the style;  make format  repair it'
+	@echo 'make clean   remove .venv and what was built'
+
+setup:
+	@bash tools/setup_env.sh
+
+test: setup
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+demo: setup
+	$(VENV_PYTHON) tools/demo.py $(ARGS)
+
+lint: setup
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+
+format: setup
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info mmanon/.mim

@@ -1,0 +1,94 @@
+"""Packaging of mmanon, with what OpenMMLab's ``mim`` looks for beside the code."""
+
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+# What mim and mmengine's `mmanon::...` configs find in `mmanon/.mim`.
+MIM_FILES = ('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
+
+
+def read_version() -> str:
+    """The version, without importing the package and with it PyTorch."""
+    names: dict = {}
+    exec((ROOT / 'mmanon' / 'version.py').read_text(), names)
+    return names['__version__']
+
+
+def read_requirements(name: str) -> list[str]:
+    """The requirements of ``requirements/<name>.txt`` without its comments."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and line[0] != '#']
+
+
+def read_readme() -> str:
+    readme = ROOT / 'README.md'
+    return readme.read_text(encoding='utf-8') if readme.exists() else ''
+
+
+class BuildWithMim(build_py):
+    """Adds ``mmanon/.mim``: copied into a build, linked for an editable install."""
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, 'editable_mode', False):
+            mim_dir, place = ROOT / 'mmanon' / '.mim', self._link
+        else:
+            mim_dir, place = Path(self.build_lib, 'mmanon', '.mim'), self._copy
+        if mim_dir.exists():
+            shutil.rmtree(mim_dir)  # unlinks links, does not follow them
+        mim_dir.mkdir(parents=True)
+        for name in MIM_FILES:
+            if (ROOT / name).exists():
+                place(ROOT / name, mim_dir / name)
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        if source.is_dir():
+            ignored = shutil.ignore_patterns('__pycache__', '*.pyc')
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            shutil.copy(source, target)
+
+    def _link(self, source: Path, target: Path) -> None:
+        try:
+            target.symlink_to(os.path.relpath(source, target.parent))
+        except OSError:  # Windows lets only some accounts make links
+            self._copy(source, target)
+
+
+extras = {
+    'mim': read_requirements('mminstall'),
+    'optional': read_requirements('optional'),
+    'tests': read_requirements('tests'),
+}
+extras['all'] = extras['optional'] + extras['tests']
+
+setup(
+    name='mmanon',
+    version=read_version(),
+    description='Learns to anonymize faces in videos while actions stay detectable',
+    long_description=read_readme(),
+    long_description_content_type='text/markdown',
+    license='Apache License 2.0',
+    keywords='computer vision, privacy, face anonymization, action detection',
+    packages=find_packages(include=['mmanon', 'mmanon.*']),
+    include_package_data=True,
+    python_requires='>=3.10',
+    install_requires=read_requirements('runtime'),
+    extras_require=extras,
+    cmdclass={'build_py': BuildWithMim},
+    classifiers=[
+        'Intended Audience :: Science/Research',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    zip_safe=False,
+)
