@@ -69,10 +69,11 @@ def test_several_faces_come_with_the_surest_first(detector, photo):
     assert sorted(found.boxes[:, 0] > 260) == [False, True]
 
 
-@pytest.mark.parametrize('shape', [(240, 320), (9, 5), (1, 1), (19, 300)])
+@pytest.mark.parametrize('shape', [(240, 320), (9, 5), (1, 1), (16, 220)])
 def test_an_image_without_a_face_gives_empty_arrays(detector, shape):
-    found = detector.detect(np.full((*shape, 3), 127, np.uint8))
-    assert len(found) == 0
+    for _ in range(5):
+        found = detector.detect(np.full((*shape, 3), 127, np.uint8))
+        assert len(found) == 0
     assert found.boxes.shape == (0, 4) and found.landmarks.shape == (0, 5, 2)
     assert found.scores.shape == (0,)
 
@@ -88,7 +89,7 @@ def test_other_than_uint8_rgb_images_are_refused(detector):
     with pytest.raises(TypeError, match='uint8.*float32'):
         detector.detect(np.zeros((20, 20, 3), np.float32))
     with pytest.raises(TypeError, match='uint8.*Tensor'):
-        detector.detect(torch.zeros(20, 20, 3))
+        detector.detect(torch.zeros(20, 20, 3, dtype=torch.uint8))
     for shape in [(20, 20), (20, 20, 4), (0, 20, 3), (1, 20, 20, 3)]:
         with pytest.raises(ValueError, match='shape'):
             detector.detect(np.zeros(shape, np.uint8))

@@ -42,7 +42,7 @@ class BaseFaceDetector(ABC):
             ValueError: If its shape is not (H, W, 3) with H and W at least 1.
         """
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            got = getattr(image, 'dtype', type(image).__name__)
+            got = f'{type(image).__name__} of {getattr(image, "dtype", None)}'
             raise TypeError(f'image must be a uint8 numpy array, got {got}')
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(

@@ -12,6 +12,9 @@ from .base import BaseFaceDetector
 # Longer side, in pixels, of an image in which no face is too large for the network.
 _COARSEST_SIDE = 640
 _LARGEST_FACE = 300
+# On images of 32 pixels or less OpenCV 4.11 now and then returns faces that are not
+# there, of score 1 and different from call to call.
+_SMALLEST_SIDE = 64
 
 
 @MODELS.register_module()
@@ -89,7 +92,9 @@ class YuNetFaceDetector(BaseFaceDetector):
                 bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
             )
         h, w = bgr.shape[:2]
-        self._yunet.setInputSize((w, h))
+        short = [max(0, _SMALLEST_SIDE - side) for side in (h, w)]
+        bgr = cv2.copyMakeBorder(bgr, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE)
+        self._yunet.setInputSize((w + short[1], h + short[0]))
         _, faces = self._yunet.detect(bgr)
         if faces is None:
             return np.zeros((0, 15), np.float32)
