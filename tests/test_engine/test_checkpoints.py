@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from mmanon.engine.checkpoints import adapt_state_dict, extract_part
+
+
+def weights(prefix, count=20, shape=(2, 2)):
+    return {
+        f'{prefix}.layer{index}.weight': torch.rand(shape) for index in range(count)
+    }
+
+
+@pytest.fixture
+def model():
+    return {
+        **weights('detector.backbone'),
+        **weights('detector.head', 2),
+        **weights('modifier', 3),
+        **weights('modifier_ema.module', 0),
+        'modifier_ema.steps': torch.tensor(0),
+        **{f'modifier_ema.module.layer{i}.weight': torch.zeros(2, 2) for i in range(3)},
+    }
+
+
+def test_a_plain_checkpoint_becomes_the_wrapped_detectors(model):
+    plain = {**weights('module.backbone'), **weights('module.head', 2)}
+
+    adapted = adapt_state_dict(plain, model)
+
+    assert set(adapted) == {name for name in model if name.startswith('detector.')}
+    name = 'backbone.layer3.weight'
+    assert torch.equal(adapted['detector.' + name], plain['module.' + name])
+
+
+def test_a_backbone_alone_loads(model):
+    assert len(adapt_state_dict(weights('backbone'), model)) == 20
+
+
+def test_a_head_for_other_classes_does_not_hinder(model):
+    plain = {**weights('backbone'), **weights('head', 2, (5, 2))}
+
+    assert 'detector.backbone.layer0.weight' in adapt_state_dict(plain, model)
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [weights('backbone', 40), weights('backbone', 20, (3, 3)), weights('other')],
+    ids=['deeper', 'wider', 'unknown'],
+)
+def test_another_architecture_is_refused(model, backbone):
+    with pytest.raises(ValueError, match='another architecture'):
+        adapt_state_dict(backbone, model)
+
+
+def test_an_anonymized_checkpoint_keeps_its_names_and_drops_what_the_model_lacks(model):
+    state = {
+        **{name: value for name, value in model.items()},
+        **weights('discriminator.backbone', 4),
+    }
+
+    assert set(adapt_state_dict(state, model)) == set(model)
+
+
+def test_a_missing_average_starts_as_the_modifier(model):
+    state = {
+        name: v for name, v in model.items() if not name.startswith('modifier_ema')
+    }
+
+    adapted = adapt_state_dict(state, model)
+
+    for index in range(3):
+        name = f'layer{index}.weight'
+        assert torch.equal(
+            adapted[f'modifier_ema.module.{name}'], state[f'modifier.{name}']
+        )
+
+
+def test_another_modifier_is_refused_by_name_and_shape(model):
+    state = dict(model, **{'modifier.layer1.weight': torch.rand(4, 2)})
+
+    with pytest.raises(ValueError, match=r'modifier.layer1.weight is \(4, 2\)'):
+        adapt_state_dict(state, model)
+
+
+def test_a_part_comes_out_by_its_own_names(model):
+    assert 'backbone.layer0.weight' in extract_part(model, 'detector.')
+    with pytest.raises(KeyError, match='no weights named discriminator'):
+        extract_part(model, 'discriminator.')
