@@ -1,0 +1,61 @@
+# A SlowOnly small enough for a CPU: ResNet-18 with a third of the width, no pooling
+# before the first stage, so that detail of a few pixels survives.
+model = dict(
+    type='FastRCNN',
+    _scope_='mmdet',
+    backbone=dict(
+        type='mmaction.ResNet3dSlowOnly',
+        depth=18,
+        base_channels=24,
+        pretrained=None,
+        lateral=False,
+        conv1_kernel=(1, 5, 5),
+        conv1_stride_t=1,
+        conv1_stride_s=2,
+        pool1_stride_t=1,
+        pool1_stride_s=1,
+        spatial_strides=(1, 2, 2, 1),
+    ),
+    roi_head=dict(
+        type='AVARoIHead',
+        bbox_roi_extractor=dict(
+            type='SingleRoIExtractor3D',
+            roi_layer_type='RoIAlign',
+            output_size=8,
+            with_temporal_pool=True,
+        ),
+        bbox_head=dict(
+            type='BBoxHeadAVA',
+            background_class=True,
+            in_channels=192,
+            num_classes=13,
+            multilabel=True,
+            dropout_ratio=0.2,
+        ),
+    ),
+    data_preprocessor=dict(
+        type='mmaction.ActionDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        format_shape='NCTHW',
+    ),
+    train_cfg=dict(
+        rcnn=dict(
+            assigner=dict(
+                type='MaxIoUAssignerAVA',
+                pos_iou_thr=0.9,
+                neg_iou_thr=0.9,
+                min_pos_iou=0.9,
+            ),
+            sampler=dict(
+                type='RandomSampler',
+                num=32,
+                pos_fraction=1,
+                neg_pos_ub=-1,
+                add_gt_as_proposals=True,
+            ),
+            pos_weight=1.0,
+        )
+    ),
+    test_cfg=dict(rcnn=None),
+)
