@@ -1,0 +1,322 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from tiny import (
+    made_up_batch,
+    made_up_faces,
+    made_up_sample,
+    tiny_discriminator,
+    tiny_modifier,
+    tiny_slowonly,
+)
+from torch import nn
+
+from mmanon.models.detectors.phase import FINE_TUNE, JOINT, WARM_UP
+from mmanon.registry import MODELS
+
+
+def build(modifier=None, **kwargs):
+    torch.manual_seed(0)
+    cfg = dict(
+        type='mmanon.AnonymizedDetector',
+        detector=tiny_slowonly(),
+        modifier=modifier or tiny_modifier(),
+        crop_size=32,
+        margin=0.3,
+        **kwargs,
+    )
+    return MODELS.build(cfg)
+
+
+def game(**kwargs):
+    return build(discriminator=tiny_discriminator(), **kwargs)
+
+
+def optimizers(model):
+    return OptimWrapperDict(
+        **{
+            name: OptimWrapper(
+                torch.optim.SGD(getattr(model, name).parameters(), lr=0.05)
+            )
+            for name in ('detector', 'modifier', 'discriminator')
+        }
+    )
+
+
+def weights(module):
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
+def preprocessed(model, batch):
+    batch = model.data_preprocessor(batch, False)
+    return batch['inputs'], batch['data_samples']
+
+
+MASK = dict(type='mmanon.SolidMaskModifier')
+IDENTITY = dict(type='mmanon.IdentityModifier')
+
+
+def test_every_face_of_every_frame_is_replaced_and_nothing_else():
+    model = build(MASK, feather=0.0)
+    inputs, samples = preprocessed(model, made_up_batch(clips=2, frames=4))
+
+    redrawn, faces = model.redraw(inputs, samples)
+
+    # The face box (20, 10, 36, 28) is a square around (28, 19), enlarged by 0.3.
+    side = 18 * 1.6
+    left, top = 28 - side / 2, 19 - side / 2
+    changed = (redrawn != inputs).any(1)
+    inside = torch.zeros(64, 64, dtype=torch.bool)
+    inside[round(top) : round(top + side), round(left) : round(left + side)] = True
+    assert faces.shape == (8, 3, 32, 32)
+    assert changed[:, :, ~inside].sum() == 0
+    assert changed[:, :, inside].float().mean() > 0.99
+
+
+def test_identity_changes_neither_losses_nor_predictions():
+    model = build(IDENTITY)
+    model.eval()
+    inputs, samples = preprocessed(model, made_up_batch(clips=1))
+    # A crop that lies on whole pixels is put back exactly.
+    for sample in samples:
+        sample.set_metainfo(dict(faces=np.array([[0, 20.0, 10.0, 40.0, 30.0]])))
+    model.margin, model.crop_size, model.feather = 0.0, 20, 0.0
+
+    bare = model.detector(inputs, [one.clone() for one in samples], mode='predict')
+    seen = model(inputs, [one.clone() for one in samples], mode='predict')
+
+    torch.testing.assert_close(
+        seen[0].pred_instances.scores, bare[0].pred_instances.scores
+    )
+
+
+def test_faces_are_given_to_the_modifier_in_rgb_between_minus_one_and_one():
+    class Spy(nn.Module):
+        is_untrained = False
+
+        def forward(self, faces):
+            self.seen = faces
+            return faces
+
+    model = build(IDENTITY)
+    model.modifier = Spy()
+    batch = made_up_batch(clips=1, frames=1)
+    batch['inputs'] = [torch.zeros(3, 1, 64, 64, dtype=torch.uint8)]
+    batch['inputs'][0][0] = 255
+
+    model.redraw(*preprocessed(model, batch))
+
+    red, green, blue = model.modifier.seen.mean((0, 2, 3)).tolist()
+    assert red == pytest.approx(1, abs=1e-5)
+    assert green == blue == pytest.approx(-1, abs=1e-5)
+
+
+def test_bgr_detectors_show_the_modifier_rgb_too():
+    from mmdet.models.data_preprocessors import DetDataPreprocessor
+
+    from mmanon.models.detectors.pixel_range import PixelRange
+
+    preprocessor = DetDataPreprocessor(
+        mean=[103.53, 116.28, 123.675], std=[1.0, 2.0, 4.0], bgr_to_rgb=False
+    )
+    bgr = torch.rand(1, 3, 2, 2) * 255
+    normalized = (bgr - preprocessor.mean) / preprocessor.std
+
+    pixels = PixelRange(preprocessor)
+    faces = pixels.to_faces(normalized)
+
+    torch.testing.assert_close(faces, bgr.flip(1) / 127.5 - 1)
+    torch.testing.assert_close(pixels.to_frames(faces), normalized)
+
+
+def test_a_sample_that_names_no_faces_is_refused():
+    model = build(MASK)
+    inputs, samples = preprocessed(model, made_up_batch(clips=1))
+    del samples[0].faces
+
+    with pytest.raises(KeyError, match='mmanon.LoadFaces'):
+        model(inputs, samples, mode='predict')
+
+
+def test_clips_without_faces_pass_unchanged():
+    model = build(MASK)
+    batch = made_up_batch(clips=1)
+    batch['data_samples'] = [made_up_sample([])]
+    inputs, samples = preprocessed(model, batch)
+
+    redrawn, faces = model.redraw(inputs, samples)
+
+    assert torch.equal(redrawn, inputs)
+    assert faces.shape == (0, 3, 32, 32)
+
+
+def test_a_modifier_without_weights_is_replaced_by_a_cover():
+    learned, mask = build(), build(MASK)
+    batch = preprocessed(learned, made_up_batch(clips=1))
+
+    covered, _ = learned.redraw(*batch)
+
+    assert torch.equal(covered, mask.redraw(*batch)[0])
+    learned.modifier.record_update()
+    assert not torch.equal(learned.redraw(*batch)[0], covered)
+
+
+def test_a_feather_that_would_show_the_face_is_refused():
+    with pytest.raises(ValueError, match=r'must be in \[0, 0.188\]'):
+        build(MASK, feather=0.2)
+
+
+def test_a_preprocessor_that_cannot_be_inverted_is_refused():
+    detector = tiny_slowonly()
+    detector['data_preprocessor'] = dict(
+        type='BaseDataPreprocessor', _scope_='mmengine'
+    )
+
+    with pytest.raises(TypeError, match='BaseDataPreprocessor'):
+        MODELS.build(
+            dict(type='mmanon.AnonymizedDetector', detector=detector, modifier=MASK)
+        )
+
+
+def test_the_joint_step_moves_all_three_networks():
+    model = game()
+    wrappers = optimizers(model)
+    before = {name: weights(getattr(model, name)) for name in wrappers.keys()}
+    # A near-identity start has a last layer of zeros: the second step moves the rest.
+    for _ in range(2):
+        logs = model.train_step(
+            {**made_up_batch(), 'faces': [made_up_faces()]}, wrappers
+        )
+
+    for name in wrappers.keys():
+        assert not torch.equal(weights(getattr(model, name)), before[name]), name
+    assert set(logs) >= {
+        'loss',
+        'loss_action_cls',
+        'loss_adversarial',
+        'loss_structure',
+        'loss_discriminator',
+        'acc_original',
+        'acc_modified',
+        'pixel_change',
+    }
+    assert not model.modifier.is_untrained
+
+
+def test_the_detectors_loss_reaches_the_modifier():
+    model = game(
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.0),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0),
+    )
+    before = weights(model.modifier)
+
+    model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, optimizers(model))
+
+    assert not torch.equal(weights(model.modifier), before)
+
+
+def test_the_modifiers_step_leaves_the_discriminator_alone():
+    model = game()
+    frozen = optimizers(model)
+    frozen['discriminator'].optimizer.param_groups[0]['lr'] = 0.0
+    before = weights(model.discriminator)
+
+    model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, frozen)
+
+    assert torch.equal(weights(model.discriminator), before)
+    assert all(p.requires_grad for p in model.discriminator.parameters())
+    # What is left in its gradients comes from its own step, which has been cleared.
+    assert all(
+        p.grad is None or not p.grad.any() for p in model.discriminator.parameters()
+    )
+
+
+def test_warm_up_trains_the_detector_on_originals_and_the_modifier_to_reconstruct():
+    model = game()
+    model.phase = WARM_UP
+
+    logs = model.train_step(
+        {**made_up_batch(), 'faces': [made_up_faces()]}, optimizers(model)
+    )
+
+    assert 'loss_adversarial' not in logs and 'acc_modified' not in logs
+    assert 'acc_original' in logs
+    # Reconstruction alone does not make a modifier fit to anonymize.
+    assert model.modifier.is_untrained
+
+
+def test_fine_tuning_moves_the_detector_only():
+    model = game()
+    model.phase = JOINT
+    wrappers = optimizers(model)
+    batch = {**made_up_batch(), 'faces': [made_up_faces()]}
+    model.train_step(batch, wrappers)
+    model.phase = FINE_TUNE
+    before = {name: weights(getattr(model, name)) for name in wrappers.keys()}
+
+    model.train_step(batch, wrappers)
+
+    assert torch.equal(weights(model.modifier), before['modifier'])
+    assert torch.equal(weights(model.discriminator), before['discriminator'])
+    assert not torch.equal(weights(model.detector), before['detector'])
+
+
+def test_more_steps_of_the_discriminator_use_more_face_batches():
+    one, two = game(), game()
+    faces, other = made_up_faces(), made_up_faces(count=9)
+
+    one.train_step({**made_up_batch(), 'faces': [faces]}, optimizers(one))
+    two.train_step({**made_up_batch(), 'faces': [other, faces]}, optimizers(two))
+
+    assert not torch.equal(weights(one.discriminator), weights(two.discriminator))
+
+
+def test_batches_without_a_face_in_the_clips_still_train_the_modifier():
+    model = game()
+    batch = made_up_batch(clips=1)
+    batch['data_samples'] = [made_up_sample([])]
+    before = weights(model.modifier)
+
+    model.train_step({**batch, 'faces': [made_up_faces()]}, optimizers(model))
+
+    assert not torch.equal(weights(model.modifier), before)
+
+
+def test_gradient_accumulation_equals_one_large_batch():
+    def trained(accumulate):
+        model = game(structure_loss=dict(type='mmdet.L1Loss', loss_weight=1.0))
+        model.detector.backbone.norm_eval = True
+        model.detector.train()
+        wrappers = optimizers(model)
+        for name in ('detector', 'modifier'):
+            wrappers[name]._accumulative_counts = accumulate
+        halves = [made_up_batch(clips=2, seed=seed) for seed in (0, 1)]
+        if accumulate == 1:
+            halves = [
+                {key: halves[0][key] + halves[1][key] for key in halves[0]},
+            ]
+        wrappers['discriminator'].optimizer.param_groups[0]['lr'] = 0.0
+        for half in halves:
+            model.train_step({**half, 'faces': [made_up_faces()]}, wrappers)
+        return model
+
+    large, accumulated = trained(1), trained(2)
+
+    torch.testing.assert_close(
+        weights(large.modifier), weights(accumulated.modifier), atol=1e-6, rtol=1e-4
+    )
+    torch.testing.assert_close(
+        weights(large.detector), weights(accumulated.detector), atol=1e-6, rtol=1e-4
+    )
+
+
+def test_the_average_of_the_modifier_predicts():
+    model = game(ema=dict(type='ExponentialMovingAverage', momentum=0.5))
+    wrappers = optimizers(model)
+    batch = {**made_up_batch(), 'faces': [made_up_faces()]}
+    for _ in range(3):
+        model.train_step(batch, wrappers)
+
+    assert model.deployed_modifier is model.modifier_ema.module
+    assert not torch.equal(weights(model.modifier_ema.module), weights(model.modifier))
