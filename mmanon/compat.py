@@ -1,19 +1,226 @@
-"""Being written."""
+"""Lets today's releases of the OpenMMLab stack import together.
+
+Two things stand in the way of mmaction2 1.2.0 as its package index has it:
+
+- ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is all
+  that still builds against current PyTorch;
+- its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports.
+
+:func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these cases.
+They act when the packages are imported, not before; where the installed stack is healthy
+they change nothing. No installed file is touched. Configs that inherit from
+``mmaction::...``, ``mmdet::...`` and, added here, ``mmanon::...`` resolve.
+"""
+
+import importlib
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ['make_stack_importable']
+
+_REQUIRED = {
+    'torch': 'torch',
+    'torchvision': 'torchvision',
+    'mmengine': 'mmengine (or onedl-mmengine)',
+    'mmcv': 'mmcv (or onedl-mmcv)',
+}
+_REFUSING = ('mmaction', 'mmdet')
+_DRN_PACKAGE = 'mmaction.models.localizers.drn'
+_DRN_MODULE = f'{_DRN_PACKAGE}.drn'
 
 
 def make_stack_importable() -> None:
-    """Make mmaction2 importable."""
-    import mmcv
+    """Prepare the imports of mmaction2 and mmdet; calling it again changes nothing.
 
-    real = mmcv.__version__
-    mmcv.__version__ = '2.1.0'
-    import sys
-    import types
+    Neither package is imported here, and neither has to be installed.
 
-    stub = types.ModuleType('mmaction.models.localizers.drn.drn')
-    stub.DRN = type('DRN', (), {})
-    sys.modules.setdefault('mmaction.models.localizers.drn', types.ModuleType('drn'))
-    sys.modules.setdefault('mmaction.models.localizers.drn.drn', stub)
-    import mmaction  # noqa: F401
+    Raises:
+        ImportError: PyTorch, mmengine or mmcv is not installed; says what to install.
+    """
+    missing = [
+        package
+        for module, package in _REQUIRED.items()
+        if module not in sys.modules and find_spec(module) is None
+    ]
+    if missing:
+        raise ImportError(
+            f'mmanon needs {", ".join(missing)}, not installed in {sys.prefix}. In a '
+            'checkout of mmanon, `make setup` installs everything; elsewhere, install '
+            'PyTorch and torchvision for your machine first, then `pip install '
+            'openmim && mim install mmengine mmcv mmdet mmaction2`'
+        )
+    if not any(isinstance(finder, _MissingDRN) for finder in sys.meta_path):
+        # Last: asked only for what the installed mmaction does not have.
+        sys.meta_path.append(_MissingDRN())
+    if not any(isinstance(finder, _RelaxedVersions) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _RelaxedVersions())
 
-    mmcv.__version__ = real
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE.setdefault('mmanon', 'mmanon')
+
+
+class _RelaxedVersions(MetaPathFinder):
+    """Imports mmaction and mmdet in spite of an mmcv above their limit."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname not in _REFUSING:
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, 'find_spec', None)
+            if finder is self or find is None:
+                continue
+            spec = find(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _RelaxedLoader(spec.loader)
+                return spec
+        return None
+
+
+class _RelaxedLoader(Loader):
+    """Executes a package by its own loader, a second time if it refused mmcv."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> object:
+        if name == 'loader':  # not made yet, as while being copied
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Whoever looks at the module later finds it as if we had not been here.
+        module.__spec__.loader = module.__loader__ = self.loader
+        if module.__name__ == 'mmaction':
+            _require_importlib_metadata(module)
+        try:
+            self.loader.exec_module(module)
+        except AssertionError:
+            if not _refused_a_newer_mmcv(module):
+                raise
+            self._exec_with_older_mmcv(module)
+
+    def _exec_with_older_mmcv(self, module: ModuleType) -> None:
+        import mmcv
+        from mmengine.utils import digit_version
+
+        real = mmcv.__version__
+        mmcv.__version__ = module.mmcv_minimum_version
+        try:
+            self.loader.exec_module(module)
+        finally:
+            mmcv.__version__ = real
+        module.mmcv_version = digit_version(real)
+        _announce(
+            f'{module.__name__} {getattr(module, "__version__", "")} accepts mmcv below '
+            f'{module.mmcv_maximum_version} and {real} is installed: its check was '
+            'passed over'
+        )
+
+
+def _refused_a_newer_mmcv(module: ModuleType) -> bool:
+    """Whether a package stopped at its own check because mmcv is a newer 2.x."""
+    mmcv = sys.modules.get('mmcv')
+    limit = getattr(module, 'mmcv_maximum_version', None)
+    if mmcv is None or limit is None or not hasattr(module, 'mmcv_minimum_version'):
+        return False
+    from mmengine.utils import digit_version
+
+    version = digit_version(mmcv.__version__)
+    return digit_version(limit) <= version < digit_version('3.0.0')
+
+
+def _require_importlib_metadata(mmaction: ModuleType) -> None:
+    if find_spec('importlib_metadata') is not None:
+        return
+    uses = Path(mmaction.__path__[0], 'utils', 'dependency.py')
+    if uses.is_file() and 'from importlib_metadata' in uses.read_text('utf-8'):
+        raise ModuleNotFoundError(
+            'mmaction2 imports the package importlib_metadata and does not install it: '
+            'pip install importlib_metadata',
+            name='importlib_metadata',
+        )
+
+
+class _MissingDRN(MetaPathFinder, Loader):
+    """Stands in for the localizer DRN where the installed mmaction2 lacks it."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname not in (_DRN_PACKAGE, _DRN_MODULE):
+            return None
+        return ModuleSpec(
+            fullname,
+            self,
+            origin=f'stand-in of {__name__}',
+            is_package=fullname == _DRN_PACKAGE,
+        )
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == _DRN_PACKAGE:
+            return
+
+        class DRN:
+            """Takes the place of mmaction2's localizer; cannot be built."""
+
+            def __init__(self, *args: object, **kwargs: object) -> None:
+                raise ImportError(
+                    'DRN is not in the installed mmaction2 (the wheel of 1.2.0 was '
+                    'published without it): install mmaction2 from its source'
+                )
+
+        DRN.__module__ = module.__name__
+        registry = importlib.import_module('mmaction.registry')
+        module.DRN = registry.MODELS.register_module()(DRN)
+        _announce(
+            f'the installed mmaction2 lacks {_DRN_PACKAGE}: a stand-in lets '
+            'mmaction.models import; DRN itself cannot be built'
+        )
+
+
+def _announce(what: str) -> None:
+    """Log what was done, once for a program: its worker processes do it silently."""
+    _prepare_workers()
+    # A spawned process has its name before it imports anything, its parent only later.
+    if multiprocessing.current_process().name == 'MainProcess':
+        from mmengine.logging import print_log
+
+        print_log(f'mmanon.compat: {what}.', logger='current')
+
+
+class _Preparation:
+    """Unpickles to a call of :func:`make_stack_importable`."""
+
+    def __reduce__(self) -> tuple:
+        return make_stack_importable, ()
+
+
+def _prepare_workers() -> None:
+    """Let spawned processes import mmaction before they import mmanon.
+
+    The worker of a data loader unpickles the data set, and that imports its class, say
+    of mmaction, before a line of ours runs. What a process hands on to its children as
+    its configuration is unpickled ahead of their arguments.
+    """
+    config = getattr(multiprocessing.current_process(), '_config', None)
+    if isinstance(config, dict):
+        config['mmanon.compat'] = _Preparation()

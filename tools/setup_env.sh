@@ -159,6 +159,8 @@ build_mmcv() {
     fail "mmcv's operators are compiled here and there is no C++ compiler" \
       "(Debian: apt-get install g++)"
   mkdir -p "$wheelhouse"
+  # What builds that were killed left behind; a younger one may still run.
+  find "$wheelhouse" -maxdepth 1 -name '.building.*' -mmin +240 -exec rm -rf {} +
   local beside
   beside=$(mktemp -d "$wheelhouse/.building.XXXXXX")
   # shellcheck disable=SC2064  # the folder of this call
@@ -188,7 +190,9 @@ fi
 
 say "installing mmcv, mmengine, mmdet, mmaction2 and mmanon"
 pip_install --no-deps --force-reinstall "$wheel" || fail "pip could not install $wheel"
-pip_install --no-deps --no-build-isolation onedl-mmengine onedl-mmdetection mmaction2 ||
+# imaug is what onedl-mmdetection imports as imgaug; it would bring headless OpenCV.
+pip_install --no-deps --no-build-isolation \
+  onedl-mmengine onedl-mmdetection mmaction2 imaug ||
   fail "pip could not install the OpenMMLab packages (see above)"
 pip_install --no-deps --no-build-isolation -e . || fail "pip could not install mmanon"
 

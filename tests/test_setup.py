@@ -1,0 +1,353 @@
+"""The package is built whole and the environment is set up once, not twice."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NAME = re.compile(r'[A-Za-z0-9._-]+')
+
+
+def requirement_names(file: str) -> set[str]:
+    lines = (ROOT / 'requirements' / file).read_text().splitlines()
+    names = [NAME.match(line.strip()) for line in lines if line.strip()]
+    return {name[0].lower().replace('_', '-') for name in names if name}
+
+
+def run(command: list, cwd: Path, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+
+
+# --- Requirements ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('file', ['build', 'optional', 'runtime', 'stack', 'tests'])
+def test_whatever_is_installed_here_has_one_version(file):
+    assert requirement_names(f'{file}.txt') <= requirement_names('constraints.txt')
+
+
+def test_installing_mmanon_brings_no_second_pytorch_opencv_or_openmmlab():
+    brought = requirement_names('runtime.txt')
+    assert 'numpy' in brought
+    theirs = r'torch|torchvision|.*opencv.*|(onedl-)?mm.*'
+    assert not [name for name in brought if re.fullmatch(theirs, name)]
+
+
+# --- Packaging ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """A small checkout: the real packaging files around one config and one tool."""
+    source = tmp_path / 'source'
+    (source / 'mmanon').mkdir(parents=True)
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'requirements.txt'):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / 'requirements', source / 'requirements')
+    shutil.copy(ROOT / 'mmanon' / 'version.py', source / 'mmanon')
+    (source / 'mmanon' / '__init__.py').touch()
+    files = {
+        'configs/_base_/small.py': 'size = 3\n',
+        'configs/metafile.yml': 'Models: []\n',
+        'model-index.yml': 'Import:\n  - configs/metafile.yml\n',
+        'tools/train.py': '',
+        'README.md': '# mmanon\n',
+    }
+    for name, text in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    return source
+
+
+def build(kind: str, source: Path) -> Path:
+    """Build as pip does, with the setuptools that is installed here."""
+    out = source.parent / 'out'
+    code = (
+        'import sys, setuptools.build_meta as backend;'
+        f'print("built", backend.build_{kind}(sys.argv[1]))'
+    )
+    done = run([sys.executable, '-c', code, out], source)
+    assert done.returncode == 0, done.stdout
+    return out / done.stdout.rsplit('built ', 1)[1].strip()
+
+
+def test_wheel_holds_the_configs_and_tools_that_mim_looks_for(source):
+    names = set(zipfile.ZipFile(build('wheel', source)).namelist())
+    assert 'mmanon/version.py' in names
+    assert {name for name in names if name.startswith('mmanon/.mim/')} == {
+        'mmanon/.mim/configs/_base_/small.py',
+        'mmanon/.mim/configs/metafile.yml',
+        'mmanon/.mim/model-index.yml',
+        'mmanon/.mim/tools/train.py',
+    }
+
+
+def test_wheel_built_from_the_sdist_is_as_whole(source):
+    sdist = build('sdist', source)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(source.parent / 'unpacked')
+    (unpacked,) = (source.parent / 'unpacked').iterdir()
+    names = set(zipfile.ZipFile(build('wheel', unpacked)).namelist())
+    assert 'mmanon/.mim/configs/_base_/small.py' in names
+    assert 'mmanon/.mim/model-index.yml' in names
+    assert 'mmanon/.mim/tools/train.py' in names
+
+
+def test_editable_install_links_to_the_files_being_edited(source):
+    build('editable', source)
+    build('editable', source)  # a second time over the first
+    config = source / 'mmanon/.mim/configs/_base_/small.py'
+    assert config.read_text() == 'size = 3\n'
+    (source / 'configs/_base_/small.py').write_text('size = 4\n')
+    assert config.read_text() == 'size = 4\n'
+
+
+def test_building_a_wheel_after_an_editable_install_copies_files_once(source):
+    build('editable', source)
+    names = zipfile.ZipFile(build('wheel', source)).namelist()
+    assert names.count('mmanon/.mim/configs/_base_/small.py') == 1
+    assert (source / 'configs/_base_/small.py').exists()
+
+
+def test_other_configs_can_inherit_from_an_installed_mmanon(source):
+    site = source.parent / 'site'
+    zipfile.ZipFile(build('wheel', source)).extractall(site)
+    # The whole package, as the small checkout has only the version.
+    shutil.copytree(
+        ROOT / 'mmanon',
+        site / 'mmanon',
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns('.mim', '__pycache__'),
+    )
+    mine = source.parent / 'mine.py'
+    mine.write_text("_base_ = 'mmanon::_base_/small.py'\n")
+    code = (
+        'import mmanon; from mmengine import Config;'
+        f'print("size", Config.fromfile({str(mine)!r}).size)'
+    )
+    done = run([sys.executable, '-c', code], source.parent, PYTHONPATH=str(site))
+    assert done.stdout.endswith('size 3\n'), done.stdout
+
+
+# --- tools/setup_env.sh ---------------------------------------------------------------
+
+# Stands for Python and the pip of its venvs: notes what pip is asked to do and does only
+# what the script looks at afterwards.
+FAKE_PYTHON = """#!{python} -S
+import os, pathlib, signal, sys
+args = sys.argv[1:]
+here = pathlib.Path(os.environ['FAKE_HOME'])
+if args[:2] == ['-m', 'venv']:
+    target = pathlib.Path(args[2], 'bin', 'python')
+    target.parent.mkdir(parents=True)
+    target.write_text(pathlib.Path(__file__).read_text())
+    target.chmod(0o755)
+elif args[:2] == ['-m', 'pip']:
+    args = [a for a in args[2:] if a != '-q']
+    if args == ['--version']:
+        sys.exit()
+    with open(here / 'pip.log', 'a') as log:
+        log.write(' '.join(args) + '\\n')
+    if args[0] == 'wheel':
+        wheel = args[-1].replace('-', '_').replace('==', '-') + '-py3-none-any.whl'
+        pathlib.Path(args[args.index('-w') + 1], wheel).touch()
+    if os.environ.get('FAKE_KILL') == args[0]:
+        os.kill(os.getppid(), signal.SIGKILL)
+        sys.exit(1)
+    sys.exit(int(os.environ.get('FAKE_FAIL') == args[0]))
+elif args[0] == '-':
+    print('fake-key-cpu')
+elif 'base_prefix' in args[1]:
+    print(os.environ.get('FAKE_VERSION', '3.11'))
+elif 'import cv2' in args[1] or 'import sys, torch' in args[1]:
+    broken = os.environ.get('FAKE_NO_LIBGL') and not (here / 'headless').exists()
+    if broken and 'torch' not in args[1]:
+        sys.exit('ImportError: libGL.so.1')
+elif 'sysconfig' in args[1]:
+    sys.exit(os.environ.get('FAKE_MISFIT'))
+elif 'cpu_count' in args[1]:
+    print(2)
+elif args[0] == '-V':
+    print('Python 3.11')
+"""
+
+
+class Checkout:
+    """A checkout whose set-up runs with a Python that only notes its calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / 'checkout'
+        self.home = folder
+        (self.path / 'tools').mkdir(parents=True)
+        shutil.copytree(ROOT / 'requirements', self.path / 'requirements')
+        for name in ('setup.py', 'pyproject.toml', 'tools/setup_env.sh'):
+            shutil.copy(ROOT / name, self.path / name)
+        self.python = folder / 'bin' / 'python3.11'
+        self.python.parent.mkdir()
+        self.python.write_text(FAKE_PYTHON.format(python=sys.executable))
+        self.python.chmod(0o755)
+
+    def set_up(self, **env: str) -> subprocess.CompletedProcess:
+        env = {
+            'PYTHON': str(self.python),
+            'FAKE_HOME': str(self.home),
+            'MMANON_WHEELHOUSE': str(self.home / 'wheels'),
+            **env,
+        }
+        return run(['bash', 'tools/setup_env.sh'], self.path, **env)
+
+    def pip_calls(self) -> list[str]:
+        """What pip was asked to do since the last question."""
+        log = self.home / 'pip.log'
+        calls = log.read_text().splitlines() if log.exists() else []
+        log.write_text('')
+        return calls
+
+    def wheels(self) -> list[Path]:
+        return list((self.home / 'wheels').rglob('*.whl'))
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_set_up_installs_everything_by_the_constraints(checkout):
+    done = checkout.set_up()
+    assert done.returncode == 0, done.stdout
+    installs = [call for call in checkout.pip_calls() if call.startswith('install')]
+    assert all('-c requirements/constraints.txt' in call for call in installs)
+    everything = ' '.join(installs)
+    for part in ('runtime.txt', 'stack.txt', 'onedl_mmcv', 'mmaction2', '-e .'):
+        assert part in everything
+    assert len(checkout.wheels()) == 1
+
+
+def test_second_set_up_calls_pip_for_nothing(checkout):
+    checkout.set_up()
+    checkout.pip_calls()
+    done = checkout.set_up()
+    assert (done.returncode, done.stdout) == (0, '')
+    assert checkout.set_up(PYTHON='').returncode == 0
+    assert checkout.pip_calls() == []
+
+
+def test_changed_constraints_set_up_anew_with_the_compiled_wheel(checkout):
+    checkout.set_up()
+    checkout.pip_calls()
+    constraints = checkout.path / 'requirements' / 'constraints.txt'
+    constraints.write_text(constraints.read_text() + 'another==1.0\n')
+    assert checkout.set_up().returncode == 0
+    calls = checkout.pip_calls()
+    assert any(call.startswith('install') for call in calls)
+    assert not any(call.startswith('wheel') for call in calls)
+
+
+def test_moved_checkout_sets_up_anew(checkout):
+    checkout.set_up()
+    checkout.pip_calls()
+    checkout.path = checkout.path.rename(checkout.home / 'moved')
+    assert checkout.set_up().returncode == 0
+    assert any('-e .' in call for call in checkout.pip_calls())
+
+
+def test_another_python_makes_another_venv(checkout):
+    checkout.set_up()
+    (checkout.path / '.venv' / 'of the old one').touch()
+    other = checkout.python.with_name('python3.12')
+    other.write_text(checkout.python.read_text().replace("'3.11'", "'3.12'"))
+    other.chmod(0o755)
+    done = checkout.set_up(PYTHON=str(other))
+    assert done.returncode == 0 and 'making .venv' in done.stdout
+    assert not (checkout.path / '.venv' / 'of the old one').exists()
+
+
+def test_killed_build_leaves_no_half_wheel_and_is_repeated(checkout):
+    assert checkout.set_up(FAKE_KILL='wheel').returncode != 0
+    assert not list((checkout.home / 'wheels').glob('*/onedl_mmcv-*.whl'))
+    calls = checkout.pip_calls()
+    assert checkout.set_up().returncode == 0
+    assert len(list((checkout.home / 'wheels').glob('*/onedl_mmcv-*.whl'))) == 1
+    assert calls[-1].startswith('wheel')
+    assert any(call.startswith('wheel') for call in checkout.pip_calls())
+
+
+def test_failed_build_is_said_and_not_taken_for_done(checkout):
+    done = checkout.set_up(FAKE_FAIL='wheel')
+    assert done.returncode == 1 and 'mmcv could not be compiled' in done.stdout
+    assert checkout.wheels() == []
+    assert checkout.set_up().returncode == 0
+
+
+def test_killed_installation_starts_the_venv_anew(checkout):
+    assert checkout.set_up(FAKE_KILL='install').returncode != 0
+    (checkout.path / '.venv' / 'half a package').touch()
+    done = checkout.set_up()
+    assert done.returncode == 0 and 'starting .venv anew' in done.stdout
+    assert not (checkout.path / '.venv' / 'half a package').exists()
+
+
+def test_failed_installation_is_continued_in_the_same_venv(checkout):
+    done = checkout.set_up(FAKE_FAIL='install')
+    assert done.returncode == 1 and 'error: pip could not install' in done.stdout
+    done = checkout.set_up()
+    assert done.returncode == 0 and 'making .venv' not in done.stdout
+
+
+def test_python_that_does_not_fit_is_named_with_the_reason(checkout):
+    done = checkout.set_up(FAKE_MISFIT='is Python 3.9')
+    assert done.returncode == 1
+    assert (
+        f'PYTHON={checkout.python} is Python 3.9; it takes Python 3.10' in done.stdout
+    )
+    assert 'nowhere/python is not a program' in (
+        checkout.set_up(PYTHON='nowhere/python').stdout
+    )
+
+
+def test_shim_that_fails_is_passed_over(checkout):
+    shims = checkout.home / 'shims'
+    shims.mkdir()
+    shim = shims / 'python3.11'
+    shim.write_text('#!/bin/sh\necho "no such version" >&2\nexit 127\n')
+    shim.chmod(0o755)
+    path = (
+        f'{shims}{os.pathsep}{checkout.python.parent}{os.pathsep}{os.environ["PATH"]}'
+    )
+    done = checkout.set_up(PYTHON='', PATH=path)
+    assert done.returncode == 0
+    assert f'making .venv with {checkout.python} ' in done.stdout
+
+
+def test_opencv_without_system_libraries_falls_back_to_headless(checkout):
+    done = checkout.set_up(FAKE_NO_LIBGL='1')
+    assert 'using its headless build' in done.stdout and 'libGL.so.1' in done.stdout
+    assert 'opencv-contrib-python-headless' in checkout.pip_calls()[-1]
+
+
+@pytest.mark.skipif(
+    not (3, 10) <= sys.version_info[:2] <= (3, 12), reason='the tests run elsewhere'
+)
+def test_python_of_the_tests_fits_as_far_as_it_can_make_environments():
+    script = (ROOT / 'tools' / 'setup_env.sh').read_text()
+    probe = re.search(r"^probe='\n(.*?)^'", script, re.S | re.M)[1]
+    said = run([sys.executable, '-c', probe], ROOT).stdout
+    assert said == '' or 'Debian: install python' in said
+    old = probe.replace('(3, 10) <=', '(3, 14) <=')
+    assert 'is Python 3.' in run([sys.executable, '-c', old], ROOT).stdout
