@@ -2,13 +2,13 @@
 
 Two things stand in the way of mmaction2 1.2.0 as its package index has it:
 
-- ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is all
-  that still builds against current PyTorch;
+- ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
+  all that still builds against current PyTorch;
 - its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports.
 
-:func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these cases.
-They act when the packages are imported, not before; where the installed stack is healthy
-they change nothing. No installed file is touched. Configs that inherit from
+:func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
+cases. They act when the packages are imported, not before; where the installed stack is
+healthy they change nothing. No installed file is touched. Configs that inherit from
 ``mmaction::...``, ``mmdet::...`` and, added here, ``mmanon::...`` resolve.
 """
 
@@ -127,9 +127,9 @@ class _RelaxedLoader(Loader):
             mmcv.__version__ = real
         module.mmcv_version = digit_version(real)
         _announce(
-            f'{module.__name__} {getattr(module, "__version__", "")} accepts mmcv below '
-            f'{module.mmcv_maximum_version} and {real} is installed: its check was '
-            'passed over'
+            f'{module.__name__} {getattr(module, "__version__", "")} accepts mmcv '
+            f'below {module.mmcv_maximum_version} and {real} is installed: its check '
+            'was passed over'
         )
 
 
