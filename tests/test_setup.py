@@ -147,8 +147,8 @@ def test_other_configs_can_inherit_from_an_installed_mmanon(source):
 
 # --- tools/setup_env.sh ---------------------------------------------------------------
 
-# Stands for Python and the pip of its venvs: notes what pip is asked to do and does only
-# what the script looks at afterwards.
+# Stands for Python and the pip of its venvs: notes what pip is asked to do and does
+# only what the script looks at afterwards.
 FAKE_PYTHON = """#!{python} -S
 import os, pathlib, signal, sys
 args = sys.argv[1:]
