@@ -223,6 +223,7 @@ class FaceTable:
         self._open()
 
     def _open(self) -> None:
+        self._process = os.getpid()
         if not Path(self.path).is_file():
             raise FileNotFoundError(
                 f'face table {self.path} does not exist; make it by '
@@ -352,8 +353,10 @@ class FaceTable:
         if self._videos is None:
             self._videos = set()
             for i in range(self._file.num_row_groups):
-                column = self._file.read_row_group(i, columns=['video'])['video']
-                self._videos.update(column.unique().to_pylist())
+                group = self._file.read_row_group(
+                    i, columns=['video'], use_threads=False
+                )
+                self._videos.update(group['video'].unique().to_pylist())
         return self._videos
 
     def check(self, videos: Iterable[str]) -> None:
@@ -396,6 +399,9 @@ class FaceTable:
             KeyError: If the table has no frame of ``video``.
             ValueError: If the table holds a box that is not within its frame.
         """
+        if self._process != os.getpid():
+            # Forked with a loader's worker: an open file must not be shared.
+            self._open()
         if video not in self:
             raise KeyError(self._missing_message([video]))
         groups = self._groups_near(video, frame)
