@@ -95,7 +95,7 @@ def drawn_box(image):
     return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
 
 
-def check_boxes(frames, faces, tolerance=TOLERANCE, expect_all=True):
+def check_boxes(frames, faces, tolerance=TOLERANCE):
     assert faces.dtype == np.float32 and faces.shape[1] == 5
     assert (np.diff(faces[:, 0]) >= 0).all()
     h, w = frames.shape[1:3]
@@ -110,10 +110,13 @@ def check_boxes(frames, faces, tolerance=TOLERANCE, expect_all=True):
             continue
         assert len(rows) == 1
         clipped = np.clip(rows[0], 0, [w, h, w, h])
+        if (clipped[2:] - clipped[:2]).min() < 4:
+            # interpolation dims the ends of what shows as a sliver
+            assert (clipped[:2] <= drawn[:2] + tolerance).all()
+            assert (clipped[2:] >= drawn[2:] - tolerance).all()
+            continue
         assert np.abs(clipped - drawn).max() <= tolerance, (i, rows, drawn)
         compared += 1
-    if expect_all:
-        assert compared == sum(drawn_box(image) is not None for image in frames)
     return compared
 
 
@@ -321,10 +324,9 @@ def test_inserting_twice_changes_nothing_more(mmaction, root):
     pack = dict(type='PackActionInputs', meta_keys=['img_shape', 'label'])
     dataset = ava_dataset(root, slowonly('val')[:-1] + [pack])
     table = str(root / 'faces.parquet')
-    wrapped = ConcatDataset([RepeatDataset(dataset, 2), dataset])
-    insert_load_faces(wrapped, table)
+    insert_load_faces(ConcatDataset([dataset, dataset]), table)
     before = [id(t) for t in dataset.pipeline.transforms]
-    insert_load_faces(wrapped, table)
+    insert_load_faces(RepeatDataset(dataset, 2), table)
     assert [id(t) for t in dataset.pipeline.transforms] == before
     packer = dataset.pipeline.transforms[-1]
     assert tuple(packer.meta_keys) == ('img_shape', 'label', 'faces')
@@ -443,13 +445,13 @@ MMDET_PIPELINES = {
     'resize': [dict(type='Resize', scale=(200, 160), keep_ratio=True)],
     'several': [
         dict(type='Resize', scale=(150, 160), keep_ratio=False),
+        dict(type='Pad', size_divisor=32),
         dict(
             type='RandomFlip',
             prob=[0.3, 0.3, 0.3],
             direction=['horizontal', 'vertical', 'diagonal'],
         ),
         dict(type='RandomCrop', crop_size=(130, 120), allow_negative_crop=True),
-        dict(type='Pad', size_divisor=32),
     ],
     'chosen': [
         dict(
