@@ -359,6 +359,18 @@ class FaceTable:
                 self._videos.update(group['video'].unique().to_pylist())
         return self._videos
 
+    def frames(self, video: str) -> np.ndarray:
+        """The examined frames of a video, int64 and ascending.
+
+        Raises:
+            KeyError: If the table has no frame of ``video``.
+        """
+        if video not in self:
+            raise KeyError(self._missing_message([video]))
+        groups = [self._group(i) for i in self._span(video)]
+        parts = [group.frames_of(video) for group in groups if video in group.videos]
+        return np.unique(np.concatenate(parts))
+
     def check(self, videos: Iterable[str]) -> None:
         """Make sure that all ``videos`` are in the table.
 

@@ -70,6 +70,10 @@ def test_every_frame_is_found_across_small_row_groups(tmp_path):
         video, frame, found = rows[i]
         np.testing.assert_array_equal(table.lookup(video, frame).boxes, found.boxes)
     assert len(table._groups) <= 8
+    for video in ('a/1', 'a/2', 'ö'):
+        assert table.frames(video).tolist() == list(range(3, 20))
+    with pytest.raises(KeyError):
+        table.frames('a/3')
     assert table.videos() == {'a/1', 'a/10', 'a/2', 'b', 'ö'}
     assert 'a/10' in table and 'a/11' not in table and 'a' not in table
 
