@@ -278,6 +278,14 @@ def test_another_python_makes_another_venv(checkout):
     assert not (checkout.path / '.venv' / 'of the old one').exists()
 
 
+def test_python_of_the_venv_is_kept_when_none_is_named(checkout):
+    checkout.set_up()
+    (checkout.path / 'setup.py').write_text('# changed\n')
+    done = checkout.set_up(PYTHON='')
+    assert done.returncode == 0 and 'done' in done.stdout
+    assert 'making .venv' not in done.stdout
+
+
 def test_killed_build_leaves_no_half_wheel_and_is_repeated(checkout):
     assert checkout.set_up(FAKE_KILL='wheel').returncode != 0
     assert not list((checkout.home / 'wheels').glob('*/onedl_mmcv-*.whl'))

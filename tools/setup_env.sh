@@ -2,7 +2,8 @@
 # Sets up .venv of this checkout with everything the project needs, or does nothing when
 # that has been done. Called by `make`; a call that was cut short is continued by the next.
 #
-#   PYTHON             the Python to use (3.10, 3.11 or 3.12); default: the first that fits
+#   PYTHON             the Python to use (3.10, 3.11 or 3.12); default: that of .venv, or
+#                      the first that fits
 #   MMANON_WHEELHOUSE  where the compiled mmcv is kept for the next set-up
 #                      (default ~/.cache/mmanon/wheelhouse)
 #   MAX_JOBS           compilers at once while building mmcv (default: one for each core)
@@ -12,8 +13,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=.venv
 python=$venv/bin/python
-stamp=$venv/.mmanon-set-up     # what the finished set-up was made from
-installing=$venv/.mmanon-installing # there while pip writes packages
+stamp=$venv/.mmanon-set-up           # what the finished set-up was made from
+made_with=$venv/.mmanon-python       # the Python .venv was made with
+installing=$venv/.mmanon-installing  # there while pip writes packages
 
 say() { printf '[setup] %s\n' "$*"; }
 fail() {
@@ -36,11 +38,10 @@ if [ -n "${PYTHON:-}" ]; then
 fi
 
 is_set_up() {
-  local done_key done_python
+  local done_key
   [ -f "$stamp" ] && [ ! -e "$installing" ] || return 1
-  { read -r done_key && read -r done_python; } <"$stamp" || return 1
-  [ "$done_key" = "$key" ] || return 1
-  [ -z "$asked_python" ] || [ "$asked_python" = "$done_python" ] || return 1
+  read -r done_key <"$stamp" && [ "$done_key" = "$key" ] || return 1
+  [ -z "$asked_python" ] || [ "$asked_python" = "$(cat "$made_with")" ] || return 1
   "$python" -c '' 2>/dev/null
 }
 if is_set_up; then exit 0; fi
@@ -73,6 +74,8 @@ if [ -n "$asked_python" ]; then
   why=$(misfit "$asked_python")
   [ -z "$why" ] || fail "PYTHON=$PYTHON $why; it takes Python 3.10, 3.11 or 3.12"
   base_python=$asked_python
+elif [ -f "$made_with" ] && [ -z "$(misfit "$(cat "$made_with")")" ]; then
+  base_python=$(cat "$made_with")
 else
   tried=
   for name in python3.11 python3.12 python3.10 python3 python; do
@@ -107,6 +110,7 @@ if ! usable_venv; then
   say "making .venv with $base_python ($("$base_python" -V 2>&1))"
   rm -rf "$venv"
   "$base_python" -m venv "$venv" || fail "could not make .venv with $base_python"
+  printf '%s\n' "$base_python" >"$made_with"
 fi
 rm -f "$stamp"
 
@@ -210,6 +214,7 @@ fi
 "$python" -c 'import cv2, torch, torchvision, mmengine, mmcv.ops, mmdet' ||
   fail "the installed packages do not import (see above)"
 
-printf '%s\n%s\n' "$key" "$base_python" >"$stamp.new"
+printf '%s\n' "$base_python" >"$made_with"
+printf '%s\n' "$key" >"$stamp.new"
 mv "$stamp.new" "$stamp"
 say "done: $("$python" -V) in .venv"
