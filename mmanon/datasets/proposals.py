@@ -1,0 +1,72 @@
+"""Person proposals in NumPy's ``.npz``, read by mmaction2's data sets as they are.
+
+mmaction2 loads a ``proposal_file`` through ``mmengine.fileio.load``, which takes the
+format from the file's extension and knows pickle alone for arrays. Unpickling a file
+runs what it holds; importing this module teaches mmengine ``.npz``, which holds arrays
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from typing import BinaryIO
+
+import numpy as np
+from mmengine.fileio import BaseFileHandler, register_handler
+
+__all__ = ['NpzHandler']
+
+
+@register_handler('npz')
+class NpzHandler(BaseFileHandler):
+    """Loads and dumps a dict of arrays, as ``numpy.savez`` lays it out.
+
+    For proposals the keys are ``'{video_id},{timestamp:04d}'`` and the arrays float32
+    (k, 5): x1, y1, x2, y2 in fractions of the frame in [0, 1], and the score in [0, 1].
+    """
+
+    str_like = False
+
+    def load_from_fileobj(self, file: BinaryIO) -> dict[str, np.ndarray]:
+        """Read all arrays of a file.
+
+        Raises:
+            ValueError: If the file is not ``.npz``, or an array in it holds pickled
+                objects.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {key: arrays[key] for key in arrays.files}
+        except (AttributeError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                'not an .npz file of plain arrays; write one by '
+                'numpy.savez(file, **{"video,0005": boxes, ...})'
+            ) from error
+
+    def dump_to_fileobj(self, obj: Mapping[str, np.ndarray], file: BinaryIO) -> None:
+        """Write a mapping of names to arrays; the same arrays make the same bytes.
+
+        Raises:
+            TypeError: If a value is an array of objects.
+        """
+        arrays = {key: np.asarray(value) for key, value in obj.items()}
+        for key, value in arrays.items():
+            if value.dtype.hasobject:
+                raise TypeError(f'array {key!r} holds objects; .npz takes numbers only')
+        np.savez(file, **arrays)
+
+    def dump_to_str(self, obj: Mapping[str, np.ndarray]) -> bytes:
+        """The bytes that :meth:`dump_to_fileobj` writes."""
+        with BytesIO() as file:
+            self.dump_to_fileobj(obj, file)
+            return file.getvalue()
+
+    def load_from_path(self, filepath: str) -> dict[str, np.ndarray]:
+        """Read all arrays of the file at ``filepath``."""
+        return super().load_from_path(filepath, mode='rb')
+
+    def dump_to_path(self, obj: Mapping[str, np.ndarray], filepath: str) -> None:
+        """Write a mapping of names to arrays to ``filepath``."""
+        super().dump_to_path(obj, filepath, mode='wb')
