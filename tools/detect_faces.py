@@ -436,10 +436,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         detector = MODELS.build(settings.detector)
     except (OSError, ValueError) as error:
         raise SystemExit(f'--detector {args.detector}: {error}') from error
+    sources = find_sources(args.data_root)
     described = dict(vars(settings), data_root=str(args.data_root.resolve()))
     # As JSON gives it back.
     parts = open_parts(args.out, json.loads(json.dumps(described)))
-    sources = find_sources(args.data_root)
     try:
         reports = run(sources, settings, parts, args.workers, detector)
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from mmanon.datasets.ava_format import (
 from mmanon.datasets.face_table import FaceTable
 
 VIDEOS = {'.mp4', '.avi', '.mkv', '.webm', '.mov'}
-# Reach of a person's arms to each side, and of the hair above, in face widths and heights.
+# Reach of the arms to each side in face widths, and of the hair above in face heights.
 ARMS, HAIR = 2.5, 0.6
 
 
@@ -103,14 +103,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             else:
                 continue
             splits[split].append(Annotation(video.stem, number, box, label, 0))
-    for split, annotations in splits.items():
-        if not annotations:
+    for split, items in splits.items():
+        if not items:
             raise SystemExit(
                 f'the {split} split is empty: the clips are too short for --margin '
                 f'{args.margin} and --test-tail {args.test_tail}'
             )
-        write_annotations(args.out / 'annotations', split, annotations, classes)
-        print(f'{split}: {len(annotations)} boxes')
+        write_annotations(args.out / 'annotations', split, items, classes)
+        print(f'{split}: {len(items)} boxes')
+        without = set(classes) - {item.video for item in items}
+        if without:
+            print(f'too short for a {split} keyframe: {", ".join(sorted(without))}')
     print(
         'settings of AVADataset: '
         f'{dict(DATASET_SETTINGS, num_classes=len(classes) + 1)}'

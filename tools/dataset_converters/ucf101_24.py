@@ -89,13 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         splits['test' if test else 'train'] += read_tubes(
             name, clip, tubes['classes'], args.every, count - args.margin
         )
-    for split, annotations in splits.items():
-        if not annotations:
+    for split, items in splits.items():
+        if not items:
             raise SystemExit(f'the {split} split is empty: see --test and --margin')
-        write_annotations(
-            args.out / 'annotations', split, annotations, tubes['classes']
-        )
-        print(f'{split}: {len(annotations)} boxes')
+        write_annotations(args.out / 'annotations', split, items, tubes['classes'])
+        print(f'{split}: {len(items)} boxes')
     settings = dict(DATASET_SETTINGS, num_classes=len(tubes['classes']) + 1)
     print(f'settings of AVADataset: {settings}')
     return 0

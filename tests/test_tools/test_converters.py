@@ -1,0 +1,269 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import mmengine
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+
+from mmanon.datasets.ava_format import (
+    DATASET_SETTINGS,
+    Annotation,
+    extract_frames,
+    write_annotations,
+)
+from mmanon.datasets.face_table import Faces, FaceTableWriter
+
+
+def load_tool(name):
+    path = Path(__file__).parents[2] / 'tools/dataset_converters' / name
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+ucf24, single_person = load_tool('ucf101_24.py'), load_tool('single_person.py')
+
+
+def write_video(path, count):
+    """Frame t has the bits of t as eight white or black stripes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), 'w', format='mp4') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        for t in range(count):
+            bits = np.unpackbits(np.uint8(t)) * 255
+            image = np.broadcast_to(np.repeat(bits, 8)[None, :, None], (48, 64, 3))
+            image = np.ascontiguousarray(image)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def index_of(image):
+    stripes = image.reshape(48, 8, 8, 3).mean((0, 2, 3))
+    return int(np.packbits(stripes > 127)[0])
+
+
+@pytest.fixture
+def clips(tmp_path):
+    src = tmp_path / 'src'
+    for name in ('v_Jump_g01_c01', 'v_Run_g02_c01'):
+        write_video(src / f'{name}.mp4', 60)
+    tube = dict(start_frame=10, end_frame=50)
+    boxes = [[8 * (t % 5), 24, 320 if t == 20 else 160, 250] for t in range(10, 50)]
+    clip = dict(annotation_width=320, annotation_height=240)
+    tubes = {
+        'classes': ['Jump', 'Run'],
+        'clips': {
+            'v_Jump_g01_c01': dict(
+                clip,
+                tubes=[
+                    dict(tube, label='Jump', boxes=boxes),
+                    dict(
+                        label='Jump',
+                        start_frame=20,
+                        end_frame=21,
+                        boxes=[[200, 0, 260, 60]],
+                    ),
+                ],
+            ),
+            'v_Run_g02_c01': dict(clip, tubes=[dict(tube, label='Run', boxes=boxes)]),
+        },
+    }
+    (src / 'tubes.json').write_text(json.dumps(tubes))
+    return src
+
+
+def build_ava(out, split, **more):
+    init_default_scope('mmaction')
+    import mmaction.datasets  # noqa: F401
+    from mmaction.registry import DATASETS
+
+    pipeline = [
+        dict(type='SampleAVAFrames', clip_len=4, frame_interval=2, test_mode=True),
+        dict(type='RawFrameDecode'),
+    ]
+    return DATASETS.build(
+        dict(
+            type='AVADataset',
+            ann_file=str(out / f'annotations/{split}.csv'),
+            label_file=str(out / 'annotations/labels.pbtxt'),
+            pipeline=pipeline,
+            data_prefix=dict(img=str(out / 'rawframes')),
+            num_classes=3,
+            test_mode=True,
+            **DATASET_SETTINGS,
+            **more,
+        )
+    )
+
+
+def test_tubes_become_a_data_set_that_mmaction_loads(clips, tmp_path):
+    out = tmp_path / 'out'
+    args = [str(clips), '--out', str(out), '--test', '*_g02_*']
+    assert ucf24.main([*args, '--every', '5', '--margin', '8']) == 0
+    train, test = build_ava(out, 'train'), build_ava(out, 'test')
+    keys = [train.get_data_info(i)['img_key'] for i in range(len(train))]
+    # frames 10, 15, … of the tube (its end excluded) are the files 11, 16, …
+    assert keys == [f'v_Jump_g01_c01,{n:04}' for n in range(11, 51, 5)]
+    assert {test.get_data_info(i)['video_id'] for i in range(8)} == {'v_Run_g02_c01'}
+    two = train.get_data_info(2)
+    np.testing.assert_allclose(
+        two['gt_bboxes'], [[0, 0.1, 1, 1], [0.625, 0, 0.8125, 0.25]], atol=1e-4
+    )
+    assert two['gt_labels'].argmax(1).tolist() == [1, 1]
+    assert test.get_data_info(0)['gt_labels'].argmax(1).tolist() == [2]
+    with open(out / 'annotations/labels.pbtxt') as file:
+        from mmaction.evaluation import read_labelmap
+
+        assert read_labelmap(file)[0] == [
+            {'id': 1, 'name': 'Jump'},
+            {'id': 2, 'name': 'Run'},
+        ]
+
+
+def test_the_middle_frame_of_a_clip_is_the_annotated_one(clips, tmp_path):
+    out = tmp_path / 'out'
+    args = [str(clips), '--out', str(out), '--test', '*_g02_*', '--margin', '8']
+    ucf24.main(args)
+    train = build_ava(out, 'train')
+    for i in range(len(train)):
+        results = train[i]
+        number = results['timestamp']
+        assert results['frame_inds'][2] == number
+        # index = number - 1 in the video
+        assert index_of(results['imgs'][2]) == number - 1
+        assert results['frame_inds'].min() >= 1
+
+
+def test_proposals_are_the_annotated_boxes(clips, tmp_path):
+    out = tmp_path / 'out'
+    ucf24.main([str(clips), '--out', str(out), '--test', '*_g02_*', '--margin', '8'])
+    with np.load(out / 'annotations/train_proposals.npz') as file:
+        assert file['v_Jump_g01_c01,0011'].shape == (1, 5)
+        np.testing.assert_allclose(
+            file['v_Jump_g01_c01,0021'][1], [0.625, 0, 0.8125, 0.25, 1]
+        )
+        assert len(file.files) == 8
+    assert not list(out.rglob('*.tmp'))
+
+
+def test_keyframes_keep_away_from_the_end(clips, tmp_path):
+    out = tmp_path / 'out'
+    ucf24.main([str(clips), '--out', str(out), '--test', '*_g02_*', '--margin', '30'])
+    keys = (out / 'annotations/train.csv').read_text().splitlines()
+    assert max(int(line.split(',')[1]) for line in keys) == 26
+
+
+def test_wrong_sources_are_named(clips, tmp_path, capsys):
+    out = ['--out', str(tmp_path / 'out')]
+    with pytest.raises(SystemExit, match='test split is empty'):
+        ucf24.main([str(clips), *out, '--test', 'nothing'])
+    (clips / 'v_Run_g02_c01.mp4').unlink()
+    with pytest.raises(SystemExit, match='v_Run_g02_c01.mp4 does not exist'):
+        ucf24.main([str(clips), *out, '--test', '*_g02_*'])
+    with pytest.raises(SystemExit):
+        ucf24.main([str(tmp_path), *out, '--test', '*_g02_*'])
+    assert 'tubes.json does not exist' in capsys.readouterr().err
+
+
+@pytest.fixture
+def signers(tmp_path):
+    src = tmp_path / 'signs'
+    for name in ('book', 'eat'):
+        write_video(src / f'{name}.mp4', 60)
+    return src
+
+
+def test_a_clip_of_one_person_gets_the_given_box(signers, tmp_path):
+    out = tmp_path / 'out'
+    args = [str(signers), '--out', str(out), '--margin', '6', '--every', '4']
+    single_person.main([*args, '--box', '0.1', '0', '0.9', '1'])
+    train, test = build_ava(out, 'train'), build_ava(out, 'test')
+    for dataset, low, high in [(train, 1, 39), (test, 46, 54)]:
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        numbers = [info['timestamp'] for info in infos]
+        assert low <= min(numbers) and max(numbers) <= high
+        assert {info['video_id'] for info in infos} == {'book', 'eat'}
+        for info in infos:
+            assert info['gt_bboxes'].tolist() == [[0.1, 0, 0.9, 1]]
+            label = ['book', 'eat'].index(info['video_id']) + 1
+            assert info['gt_labels'].argmax(1).tolist() == [label]
+
+
+def test_a_clip_of_one_person_gets_a_box_from_the_largest_face(signers, tmp_path):
+    table = tmp_path / 'faces.parquet'
+    with FaceTableWriter(table, 'given') as writer:
+        for video in ('book', 'eat'):
+            for frame in range(3):
+                boxes = np.float32([[0, 0, 0.05, 0.05], [0.45, 0.2, 0.55, 0.4]])
+                writer.add(
+                    video,
+                    frame,
+                    Faces(
+                        boxes,
+                        np.ones(2, np.float32),
+                        np.full((2, 5, 2), np.nan, np.float32),
+                        np.zeros(2, np.int32),
+                    ),
+                )
+    out = tmp_path / 'out'
+    args = [str(signers), '--out', str(out), '--margin', '6', '--faces', str(table)]
+    single_person.main(args)
+    line = (out / 'annotations/train.csv').read_text().splitlines()[0]
+    assert line == 'book,0001,0.2500,0.0800,0.7500,1.0000,1,0'
+
+
+def test_frames_are_extracted_once_and_completely(signers, tmp_path):
+    folder = tmp_path / 'frames/book'
+    assert extract_frames(signers / 'book.mp4', folder) == 60
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f'img_{n:05}.jpg' for n in range(1, 61)]
+    image = cv2.imread(str(folder / 'img_00031.jpg'))
+    assert index_of(image) == 30
+    before = (folder / names[0]).stat().st_mtime_ns
+    assert extract_frames(signers / 'book.mp4', folder) == 60
+    assert (folder / names[0]).stat().st_mtime_ns == before
+    (signers / 'bad.mp4').write_bytes(b'bad')
+    with pytest.raises(ValueError, match='bad.mp4'):
+        extract_frames(signers / 'bad.mp4', tmp_path / 'frames/bad')
+    assert [p.name for p in (tmp_path / 'frames').iterdir()] == ['book']
+
+
+def test_impossible_annotations_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"'v', frame 3.*box"):
+        Annotation('v', 3, (0.5, 0, 0.4, 1), 1, 0)
+    with pytest.raises(ValueError, match='9999'):
+        Annotation('v', 10000, (0, 0, 1, 1), 1, 0)
+    with pytest.raises(ValueError, match='comma'):
+        Annotation('v,w', 3, (0, 0, 1, 1), 1, 0)
+    with pytest.raises(ValueError, match='label 2'):
+        write_annotations(
+            tmp_path, 'train', [Annotation('v', 3, (0, 0, 1, 1), 2, 0)], ['a']
+        )
+    with pytest.raises(ValueError, match='no annotations'):
+        write_annotations(tmp_path, 'train', [], ['a'])
+
+
+def test_the_shared_clips_convert(shared_data, tmp_path):
+    src = shared_data / 'videos/ucf24'
+    tubes = json.loads((src / 'tubes.json').read_text())
+    name = 'v_CliffDiving_g03_c01'
+    found = ucf24.read_tubes(name, tubes['clips'][name], tubes['classes'], 1, 10000)
+    tube = tubes['clips'][name]['tubes'][0]
+    assert len(found) == sum(
+        t['end_frame'] - t['start_frame'] for t in tubes['clips'][name]['tubes']
+    )
+    assert found[0].frame == tube['start_frame'] + 1
+    np.testing.assert_allclose(
+        found[0].box, np.clip(np.array(tube['boxes'][0]) / [320, 240, 320, 240], 0, 1)
+    )
+    assert mmengine.is_list_of(found, Annotation)

@@ -1,0 +1,265 @@
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from mmanon.datasets.face_table import Faces, FaceTable
+from mmanon.datasets.face_tracks import fill_gaps, link_faces
+from mmanon.models.face_detectors import MTCNNFaceDetector
+
+
+def load_tool(name):
+    path = Path(__file__).parents[2] / 'tools' / name
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+tool = load_tool('detect_faces.py')
+FACE = cv2.resize(astronaut()[20:260, 120:340], (110, 120))
+
+
+def frame(t, face=True):
+    image = np.full((128, 176, 3), 60, np.uint8)
+    if face:
+        image[4:124, 10 + 4 * t : 120 + 4 * t] = FACE
+    return image
+
+
+def write_frames(folder, numbers, name='img_{:05}.jpg', **kwargs):
+    folder.mkdir(parents=True, exist_ok=True)
+    for t, number in enumerate(numbers):
+        image = cv2.cvtColor(frame(t, **kwargs), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(folder / name.format(number)), image)
+
+
+def write_video(path, count):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 128, 'yuv420p'
+        stream.bit_rate = 2_000_000
+        for t in range(count):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frame(t), 'rgb24')):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / 'data'
+    write_frames(root / 'a/one', [1, 2, 3, 5])
+    write_frames(root / 'two', range(2), 'two_{:03}.png', face=False)
+    write_frames(root / 'two', range(2), 'flow_x_{:03}.png')
+    write_video(root / 'a/clip.avi', 6)
+    return root
+
+
+def run(data, *more):
+    out = data.parent / 'out/faces.parquet'
+    return tool.main([str(data), '--out', str(out), *map(str, more)]), out
+
+
+def test_frames_and_videos_are_examined_to_one_table(data, capsys):
+    code, out = run(data)
+    assert code == 0
+    table = FaceTable(out)
+    assert table.videos() == {'a/one', 'a/clip', 'two'}
+    assert table.detector == 'mmanon.MTCNNFaceDetector' and table.interval == 1
+    assert table.frames('a/one').tolist() == [1, 2, 3, 5]
+    assert table.frames('a/clip').tolist() == list(range(6))
+    assert table.frames('two').tolist() == [0, 1]
+    assert len(table.lookup('two', 0)) == 0
+    expected = MTCNNFaceDetector().detect(frame(0)).boxes[0] / [176, 128, 176, 128]
+    for video, number, t in [('a/one', 1, 0), ('a/one', 5, 3), ('a/clip', 5, 5)]:
+        faces = table.lookup(video, number)
+        assert len(faces) == 1 and faces.tracks.tolist() == [0]
+        moved = expected + [4 * t / 176, 0, 4 * t / 176, 0]
+        assert np.abs(faces.boxes[0] - moved).max() < 0.04
+        assert np.isfinite(faces.landmarks).all()
+    assert list(out.parent.iterdir()) == [out]
+    assert '3 videos, 12 frames, 10 faces' in capsys.readouterr().out
+
+
+def test_every_nth_frame_and_the_last_are_examined(data):
+    code, out = run(data, '--interval', 4)
+    table = FaceTable(out)
+    assert code == 0 and table.interval == 4
+    assert table.frames('a/clip').tolist() == [0, 4, 5]
+    assert table.frames('a/one').tolist() == [1, 5]
+    between = table.lookup('a/clip', 2).boxes
+    assert len(between) == 1
+    first, last = table.lookup('a/clip', 0).boxes, table.lookup('a/clip', 4).boxes
+    assert between[0, 0] == min(first[0, 0], last[0, 0])
+    assert between[0, 2] == max(first[0, 2], last[0, 2])
+
+
+def test_a_smaller_search_gives_the_same_fractions(data):
+    _, out = run(data)
+    full = FaceTable(out).lookup('a/one', 1).boxes
+    out.unlink()
+    _, out = run(data, '--max-side', 88)
+    assert np.abs(FaceTable(out).lookup('a/one', 1).boxes - full).max() < 0.05
+
+
+def test_several_workers_write_the_same_table(data):
+    _, out = run(data)
+    one = {v: FaceTable(out).frames(v).tolist() for v in FaceTable(out).videos()}
+    boxes = FaceTable(out).lookup('a/one', 5).boxes
+    out.unlink()
+    # As a program: worker processes import the tool by its file.
+    program = [sys.executable, tool.__file__, str(data), '--out', str(out)]
+    subprocess.run([*program, '--workers', '2'], check=True, capture_output=True)
+    table = FaceTable(out)
+    assert {v: table.frames(v).tolist() for v in table.videos()} == one
+    np.testing.assert_allclose(table.lookup('a/one', 5).boxes, boxes, atol=1e-4)
+
+
+def test_an_interrupted_run_continues_without_repeating(data, monkeypatch, capsys):
+    examined, examine = [], tool.examine
+
+    def interrupted(source, *args):
+        if len(examined) == 1:
+            raise KeyboardInterrupt
+        examined.append(source.name)
+        return examine(source, *args)
+
+    monkeypatch.setattr(tool, 'examine', interrupted)
+    code, out = run(data)
+    assert code == 130 and not out.exists()
+    assert 'continues' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='interval: 1 then, 2 now'):
+        run(data, '--interval', 2)
+    monkeypatch.setattr(
+        tool, 'examine', lambda s, *a: examined.append(s.name) or examine(s, *a)
+    )
+    code, out = run(data)
+    assert code == 0 and examined == ['a/clip', 'a/one', 'two']
+    assert FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_what_cannot_be_read_is_named_and_left_without_a_row(data, capsys):
+    (data / 'a/one/img_00002.jpg').write_bytes(b'broken')
+    (data / 'a/broken.mp4').write_bytes(b'broken')
+    write_frames(data / 'same', [1], 'x_{:02}.png')
+    write_frames(data / 'same', [1], 'y_{:02}.png')
+    code, out = run(data)
+    assert code == 1
+    error = capsys.readouterr().err
+    for name in ('img_00002.jpg', 'broken.mp4', 'x_01.png and y_01.png'):
+        assert name in error
+    table = FaceTable(out)
+    assert table.videos() == {'a/one', 'a/clip', 'two'}
+    assert table.frames('a/one').tolist() == [1, 3, 5]
+    np.testing.assert_array_equal(table.lookup('a/one', 2).boxes, [[0, 0, 1, 1]])
+
+    # Mended, the same command examines only those again.
+    write_frames(data / 'a/one', [1, 2, 3, 5])
+    (data / 'a/broken.mp4').unlink()
+    (data / 'same/y_01.png').unlink()
+    code, out = run(data)
+    assert code == 0 and FaceTable(out).frames('a/one').tolist() == [1, 2, 3, 5]
+    assert 'same' in FaceTable(out) and list(out.parent.iterdir()) == [out]
+
+
+def test_a_frame_on_which_the_detector_fails_has_no_row(data, monkeypatch, capsys):
+    detect = MTCNNFaceDetector.detect
+
+    def failing(self, image):
+        if image.mean() < 61:
+            raise RuntimeError('out of memory')
+        return detect(self, image)
+
+    monkeypatch.setattr(MTCNNFaceDetector, 'detect', failing)
+    code, out = run(data)
+    assert code == 1 and 'frame 0: out of memory' in capsys.readouterr().err
+    assert 'two' not in FaceTable(out)
+
+
+def test_a_finished_table_is_not_overwritten(data):
+    _, out = run(data)
+    before = out.read_bytes()
+    with pytest.raises(SystemExit, match='there already'):
+        run(data)
+    assert out.read_bytes() == before
+
+
+def test_bad_arguments_end_before_any_work(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'examine', None)
+    for more, message in [
+        (['--interval', 0], 'at least 1'),
+        (['--score-thr', 2], r'in \[0, 1\]'),
+        (['--detector', 'yunet'], 'needs --weights'),
+        (['--weights', 'x.onnx'], 'belongs to'),
+    ]:
+        with pytest.raises(SystemExit):
+            run(data, *more)
+        assert re.search(message, capsys.readouterr().err)
+    with pytest.raises(SystemExit, match='gone.onnx'):
+        run(data, '--detector', 'yunet', '--weights', 'gone.onnx')
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit, match='cannot be written'):
+        tool.main([str(data), '--out', str(tmp_path / 'file/f.parquet')])
+    (tmp_path / 'empty').mkdir()
+    out = ['--out', str(tmp_path / 'f.parquet')]
+    with pytest.raises(SystemExit, match='holds neither'):
+        tool.main([str(tmp_path / 'empty'), *out])
+    with pytest.raises(SystemExit, match='itself a folder of images'):
+        tool.main([str(data / 'two'), *out])
+    write_video(data / 'two.avi', 1)
+    with pytest.raises(SystemExit, match='share the name'):
+        run(data)
+
+
+def faces(*boxes):
+    k = len(boxes)
+    return Faces(
+        np.array(boxes, np.float32).reshape(k, 4),
+        np.ones(k, np.float32),
+        np.zeros((k, 5, 2), np.float32),
+        np.full(k, -1, np.int32),
+    )
+
+
+def test_a_track_keeps_its_number_through_crossing_order_and_gaps():
+    def left(t):
+        return [0.1 + 0.01 * t, 0.1, 0.3 + 0.01 * t, 0.4]
+
+    def right(t):
+        return [0.6 - 0.01 * t, 0.5, 0.8 - 0.01 * t, 0.9]
+
+    frames = [
+        faces(left(0), right(0)),
+        faces(right(1), left(1)),
+        faces(),
+        faces(left(3)),
+        faces([0.5, 0.0, 0.55, 0.1], right(4), left(4)),
+    ]
+    linked = link_faces(frames)
+    assert [f.tracks.tolist() for f in linked] == [[0, 1], [1, 0], [], [0], [2, 1, 0]]
+    far = link_faces([frames[0], *[faces()] * 6, frames[0]])
+    assert far[-1].tracks.tolist() == [2, 3]
+    near = link_faces([frames[0], *[faces()] * 5, frames[0]])
+    assert near[-1].tracks.tolist() == [0, 1]
+
+
+def test_a_face_lost_for_some_frames_is_covered_by_its_neighbours_boxes():
+    a, b = [0.1, 0.2, 0.4, 0.5], [0.2, 0.1, 0.5, 0.45]
+    filled = fill_gaps(link_faces([faces(a), faces(), faces(), faces(b), faces()]))
+    assert [len(f) for f in filled] == [1, 1, 1, 1, 0]
+    for f in filled[1:3]:
+        np.testing.assert_allclose(f.boxes, [[0.1, 0.1, 0.5, 0.5]])
+        assert f.scores.tolist() == [0] and f.tracks.tolist() == [0]
+        assert np.isnan(f.landmarks).all()
