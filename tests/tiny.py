@@ -44,6 +44,7 @@ def tiny_slowonly(num_classes: int = 4, frozen_norm: bool = False) -> dict:
                 num_classes=num_classes,
                 multilabel=True,
                 dropout_ratio=0.0,
+                topk=(1,),
             ),
         ),
         data_preprocessor=dict(

@@ -163,7 +163,7 @@ def test_a_modifier_without_weights_is_replaced_by_a_cover():
 
 
 def test_a_feather_that_would_show_the_face_is_refused():
-    with pytest.raises(ValueError, match=r'must be in \[0, 0.188\]'):
+    with pytest.raises(ValueError, match=r'must be in \[0, 0.187\]'):
         build(MASK, feather=0.2)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapperDict
@@ -114,7 +115,8 @@ class AnonymizedDetector(BaseModel):
         chosen = self.modifier
         if self.modifier_ema is not None:
             chosen = self.modifier_ema.module
-        if not chosen.is_untrained:
+        # An average is as trained as what it averages.
+        if not self.modifier.is_untrained:
             return chosen
         if not self._warned_of_cover:
             self._warned_of_cover = True
@@ -338,7 +340,7 @@ class AnonymizedDetector(BaseModel):
 def _build(part: nn.Module | dict | None, **kwargs: Any) -> nn.Module | None:
     if part is None or isinstance(part, nn.Module):
         return part
-    return MODELS.build({**part, **kwargs})
+    return MODELS.build(ConfigDict(**part, **kwargs))
 
 
 @contextmanager

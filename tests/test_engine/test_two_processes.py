@@ -1,0 +1,116 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import tiny_config, write_tiny_ava, write_tiny_faces
+
+from mmanon.engine.checkpoints import load_weights
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tmp_path):
+    write_tiny_ava(tmp_path / 'data')
+    write_tiny_faces(tmp_path / 'data' / 'people')
+    config = tiny_config(tmp_path / 'data', tmp_path / 'work')
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    # What two processes cannot agree on with one: statistics over a batch, and
+    # augmentation drawn per process.
+    config.model.backbone.norm_eval = True
+    config.train_dataloader.dataset.pipeline = config.test_dataloader.dataset.pipeline
+    config.train_dataloader.sampler.shuffle = False
+    config.custom_hooks[0].val_faces = None
+    config.custom_hooks[0].phases = dict(warm_up=1)
+    return config
+
+
+def train(config, name, processes):
+    config = config.copy()
+    config.work_dir += name
+    path = Path(config.work_dir).with_suffix('.py')
+    config.dump(path)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(ROOT / 'tools' / 'train.py'),
+                str(path),
+                *(['--launcher', 'pytorch'] if processes > 1 else []),
+            ],
+            cwd=ROOT,
+            env=dict(
+                os.environ,
+                PYTHONPATH=os.pathsep.join(
+                    [str(ROOT), os.environ.get('PYTHONPATH', '')]
+                ),
+                OMP_NUM_THREADS='1',
+                MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=str(port),
+                WORLD_SIZE=str(processes),
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(processes)
+    ]
+    for process in running:
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, output[-3000:]
+    return load_weights(Path(config.work_dir) / 'epoch_2.pth')
+
+
+def test_two_processes_train_as_one_of_twice_the_batch(config):
+    one = config.copy()
+    one.train_dataloader.batch_size = 4
+    two = config.copy()
+    two.train_dataloader.batch_size = 2
+    two.custom_hooks[0].faces.batch_size //= 2
+
+    single, double = train(one, '_one', 1), train(two, '_two', 2)
+
+    assert set(single) == set(double)
+    moved = 0
+    for name, value in single.items():
+        torch.testing.assert_close(
+            double[name], value, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f'{n}: {m}'
+        )
+        moved += value.is_floating_point()
+    assert moved > 50
+
+
+def test_two_processes_agree_on_the_weights(config, tmp_path, monkeypatch):
+    config.custom_hooks.append(dict(type='SaveEachRank'))
+    module = tmp_path / 'save_each_rank.py'
+    module.write_text(
+        'import torch\n'
+        'from mmengine.dist import get_rank\n'
+        'from mmengine.hooks import Hook\n'
+        'from mmengine.registry import HOOKS\n'
+        '@HOOKS.register_module()\n'
+        'class SaveEachRank(Hook):\n'
+        '    def after_train(self, runner):\n'
+        '        path = f"{runner.work_dir}/rank{get_rank()}.pth"\n'
+        '        torch.save(runner.model.state_dict(), path)\n'
+    )
+    config.custom_imports = dict(imports=['save_each_rank'])
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    # Different clips for each process, augmentation and all.
+    config.train_dataloader.sampler.shuffle = True
+
+    train(config, '_two', 2)
+
+    ranks = [load_weights(f'{config.work_dir}_two/rank{rank}.pth') for rank in (0, 1)]
+    for name, value in ranks[0].items():
+        if 'running_' not in name:
+            assert torch.equal(ranks[1][name], value), name
