@@ -171,6 +171,8 @@ elif args[:2] == ['-m', 'pip']:
         os.kill(os.getppid(), signal.SIGKILL)
         sys.exit(1)
     sys.exit(int(os.environ.get('FAKE_FAIL') == args[0]))
+elif args == ['-V']:
+    print('Python 3.11')
 elif args[0] == '-':
     print('fake-key-cpu')
 elif 'base_prefix' in args[1]:
@@ -183,8 +185,6 @@ elif 'sysconfig' in args[1]:
     sys.exit(os.environ.get('FAKE_MISFIT'))
 elif 'cpu_count' in args[1]:
     print(2)
-elif args[0] == '-V':
-    print('Python 3.11')
 """
 
 

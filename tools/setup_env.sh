@@ -140,7 +140,8 @@ pip_install -r requirements/stack.txt -r requirements/build.txt \
 
 # pip's own cache forgets which PyTorch a wheel was compiled against.
 wheel_key=$("$python" - <<'EOF'
-import os, platform, sys, sysconfig
+import logging, os, platform, sys, sysconfig
+logging.disable(logging.WARNING)  # PyTorch remarks on a CUDA toolkit without a GPU
 import torch
 from torch.utils.cpp_extension import CUDA_HOME
 wanted = torch.cuda.is_available() or os.environ.get('FORCE_CUDA') == '1'
