@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Train on a Slurm cluster:
+#   GPUS=8 tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]
+set -euo pipefail
+partition=$1
+job=$2
+config=$3
+shift 3
+gpus=${GPUS:-8}
+per_node=${GPUS_PER_NODE:-8}
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck disable=SC2086  # SRUN_ARGS holds several words
+srun -p "$partition" \
+  --job-name="$job" \
+  --gres="gpu:$per_node" \
+  --ntasks="$gpus" \
+  --ntasks-per-node="$per_node" \
+  --cpus-per-task="${CPUS_PER_TASK:-5}" \
+  --kill-on-bad-exit=1 \
+  ${SRUN_ARGS:-} \
+  python -u tools/train.py "$config" --launcher slurm "$@"
