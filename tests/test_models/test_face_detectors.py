@@ -78,6 +78,15 @@ def test_an_image_without_a_face_gives_empty_arrays(detector, shape):
     assert found.scores.shape == (0,)
 
 
+def test_yunet_imagines_no_face_in_flat_images(shared_data):
+    # OpenCV reads past its memory on tiny images, so only now and then: try many.
+    weights = shared_data / 'weights/yunet_n_320_320.onnx'
+    detector, rng = YuNetFaceDetector(weights), np.random.default_rng(0)
+    for _ in range(100):
+        shape = (rng.integers(8, 33), rng.integers(200, 400), 3)
+        assert len(detector.detect(np.full(shape, 127, np.uint8))) == 0
+
+
 def test_a_face_that_fills_a_large_image_is_found_whole(detector, photo):
     found = detector.detect(cv2.resize(photo, None, fx=6, fy=6))
     plain = detector.detect(photo)
