@@ -78,6 +78,7 @@ def test_an_image_without_a_face_gives_empty_arrays(detector, shape):
     assert found.scores.shape == (0,)
 
 
+@pytest.mark.filterwarnings('error')
 def test_yunet_imagines_no_face_in_flat_images(shared_data):
     # OpenCV reads past its memory on tiny images, so only now and then: try many.
     weights = shared_data / 'weights/yunet_n_320_320.onnx'
