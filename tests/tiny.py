@@ -228,6 +228,7 @@ def tiny_config(root: Path, work_dir: Path, **hook) -> Config:
     )
     evaluator = dict(
         type='AVAMetric',
+        exclude_file=None,
         ann_file=dataset['ann_file'],
         label_file=dataset['label_file'],
         num_classes=4,
