@@ -271,6 +271,7 @@ def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):
     # mmengine asks for a GPU; bfloat16 works on the CPU as well.
     module = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
     monkeypatch.setattr(f'{module}.is_cuda_available', lambda: True)
+    config.train_cfg.max_epochs = 1
     config.optim_wrapper.update(
         type='AmpOptimWrapper',
         dtype='bfloat16',
