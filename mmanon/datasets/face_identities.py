@@ -1,0 +1,259 @@
+"""Photographs of known people, as aligned face crops."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmanon.registry import DATASETS
+
+from .aligned_crops import AlignedCrops, read_image
+
+__all__ = ['FaceDraw', 'FaceIdentityDataset']
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.webp')
+# Crops of a set that fits are decoded once and kept, by each process.
+MEMORY_BYTES = 256 * 2**20
+
+
+class FaceDraw(NamedTuple):
+    """An image drawn by a sampler, with what makes its augmentation repeatable.
+
+    Attributes:
+        index: Which image of the data set.
+        position: Place of the draw in the sampler's stream.
+        seed: Seed of the stream.
+    """
+
+    index: int
+    position: int
+    seed: int
+
+
+@DATASETS.register_module()
+class FaceIdentityDataset(Dataset):
+    """Face crops of people, one folder of images a person.
+
+    With a detector the images are photographs: in each the face nearest the middle (a
+    large one before a small one) is aligned by its five landmarks and cut out; the
+    crops are kept in a cache and only made anew when a photograph, the crops' geometry
+    or the detector changes. Images in which no face is found are left out. Build the
+    data set in one process before a distributed training of many photographs: the
+    others wait for the first. Without a detector the images are taken as face crops of
+    this ``margin`` already.
+
+    Items are ``dict(image=..., label=..., path=...)``: a float32 tensor (3, S, S) in
+    [-1, 1], the number of the person by the sorted names of the folders, and the
+    image's file. ``metainfo['classes']`` holds the names, ``labels`` the numbers of
+    all items.
+
+    Args:
+        data_root (str or Path): Folder of the people's folders.
+        crop_size (int): S. Defaults to 256.
+        margin (float): By how much of its side the face box is enlarged on each side.
+            Defaults to 0.6.
+        detector (dict, optional): Face detector, such as
+            ``dict(type='mmanon.MTCNNFaceDetector')``.
+        cache_dir (str or Path, optional): Where aligned crops are kept. Defaults to
+            ``<data_root>_aligned`` beside the data.
+        identities (Sequence[str] or str, optional): Names of the people to use, or a
+            text file with one a line. Defaults to all.
+        min_images (int): What each person must have at least; 2 where pairs are
+            needed. Defaults to 1.
+        flip_ratio (float): Probability of mirroring a drawn face. Defaults to 0.5.
+        test_mode (bool): Leave images as they are. Defaults to False.
+
+    Raises:
+        FileNotFoundError: When the data root or the file of identities does not exist.
+        ValueError: When there are no people or no such people, or one has too few
+            images.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path,
+        crop_size: int = 256,
+        margin: float = 0.6,
+        detector: dict | None = None,
+        cache_dir: str | Path | None = None,
+        identities: Sequence[str] | str | None = None,
+        min_images: int = 1,
+        flip_ratio: float = 0.5,
+        test_mode: bool = False,
+    ) -> None:
+        if crop_size < 1 or margin < 0:
+            raise ValueError(
+                f'crop_size must be positive and margin not negative, got {crop_size} '
+                f'and {margin}'
+            )
+        self.data_root = Path(data_root)
+        self.crop_size = crop_size
+        self.flip_ratio = 0.0 if test_mode else flip_ratio
+        people = self._find_people(identities)
+        files = {name: _images(self.data_root / name) for name in people}
+        self._check_counts(files, min_images, 'images')
+        paths = [path for one in files.values() for path in one]
+        if detector is None:
+            crops, skipped = _readable(paths)
+        else:
+            name = self.data_root.resolve().name
+            beside = self.data_root.resolve().with_name(f'{name}_aligned')
+            folder = Path(cache_dir) / name if cache_dir else beside
+            aligned = AlignedCrops(folder, crop_size, margin, detector)
+            crops, skipped = aligned.prepare(self.data_root, paths)
+        self.paths: list[Path] = [path for path in paths if path in crops]
+        self._crops = [crops[path] for path in self.paths]
+        left = {name: [p for p in files[name] if p in crops] for name in people}
+        self._report(len(self.paths), len(people), skipped)
+        self._check_counts(left, min_images, 'usable images')
+        self.labels = np.repeat(
+            np.arange(len(people)), [len(left[name]) for name in people]
+        )
+        self._classes = tuple(people)
+        self._keeps = len(self) * 3 * crop_size**2 <= MEMORY_BYTES
+        self._kept: dict[int, Tensor] = {}
+
+    @property
+    def metainfo(self) -> dict:
+        """``classes``: the names of the people in the order of their numbers."""
+        return dict(classes=self._classes)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, draw: int | FaceDraw) -> dict:
+        """An image; one drawn by a sampler is augmented, the same for the same draw."""
+        pixels, label = self.pixels(draw)
+        index = draw.index if isinstance(draw, FaceDraw) else draw
+        return dict(
+            image=pixels.float() / 127.5 - 1, label=label, path=str(self.paths[index])
+        )
+
+    def pixels(self, draw: int | FaceDraw) -> tuple[Tensor, int]:
+        """The same as uint8 (3, S, S), and the label.
+
+        Raises:
+            ValueError: When the image cannot be decoded.
+        """
+        index = draw.index if isinstance(draw, FaceDraw) else draw
+        pixels = self._kept.get(index)
+        if pixels is None:
+            pixels = self._decode(index)
+            if self._keeps:
+                self._kept[index] = pixels
+        if isinstance(draw, FaceDraw):
+            random = np.random.default_rng([draw.seed, draw.position])
+            if random.random() < self.flip_ratio:
+                pixels = pixels.flip(2)
+        return pixels, int(self.labels[index])
+
+    def _decode(self, index: int) -> Tensor:
+        image = read_image(self._crops[index])
+        if image is None:
+            raise ValueError(
+                f'{self._crops[index]} cannot be decoded any more; restore or remove it'
+            )
+        image = _to_square(image, self.crop_size)
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous()
+
+    def _find_people(self, identities: Sequence[str] | str | None) -> list[str]:
+        if not self.data_root.is_dir():
+            raise FileNotFoundError(
+                f'data_root {self.data_root} is no folder; it must hold one folder of '
+                'images for each person'
+            )
+        found = sorted(
+            path.name
+            for path in self.data_root.iterdir()
+            if path.is_dir() and not path.name.startswith('.')
+        )
+        if not found:
+            raise ValueError(
+                f'data_root {self.data_root} holds no folders; it must hold one folder '
+                'of images for each person'
+            )
+        if identities is None:
+            return found
+        if isinstance(identities, (str, Path)):
+            lines = Path(identities).read_text(encoding='utf-8').splitlines()
+            identities = [line.strip() for line in lines if line.strip()]
+        missing = sorted(set(identities) - set(found))
+        if missing or not identities:
+            raise ValueError(
+                f'identities names {missing[:5] or "nobody"}, but {self.data_root} '
+                f'holds {len(found)} people: {found[:5]} ...'
+            )
+        return sorted(set(identities))
+
+    def _check_counts(
+        self, files: dict[str, list[Path]], min_images: int, kind: str
+    ) -> None:
+        least = max(min_images, 1)
+        few = {name: len(one) for name, one in files.items() if len(one) < least}
+        if few:
+            some = ', '.join(f'{name} has {few[name]}' for name in list(few)[:5])
+            raise ValueError(
+                f'{len(few)} of the {len(files)} people in {self.data_root} have fewer '
+                f'{kind} than {least} ({", ".join(SUFFIXES)}): {some}. Add images, or '
+                'name the other people by `identities`'
+            )
+
+    def _report(self, count: int, people: int, skipped: dict[Path, str]) -> None:
+        message = f'{self.data_root}: {count} faces of {people} people'
+        for reason in sorted(set(skipped.values())):
+            names = [
+                path.relative_to(self.data_root).as_posix()
+                for path, why in skipped.items()
+                if why == reason
+            ]
+            more = f' and {len(names) - 20} more' if len(names) > 20 else ''
+            message += f'; {len(names)} images left out, {reason}: '
+            message += ', '.join(names[:20]) + more
+        level = logging.WARNING if skipped else logging.INFO
+        print_log(message, logger='current', level=level)
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
+    )
+
+
+def _readable(paths: Iterable[Path]) -> tuple[dict[Path, Path], dict[Path, str]]:
+    """Each image as its own crop, and those whose first bytes are no image's."""
+    crops, skipped = {}, {}
+    for path in paths:
+        if cv2.haveImageReader(str(path)):
+            crops[path] = path
+        else:
+            skipped[path] = 'unreadable'
+    return crops, skipped
+
+
+def _to_square(image: np.ndarray, size: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height != width:
+        # Lengthened, not squeezed: a face keeps its proportions.
+        tall, wide = max(width - height, 0), max(height - width, 0)
+        image = cv2.copyMakeBorder(
+            image,
+            tall // 2,
+            tall - tall // 2,
+            wide // 2,
+            wide - wide // 2,
+            cv2.BORDER_REPLICATE,
+        )
+    side = len(image)
+    if side == size:
+        return image
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=way)

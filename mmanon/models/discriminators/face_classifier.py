@@ -1,0 +1,168 @@
+"""The discriminator: a recognizer that names the person on a face crop."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from mmanon.models.face_crops import _resampling
+from mmanon.registry import MODELS
+
+from .pretrained import WholePretrained
+
+
+@MODELS.register_module()
+class FaceClassifier(WholePretrained):
+    """D: names people by their face crops.
+
+    Args:
+        backbone (dict): A face recognizer, such as :class:`SphereFaceNet`.
+        head (dict, optional): What names people, such as :class:`ASoftmaxHead`; its
+            ``embed_dim`` is the backbone's. Without it D only embeds.
+        margin (float): By how much of its side the face box in a crop was enlarged on
+            each side: the recognizer is shown the box. Defaults to 0.6.
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads a
+            trained D; its head may be for other people.
+
+    Raises:
+        ValueError: When the margin is negative or the head takes other embeddings.
+    """
+
+    replaceable = ('head.',)
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict | None = None,
+        margin: float = 0.6,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if margin < 0:
+            raise ValueError(f'margin must not be negative, got {margin}')
+        self.margin = margin
+        self.backbone = MODELS.build(backbone)
+        self.head = None
+        if head is not None:
+            embed_dim = self.backbone.embed_dim
+            self.head = MODELS.build({'embed_dim': embed_dim, **head})
+            if self.head.embed_dim != embed_dim:
+                raise ValueError(
+                    f'head.embed_dim={self.head.embed_dim}, but the embeddings of '
+                    f'{type(self.backbone).__name__} have {embed_dim}; leave it out'
+                )
+
+    @property
+    def num_classes(self) -> int | None:
+        """I, or None without a head."""
+        return None if self.head is None else self.head.num_classes
+
+    def forward(
+        self, faces: Tensor, labels: Tensor | None = None, mode: str = 'embed'
+    ) -> Tensor | dict[str, Tensor]:
+        """:meth:`embed`, :meth:`logits` or :meth:`loss`, as ``mode`` says.
+
+        Raises:
+            ValueError: When the mode is another, or the loss lacks labels.
+        """
+        if mode == 'embed':
+            return self.embed(faces)
+        if mode == 'logits':
+            return self.logits(faces)
+        if mode == 'loss':
+            if labels is None:
+                raise ValueError("mode 'loss' needs labels")
+            return self.loss(faces, labels)
+        raise ValueError(f"mode must be 'embed', 'logits' or 'loss', got {mode!r}")
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Embed face crops.
+
+        Args:
+            faces (Tensor): (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            Tensor: (K, E), not normalized, differentiable in the faces.
+        """
+        return self.backbone(self.cut(faces))
+
+    def logits(self, faces: Tensor) -> Tensor:
+        """Score face crops, (K, 3, S, S) in [-1, 1], for each person.
+
+        Returns:
+            Tensor: (K, I), without a margin; their softmax are probabilities.
+
+        Raises:
+            ValueError: When D has no head.
+        """
+        return self._naming_head().logits(self.embed(faces))
+
+    def loss(self, faces: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The loss of naming people.
+
+        Args:
+            faces (Tensor): (K, 3, S, S) in [-1, 1].
+            labels (Tensor): (K,) int64 in [0, I).
+
+        Returns:
+            dict[str, Tensor]: ``loss``, a scalar, and ``logits``, (K, I), without a
+            margin.
+
+        Raises:
+            ValueError: When D has no head or labels are out of range.
+        """
+        return self._naming_head().loss(self.embed(faces), labels)
+
+    def advance(self) -> None:
+        """Move the head's annealing by one optimizer step."""
+        if self.head is not None:
+            self.head.advance()
+
+    def cut(self, faces: Tensor) -> Tensor:
+        """Cut the face box out of crops and resample it to the backbone's input.
+
+        Both are one step, widened to an area filter where it shrinks. An input that is
+        not square shows the box's full longer side and the middle of the other.
+
+        Args:
+            faces (Tensor): (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            Tensor: (K, 3, height, width) in [-1, 1].
+
+        Raises:
+            ValueError: When the crops are not square.
+        """
+        if faces.ndim != 4 or faces.shape[2] != faces.shape[3]:
+            raise ValueError(
+                f'face crops must be (K, 3, S, S), got {tuple(faces.shape)}'
+            )
+        size = self.backbone.input_size
+        to_y, to_x = _cut_weights(faces.shape[3], self.margin, size, faces.device)
+        # Half precision would cost the pixels bits here.
+        with torch.autocast(faces.device.type, enabled=False):
+            return (to_y @ faces.float() @ to_x).to(faces.dtype)
+
+    def _naming_head(self):
+        if self.head is None:
+            raise ValueError(
+                'this FaceClassifier has no head and only embeds; give it a `head` to '
+                'name people'
+            )
+        return self.head
+
+
+@lru_cache(maxsize=32)
+def _cut_weights(
+    side: int, margin: float, size: tuple[int, int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Weights (height, S) of rows and (S, width) of columns."""
+    step = side / (1 + 2 * margin) / max(size)
+    # The weights outlive this call: they must not be of inference mode.
+    with torch.inference_mode(False):
+        weights = []
+        for count in size:
+            shown = torch.tensor([step * count], dtype=torch.float64)
+            weights.append(_resampling((side - shown) / 2, shown, count, side)[0])
+        to_y, to_x = (one.to(device, torch.float32) for one in weights)
+        return to_y, to_x.T.contiguous()

@@ -1,0 +1,115 @@
+"""Weights that load whole or not at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+class WholePretrained(BaseModule):
+    """A module whose ``init_cfg=dict(type='Pretrained', ...)`` is strict.
+
+    mmengine's own loads what fits and only logs the rest, so a recognizer could be left
+    random by a file of another architecture. The keys ``checkpoint`` (a file or an
+    http address) and ``prefix`` of ``init_cfg`` mean the same as there.
+    """
+
+    # Weights under these names may be missing or of another shape in the file.
+    replaceable: tuple[str, ...] = ()
+
+    def init_weights(self) -> None:
+        """Initialize as ``init_cfg`` says.
+
+        Raises:
+            FileNotFoundError: When the checkpoint does not exist.
+            ValueError: When it holds other weights than this module's.
+        """
+        cfg = self.init_cfg
+        if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
+            super().init_weights()
+            return
+        if self.is_init:
+            return
+        self.load_pretrained(cfg['checkpoint'], cfg.get('prefix') or '')
+        self._is_init = True
+
+    def load_pretrained(self, checkpoint: str | Path, prefix: str = '') -> None:
+        """Load all weights from a file that holds just them.
+
+        Args:
+            checkpoint (str or Path): A state dict, or a checkpoint of mmengine.
+            prefix (str): What the weights' names begin with in the file.
+
+        Raises:
+            FileNotFoundError: When the checkpoint does not exist.
+            ValueError: When it holds other weights than this module's.
+        """
+        state = _read(checkpoint)
+        state = {
+            name.removeprefix(prefix): value
+            for name, value in state.items()
+            if name.startswith(prefix)
+        }
+        state = self.rename_weights(state)
+        own = self.state_dict()
+        wrong = _differences(state, own)
+        replaced = [name for name in wrong if name.startswith(self.replaceable)]
+        fatal = [wrong[name] for name in wrong if name not in replaced]
+        if fatal:
+            shown = '; '.join(fatal[:4])
+            raise ValueError(
+                f'{checkpoint} does not hold the weights of this '
+                f'{type(self).__name__}'
+                + (f' under the prefix {prefix!r}' if prefix else '')
+                + f': {shown}{f" and {len(fatal) - 4} more" if fatal[4:] else ""}. '
+                'Name a file of the same architecture and arguments'
+            )
+        for name in replaced:
+            state.pop(name, None)
+        self.load_state_dict(state, strict=False)
+        note = f'; not in the file as here, left as they were: {replaced}'
+        print_log(
+            f'{type(self).__name__}: {len(state)} weights loaded from {checkpoint}'
+            + (note if replaced else ''),
+            logger='current',
+        )
+
+    def rename_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Turn a file's names into this module's."""
+        return state
+
+
+def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
+    if str(checkpoint).startswith(('http://', 'https://')):
+        return torch.hub.load_state_dict_from_url(
+            str(checkpoint), map_location='cpu', weights_only=True
+        )
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'weights {checkpoint} do not exist; correct `checkpoint` of `init_cfg`'
+        )
+    # Not at the top: mmanon.engine imports the models.
+    from mmanon.engine.checkpoints import load_weights
+
+    return load_weights(path)
+
+
+def _differences(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """What is wrong with each weight that does not fit, by its name."""
+    wrong = {}
+    for name in own:
+        if name not in state:
+            wrong[name] = f'{name} is missing'
+        elif state[name].shape != own[name].shape:
+            theirs, ours = tuple(state[name].shape), tuple(own[name].shape)
+            wrong[name] = f'{name} is {theirs}, not {ours}'
+    for name in state:
+        if name not in own:
+            wrong[name] = f'{name} is unknown'
+    return wrong
