@@ -1,0 +1,159 @@
+"""Antialiased drawing in the pixels of a frame, remembering what was covered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+
+__all__ = ['Bounds', 'Canvas', 'ellipse', 'superellipse']
+
+_OVERSAMPLING = 3
+_SUBPIXEL_BITS = 4
+
+Color = tuple[float, float, float]
+
+
+def ellipse(
+    x: float, y: float, rx: float, ry: float, turn: float = 0.0, sides: int = 20
+) -> np.ndarray:
+    """Corners (sides, 2) of an ellipse turned by ``turn`` radians."""
+    return superellipse(x, y, rx, ry, 2.0, turn, sides)
+
+
+def superellipse(
+    x: float,
+    y: float,
+    rx: float,
+    ry: float,
+    power: float,
+    turn: float = 0.0,
+    sides: int = 28,
+) -> np.ndarray:
+    """Corners (sides, 2) of an ellipse that a power above 2 makes boxier."""
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    cos, sin = np.cos(angle), np.sin(angle)
+    u = rx * np.sign(cos) * np.abs(cos) ** (2 / power)
+    v = ry * np.sign(sin) * np.abs(sin) ** (2 / power)
+    c, s = np.cos(turn), np.sin(turn)
+    return np.stack([x + c * u - s * v, y + s * u + c * v], axis=1)
+
+
+class Bounds:
+    """The box around everything drawn while it was open; (4,) in pixels."""
+
+    def __init__(self) -> None:
+        self.box = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def add(self, points: np.ndarray) -> None:
+        """Widen the box to hold ``points`` (n, 2)."""
+        self.box[:2] = np.minimum(self.box[:2], points.min(axis=0))
+        self.box[2:] = np.maximum(self.box[2:], points.max(axis=0))
+
+
+class Canvas:
+    """An RGB picture drawn at three times its size and averaged down.
+
+    Coordinates are pixels of the picture, pixel ``i`` covering ``[i, i + 1]``; colours
+    are in [0, 255].
+
+    Args:
+        background: uint8 (H, W, 3).
+    """
+
+    def __init__(self, background: np.ndarray) -> None:
+        self.height, self.width = background.shape[:2]
+        size = (self.width * _OVERSAMPLING, self.height * _OVERSAMPLING)
+        self._pixels = cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)
+        self._open: list[Bounds] = []
+
+    @contextmanager
+    def bounds(self) -> Iterator[Bounds]:
+        """Record the box around what is drawn inside the block."""
+        bounds = Bounds()
+        self._open.append(bounds)
+        try:
+            yield bounds
+        finally:
+            self._open.remove(bounds)
+
+    def polygon(self, points: np.ndarray, color: Color, alpha: float = 1.0) -> None:
+        """Fill a polygon (n, 2), blended over what is there by ``alpha`` in [0, 1]."""
+        self._draw(np.asarray(points, float), color, alpha, width=None)
+
+    def stroke(
+        self, points: np.ndarray, width: float, color: Color, alpha: float = 1.0
+    ) -> None:
+        """Draw a polyline (n, 2) of ``width`` pixels with round ends and joints."""
+        self._draw(np.asarray(points, float), color, alpha, width)
+
+    def _draw(
+        self, points: np.ndarray, color: Color, alpha: float, width: float | None
+    ) -> None:
+        reach = 0.0 if width is None else width / 2
+        low, high = points.min(axis=0) - reach, points.max(axis=0) + reach
+        for bounds in self._open:
+            bounds.add(np.array([low, high]))
+        thickness = None if width is None else max(round(width * _OVERSAMPLING), 1)
+        # OpenCV's pixel i is centred on i, ours on i + 0.5.
+        fine = points * _OVERSAMPLING - 0.5
+        if alpha >= 1:
+            self._rasterize(self._pixels, fine, color, thickness)
+            return
+        x1, y1 = np.floor(low * _OVERSAMPLING).astype(int).clip(0)
+        x2, y2 = np.ceil(high * _OVERSAMPLING).astype(int) + 1
+        region = self._pixels[y1 : max(y2, 0), x1 : max(x2, 0)]
+        if region.size:
+            drawn = region.copy()
+            self._rasterize(drawn, fine - (x1, y1), color, thickness)
+            region[:] = cv2.addWeighted(drawn, alpha, region, 1 - alpha, 0)
+
+    @staticmethod
+    def _rasterize(
+        pixels: np.ndarray, points: np.ndarray, color: Color, thickness: int | None
+    ) -> None:
+        scaled = [np.round(points * 2**_SUBPIXEL_BITS).astype(np.int32)]
+        if thickness is None:
+            cv2.fillPoly(pixels, scaled, color, shift=_SUBPIXEL_BITS)
+        else:
+            cv2.polylines(
+                pixels, scaled, False, color, thickness, shift=_SUBPIXEL_BITS
+            )
+
+    def blend(self, picture: np.ndarray, mask: np.ndarray, to: np.ndarray) -> None:
+        """Paste a picture through a mask after an affine map.
+
+        Args:
+            picture: uint8 (h, w, 3).
+            mask: float32 (h, w) in [0, 1].
+            to: (2, 3), from pixels of ``picture`` to pixels of the canvas.
+        """
+        corners = np.array([[0, 0], [mask.shape[1], 0], [0, mask.shape[0]]])
+        corners = np.vstack([corners, mask.shape[::-1]])
+        corners = corners @ to[:, :2].T + to[:, 2]
+        for bounds in self._open:
+            bounds.add(corners)
+        x1, y1 = np.floor(corners.min(axis=0) * _OVERSAMPLING).astype(int).clip(0)
+        x2, y2 = np.ceil(corners.max(axis=0) * _OVERSAMPLING).astype(int)
+        region = self._pixels[y1 : max(y2, 0), x1 : max(x2, 0)]
+        if not region.size:
+            return
+        # Shift by half a pixel into OpenCV's centred grid, on both sides.
+        fine = to.astype(np.float64) * _OVERSAMPLING
+        fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5 - (x1, y1)
+        size = region.shape[1::-1]
+        # A photograph larger than its place is shrunk first, so that none is skipped.
+        weight = cv2.warpAffine(mask, fine, size, flags=cv2.INTER_LINEAR)[..., None]
+        warped = cv2.warpAffine(
+            picture, fine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        mixed = region + (warped - region.astype(np.float32)) * weight
+        region[:] = np.rint(mixed).astype(np.uint8)
+
+    def picture(self) -> np.ndarray:
+        """The picture as it stands, uint8 (H, W, 3)."""
+        return cv2.resize(
+            self._pixels, (self.width, self.height), interpolation=cv2.INTER_AREA
+        )

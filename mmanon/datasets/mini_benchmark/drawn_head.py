@@ -1,0 +1,422 @@
+"""Heads of people who do not exist: an identity is a handful of drawn features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .canvas import Canvas, Color, ellipse, superellipse
+from .head_pose import Expression, HeadPose
+
+__all__ = ['DrawnHead']
+
+_SKINS = (
+    (255, 224, 196),
+    (240, 200, 165),
+    (224, 178, 138),
+    (198, 146, 104),
+    (158, 108, 74),
+    (112, 74, 52),
+)
+_HAIRS = (
+    (28, 24, 24),
+    (62, 42, 30),
+    (104, 68, 40),
+    (150, 104, 56),
+    (214, 178, 106),
+    (168, 72, 36),
+    (150, 150, 152),
+    (222, 220, 214),
+)
+_IRISES = ((70, 44, 28), (96, 120, 62), (70, 112, 160), (110, 112, 116), (36, 28, 26))
+_FRAMES = ((20, 20, 22), (120, 60, 30), (170, 30, 40), (200, 170, 80), (40, 70, 140))
+_HAIR_STYLES = (
+    'bald',
+    'buzz',
+    'short',
+    'side part',
+    'fringe',
+    'curly',
+    'bob',
+    'long',
+    'bun',
+    'crest',
+)
+_BEARDS = ('none', 'none', 'none', 'stubble', 'goatee', 'full', 'moustache')
+_GLASSES = ('none', 'none', 'none', 'round', 'square', 'half')
+_HAIRLINE = -0.56
+
+
+def _shade(color: Color, factor: float) -> Color:
+    return tuple(float(np.clip(c * factor, 0, 255)) for c in color)
+
+
+def _mix(a: Color, b: Color, share: float) -> Color:
+    return tuple(float(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+
+
+@dataclass(frozen=True)
+class DrawnHead:
+    """A head drawn from the features that make its identity.
+
+    Lengths are in the face plane, see :mod:`.head_pose`; angles in radians. Hair,
+    skin and light vary little or not at all from picture to picture, clothes are no
+    part of an identity.
+
+    Attributes:
+        name: The identity's name.
+    """
+
+    name: str
+    skin: Color
+    lips: Color
+    hair: Color
+    brows: Color
+    iris: Color
+    width: float
+    taper: float
+    chin_power: float
+    ear_size: float
+    hair_style: str
+    hair_volume: float
+    parting: float
+    eye_distance: float
+    eye_size: float
+    eye_slant: float
+    eye_height: float
+    brow_thickness: float
+    brow_angle: float
+    brow_height: float
+    nose_length: float
+    nose_width: float
+    mouth_width: float
+    mouth_height: float
+    lip_thickness: float
+    beard: str
+    glasses: str
+    frame_color: Color
+    moles: tuple[tuple[float, float, float], ...]
+    freckles: int
+    blush: float
+
+    depth = 0.75
+
+    @classmethod
+    def random(cls, name: str, rng: np.random.Generator) -> DrawnHead:
+        """Draw the features of a new identity."""
+        skin_tone = rng.uniform(0, len(_SKINS) - 1)
+        below = min(int(skin_tone), len(_SKINS) - 2)
+        skin = _mix(_SKINS[below], _SKINS[below + 1], skin_tone - below)
+        skin = tuple(np.clip(np.array(skin) + rng.uniform(-8, 8, 3), 0, 255).tolist())
+        # Light skin goes with any hair, dark skin mostly with dark hair.
+        tones = len(_HAIRS) if skin_tone < 3 else 3
+        hair = _HAIRS[rng.integers(tones)] if rng.random() > 0.15 else _HAIRS[6]
+        hair = tuple(np.clip(np.array(hair) + rng.uniform(-14, 14, 3), 0, 255).tolist())
+        lips = _mix(_shade(skin, 0.8), (190, 60, 70), rng.uniform(0.15, 0.7))
+        style = str(rng.choice(_HAIR_STYLES))
+        bearded = style not in ('bob', 'long', 'bun')
+        moles = [
+            (rng.uniform(-0.5, 0.5), rng.uniform(-0.45, 0.8), rng.uniform(0.035, 0.06))
+            for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))
+        ]
+        return cls(
+            name=name,
+            skin=skin,
+            lips=lips,
+            hair=hair,
+            brows=_shade(hair, 0.7) if sum(hair) < 500 else _shade(hair, 0.6),
+            iris=_IRISES[rng.integers(len(_IRISES))],
+            width=rng.uniform(0.68, 0.82),
+            taper=rng.uniform(0.02, 0.42),
+            chin_power=rng.uniform(1.9, 2.9),
+            ear_size=rng.uniform(0.12, 0.24),
+            hair_style=style,
+            hair_volume=rng.uniform(0.05, 0.2),
+            parting=rng.uniform(-0.5, 0.5),
+            eye_distance=rng.uniform(0.26, 0.37),
+            eye_size=rng.uniform(0.11, 0.17),
+            eye_slant=rng.uniform(-0.3, 0.3),
+            eye_height=rng.uniform(0.5, 0.8),
+            brow_thickness=rng.uniform(0.05, 0.13),
+            brow_angle=rng.uniform(-0.35, 0.35),
+            brow_height=rng.uniform(0.19, 0.28),
+            nose_length=rng.uniform(0.26, 0.4),
+            nose_width=rng.uniform(0.1, 0.2),
+            mouth_width=rng.uniform(0.2, 0.34),
+            mouth_height=rng.uniform(0.53, 0.63),
+            lip_thickness=rng.uniform(0.03, 0.085),
+            beard=str(rng.choice(_BEARDS)) if bearded else 'none',
+            glasses=str(rng.choice(_GLASSES)),
+            frame_color=_FRAMES[rng.integers(len(_FRAMES))],
+            moles=tuple(moles),
+            freckles=int(rng.choice([0, 0, 0, 14])) if skin_tone < 2.5 else 0,
+            blush=rng.choice([0, 0, 0.25]),
+        )
+
+    @property
+    def mouth(self) -> tuple[float, float]:
+        """Middle of the mouth in the face plane."""
+        return 0.0, self.mouth_height
+
+    def _outline(self) -> np.ndarray:
+        """The face from the left ear over the chin to the right one and the crown."""
+        angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+        cos, sin = np.cos(angle), np.sin(angle)
+        power = np.where(sin > 0, self.chin_power, 2.0)
+        u = np.sign(cos) * np.abs(cos) ** (2 / power) * self.width
+        v = np.sign(sin) * np.abs(sin) ** (2 / power)
+        u = u * (1 - self.taper * np.clip(v, 0, None) ** 2)
+        return np.stack([u, v], axis=1)
+
+    def face_box(self, pose: HeadPose) -> np.ndarray:
+        """The box (4,) around the face from hairline to chin, in pixels."""
+        outline = self._outline()
+        visible = pose.place(outline[outline[:, 1] >= _HAIRLINE])
+        return np.concatenate([visible.min(axis=0), visible.max(axis=0)])
+
+    def landmarks(self, pose: HeadPose, expression: Expression) -> np.ndarray:
+        """Eyes, nose and corners of the mouth (5, 2) in pixels, image's left first."""
+        corner_u, corner_v = self._mouth_corner(expression)
+        return np.concatenate(
+            [
+                pose.place([[-self.eye_distance, 0], [self.eye_distance, 0]]),
+                pose.place([[0, self.nose_length]], lift=0.12),
+                pose.place([[-corner_u, corner_v], [corner_u, corner_v]]),
+            ]
+        )
+
+    def draw_behind(self, canvas: Canvas, pose: HeadPose) -> None:
+        """Draw the hair that falls behind the neck."""
+        reach = {'bob': 1.05, 'long': 1.75}.get(self.hair_style)
+        if reach:
+            middle = (reach - 1) / 2
+            shape = superellipse(
+                0, middle, self.width + 0.24, reach - middle + 0.05, 2.8
+            )
+            # Flat and behind the face, it turns against it.
+            shape[:, 0] -= 0.3 * np.sin(pose.yaw)
+            flat = HeadPose(pose.x, pose.y, pose.unit, roll=pose.roll, depth=0)
+            canvas.polygon(flat.place(shape), _shade(self.hair, 0.75))
+
+    def draw(
+        self,
+        canvas: Canvas,
+        pose: HeadPose,
+        expression: Expression,
+        light_side: float = 0.0,
+    ) -> None:
+        """Draw ears, face and hair.
+
+        Args:
+            canvas: Where to.
+            pose: Of the head.
+            expression: Of the face.
+            light_side: -1 lit from the image's left, 1 from its right, 0 from before.
+        """
+        self._draw_ears(canvas, pose)
+        canvas.polygon(pose.place(self._outline()), self.skin)
+        self._draw_shadow(canvas, pose, light_side)
+        self._draw_skin_marks(canvas, pose)
+        self._draw_beard(canvas, pose)
+        self._draw_nose(canvas, pose)
+        self._draw_mouth(canvas, pose, expression)
+        for side in (-1, 1):
+            self._draw_eye(canvas, pose, expression, side)
+        self._draw_hair(canvas, pose)
+        self._draw_glasses(canvas, pose)
+
+    def _draw_ears(self, canvas: Canvas, pose: HeadPose) -> None:
+        for side in (-1, 1):
+            ear = ellipse(side * self.width, 0.12, self.ear_size * 0.7, self.ear_size)
+            canvas.polygon(pose.place(ear, lift=-0.1), _shade(self.skin, 0.9))
+
+    def _draw_shadow(self, canvas: Canvas, pose: HeadPose, light_side: float) -> None:
+        if abs(light_side) < 0.1:
+            return
+        dark = -np.sign(light_side)
+        outline = self._outline()
+        rim = outline[outline[:, 0] * dark > 0]
+        rim = rim[np.argsort(rim[:, 1])]
+        inner = np.stack([dark * 0.3 * np.cos(rim[:, 1] * 1.3), rim[:, 1]], axis=1)
+        shadow = np.concatenate([rim, inner[::-1]])
+        canvas.polygon(pose.place(shadow), _shade(self.skin, 0.6), 0.4 * abs(light_side))
+
+    def _draw_skin_marks(self, canvas: Canvas, pose: HeadPose) -> None:
+        if self.blush:
+            for side in (-1, 1):
+                cheek = ellipse(side * 0.42, 0.35, 0.17, 0.13)
+                canvas.polygon(pose.place(cheek), (225, 90, 90), self.blush)
+        spots = np.random.default_rng(0).uniform(-1, 1, (self.freckles, 2))
+        for u, v in spots * (0.5, 0.14) + (0, 0.28):
+            spot = ellipse(u, v, 0.025, 0.025, sides=6)
+            canvas.polygon(pose.place(spot), _shade(self.skin, 0.62), 0.8)
+        for u, v, radius in self.moles:
+            mole = ellipse(u, v, radius, radius, sides=8)
+            canvas.polygon(pose.place(mole), _shade(self.skin, 0.35))
+
+    def _draw_beard(self, canvas: Canvas, pose: HeadPose) -> None:
+        if self.beard == 'none':
+            return
+        mouth = self.mouth_height
+        if self.beard in ('full', 'stubble'):
+            outline = self._outline()
+            jaw = outline[outline[:, 1] > 0.25]
+            jaw = jaw[np.argsort(np.arctan2(jaw[:, 1], -jaw[:, 0]))]
+            upper = [
+                [jaw[-1, 0] * 0.82, 0.35],
+                [jaw[-1, 0] * 0.55, mouth - 0.13],
+                [0, mouth - 0.16],
+                [jaw[0, 0] * 0.55, mouth - 0.13],
+                [jaw[0, 0] * 0.82, 0.35],
+            ]
+            shape = np.concatenate([jaw, upper])
+            alpha = 0.9 if self.beard == 'full' else 0.3
+            canvas.polygon(pose.place(shape), self.brows, alpha)
+        if self.beard == 'goatee':
+            chin = ellipse(0, 0.85, 0.22, 0.17)
+            canvas.polygon(pose.place(chin), self.brows, 0.9)
+        if self.beard in ('goatee', 'moustache'):
+            lip = superellipse(0, mouth - 0.1, self.mouth_width * 1.05, 0.06, 2.5)
+            canvas.polygon(pose.place(lip, lift=0.03), self.brows, 0.9)
+
+    def _draw_nose(self, canvas: Canvas, pose: HeadPose) -> None:
+        width, tip = self.nose_width, self.nose_length
+        bridge = np.array([[-0.035, 0.02], [0.035, 0.02], [width * 0.8, tip]])
+        bridge = np.vstack([bridge, [-width * 0.8, tip]])
+        canvas.polygon(pose.place(bridge, lift=0.06), _shade(self.skin, 1.06), 0.6)
+        base = ellipse(0, tip, width, 0.06)
+        canvas.polygon(pose.place(base, lift=0.12), _shade(self.skin, 0.82))
+        ridge = ellipse(0, tip - 0.05, width * 0.6, 0.06)
+        canvas.polygon(pose.place(ridge, lift=0.14), _shade(self.skin, 1.05))
+
+    def _mouth_corner(self, expression: Expression) -> tuple[float, float]:
+        """u and v of the mouth's corner on the image's right."""
+        width = self.mouth_width * (1 + 0.15 * expression.smile)
+        width *= 1 - 0.3 * expression.mouth_open
+        return width, self.mouth_height - 0.07 * expression.smile
+
+    def _draw_mouth(
+        self, canvas: Canvas, pose: HeadPose, expression: Expression
+    ) -> None:
+        corner_u, corner_v = self._mouth_corner(expression)
+        share = np.linspace(-1, 1, 11)
+        arch = 1 - share**2
+        gap = 0.3 * expression.mouth_open
+        lip = self.lip_thickness
+        middle = corner_v + (self.mouth_height - corner_v) * arch
+        u = share * corner_u
+
+        def between(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+            edge = np.stack([u, upper], axis=1)
+            back = np.stack([u, lower], axis=1)[::-1]
+            return pose.place(np.concatenate([edge, back]), lift=0.03)
+
+        top, bottom = middle - 0.35 * gap * arch, middle + 0.9 * gap * arch
+        outer = between(top - lip * arch, bottom + 1.3 * lip * arch + 0.012)
+        canvas.polygon(outer, self.lips)
+        inside = (70, 20, 24) if gap > 0.03 else _shade(self.lips, 0.45)
+        canvas.polygon(between(top - 0.008, bottom + 0.008), inside)
+        if gap > 0.05:
+            canvas.polygon(between(top, top + 0.22 * gap * arch), (244, 240, 232))
+
+    def _draw_eye(
+        self, canvas: Canvas, pose: HeadPose, expression: Expression, side: int
+    ) -> None:
+        u, slant = side * self.eye_distance, side * self.eye_slant
+        opening = self.eye_size * self.eye_height * expression.eyes_open
+        if opening > 0.03:
+            white = ellipse(u, 0, self.eye_size, opening, slant)
+            canvas.polygon(pose.place(white), (246, 244, 240))
+            radius = min(self.eye_size * 0.55, opening)
+            iris = ellipse(u, 0, radius, radius, sides=12)
+            canvas.polygon(pose.place(iris), self.iris)
+            pupil = ellipse(u, 0, radius * 0.5, radius * 0.5, sides=8)
+            canvas.polygon(pose.place(pupil), (12, 10, 10))
+        lid_v = -opening
+        lid = np.array([[-1, 0.45 * opening], [0, lid_v * 0.2], [1, 0.45 * opening]])
+        lid = lid * (self.eye_size, 1) + (u, lid_v)
+        lid[:, 1] += (lid[:, 0] - u) * np.tan(slant)
+        canvas.stroke(pose.place(lid), 0.045 * pose.unit, _shade(self.skin, 0.35))
+        height = -self.brow_height - 0.12 * expression.brows_up
+        length = 0.19
+        rise = side * np.tan(self.brow_angle) * length
+        brow = [[u - length, height - rise], [u, height - 0.04]]
+        brow.append([u + length, height + rise])
+        width = self.brow_thickness * pose.unit
+        canvas.stroke(pose.place(brow), width, self.brows)
+
+    def _draw_hair(self, canvas: Canvas, pose: HeadPose) -> None:
+        style = self.hair_style
+        if style == 'bald':
+            shine = ellipse(-0.2, -0.72, 0.2, 0.09, -0.3)
+            canvas.polygon(pose.place(shine), (255, 255, 255), 0.25)
+            return
+        volume = 0.03 if style == 'buzz' else self.hair_volume + 0.04
+        angle = np.linspace(0.06 * np.pi, -1.06 * np.pi, 33)
+        radius = 1 + volume
+        if style == 'curly':
+            radius = radius + 0.12 + 0.07 * np.sin(angle * 15)
+        crown = np.stack([self.width * np.cos(angle), np.sin(angle)], axis=1)
+        crown *= np.broadcast_to(radius, angle.shape)[:, None]
+        u = np.linspace(-1, 1, 17)
+        down = {
+            'buzz': _HAIRLINE + 0.45 * u**4,
+            'short': _HAIRLINE - 0.08 * np.cos(3 * u) + 0.5 * u**4,
+            'side part': _HAIRLINE
+            + 0.4 * np.abs(u - self.parting) * (0.6 + 0.4 * u * np.sign(self.parting))
+            - 0.12,
+            'fringe': np.full(17, -0.34) + 0.04 * np.sin(u * 12) + 0.35 * u**8,
+            'curly': _HAIRLINE + 0.05 * np.sin(u * 14) + 0.55 * u**4,
+            'bob': -0.42 - 0.05 * np.sin(5 * u) + 0.75 * u**6,
+            'long': -0.92 + 0.85 * np.abs(u - self.parting * 0.5) ** 0.8,
+            'bun': _HAIRLINE - 0.1 + 0.4 * u**2,
+            'crest': -0.62 - 0.5 * (1 - u**2),
+        }[style]
+        if style == 'crest':
+            crown = np.stack([0.22 * np.cos(angle), -0.7 + 0.62 * np.sin(angle)], 1)
+            u = u * 0.2
+            down = np.full(17, -0.6)
+            hairline = np.stack([u, down], axis=1)
+        else:
+            # Where the hairline meets the head's side it follows the outline.
+            edge = self.width * np.sqrt(np.clip(1 - np.minimum(down, 0) ** 2, 0.02, 1))
+            hairline = np.stack([u * np.minimum(edge, self.width), down], axis=1)
+        shape = np.concatenate([crown, hairline])
+        canvas.polygon(
+            pose.place(shape, lift=0.03), self.hair, 0.75 if style == 'buzz' else 1
+        )
+        if style == 'bun':
+            bun = ellipse(0, -1.2, 0.3, 0.26)
+            canvas.polygon(pose.place(bun), self.hair)
+        if style in ('bob', 'long'):
+            drop = 0.8 if style == 'bob' else 1.2
+            for side in (-1, 1):
+                lock = superellipse(
+                    side * (self.width + 0.07), drop / 2 - 0.3, 0.13, drop / 2 + 0.3, 3
+                )
+                canvas.polygon(pose.place(lock), self.hair)
+        gloss = np.stack([np.linspace(-0.35, 0.1, 6), np.full(6, -0.86)], axis=1)
+        if style in ('short', 'side part', 'fringe', 'bob', 'bun'):
+            canvas.stroke(
+                pose.place(gloss), 0.06 * pose.unit, _shade(self.hair, 1.35), 0.5
+            )
+
+    def _draw_glasses(self, canvas: Canvas, pose: HeadPose) -> None:
+        if self.glasses == 'none':
+            return
+        width = 0.055 * pose.unit
+        power = 2.0 if self.glasses == 'round' else 4.5
+        for side in (-1, 1):
+            lens = superellipse(
+                side * (self.eye_distance + 0.01), 0.03, 0.235, 0.19, power
+            )
+            if self.glasses == 'half':
+                lens[:, 1] = np.maximum(lens[:, 1], 0.0)
+            rim = pose.place(np.vstack([lens, lens[:1]]), lift=0.08)
+            canvas.polygon(rim, (225, 235, 240), 0.16)
+            canvas.stroke(rim, width, self.frame_color)
+            arm = [[side * (self.eye_distance + 0.22), 0], [side * self.width, -0.03]]
+            canvas.stroke(pose.place(arm), width, self.frame_color)
+        bridge = [[-0.08, 0.0], [0.08, 0.0]]
+        canvas.stroke(pose.place(bridge, lift=0.1), width, self.frame_color)

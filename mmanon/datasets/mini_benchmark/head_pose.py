@@ -1,0 +1,72 @@
+"""Where a head is in a frame, how it is turned, and what its face does.
+
+Face plane: coordinates (u, v) in units of half a head's height, u to the image's right
+and v down, of a head seen from the front: crown at v = -1, chin at v = 1, the middle
+of the eyes near (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['Expression', 'HeadPose']
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What a face does, each in [0, 1] but for ``smile``.
+
+    Attributes:
+        mouth_open: 0 closed, 1 as wide as in a yawn.
+        smile: -1 sad, 1 glad.
+        eyes_open: 0 shut, 1 wide.
+        brows_up: 0 at rest.
+    """
+
+    mouth_open: float = 0.0
+    smile: float = 0.0
+    eyes_open: float = 0.8
+    brows_up: float = 0.0
+
+
+@dataclass(frozen=True)
+class HeadPose:
+    """Maps the face plane into the frame.
+
+    Attributes:
+        x: Middle of the head in pixels.
+        y: Middle of the head in pixels.
+        unit: Half of the head's height in pixels.
+        yaw: Turn to the image's right, in radians.
+        pitch: Nod downwards, in radians.
+        roll: Tilt clockwise, in radians.
+        depth: How far the face's middle stands before its outline, in units; 0 for a
+            photograph, which is flat.
+    """
+
+    x: float
+    y: float
+    unit: float
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    depth: float = 0.75
+
+    def place(self, points: np.ndarray, lift: float = 0.0) -> np.ndarray:
+        """Pixels (n, 2) of points (n, 2) of the face plane.
+
+        The points lie on an ellipsoid, ``lift`` units before its surface; a turned
+        head shows them shifted and foreshortened.
+        """
+        u, v = np.asarray(points, float).T
+        bulge = np.sqrt(np.clip(1 - (u / 0.85) ** 2 - (v / 1.1) ** 2, 0, None))
+        z = self.depth * bulge + lift
+        across = u * np.cos(self.yaw) + z * np.sin(self.yaw)
+        towards = z * np.cos(self.yaw) - u * np.sin(self.yaw)
+        down = v * np.cos(self.pitch) + towards * np.sin(self.pitch)
+        c, s = np.cos(self.roll), np.sin(self.roll)
+        x = self.x + self.unit * (c * across - s * down)
+        y = self.y + self.unit * (s * across + c * down)
+        return np.stack([x, y], axis=1)

@@ -1,0 +1,181 @@
+"""Small things people hold: the same ones decide actions and lie around.
+
+An object is a list of coloured polygons in its own coordinates, in units of half a
+head's height: the end that touches the face is at the origin and the end to hold it by
+lies along +x. Who draws it maps these coordinates into the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .canvas import Canvas, Color, ellipse, superellipse
+
+__all__ = ['OBJECTS', 'PICKS', 'SmallObject']
+
+Part = tuple[np.ndarray, Color, float]
+
+_PALETTE = (
+    (200, 50, 50),
+    (240, 150, 40),
+    (240, 220, 90),
+    (80, 160, 80),
+    (60, 120, 190),
+    (120, 80, 160),
+    (240, 240, 236),
+    (90, 92, 98),
+    (150, 100, 70),
+)
+
+
+def _pick(rng: np.random.Generator) -> Color:
+    color = np.array(_PALETTE[rng.integers(len(_PALETTE))]) + rng.uniform(-20, 20, 3)
+    return tuple(np.clip(color, 0, 255).tolist())
+
+
+def _box(x1: float, x2: float, half: float, end: float | None = None) -> np.ndarray:
+    """A bar along x from half-width ``half`` to half-width ``end``."""
+    end = half if end is None else end
+    return np.array([[x1, -half], [x2, -end], [x2, end], [x1, half]])
+
+
+def _darker(color: Color, factor: float = 0.65) -> Color:
+    return tuple(c * factor for c in color)
+
+
+def _cup(rng: np.random.Generator) -> list[Part]:
+    color = _pick(rng)
+    half = rng.uniform(0.21, 0.27)
+    length = rng.uniform(0.5, 0.65)
+    return [
+        (_box(0, length, half, half * 0.8), color, 1.0),
+        (_box(length * 0.55, length * 0.75, half * 0.9), _pick(rng), 1.0),
+        (ellipse(0, 0, 0.07, half), _darker(color, 0.5), 1.0),
+    ]
+
+
+def _toothbrush(rng: np.random.Generator) -> list[Part]:
+    color = _pick(rng)
+    foam = [
+        (ellipse(x, y, 0.05, 0.04), (250, 250, 250), 1.0)
+        for x, y in rng.uniform(-0.13, 0.13, (4, 2))
+    ]
+    return [
+        (_box(-0.12, rng.uniform(0.75, 0.9), 0.04), color, 1.0),
+        (_box(-0.14, 0.16, 0.04) - (0, 0.07), (248, 250, 252), 1.0),
+        *foam,
+    ]
+
+
+def _cigarette(rng: np.random.Generator) -> list[Part]:
+    length = rng.uniform(0.55, 0.7)
+    smoke = [
+        (ellipse(length + 0.06 * i, -0.16 - 0.2 * i, 0.08 + 0.03 * i, 0.1), (210,) * 3)
+        for i in range(3)
+    ]
+    return [
+        (_box(0, length * 0.3, 0.042), (214, 150, 80), 1.0),
+        (_box(length * 0.3, length, 0.042), (250, 250, 246), 1.0),
+        (_box(length, length + 0.08, 0.045), (250, 90, 20), 1.0),
+        *[(points, color, 0.35) for points, color in smoke],
+    ]
+
+
+def _phone(rng: np.random.Generator) -> list[Part]:
+    case = (30, 32, 36) if rng.random() < 0.5 else _pick(rng)
+    length, half = rng.uniform(0.75, 0.9), rng.uniform(0.15, 0.19)
+    return [
+        (superellipse(length / 2, 0, length / 2, half, 6), case, 1.0),
+        (
+            superellipse(length / 2, 0, length * 0.42, half * 0.72, 8),
+            _darker(case, 0.7),
+            1.0,
+        ),
+        (ellipse(0.1, 0.07, 0.035, 0.035, sides=8), (225, 230, 235), 1.0),
+    ]
+
+
+def _mouth_organ(rng: np.random.Generator) -> list[Part]:
+    metal = tuple(np.array([196, 200, 206]) + rng.uniform(-25, 25))
+    half = rng.uniform(0.36, 0.46)
+    holes = [
+        (_box(x - 0.025, x + 0.025, 0.04), (40, 36, 36), 1.0)
+        for x in np.linspace(-half + 0.09, half - 0.09, 7)
+    ]
+    return [
+        (superellipse(0, 0, half, 0.14, 6), metal, 1.0),
+        (_box(-half * 0.95, half * 0.95, 0.065), _pick(rng), 1.0),
+        *holes,
+    ]
+
+
+def _lipstick(rng: np.random.Generator) -> list[Part]:
+    red = (rng.uniform(170, 225), rng.uniform(20, 60), rng.uniform(50, 110))
+    tube = _pick(rng) if rng.random() < 0.5 else (30, 26, 30)
+    return [
+        (_box(0.2, rng.uniform(0.5, 0.65), 0.095), tube, 1.0),
+        (_box(0.1, 0.22, 0.08), (216, 180, 90), 1.0),
+        (_box(-0.06, 0.12, 0.03, 0.065), red, 1.0),
+    ]
+
+
+def _sandwich(rng: np.random.Generator) -> list[Part]:
+    bread = tuple(np.array([216, 164, 96]) + rng.uniform(-25, 25, 3))
+    size = rng.uniform(0.24, 0.3)
+    middle = size * 0.9
+    return [
+        (superellipse(middle, 0, size, size * 0.85, 3), bread, 1.0),
+        (_box(0.02, 2 * middle, 0.1), _pick(rng), 1.0),
+        (_box(0.02, 2 * middle, 0.035), (90, 160, 60), 1.0),
+        (ellipse(-0.02, 0, 0.09, 0.12), _darker(bread, 0.6), 1.0),
+    ]
+
+
+OBJECTS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
+    'cup': _cup,
+    'toothbrush': _toothbrush,
+    'cigarette': _cigarette,
+    'phone': _phone,
+    'mouth organ': _mouth_organ,
+    'lipstick': _lipstick,
+    'sandwich': _sandwich,
+}
+PICKS = tuple(OBJECTS)
+
+
+class SmallObject:
+    """One thing with its own colours and size.
+
+    Args:
+        kind: A key of :data:`OBJECTS`.
+        rng: Draws colours and size.
+    """
+
+    def __init__(self, kind: str, rng: np.random.Generator) -> None:
+        self.kind = kind
+        self._parts = OBJECTS[kind](rng)
+
+    def draw(
+        self,
+        canvas: Canvas,
+        place: Callable[[np.ndarray], np.ndarray],
+        origin: tuple[float, float],
+        turn: float,
+        mirrored: bool = False,
+    ) -> None:
+        """Draw it with its origin at ``origin`` and its handle turned by ``turn``.
+
+        Args:
+            canvas: Where to.
+            place: Maps points (n, 2) of the plane that ``origin`` is in into the frame.
+            origin: Where the end that touches the face goes.
+            turn: Radians from +x towards +y.
+            mirrored: Whether the object's own y points the other way.
+        """
+        c, s = np.cos(turn), np.sin(turn)
+        flip = -1 if mirrored else 1
+        turned = np.array([[c, -s * flip], [s, c * flip]])
+        for points, color, alpha in self._parts:
+            canvas.polygon(place(points @ turned.T + origin), color, alpha)

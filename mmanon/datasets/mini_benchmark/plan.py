@@ -1,0 +1,77 @@
+"""Who does what in which clip: decided before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .actions import ACTIONS, BODY_ACTIONS
+
+__all__ = ['PlannedClip', 'plan_clips', 'stream']
+
+_PEOPLE = {1: 0.35, 2: 0.45, 3: 0.2}
+_TALKS_BESIDES = 0.2
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """A clip to draw.
+
+    Attributes:
+        video: Name of its folder of frames.
+        identities: The people's numbers among the identities of its split.
+        actions: What each of them does.
+    """
+
+    video: str
+    identities: tuple[int, ...]
+    actions: tuple[tuple[str, ...], ...]
+
+
+def stream(seed: int, *purpose: str | int) -> np.random.Generator:
+    """Random numbers for one purpose alone, whatever else is drawn before or beside."""
+    words = [seed]
+    for part in purpose:
+        words += [part] if isinstance(part, int) else list(part.encode())
+    return np.random.default_rng(words)
+
+
+def plan_clips(
+    split: str, num_clips: int, num_identities: int, seed: int
+) -> list[PlannedClip]:
+    """Plan the clips of a split, with all actions and identities about equally often.
+
+    Args:
+        split: ``'train'`` or ``'test'``; begins the videos' names.
+        num_clips: N.
+        num_identities: I.
+        seed: Of the benchmark.
+    """
+    rng = stream(seed, split, 'plan')
+    actions = _rounds(len(ACTIONS), rng)
+    identities = _rounds(num_identities, rng)
+    clips = []
+    for i in range(num_clips):
+        people = int(rng.choice(list(_PEOPLE), p=list(_PEOPLE.values())))
+        people = min(people, num_identities)
+        present: list[int] = []
+        while len(present) < people:
+            identity = next(identities)
+            if identity not in present:
+                present.append(identity)
+        done = []
+        for _ in range(people):
+            action = ACTIONS[next(actions)]
+            besides = action in BODY_ACTIONS and rng.random() < _TALKS_BESIDES
+            done.append((action, 'talk') if besides else (action,))
+        clips.append(PlannedClip(f'{split}_{i:04d}', tuple(present), tuple(done)))
+    return clips
+
+
+def _rounds(count: int, rng: np.random.Generator) -> Iterator[int]:
+    """All numbers below ``count`` in random order, again and again."""
+    while True:
+        order: Sequence[int] = rng.permutation(count).tolist()
+        yield from order

@@ -1,0 +1,191 @@
+"""Scenes: people side by side before a background, in some light, over some frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .actions import ACTIONS, Performance
+from .canvas import Canvas, ellipse
+from .objects import PICKS, SmallObject
+from .people import Head, Person, PersonView
+
+__all__ = ['Clip', 'Role', 'draw_clip']
+
+# Half a head's height in pixels of a 128-pixel frame, by number of people.
+_UNITS = {1: (18.5, 22.5), 2: (16.5, 20.0), 3: (15.0, 16.5)}
+_NOMINAL_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Role:
+    """Who does what.
+
+    Attributes:
+        head: The person's head.
+        actions: Names out of :data:`.actions.ACTIONS`.
+    """
+
+    head: Head
+    actions: tuple[str, ...]
+
+    def labels(self) -> list[int]:
+        """The actions' numbers, counted from 1."""
+        return [ACTIONS.index(action) + 1 for action in self.actions]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A drawn clip.
+
+    Attributes:
+        frames: T pictures, uint8 (H, W, 3) RGB.
+        views: For each frame, where each person is.
+    """
+
+    frames: list[np.ndarray]
+    views: list[list[PersonView]]
+
+
+def draw_clip(
+    roles: Sequence[Role],
+    num_frames: int,
+    size: int,
+    rng: np.random.Generator,
+    start: int = 0,
+) -> Clip:
+    """Draw a clip of square frames.
+
+    Args:
+        roles: One to three people, from the image's left to its right.
+        num_frames: T.
+        size: Side of a frame in pixels.
+        rng: Draws everything that varies; the same state draws the same clip.
+        start: First frame of the movement to draw.
+
+    Raises:
+        ValueError: If there are not one to three roles.
+    """
+    if len(roles) not in _UNITS:
+        raise ValueError(f'a clip shows 1 to {len(_UNITS)} people, got {len(roles)}')
+    background = _background(size, rng)
+    people = _people(roles, start + num_frames, size, rng)
+    table = _Table(size, rng) if rng.random() < 0.6 else None
+    light = _Light(size, rng)
+    order = rng.permutation(len(people))
+    frames, views = [], []
+    for frame in range(start, start + num_frames):
+        canvas = Canvas(background)
+        seen: dict[int, PersonView] = {}
+        for i in order:
+            seen[i] = people[i].draw(canvas, frame, light.side)
+        if table:
+            table.draw(canvas)
+        frames.append(light.fall_on(canvas.picture(), rng))
+        views.append([seen[i] for i in range(len(people))])
+    return Clip(frames, views)
+
+
+def _people(
+    roles: Sequence[Role], num_frames: int, size: int, rng: np.random.Generator
+) -> list[Person]:
+    slot = size / len(roles)
+    people = []
+    for i, role in enumerate(roles):
+        unit = rng.uniform(*_UNITS[len(roles)]) * size / _NOMINAL_SIZE
+        free = max(slot / 2 - 1.25 * unit, 0.05 * slot)
+        x = slot * (i + 0.5) + rng.uniform(-free, free)
+        y = unit * rng.uniform(1.85, 2.25)
+        room = max(slot / unit - 0.9, 1.3)
+        performance = Performance(role.actions, num_frames, rng, room)
+        people.append(Person(role.head, performance, x, y, unit, rng))
+    return people
+
+
+def _background(size: int, rng: np.random.Generator) -> np.ndarray:
+    """A wall: two colours running into each other, shapes, things and grain."""
+    ends = rng.uniform(40, 230, (2, 3))
+    angle = rng.uniform(0, 2 * np.pi)
+    axis = np.linspace(-0.5, 0.5, size)
+    share = axis[None] * np.cos(angle) + axis[:, None] * np.sin(angle) + 0.5
+    wall = ends[0] + (ends[1] - ends[0]) * np.clip(share, 0, 1)[..., None]
+    grain = rng.normal(0, 1, (size // 8, size // 8, 3)).astype(np.float32)
+    grain = cv2.resize(grain, (size, size), interpolation=cv2.INTER_CUBIC)
+    wall = wall + grain * rng.uniform(2, 14)
+    canvas = Canvas(np.clip(wall, 0, 255).astype(np.uint8))
+    for _ in range(rng.integers(2, 8)):
+        color, alpha = tuple(rng.uniform(20, 240, 3)), rng.uniform(0.2, 0.8)
+        x, y = rng.uniform(0, size, 2)
+        w, h = rng.uniform(0.05, 0.25, 2) * size
+        kind = rng.integers(3)
+        if kind == 0:
+            corners = [[x - w, y - h], [x + w, y - h], [x + w, y + h], [x - w, y + h]]
+            canvas.polygon(np.array(corners), color, alpha)
+        elif kind == 1:
+            canvas.polygon(ellipse(x, y, w, h, rng.uniform(0, 3)), color, alpha)
+        else:
+            line = np.array([[x - w, y - h], [x + w, y + h]])
+            canvas.stroke(line, rng.uniform(1, 6), color, alpha)
+    picture = canvas.picture()
+    if rng.random() < 0.5:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 3))
+    canvas = Canvas(picture)
+    for _ in range(rng.integers(0, 4)):
+        _lay_down(canvas, rng.uniform(0, size, 2), size, rng)
+    return canvas.picture()
+
+
+def _lay_down(
+    canvas: Canvas, at: np.ndarray, size: int, rng: np.random.Generator
+) -> None:
+    """Draw an object somewhere where nobody uses it."""
+    unit = rng.uniform(15, 21) * size / _NOMINAL_SIZE
+    thing = SmallObject(str(rng.choice(PICKS)), rng)
+    thing.draw(
+        canvas, lambda points: points * unit + at, (0.0, 0.0), rng.uniform(0, 2 * np.pi)
+    )
+
+
+class _Table:
+    """A table in front of people, with things on it."""
+
+    def __init__(self, size: int, rng: np.random.Generator) -> None:
+        height = rng.uniform(0.8, 0.93) * size
+        self._top = np.array([[0, height], [size, height], [size, size], [0, size]])
+        self._color = tuple(rng.uniform(50, 190) * np.array([1, 0.8, 0.6]))
+        self._size = size
+        self._height = height
+        self._count = rng.integers(1, 5)
+        self._seed = rng.integers(2**32)
+
+    def draw(self, canvas: Canvas) -> None:
+        canvas.polygon(self._top, self._color)
+        rng = np.random.default_rng(self._seed)
+        for _ in range(self._count):
+            at = rng.uniform(0, self._size), rng.uniform(self._height, self._size)
+            _lay_down(canvas, np.array(at), self._size, rng)
+
+
+class _Light:
+    """The light of a clip and the camera's noise."""
+
+    def __init__(self, size: int, rng: np.random.Generator) -> None:
+        angle = rng.uniform(0, 2 * np.pi)
+        strength = rng.uniform(0, 0.35)
+        axis = np.linspace(-1, 1, size)
+        ramp = axis[None] * np.cos(angle) + axis[:, None] * np.sin(angle)
+        tint = rng.uniform(0.9, 1.1, 3) * rng.uniform(0.65, 1.15)
+        self._gain = ((1 + strength * ramp)[..., None] * tint).astype(np.float32)
+        self._noise = rng.normal(0, rng.uniform(0.5, 4), (size, size, 1))
+        self._noise = self._noise.astype(np.float32)
+        self.side = float(np.cos(angle) * strength / 0.35)
+        """-1 lit from the image's left, 1 from its right."""
+
+    def fall_on(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The picture, uint8 (H, W, 3), as a camera sees it in this light."""
+        shift = tuple(rng.integers(0, picture.shape[0], 2))
+        lit = picture * self._gain + np.roll(self._noise, shift, axis=(0, 1))
+        return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
