@@ -1,0 +1,94 @@
+"""What every modifier is: a map from face crops to face crops."""
+
+from abc import abstractmethod
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+def check_sizes(**sizes: int) -> None:
+    """Refuse sizes that are not whole numbers of at least 1.
+
+    Raises:
+        ValueError: Naming the size and its value.
+    """
+    for name, value in sizes.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f'{name} must be a whole number >= 1, got {value!r}')
+
+
+class BaseModifier(BaseModule):
+    """Redraws face crops; learned and hand-crafted modifiers are of one kind.
+
+    Subclasses implement :meth:`modify`.
+    """
+
+    is_untrained: bool = False
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Redraw faces.
+
+        Args:
+            faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1]; K may be 0.
+
+        Returns:
+            Tensor: Redrawn faces of the same shape, range, type and device.
+
+        Raises:
+            TypeError: When the values are not of a floating type.
+            ValueError: When the shape is another one.
+        """
+        if not faces.is_floating_point():
+            raise TypeError(
+                f'{type(self).__name__} takes faces as floats in [-1, 1], got '
+                f'{faces.dtype}: divide pixels by 127.5 and subtract 1'
+            )
+        if faces.ndim != 4 or faces.shape[1] != 3 or faces.shape[2] != faces.shape[3]:
+            raise ValueError(
+                f'{type(self).__name__} takes faces (K, 3, S, S), '
+                f'got {tuple(faces.shape)}'
+            )
+        if not len(faces):
+            return faces
+        return self.modify(faces)
+
+    @abstractmethod
+    def modify(self, faces: Tensor) -> Tensor:
+        """Redraw at least one face; shapes as in :meth:`forward`."""
+
+
+class LearnedModifier(BaseModifier):
+    """A modifier with weights, which counts how often the game has updated them.
+
+    The count is a buffer, ``updates``, and so travels with the weights.
+
+    Args:
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
+    """
+
+    def __init__(self, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.register_buffer('updates', torch.zeros((), dtype=torch.long))
+        self._trained = False
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the game has never updated the weights.
+
+        A trained modifier answers without waiting for its device. An untrained one
+        looks at the buffer each time: an average of models copies buffers into it
+        without telling.
+        """
+        if not self._trained:
+            self._trained = bool(self.updates > 0)
+        return not self._trained
+
+    def record_update(self) -> None:
+        """Count one update."""
+        self.updates += 1
+        self._trained = True
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._trained = bool(self.updates > 0)

@@ -1,0 +1,238 @@
+"""Hand-crafted modifiers: what people use today, and what a learned one must beat."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from skimage.segmentation import slic
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from mmanon.registry import MODELS
+
+from .base import BaseModifier, check_sizes
+
+
+def _check_positive(name: str, value: float) -> None:
+    # Written so that a NaN is refused as well.
+    if not 0 < value < math.inf:
+        raise ValueError(f'{name} must be a finite number above 0, got {value!r}')
+
+
+@MODELS.register_module()
+class IdentityModifier(BaseModifier):
+    """Leaves faces as they are: the upper bound of detection, no privacy at all."""
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Return the faces; shapes as in :meth:`forward`."""
+        return faces
+
+
+@MODELS.register_module()
+class DownsampleModifier(BaseModifier):
+    """Shrinks faces by averaging and enlarges them bilinearly.
+
+    Args:
+        size (int): Side in pixels of what is left of a face. Defaults to 8.
+
+    Raises:
+        ValueError: When ``size`` is not a whole number >= 1.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        super().__init__()
+        check_sizes(size=size)
+        self.size = size
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Shrink and enlarge; shapes as in :meth:`forward`."""
+        small = F.adaptive_avg_pool2d(faces, self.size)
+        return F.interpolate(small, size=faces.shape[-2:], mode='bilinear')
+
+
+@MODELS.register_module()
+class PixelateModifier(BaseModifier):
+    """Shows faces as a mosaic of squares of one colour.
+
+    Args:
+        blocks (int): Squares along a side. Defaults to 8.
+
+    Raises:
+        ValueError: When ``blocks`` is not a whole number >= 1.
+    """
+
+    def __init__(self, blocks: int = 8) -> None:
+        super().__init__()
+        check_sizes(blocks=blocks)
+        self.blocks = blocks
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Draw the mosaic; shapes as in :meth:`forward`."""
+        small = F.adaptive_avg_pool2d(faces, self.blocks)
+        return F.interpolate(small, size=faces.shape[-2:], mode='nearest-exact')
+
+
+@MODELS.register_module()
+class GaussianBlurModifier(BaseModifier):
+    """Blurs faces.
+
+    Args:
+        sigma (float): Standard deviation as a fraction of the crop's side, so that a
+            strength means the same at any size. Defaults to 0.06.
+
+    Raises:
+        ValueError: When ``sigma`` is not above 0.
+    """
+
+    def __init__(self, sigma: float = 0.06) -> None:
+        super().__init__()
+        _check_positive('sigma', sigma)
+        self.sigma = sigma
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Blur; shapes as in :meth:`forward`."""
+        side = faces.shape[-1]
+        sigma = self.sigma * side
+        # Reflection cannot reach beyond the far edge of the image.
+        kernel = 2 * min(math.ceil(3 * sigma), side - 1) + 1
+        # One direction at a time: the work grows with the kernel, not with its square.
+        across = gaussian_blur(faces, [kernel, 1], sigma)
+        return gaussian_blur(across, [1, kernel], sigma).clamp(-1, 1)
+
+
+@MODELS.register_module()
+class GaussianNoiseModifier(BaseModifier):
+    """Adds noise, drawn anew each time from torch's generator, and clamps.
+
+    Args:
+        std (float): Standard deviation of the noise, where faces span [-1, 1].
+            Defaults to 1.
+
+    Raises:
+        ValueError: When ``std`` is not above 0.
+    """
+
+    def __init__(self, std: float = 1.0) -> None:
+        super().__init__()
+        _check_positive('std', std)
+        self.std = std
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Add noise; shapes as in :meth:`forward`."""
+        return (faces + self.std * torch.randn_like(faces)).clamp(-1, 1)
+
+
+@MODELS.register_module()
+class SolidMaskModifier(BaseModifier):
+    """Covers faces with one colour.
+
+    Args:
+        color (Sequence[float]): RGB in [-1, 1]. Defaults to mid-grey.
+
+    Raises:
+        ValueError: When ``color`` is something else.
+    """
+
+    def __init__(self, color: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
+        super().__init__()
+        if len(color) != 3 or not all(-1 <= part <= 1 for part in color):
+            raise ValueError(f'color must be RGB in [-1, 1], got {color}')
+        self.color = tuple(color)
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Cover; shapes as in :meth:`forward`."""
+        color = faces.new_tensor(self.color)[:, None, None]
+        return color.expand_as(faces).contiguous()
+
+
+class _ImageFilterModifier(BaseModifier):
+    """Base of filters that draw one image of uint8 at a time and have no gradient."""
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Filter each face; shapes as in :meth:`forward`."""
+        pixels = (faces.detach().float() * 127.5 + 127.5).round().clamp(0, 255)
+        images = pixels.byte().permute(0, 2, 3, 1).cpu().numpy()
+        drawn = np.stack([self.filter(np.ascontiguousarray(one)) for one in images])
+        drawn = torch.from_numpy(drawn).permute(0, 3, 1, 2).contiguous()
+        return (drawn.to(faces.device).float() / 127.5 - 1).to(faces.dtype)
+
+    @abstractmethod
+    def filter(self, image: np.ndarray) -> np.ndarray:
+        """Redraw one RGB image, (S, S, 3) uint8."""
+
+
+@MODELS.register_module()
+class SuperPixelModifier(_ImageFilterModifier):
+    """Fills each super-pixel (SLIC, Achanta et al., TPAMI 2012) with its mean colour.
+
+    It has no gradient: what comes before it does not learn through it.
+
+    Args:
+        num_segments (int): The most super-pixels a face may have; small ones are
+            merged, and mostly fewer are left. Defaults to 30.
+        compactness (float): Weight of closeness against colour. Defaults to 10.
+
+    Raises:
+        ValueError: When ``num_segments`` is not a whole number >= 1, or
+            ``compactness`` is not above 0.
+    """
+
+    def __init__(self, num_segments: int = 30, compactness: float = 10.0) -> None:
+        super().__init__()
+        check_sizes(num_segments=num_segments)
+        _check_positive('compactness', compactness)
+        self.num_segments = num_segments
+        self.compactness = compactness
+
+    def filter(self, image: np.ndarray) -> np.ndarray:
+        """Redraw one RGB image, (S, S, 3) uint8."""
+        segments = self._segments(image)
+        flat = segments.ravel()
+        sums = [
+            np.bincount(flat, weights=image[..., part].ravel()) for part in range(3)
+        ]
+        means = np.stack(sums, axis=1) / np.bincount(flat)[:, None]
+        return means.round().astype(np.uint8)[segments]
+
+    def _segments(self, image: np.ndarray) -> np.ndarray:
+        asked = self.num_segments
+        while True:
+            segments = slic(
+                image, n_segments=asked, compactness=self.compactness, start_label=0
+            )
+            # SLIC starts from a regular grid, which may have more seeds than asked for.
+            if segments.max() < self.num_segments or asked == 1:
+                return segments
+            asked = max(1, int(asked * 0.9))
+
+
+@MODELS.register_module()
+class EdgeMapModifier(_ImageFilterModifier):
+    """Draws the edges (Canny, TPAMI 1986) of a face, white on black.
+
+    It has no gradient: what comes before it does not learn through it. Its thresholds
+    are slopes, |dx| + |dy| of 3x3 Sobel filters on grey levels of [0, 255]: the larger
+    a face is drawn, the smoother it is, and the fewer edges it shows.
+
+    Args:
+        low (float): Slope above which a pixel continues an edge. Defaults to 50.
+        high (float): Slope above which a pixel begins one. Defaults to 120.
+
+    Raises:
+        ValueError: Unless ``0 < low <= high``.
+    """
+
+    def __init__(self, low: float = 50, high: float = 120) -> None:
+        super().__init__()
+        if not 0 < low <= high:
+            raise ValueError(f'0 < low <= high must hold, got {low} and {high}')
+        self.low, self.high = low, high
+
+    def filter(self, image: np.ndarray) -> np.ndarray:
+        """Redraw one RGB image, (S, S, 3) uint8."""
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return np.repeat(cv2.Canny(grey, self.low, self.high)[..., None], 3, axis=2)

@@ -1,0 +1,114 @@
+"""What the learned modifiers share: blocks, padding, and the way they start."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+
+class ConvBlock(ConvModule):
+    """Reflection padding, convolution, norm and ReLU: mmcv's, with our defaults."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        norm_cfg: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            padding=kernel_size // 2,
+            padding_mode='reflect',
+            norm_cfg=norm_cfg or dict(type='IN', affine=True),
+            **kwargs,
+        )
+
+
+class UpConv(nn.Sequential):
+    """Up-sampling by 2 and a convolution.
+
+    A transposed convolution of kernel 3 and stride 2 writes on neighbouring pixels
+    unequally often, and what it leaves is a checkerboard, which a detector and a
+    discriminator both learn to see (Odena et al., Distill 2016).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, norm_cfg: dict | None = None
+    ) -> None:
+        super().__init__(
+            nn.Upsample(scale_factor=2, mode='nearest'),
+            ConvBlock(in_channels, out_channels, norm_cfg=norm_cfg),
+        )
+
+
+class FaceOutput(nn.Module):
+    """Turns features into faces by a last convolution and tanh.
+
+    Started as the identity it answers ``tanh(atanh(f) + change)`` with a change of 0 at
+    first: faces come back within 0.01. Since the change is unbounded, any colour
+    remains within reach, black from white too.
+
+    Args:
+        channels (int): Channels of the features.
+        kernel_size (int): Side of the convolution's kernel.
+        start (str): ``'identity'``, or ``'scratch'`` for ``tanh(change)``, which sees
+            the face through the features alone.
+    """
+
+    def __init__(self, channels: int, kernel_size: int, start: str) -> None:
+        super().__init__()
+        if start not in ('identity', 'scratch'):
+            raise ValueError(f"start must be 'identity' or 'scratch', got {start!r}")
+        self.start = start
+        self.conv = nn.Conv2d(
+            channels, 3, kernel_size, padding=kernel_size // 2, padding_mode='reflect'
+        )
+        if start == 'identity':
+            nn.init.zeros_(self.conv.weight)
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, features: Tensor, faces: Tensor) -> Tensor:
+        """Draw faces.
+
+        Args:
+            features (Tensor): (K, C, S', S') of the padded faces, S' >= S.
+            faces (Tensor): (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            Tensor: (K, 3, S, S) in [-1, 1], of the type of ``faces``.
+        """
+        side = faces.shape[-1]
+        # Half precision would move a colour near black or white by a grey level.
+        change = self.conv(features)[..., :side, :side].float()
+        if self.start == 'identity':
+            # Where |f| is 1 atanh is infinite and tanh has no slope to learn by.
+            change = change + torch.atanh(faces.float().clamp(-0.99, 0.99))
+        return change.tanh().to(faces.dtype)
+
+
+def pad_to_multiple(faces: Tensor, multiple: int) -> Tensor:
+    """Reflect beyond the right and the lower edge until the side is a multiple.
+
+    It becomes at least twice the multiple, so that two pixels a side are left where the
+    network is narrowest: one alone has neither neighbours nor instance statistics.
+
+    Args:
+        faces (Tensor): (K, 3, S, S).
+        multiple (int): What the side has to be a multiple of.
+
+    Returns:
+        Tensor: (K, 3, S', S'), with the faces in the upper left corner.
+    """
+    wanted = max(2, -(-faces.shape[-1] // multiple)) * multiple
+    while (side := faces.shape[-1]) < wanted:
+        # Reflection cannot reach beyond the far edge; a single pixel is repeated.
+        more = min(wanted - side, max(side - 1, 1))
+        mode = 'reflect' if side > 1 else 'replicate'
+        faces = F.pad(faces, (0, more, 0, more), mode=mode)
+    return faces
