@@ -61,8 +61,9 @@ class FaceIdentityDataset(Dataset):
             Defaults to 0.6.
         detector (dict, optional): Face detector, such as
             ``dict(type='mmanon.MTCNNFaceDetector')``.
-        cache_dir (str or Path, optional): Where aligned crops are kept. Defaults to
-            ``<data_root>_aligned`` beside the data.
+        cache_dir (str or Path, optional): Aligned crops are kept in a folder
+            ``<name of data_root>_aligned`` in here. Defaults to the folder that holds
+            the data root.
         identities (Sequence[str] or str, optional): Names of the people to use, or a
             text file with one a line. Defaults to all.
         min_images (int): What each person must have at least; 2 where pairs are
@@ -103,9 +104,8 @@ class FaceIdentityDataset(Dataset):
         if detector is None:
             crops, skipped = _readable(paths)
         else:
-            name = self.data_root.resolve().name
-            beside = self.data_root.resolve().with_name(f'{name}_aligned')
-            folder = Path(cache_dir) / name if cache_dir else beside
+            root = self.data_root.resolve()
+            folder = Path(cache_dir or root.parent) / f'{root.name}_aligned'
             aligned = AlignedCrops(folder, crop_size, margin, detector)
             crops, skipped = aligned.prepare(self.data_root, paths)
         self.paths: list[Path] = [path for path in paths if path in crops]

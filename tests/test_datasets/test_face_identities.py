@@ -1,0 +1,431 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmanon.datasets import FaceDraw, FaceIdentityDataset
+from mmanon.datasets import face_identities as module
+from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
+from mmanon.models.face_detectors import FaceDetections
+from mmanon.registry import MODELS
+
+DETECTOR = dict(type='RedFaceDetector')
+
+
+@MODELS.register_module()
+class RedFaceDetector:
+    """Finds the red patches of an image, the template's landmarks in each."""
+
+    built = 0
+    asked = 0
+
+    def __init__(self, threshold=128, device='cpu'):
+        type(self).built += 1
+        self.threshold = threshold
+
+    def detect(self, image):
+        type(self).asked += 1
+        red = (image[..., 0] > self.threshold) & (image[..., 2] < 100)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(red.astype(np.uint8))
+        x, y, w, h = stats[1:, :4].T.astype(np.float32)
+        boxes = np.stack([x, y, x + w, y + h], 1).reshape(-1, 4)
+        sides = np.stack([w, h], 1)[:, None]
+        marks = (boxes[:, None, :2] + TEMPLATE * sides / 112).astype(np.float32)
+        return FaceDetections(boxes, np.ones(len(boxes), np.float32), marks)
+
+
+@pytest.fixture(autouse=True)
+def count_anew():
+    RedFaceDetector.built = RedFaceDetector.asked = 0
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What the data set logs, as (message, level)."""
+    said = []
+    monkeypatch.setattr(
+        module, 'print_log', lambda text, logger, level: said.append((text, level))
+    )
+    return said
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def photo(*faces, size=64):
+    """A blue photograph with red squares at (x, y, side)."""
+    image = np.zeros((size, size, 3), np.uint8)
+    image[..., 2] = 200
+    for x, y, side in faces:
+        image[y : y + side, x : x + side] = (220, 40, 40)
+    return image
+
+
+def write_crops(root, counts, size=16):
+    """Crops of one brightness an image: 10 a person, 1 an image."""
+    for person, (name, count) in enumerate(counts.items()):
+        for index in range(count):
+            value = 10 * person + index
+            write(root / name / f'{index}.png', np.full((size, size, 3), value, 'u1'))
+
+
+def value_of(item):
+    return round((item['image'].mean().item() + 1) * 127.5)
+
+
+# Crops as they are.
+
+
+def test_people_are_numbered_by_the_sorted_names_of_their_folders(tmp_path):
+    write_crops(tmp_path, {'zoe': 2, 'adam': 1, 'eve': 3})
+    (tmp_path / '.cache').mkdir()
+    dataset = FaceIdentityDataset(tmp_path, crop_size=16)
+    assert dataset.metainfo['classes'] == ('adam', 'eve', 'zoe')
+    assert dataset.labels.tolist() == [0, 1, 1, 1, 2, 2]
+    assert [value_of(dataset[i]) for i in range(6)] == [10, 20, 21, 22, 0, 1]
+    item = dataset[5]
+    assert item['label'] == 2
+    assert item['path'] == str(tmp_path / 'zoe' / '1.png')
+
+
+def test_pixels_are_rgb_in_minus_1_to_1(tmp_path):
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[..., 0] = 255
+    write(tmp_path / 'a' / 'red.png', image)
+    item = FaceIdentityDataset(tmp_path, crop_size=8)[0]
+    assert item['image'].dtype == torch.float32
+    assert item['image'].shape == (3, 8, 8)
+    assert item['image'][:, 3, 3].tolist() == [1, -1, -1]
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'pgm', 'bmp', 'webp', 'JPG'])
+def test_images_of_each_format_are_read(tmp_path, suffix):
+    (tmp_path / 'a').mkdir()
+    grey = np.full((8, 8), 120, np.uint8)
+    packed = cv2.imencode(f'.{suffix.lower()}', grey)[1]
+    (tmp_path / 'a' / f'é.{suffix}').write_bytes(packed.tobytes())
+    (tmp_path / 'a' / 'notes.txt').write_text('no face')
+    dataset = FaceIdentityDataset(tmp_path, crop_size=8)
+    assert len(dataset) == 1
+    assert abs(value_of(dataset[0]) - 120) <= 2
+
+
+def test_an_oblong_crop_keeps_its_proportions(tmp_path):
+    image = np.zeros((40, 20, 3), np.uint8)
+    image[10:30, 5:15] = 255
+    write(tmp_path / 'a' / '0.png', image)
+    seen = FaceIdentityDataset(tmp_path, crop_size=40)[0]['image'][0] > 0
+    assert seen.any(1).sum() == 20
+    assert seen.any(0).sum() == 10
+
+
+def test_some_people_are_chosen_by_name_or_by_file(tmp_path):
+    write_crops(tmp_path / 'data', {'a': 1, 'b': 1, 'c': 1})
+    names = tmp_path / 'names.txt'
+    names.write_text('c\n\na\n')
+    for identities in (['c', 'a'], str(names)):
+        dataset = FaceIdentityDataset(tmp_path / 'data', 16, identities=identities)
+        assert dataset.metainfo['classes'] == ('a', 'c')
+        assert [value_of(dataset[i]) for i in (0, 1)] == [0, 20]
+    with pytest.raises(ValueError, match=r"\['nobody'\].* holds 3 people"):
+        FaceIdentityDataset(tmp_path / 'data', 16, identities=['a', 'nobody'])
+
+
+def test_what_is_wrong_with_the_folders_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='gone is no folder'):
+        FaceIdentityDataset(tmp_path / 'gone')
+    with pytest.raises(ValueError, match='holds no folders'):
+        FaceIdentityDataset(tmp_path)
+    write_crops(tmp_path, {'a': 3, 'b': 1})
+    with pytest.raises(ValueError, match='1 of the 2 people .* than 2 .*: b has 1'):
+        FaceIdentityDataset(tmp_path, 16, min_images=2)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='empty has 0'):
+        FaceIdentityDataset(tmp_path, 16)
+    with pytest.raises(ValueError, match='crop_size must be positive'):
+        FaceIdentityDataset(tmp_path, crop_size=0)
+
+
+def test_unreadable_crops_are_left_out_and_named_once(tmp_path, log):
+    write_crops(tmp_path, {'a': 2, 'b': 1})
+    (tmp_path / 'a' / 'broken.jpg').write_bytes(b'not an image')
+    (tmp_path / 'a' / 'nothing.png').write_bytes(b'')
+    dataset = FaceIdentityDataset(tmp_path, 16)
+    assert len(dataset) == 3
+    assert dataset.labels.tolist() == [0, 0, 1]
+    [(text, _)] = log
+    assert '3 faces of 2 people' in text
+    assert '2 images left out, unreadable: a/broken.jpg, a/nothing.png' in text
+
+
+def test_a_person_without_a_usable_image_is_an_error(tmp_path):
+    write_crops(tmp_path, {'a': 1})
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'b' / 'broken.jpg').write_bytes(b'not an image')
+    with pytest.raises(ValueError, match='fewer usable images than 1 .*: b has 0'):
+        FaceIdentityDataset(tmp_path, 16)
+
+
+def test_an_image_that_breaks_later_is_named(tmp_path):
+    write_crops(tmp_path, {'a': 1})
+    dataset = FaceIdentityDataset(tmp_path, 16)
+    (tmp_path / 'a' / '0.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='0.png cannot be decoded'):
+        dataset[0]
+
+
+# Memory.
+
+
+def test_small_sets_are_decoded_once(tmp_path, monkeypatch):
+    write_crops(tmp_path, {'a': 2})
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_image(path)
+
+    monkeypatch.setattr(module, 'read_image', counted)
+    dataset = FaceIdentityDataset(tmp_path, 16)
+    first = dataset[0]['image'].clone()
+    dataset[0]['image'].zero_()  # what a user does to an item stays with the user
+    assert torch.equal(dataset[0]['image'], first)
+    assert len(read) == 1
+    monkeypatch.setattr(module, 'MEMORY_BYTES', 2 * 3 * 16 * 16 - 1)
+    dataset = FaceIdentityDataset(tmp_path, 16)
+    [dataset[0] for _ in range(3)]
+    assert len(read) == 4
+
+
+# Augmentation.
+
+
+def test_a_draw_is_mirrored_by_its_place_and_seed_alone(tmp_path):
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[:, :4] = 255
+    write(tmp_path / 'a' / '0.png', image)
+    plain = FaceIdentityDataset(tmp_path, 8)[0]['image']
+
+    def mirrored(dataset, seed):
+        items = [
+            dataset[FaceDraw(0, position, seed)]['image'] for position in range(200)
+        ]
+        assert all(
+            torch.equal(x, plain) or torch.equal(x, plain.flip(2)) for x in items
+        )
+        return [not torch.equal(one, plain) for one in items]
+
+    dataset = FaceIdentityDataset(tmp_path, 8)
+    flips = mirrored(dataset, 3)
+    assert 60 < sum(flips) < 140
+    torch.manual_seed(1)
+    np.random.seed(1)
+    assert mirrored(FaceIdentityDataset(tmp_path, 8), 3) == flips
+    assert mirrored(dataset, 4) != flips
+    assert not any(mirrored(FaceIdentityDataset(tmp_path, 8, test_mode=True), 3))
+    assert all(mirrored(FaceIdentityDataset(tmp_path, 8, flip_ratio=1.0), 3))
+
+
+# Alignment.
+
+
+def corners(size, margin, angle, scale, shift):
+    """Landmarks of a template turned, scaled and shifted."""
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return (TEMPLATE @ turn.T) * scale + shift
+
+
+@pytest.mark.parametrize('margin, size', [(0.0, 112), (0.25, 168), (0.6, 64)])
+@pytest.mark.parametrize('angle, scale', [(0.0, 1.0), (0.4, 0.7), (-0.8, 2.5)])
+def test_landmarks_land_on_the_template(margin, size, angle, scale):
+    image = np.zeros((500, 500, 3), np.uint8)
+    marks = corners(size, margin, angle, scale, (170, 150))
+    zoom = size / (112 * (1 + 2 * margin))
+    expected = (TEMPLATE + 0.5 + 112 * margin) * zoom - 0.5
+    for mark, place in zip(marks, expected, strict=True):
+        spot = image.copy()
+        cv2.circle(spot, tuple(np.rint(mark).astype(int).tolist()), 6, (255,) * 3, -1)
+        face = align_face(spot, marks, size, margin)[..., 0].astype(float)
+        weight = face / face.sum()
+        y, x = np.mgrid[:size, :size]
+        found = ((weight * x).sum(), (weight * y).sum())
+        # Half a pixel of the photograph was rounded away.
+        assert np.abs(found - place).max() < 0.75 * zoom / scale + 0.05
+
+
+def test_a_face_as_the_template_is_cut_without_resampling():
+    image = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    face = align_face(image, TEMPLATE, 112, 0.0)
+    assert np.array_equal(face, image)
+
+
+def test_beyond_the_photograph_its_edge_goes_on():
+    image = np.full((112, 112, 3), 90, np.uint8)
+    assert (align_face(image, TEMPLATE, 64, 1.0) == 90).all()
+
+
+def test_a_large_face_is_averaged_into_a_small_crop():
+    image = np.zeros((896, 896, 3), np.uint8)
+    image[:, ::2] = 255
+    face = align_face(image, TEMPLATE * 8, 32, 0.0)
+    assert np.abs(face[:, 1:-1].astype(int) - 127).max() < 3
+
+
+def test_of_several_faces_the_central_and_large_one_is_taken():
+    detector = RedFaceDetector()
+    middle = find_face(photo((1, 1, 20), (44, 44, 18), (22, 22, 20)), detector)
+    assert middle.mean(0) == pytest.approx((32, 34), abs=3)
+    larger = find_face(photo((8, 16, 30), (44, 30, 8)), detector)
+    assert larger.mean(0) == pytest.approx((23, 33), abs=3)
+    assert find_face(photo(), detector) is None
+
+
+def test_a_crop_is_the_face_box_and_its_margin(tmp_path):
+    write(tmp_path / 'data' / 'a' / '0.png', photo((20, 16, 24)))
+    for margin in (0.0, 0.5):
+        dataset = FaceIdentityDataset(tmp_path / 'data', 48, margin, DETECTOR)
+        red = dataset[0]['image'][0] > 0
+        side = 48 / (1 + 2 * margin)
+        assert red.any(0).sum().item() == pytest.approx(side, abs=1.5)
+        rows = red.any(1).nonzero()
+        assert rows.float().mean().item() == pytest.approx(23.5, abs=0.8)
+
+
+# The cache.
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = tmp_path / 'people'
+    for name in ('a', 'b'):
+        for index in range(2):
+            write(root / name / f'{index}.png', photo((18 + index, 16, 24)))
+    return root
+
+
+def test_a_second_data_set_needs_no_detector(photos, tmp_path):
+    first = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path / 'c')
+    assert (RedFaceDetector.built, RedFaceDetector.asked) == (1, 4)
+    again = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path / 'c')
+    assert (RedFaceDetector.built, RedFaceDetector.asked) == (1, 4)
+    assert again.paths == first.paths
+    for index in range(4):
+        assert torch.equal(again[index]['image'], first[index]['image'])
+    # Where the detector runs makes no difference.
+    detector = dict(DETECTOR, device='cuda:0')
+    FaceIdentityDataset(photos, 32, detector=detector, cache_dir=tmp_path / 'c')
+    assert RedFaceDetector.built == 1
+
+
+def test_the_cache_lies_beside_the_data_unless_named(photos):
+    FaceIdentityDataset(photos, 32, detector=DETECTOR)
+    assert list((photos.parent / 'people_aligned').glob('*/a/0.png.png'))
+    assert sorted(path.name for path in photos.iterdir()) == ['a', 'b']
+
+
+def test_only_what_changed_is_aligned_again(photos, tmp_path):
+    def build():
+        RedFaceDetector.asked = 0
+        made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+        return made, RedFaceDetector.asked
+
+    assert build()[1] == 4
+    before = build()[0][1]['image']
+    write(photos / 'a' / '1.png', photo((30, 30, 12)))
+    os.utime(photos / 'a' / '1.png', (1, 1))
+    changed, asked = build()
+    assert asked == 1
+    assert not torch.equal(changed[1]['image'], before)
+    [crop] = tmp_path.glob('people_aligned/*/b/0.png.png')
+    crop.unlink()
+    assert build()[1] == 1
+    write(photos / 'b' / '2.png', photo((9, 9, 30)))
+    more, asked = build()
+    assert (len(more), asked) == (5, 1)
+    assert build()[1] == 0
+
+
+def test_another_geometry_or_detector_has_crops_of_its_own(photos, tmp_path):
+    def asked(size=32, margin=0.6, detector=DETECTOR):
+        RedFaceDetector.asked = 0
+        FaceIdentityDataset(photos, size, margin, detector, tmp_path)
+        return RedFaceDetector.asked
+
+    assert asked() == 4
+    assert asked(size=24) == 4
+    assert asked(margin=0.5) == 4
+    assert asked(detector=dict(DETECTOR, threshold=100)) == 4
+    assert asked() == asked(size=24) == asked(margin=0.5) == 0
+
+
+def test_photographs_without_a_face_are_left_out_and_remembered(photos, tmp_path, log):
+    write(photos / 'a' / '2.png', photo())
+    (photos / 'b' / '3.jpg').write_bytes(b'not an image')
+    for _ in range(2):
+        log.clear()
+        made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+        assert len(made) == 4
+        [(text, _)] = log
+        assert '1 images left out, no face found: a/2.png' in text
+        assert '1 images left out, unreadable: b/3.jpg' in text
+    assert RedFaceDetector.asked == 5
+
+
+def test_an_interrupted_alignment_goes_on_where_it_was_saved(
+    photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmanon.datasets.aligned_crops._SAVE_EVERY', 1)
+    detect = RedFaceDetector.detect
+
+    def fails(self, image):
+        if RedFaceDetector.asked == 3:
+            raise KeyboardInterrupt
+        return detect(self, image)
+
+    monkeypatch.setattr(RedFaceDetector, 'detect', fails)
+    with pytest.raises(KeyboardInterrupt):
+        FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    RedFaceDetector.asked = 0
+    made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert len(made) == 4
+    assert RedFaceDetector.asked == 1
+    assert not list(tmp_path.rglob('*.part'))
+
+
+def test_a_damaged_index_is_made_anew(photos, tmp_path):
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    [index] = tmp_path.rglob('index.parquet')
+    index.write_bytes(index.read_bytes()[:50])
+    made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert len(made) == 4
+    assert RedFaceDetector.asked == 8
+
+
+def test_the_cache_holds_pictures_and_an_index_only(photos, tmp_path):
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path / 'c')
+    files = [path for path in (tmp_path / 'c').rglob('*') if path.is_file()]
+    assert sorted({path.suffix for path in files}) == ['.parquet', '.png']
+    crop = next(path for path in files if path.suffix == '.png')
+    assert read_image(crop).shape == (32, 32, 3)
+
+
+def test_in_a_distributed_run_the_first_process_aligns_for_all(
+    photos, tmp_path, monkeypatch
+):
+    place = 'mmanon.datasets.aligned_crops'
+    monkeypatch.setattr(f'{place}.is_main_process', lambda: False)
+
+    def first_process():
+        with monkeypatch.context() as inner:
+            inner.setattr(f'{place}.is_main_process', lambda: True)
+            inner.setattr(f'{place}.barrier', lambda: None)
+            FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+
+    monkeypatch.setattr(f'{place}.barrier', first_process)
+    made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert len(made) == 4
+    assert (RedFaceDetector.built, RedFaceDetector.asked) == (1, 4)
