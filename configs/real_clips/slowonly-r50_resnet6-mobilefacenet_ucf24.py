@@ -54,7 +54,9 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=60, val_interval=60)
+train_cfg = dict(
+    _delete_=True, type='IterBasedTrainLoop', max_iters=60, val_interval=60
+)
 train_dataloader['sampler'] = dict(type='InfiniteSampler', shuffle=True)
 param_scheduler = None
 optim_wrapper = dict(optimizer=dict(lr=0.005))

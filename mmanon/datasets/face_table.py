@@ -33,7 +33,8 @@ _SCHEMA = pa.schema(
         *(pa.field(name, pa.float32()) for name in _BOX),
         pa.field('score', pa.float32()),
         pa.field('track', pa.int32()),
-        pa.field('landmarks', pa.list_(pa.float32(), 10)),
+        # Of length 10 or null; Arrow below 26 cannot read nulls of a fixed-size list.
+        pa.field('landmarks', pa.list_(pa.float32())),
     ]
 )
 _MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
@@ -491,6 +492,12 @@ class _Group:
         if isinstance(points, pa.ChunkedArray):
             points = points.chunk(0)
         known = points.is_valid().to_numpy(zero_copy_only=False)
+        lengths = points.value_lengths().to_numpy(zero_copy_only=False)[known]
+        if (lengths != 10).any():
+            raise ValueError(
+                f'face table {owner.path}: landmarks must be 10 numbers or null, '
+                f'some are {int(lengths[lengths != 10][0])}'
+            )
         self.landmarks = np.full((len(codes), 5, 2), np.nan, np.float32)
         # flatten() leaves the null lists out.
         values = points.flatten().to_numpy(zero_copy_only=False)

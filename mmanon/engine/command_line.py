@@ -48,13 +48,15 @@ def load_config(args: argparse.Namespace) -> Config:
     elif not config.get('work_dir'):
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     _check_writable(Path(config.work_dir))
-    if args.launcher != 'none' and not torch.cuda.is_available():
-        # mmengine's defaults, NCCL and a device id, need a GPU.
-        config.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['backend'] = 'gloo'
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        # mmengine's own start and its default wrapper ask for a GPU.
+        torch.distributed.init_process_group('gloo')
         config.setdefault(
             'model_wrapper_cfg',
             dict(
                 type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
                 find_unused_parameters=config.get('find_unused_parameters', False),
             ),
         )

@@ -1,0 +1,43 @@
+# The game at the size of the mini benchmark: a small ResNet modifier on crops of 64
+# pixels against a shallow SphereFace, and the bounded objective "could be anyone".
+custom_hooks = [
+    dict(
+        type='mmanon.AdversarialAnonymizationHook',
+        modifier=dict(type='mmanon.ResNetModifier', base_channels=16, num_blocks=3),
+        discriminator=dict(
+            type='mmanon.FaceClassifier',
+            backbone=dict(
+                type='mmanon.SphereFaceNet',
+                depth=4,
+                base_channels=32,
+                embed_dim=128,
+                input_size=(48, 48),
+            ),
+            head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
+        ),
+        faces=dict(
+            batch_size=32,
+            num_workers=0,
+            dataset=dict(
+                type='mmanon.FaceIdentityDataset', data_root='data/mini/faces/train'
+            ),
+        ),
+        val_faces=dict(
+            dataset=dict(
+                type='mmanon.FaceIdentityDataset', data_root='data/mini/faces/val'
+            ),
+        ),
+        crop_size=64,
+        margin=0.3,
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss'),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=10.0),
+        optim_wrapper=dict(
+            modifier=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
+            discriminator=dict(
+                optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))
+            ),
+        ),
+        phases=dict(warm_up=250),
+    ),
+    dict(type='mmanon.FacePictureHook', interval=100),
+]
