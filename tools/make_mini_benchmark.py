@@ -1,6 +1,10 @@
 """Generate the built-in mini benchmark: clips of drawn people, faces, annotations.
 
-python tools/make_mini_benchmark.py --out data/mini
+    python tools/make_mini_benchmark.py --out data/mini
+
+With photographs of real people in place of drawn heads, one folder for each person:
+
+    python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
 """
 
 import argparse
@@ -33,6 +37,33 @@ def parse_args() -> argparse.Namespace:
             option, type=int, default=value, help=f'{text} (default: {value})'
         )
     parser.add_argument(
+        '--faces',
+        nargs='+',
+        default=[],
+        metavar='DIR',
+        help='photographs to use in place of drawn heads, one folder for each person '
+        'at any depth; every fourth person by name is for testing',
+    )
+    parser.add_argument(
+        '--test-faces',
+        nargs='+',
+        default=[],
+        metavar='DIR',
+        help='photographs of the people to test on; those of --faces train',
+    )
+    parser.add_argument(
+        '--train-names',
+        metavar='FILE',
+        help='which people of --faces train, one a line by the path of the folder '
+        'inside DIR; the others test',
+    )
+    parser.add_argument(
+        '--face-detector-weights',
+        default='',
+        metavar='ONNX',
+        help="YuNet's weights to find the photographs' faces with (default: MTCNN)",
+    )
+    parser.add_argument(
         '--workers',
         type=int,
         default=os.cpu_count() or 1,
@@ -42,6 +73,19 @@ def parse_args() -> argparse.Namespace:
         '--force', action='store_true', help='replace a benchmark of other settings'
     )
     return parser.parse_args()
+
+
+def read_settings(args: argparse.Namespace) -> dict:
+    """The settings as ``meta.json`` holds them."""
+    settings = {name: getattr(args, name) for name in NUMBERS}
+    for name in ('faces', 'test_faces'):
+        settings[name] = [str(Path(path).resolve()) for path in getattr(args, name)]
+    settings['train_names'] = []
+    if args.train_names:
+        lines = Path(args.train_names).read_text().splitlines()
+        settings['train_names'] = [line.strip() for line in lines if line.strip()]
+    settings['face_detector_weights'] = args.face_detector_weights
+    return settings
 
 
 def has_settings(out: Path, settings: dict) -> bool:
@@ -54,8 +98,11 @@ def has_settings(out: Path, settings: dict) -> bool:
 
 def main() -> None:
     args = parse_args()
-    numbers = {name: getattr(args, name) for name in NUMBERS}
-    if has_settings(args.out, numbers):
+    try:
+        settings = read_settings(args)
+    except OSError as error:
+        raise SystemExit(f'--train-names: {error}') from None
+    if has_settings(args.out, settings):
         print(f'{args.out} is there already')
         return
     from mmanon.datasets.mini_benchmark import (
@@ -65,9 +112,10 @@ def main() -> None:
 
     start = time.monotonic()
     try:
-        settings = MiniBenchmarkSettings(**numbers)
-        build_mini_benchmark(args.out, settings, args.workers, args.force, print)
-    except (FileExistsError, ValueError) as error:
+        lists = {key: tuple(v) for key, v in settings.items() if isinstance(v, list)}
+        wanted = MiniBenchmarkSettings(**{**settings, **lists})
+        build_mini_benchmark(args.out, wanted, args.workers, args.force, print)
+    except (OSError, ValueError) as error:
         raise SystemExit(str(error)) from None
     print(f'{args.out} made in {time.monotonic() - start:.0f} s')
 

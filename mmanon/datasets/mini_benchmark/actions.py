@@ -68,7 +68,8 @@ class Performance:
             action of the body.
         num_frames: T.
         rng: Draws everything that varies.
-        room: How far hands may reach to the side, in units of half a head's height.
+        room: How far hands may reach to the image's left and right, in units of half a
+            head's height.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class Performance:
         actions: tuple[str, ...],
         num_frames: int,
         rng: np.random.Generator,
-        room: float = 2.2,
+        room: tuple[float, float] = (2.2, 2.2),
     ) -> None:
         self.actions = actions
         self.num_frames = num_frames
         self.side = int(rng.choice([-1, 1]))
+        if 'wave' in actions and room[0] != room[1]:
+            self.side = -1 if room[0] > room[1] else 1
         self.held_at_face = None
         for action in actions:
             if action in _OBJECT_OF:
@@ -95,7 +98,7 @@ class Performance:
         self._tilt = rng.uniform(-0.2, 0.2)
         self._idle = np.array([rng.uniform(1.0, 1.3), rng.uniform(2.7, 3.2)])
         self._other = np.array([rng.uniform(0.7, 1.1), rng.uniform(2.0, 2.5)])
-        self._reach = min(rng.uniform(1.5, 2.0), room)
+        self._reach = min(rng.uniform(1.5, 2.0), room[(self.side + 1) // 2])
         self._tremble = rng.normal(0, 0.025, (num_frames, 2))
 
     def _draw_mouths(self, rng: np.random.Generator) -> np.ndarray:

@@ -6,10 +6,11 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,9 +18,8 @@ import numpy as np
 
 from .actions import ACTIONS, BODY_ACTIONS, FACE_ACTIONS
 from .annotations import KnownClip, write_face_table, write_labels, write_split
-from .drawn_head import DrawnHead
+from .cast import Cast, cast_identities
 from .face_set import draw_face
-from .people import Head
 from .plan import PlannedClip, plan_clips, stream
 from .scene import Role, draw_clip
 from .settings import (
@@ -120,13 +120,10 @@ def _write_all(
     workers: int,
     report: Callable[[str], None],
 ) -> None:
-    cast = {
-        split: _draw_identities(split, number, settings.seed)
-        for split, number in (
-            ('train', settings.train_identities),
-            ('test', settings.test_identities),
-        )
-    }
+    if settings.faces:
+        report(f'reading photographs in {", ".join(settings.faces)}')
+    with _workers(workers) as each:
+        cast = cast_identities(settings, each)
     clips = {
         split: plan_clips(split, number, len(cast[split]), settings.seed)
         for split, number in (
@@ -135,40 +132,36 @@ def _write_all(
         )
     }
     albums = [
-        _Album(f'faces/{folder}/{head.name}', split, i, number)
-        for folder, split, number in (
-            ('train', 'train', settings.train_faces),
-            ('val', 'train', settings.val_faces),
-            ('test', 'test', settings.val_faces),
+        _Album(folder, i, number)
+        for folder, number in (
+            ('train', settings.train_faces),
+            ('val', settings.val_faces),
+            ('test', settings.val_faces),
         )
-        for i, head in enumerate(cast[split])
+        for i in range(len(cast[folder]))
     ]
-    studio = _Studio(out, cast, settings.seed)
     annotations = out / 'annotations'
     annotations.mkdir(parents=True)
-    with _mapper(workers) as each:
+    studio = _Studio(out, cast, settings.seed)
+    with _workers(workers, _open_studio, (studio,)) as each:
         known = {}
         for split, planned in clips.items():
             report(f'drawing {len(planned)} {split} clips')
-            known[split] = list(each(studio.film, planned))
+            known[split] = list(each(_film, planned))
             write_split(annotations, split, known[split], settings.seed)
         report(f'drawing {sum(a.number for a in albums)} faces')
-        for _ in each(studio.portray, albums):
+        for _ in each(_portray, albums):
             pass
     write_labels(annotations)
     write_face_table(out / 'faces.parquet', [*known['train'], *known['test']])
-    (out / 'meta.json').write_text(json.dumps(_describe(settings, known), indent=2))
-
-
-def _draw_identities(split: str, number: int, seed: int) -> list[Head]:
-    return [
-        DrawnHead.random(f'{split}_{i:03d}', stream(seed, split, 'identity', i))
-        for i in range(number)
-    ]
+    about = _describe(settings, known, cast)
+    (out / 'meta.json').write_text(json.dumps(about, indent=2))
 
 
 def _describe(
-    settings: MiniBenchmarkSettings, known: dict[str, list[KnownClip]]
+    settings: MiniBenchmarkSettings,
+    known: dict[str, list[KnownClip]],
+    cast: Cast,
 ) -> dict:
     return {
         'version': VERSION,
@@ -176,6 +169,9 @@ def _describe(
         'actions': list(ACTIONS),
         'face_actions': list(FACE_ACTIONS),
         'body_actions': list(BODY_ACTIONS),
+        'identities': {
+            split: [one.name for one in cast[split]] for split in ('train', 'test')
+        },
         'clips': {
             'num_frames': NUM_FRAMES,
             'key_frame': KEY_FRAME,
@@ -196,49 +192,61 @@ def _describe(
 
 @dataclass(frozen=True)
 class _Album:
-    """Pictures to make of one face."""
+    """Pictures to make of one face of the ``split``."""
 
-    folder: str
     split: str
     identity: int
     number: int
 
 
+@dataclass(frozen=True)
 class _Studio:
-    """Draws and writes; its methods may run in any process and order."""
+    """What every process needs to draw and write anything."""
 
-    def __init__(self, out: Path, cast: dict[str, list[Head]], seed: int) -> None:
-        self._out, self._cast, self._seed = out, cast, seed
+    out: Path
+    cast: Cast
+    seed: int
 
-    def film(self, planned: PlannedClip) -> KnownClip:
-        """Draw a clip and write its frames."""
-        split = planned.video.split('_')[0]
-        heads = [self._cast[split][i] for i in planned.identities]
-        roles = [
-            Role(head, actions)
-            for head, actions in zip(heads, planned.actions, strict=True)
-        ]
-        rng = stream(self._seed, planned.video, 'clip')
-        clip = draw_clip(roles, NUM_FRAMES, FRAME_SIZE, rng)
-        folder = self._out / 'rawframes' / planned.video
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(clip.frames, 1):
-            _write_picture(folder / FRAME_TEMPLATE.format(number), frame, _JPEG)
-        return KnownClip.from_views(
-            planned.video,
-            [head.name for head in heads],
-            [role.labels() for role in roles],
-            clip.views,
-        )
 
-    def portray(self, album: _Album) -> None:
-        """Draw and write the pictures of an album."""
-        head = self._cast[album.split][album.identity]
-        rng = stream(self._seed, album.folder, 'faces')
-        folder = self._out / album.folder
-        folder.mkdir(parents=True)
-        for number in range(album.number):
-            _write_picture(folder / f'{number:03d}.png', draw_face(head, rng))
+_studio: _Studio
+
+
+def _open_studio(studio: _Studio) -> None:
+    """Set what this process draws with; sent once, not with every job."""
+    global _studio
+    _studio = studio
+
+
+def _film(planned: PlannedClip) -> KnownClip:
+    """Draw a clip and write its frames."""
+    rng = stream(_studio.seed, planned.video, 'clip')
+    cast = _studio.cast[planned.split]
+    roles = [
+        Role(cast[i].appearance(rng), actions)
+        for i, actions in zip(planned.identities, planned.actions, strict=True)
+    ]
+    clip = draw_clip(roles, NUM_FRAMES, FRAME_SIZE, rng)
+    folder = _studio.out / 'rawframes' / planned.video
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(clip.frames, 1):
+        _write_picture(folder / FRAME_TEMPLATE.format(number), frame, _JPEG)
+    return KnownClip.from_views(
+        planned.video,
+        [role.head.name for role in roles],
+        [role.labels() for role in roles],
+        clip.views,
+    )
+
+
+def _portray(album: _Album) -> None:
+    """Draw and write the pictures of an album."""
+    identity = _studio.cast[album.split][album.identity]
+    rng = stream(_studio.seed, album.split, 'faces', album.identity)
+    folder = _studio.out / 'faces' / album.split / identity.name.replace('/', '_')
+    folder.mkdir(parents=True)
+    for number in range(album.number):
+        face = draw_face(identity.appearance(rng), rng)
+        _write_picture(folder / f'{number:03d}.png', face)
 
 
 def _write_picture(path: Path, picture: np.ndarray, options: Sequence[int] = ()):
@@ -249,16 +257,17 @@ def _write_picture(path: Path, picture: np.ndarray, options: Sequence[int] = ())
 
 
 @contextmanager
-def _mapper(workers: int):
-    """A ``map`` that keeps the order, over ``workers`` processes."""
-    if workers <= 1:
+def _workers(
+    count: int, initializer: Callable | None = None, arguments: tuple = ()
+) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
+    """A ``map`` that keeps the order, over ``count`` processes."""
+    if count <= 1:
+        if initializer:
+            initializer(*arguments)
         yield map
         return
     # Fork would copy a process that may hold threads of torch or OpenCV.
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-
-        def each(function: Callable, items: Iterable) -> Iterable:
-            return pool.map(function, items, chunksize=8)
-
-        yield each
+    pool = ProcessPoolExecutor(count, context, initializer, arguments)
+    with pool:
+        yield partial(pool.map, chunksize=8)

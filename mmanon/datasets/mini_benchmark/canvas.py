@@ -118,23 +118,27 @@ class Canvas:
         if thickness is None:
             cv2.fillPoly(pixels, scaled, color, shift=_SUBPIXEL_BITS)
         else:
-            cv2.polylines(
-                pixels, scaled, False, color, thickness, shift=_SUBPIXEL_BITS
-            )
+            cv2.polylines(pixels, scaled, False, color, thickness, shift=_SUBPIXEL_BITS)
 
-    def blend(self, picture: np.ndarray, mask: np.ndarray, to: np.ndarray) -> None:
+    def blend(
+        self,
+        picture: np.ndarray,
+        mask: np.ndarray,
+        to: np.ndarray,
+        outline: np.ndarray,
+    ) -> None:
         """Paste a picture through a mask after an affine map.
 
         Args:
             picture: uint8 (h, w, 3).
             mask: float32 (h, w) in [0, 1].
             to: (2, 3), from pixels of ``picture`` to pixels of the canvas.
+            outline: (n, 2), what the mask shows, in pixels of the canvas.
         """
-        corners = np.array([[0, 0], [mask.shape[1], 0], [0, mask.shape[0]]])
-        corners = np.vstack([corners, mask.shape[::-1]])
-        corners = corners @ to[:, :2].T + to[:, 2]
         for bounds in self._open:
-            bounds.add(corners)
+            bounds.add(outline)
+        corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * mask.shape[::-1]
+        corners = corners @ to[:, :2].T + to[:, 2]
         x1, y1 = np.floor(corners.min(axis=0) * _OVERSAMPLING).astype(int).clip(0)
         x2, y2 = np.ceil(corners.max(axis=0) * _OVERSAMPLING).astype(int)
         region = self._pixels[y1 : max(y2, 0), x1 : max(x2, 0)]
@@ -144,11 +148,8 @@ class Canvas:
         fine = to.astype(np.float64) * _OVERSAMPLING
         fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5 - (x1, y1)
         size = region.shape[1::-1]
-        # A photograph larger than its place is shrunk first, so that none is skipped.
         weight = cv2.warpAffine(mask, fine, size, flags=cv2.INTER_LINEAR)[..., None]
-        warped = cv2.warpAffine(
-            picture, fine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        warped = cv2.warpAffine(picture, fine, size, flags=cv2.INTER_LINEAR)
         mixed = region + (warped - region.astype(np.float32)) * weight
         region[:] = np.rint(mixed).astype(np.uint8)
 

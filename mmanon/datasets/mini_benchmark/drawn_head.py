@@ -154,6 +154,10 @@ class DrawnHead:
             blush=rng.choice([0, 0, 0.25]),
         )
 
+    def appearance(self, rng: np.random.Generator) -> DrawnHead:
+        """The head itself: it looks the same in all pictures."""
+        return self
+
     @property
     def mouth(self) -> tuple[float, float]:
         """Middle of the mouth in the face plane."""
@@ -240,7 +244,9 @@ class DrawnHead:
         rim = rim[np.argsort(rim[:, 1])]
         inner = np.stack([dark * 0.3 * np.cos(rim[:, 1] * 1.3), rim[:, 1]], axis=1)
         shadow = np.concatenate([rim, inner[::-1]])
-        canvas.polygon(pose.place(shadow), _shade(self.skin, 0.6), 0.4 * abs(light_side))
+        canvas.polygon(
+            pose.place(shadow), _shade(self.skin, 0.6), 0.4 * abs(light_side)
+        )
 
     def _draw_skin_marks(self, canvas: Canvas, pose: HeadPose) -> None:
         if self.blush:

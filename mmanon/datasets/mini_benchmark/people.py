@@ -12,7 +12,7 @@ from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
 from .objects import PICKS, SmallObject
 
-__all__ = ['Head', 'Person', 'PersonView']
+__all__ = ['Head', 'Identity', 'Person', 'PersonView']
 
 _BONE = 0.9
 _SHOULDER = 1.6
@@ -47,6 +47,15 @@ class Head(Protocol):
         light_side: float = 0.0,
     ) -> None:
         """Draw the rest."""
+
+
+class Identity(Protocol):
+    """Someone who can be told from others by the head."""
+
+    name: str
+
+    def appearance(self, rng: np.random.Generator) -> Head:
+        """The head as it looks at one time."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ class Person:
         self._sleeve = rng.choice([0.5, 1.0])
         self._shoulders = rng.uniform(1.05, 1.35)
         self._waist = rng.uniform(0.8, 1.1)
+        self._nearness = _wave(rng, 0.03, 1.0)
         self._sway = _wave(rng, 0.08)
         self._bob = _wave(rng, 0.04)
         self._yaw = _wave(rng, 0.12, rng.normal(0, 0.16))
@@ -112,7 +122,7 @@ class Person:
         return HeadPose(
             x=self._x + self._unit * self._sway(frame),
             y=self._y + self._unit * (self._bob(frame) - rise),
-            unit=self._unit,
+            unit=self._unit * self._nearness(frame),
             yaw=self._yaw(frame),
             pitch=self._pitch(frame),
             roll=self._roll(frame),

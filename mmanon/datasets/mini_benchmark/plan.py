@@ -20,11 +20,13 @@ class PlannedClip:
     """A clip to draw.
 
     Attributes:
+        split: ``'train'`` or ``'test'``.
         video: Name of its folder of frames.
         identities: The people's numbers among the identities of its split.
         actions: What each of them does.
     """
 
+    split: str
     video: str
     identities: tuple[int, ...]
     actions: tuple[tuple[str, ...], ...]
@@ -66,7 +68,8 @@ def plan_clips(
             action = ACTIONS[next(actions)]
             besides = action in BODY_ACTIONS and rng.random() < _TALKS_BESIDES
             done.append((action, 'talk') if besides else (action,))
-        clips.append(PlannedClip(f'{split}_{i:04d}', tuple(present), tuple(done)))
+        video = f'{split}_{i:04d}'
+        clips.append(PlannedClip(split, video, tuple(present), tuple(done)))
     return clips
 
 

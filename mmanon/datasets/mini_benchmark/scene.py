@@ -96,11 +96,12 @@ def _people(
     people = []
     for i, role in enumerate(roles):
         unit = rng.uniform(*_UNITS[len(roles)]) * size / _NOMINAL_SIZE
-        free = max(slot / 2 - 1.25 * unit, 0.05 * slot)
+        free = max(slot / 2 - 1.6 * unit, 0.05 * slot)
         x = slot * (i + 0.5) + rng.uniform(-free, free)
         y = unit * rng.uniform(1.85, 2.25)
-        room = max(slot / unit - 0.9, 1.3)
-        performance = Performance(role.actions, num_frames, rng, room)
+        # Hands stay in the frame and clear of the neighbour's face.
+        room = [max(min(gap, slot) / unit - 0.6, 1.3) for gap in (x, size - x)]
+        performance = Performance(role.actions, num_frames, rng, tuple(room))
         people.append(Person(role.head, performance, x, y, unit, rng))
     return people
 

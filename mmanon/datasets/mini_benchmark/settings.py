@@ -36,14 +36,23 @@ class MiniBenchmarkSettings:
         seed: Of all that is drawn.
         train_clips: Number of clips to train on.
         test_clips: Number of clips to test on.
-        train_identities: People drawn for the training clips and the face set.
-        test_identities: Other people, for the test clips.
+        train_identities: People in the training clips and the face set; of
+            photographed ones the first by name.
+        test_identities: Other people, in the test clips, likewise.
         train_faces: Pictures of each training identity's face.
         val_faces: Further pictures of each training identity's face; as many are made
             of each test identity's.
+        faces: Folders of photographs, one folder inside for each person, to use in
+            place of drawn heads.
+        test_faces: The same for the test identities; without, some of ``faces``.
+        train_names: Which people of ``faces`` are training identities, the others
+            being tested on; without, three of four are.
+        face_detector_weights: YuNet's weights to find the photographs' faces with;
+            without, MTCNN is used.
 
     Raises:
-        ValueError: If a number is too small to make a benchmark.
+        ValueError: If a number is too small to make a benchmark, or settings of
+            photographs are given without ``faces``.
     """
 
     seed: int = 0
@@ -53,9 +62,18 @@ class MiniBenchmarkSettings:
     test_identities: int = 20
     train_faces: int = 30
     val_faces: int = 10
+    faces: tuple[str, ...] = ()
+    test_faces: tuple[str, ...] = ()
+    train_names: tuple[str, ...] = ()
+    face_detector_weights: str = ''
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             least = 0 if name == 'seed' else 1
-            if value < least:
+            if isinstance(value, int) and value < least:
                 raise ValueError(f'{name} must be at least {least}, got {value}')
+        for name in ('test_faces', 'train_names', 'face_detector_weights'):
+            if getattr(self, name) and not self.faces:
+                raise ValueError(f'{name} is of use only with photographs: name faces')
+        if self.test_faces and self.train_names:
+            raise ValueError('test_faces and train_names exclude each other')
