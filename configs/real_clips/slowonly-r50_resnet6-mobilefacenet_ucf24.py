@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/anonymizers/resnet6_mobilefacenet.py',
 ]
 
-num_classes = 25
+num_classes = 9  # eight actions, and 0 for the background
 data_root = 'data/ucf24'
 label_file = f'{data_root}/annotations/labels.pbtxt'
 # Timestamps count frames; see mmanon/datasets/ava_format.py.

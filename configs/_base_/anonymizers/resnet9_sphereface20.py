@@ -6,7 +6,12 @@ custom_imports = dict(imports=['mmanon'], allow_failed_imports=False)
 custom_hooks = [
     dict(
         type='mmanon.AdversarialAnonymizationHook',
-        modifier=dict(type='mmanon.ResNetModifier', base_channels=64, num_blocks=9),
+        modifier=dict(
+            type='mmanon.ResNetModifier',
+            base_channels=64,
+            num_blocks=9,
+            start='scratch',
+        ),
         discriminator=dict(
             type='mmanon.FaceClassifier',
             backbone=dict(type='mmanon.SphereFaceNet', depth=20),

@@ -1,0 +1,61 @@
+"""Every config that the project ships, read and built."""
+
+from pathlib import Path
+
+import mmaction
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmanon.registry import HOOKS, MODELS
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(
+    str(path.relative_to(CONFIGS))
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
+
+
+def without_scope(value):
+    """Mmengine notes in each dict of a foreign base which package it came from."""
+    if isinstance(value, dict):
+        return {k: without_scope(v) for k, v in value.items() if k != '_scope_'}
+    if isinstance(value, (list, tuple)):
+        return [without_scope(one) for one in value]
+    return value
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_config_builds_its_detector_and_its_hooks(name):
+    config = Config.fromfile(CONFIGS / name)
+    init_default_scope(config.default_scope)
+    config.model.init_cfg = None
+
+    MODELS.build(config.model)
+    hooks = [HOOKS.build(hook) for hook in config.get('custom_hooks', [])]
+
+    for hook in hooks:
+        if hasattr(hook, 'model_cfg'):
+            MODELS.build(hook.model_cfg['modifier'])
+            discriminator = dict(hook.discriminator)
+            discriminator['head'] = dict(discriminator['head'], num_classes=5)
+            MODELS.build(discriminator)
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if '_ava2' in name])
+def test_an_ava_config_is_mmaction2s_with_the_hook_added(name):
+    """Nothing of the detector, its data or its schedule differs from its base."""
+    config = Config.fromfile(CONFIGS / name)
+    source = (CONFIGS / name).read_text()
+    assert 'load_from' in config and config.load_from.startswith('https://')
+    if 'mmaction::' not in source:
+        pytest.skip('derived from another config of ours')
+    base = source.split('mmaction::')[1].replace("'\n    '", '').split("'")[0]
+    base = Config.fromfile(Path(mmaction.__path__[0]) / '.mim' / 'configs' / base)
+
+    for key, value in base.items():
+        if key != 'load_from':
+            assert without_scope(config[key]) == without_scope(value), key
+    added = set(config.keys()) - set(base.keys())
+    assert added <= {'custom_hooks', 'custom_imports', 'load_from'}
