@@ -242,7 +242,7 @@ def _portray(album: _Album) -> None:
     """Draw and write the pictures of an album."""
     identity = _studio.cast[album.split][album.identity]
     rng = stream(_studio.seed, album.split, 'faces', album.identity)
-    folder = _studio.out / 'faces' / album.split / identity.name.replace('/', '_')
+    folder = _studio.out / 'faces' / album.split / identity.name
     folder.mkdir(parents=True)
     for number in range(album.number):
         face = draw_face(identity.appearance(rng), rng)

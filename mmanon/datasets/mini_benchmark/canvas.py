@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import cv2
 import numpy as np
@@ -33,12 +35,16 @@ def superellipse(
     sides: int = 28,
 ) -> np.ndarray:
     """Corners (sides, 2) of an ellipse that a power above 2 makes boxier."""
+    c, s = math.cos(turn), math.sin(turn)
+    unit = _unit_superellipse(power, sides)
+    return unit @ np.array([[rx * c, rx * s], [-ry * s, ry * c]]) + (x, y)
+
+
+@cache
+def _unit_superellipse(power: float, sides: int) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    cos, sin = np.cos(angle), np.sin(angle)
-    u = rx * np.sign(cos) * np.abs(cos) ** (2 / power)
-    v = ry * np.sign(sin) * np.abs(sin) ** (2 / power)
-    c, s = np.cos(turn), np.sin(turn)
-    return np.stack([x + c * u - s * v, y + s * u + c * v], axis=1)
+    points = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.sign(points) * np.abs(points) ** (2 / power)
 
 
 class Bounds:

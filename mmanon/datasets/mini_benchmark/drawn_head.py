@@ -46,6 +46,7 @@ _HAIR_STYLES = (
 _BEARDS = ('none', 'none', 'none', 'stubble', 'goatee', 'full', 'moustache')
 _GLASSES = ('none', 'none', 'none', 'round', 'square', 'half')
 _HAIRLINE = -0.56
+_FRECKLES = np.random.default_rng(0).uniform((-0.5, 0.14), (0.5, 0.42), (14, 2))
 
 
 def _shade(color: Color, factor: float) -> Color:
@@ -253,10 +254,9 @@ class DrawnHead:
             for side in (-1, 1):
                 cheek = ellipse(side * 0.42, 0.35, 0.17, 0.13)
                 canvas.polygon(pose.place(cheek), (225, 90, 90), self.blush)
-        spots = np.random.default_rng(0).uniform(-1, 1, (self.freckles, 2))
-        for u, v in spots * (0.5, 0.14) + (0, 0.28):
+        for u, v in _FRECKLES[: self.freckles]:
             spot = ellipse(u, v, 0.025, 0.025, sides=6)
-            canvas.polygon(pose.place(spot), _shade(self.skin, 0.62), 0.8)
+            canvas.polygon(pose.place(spot), _shade(self.skin, 0.7))
         for u, v, radius in self.moles:
             mole = ellipse(u, v, radius, radius, sides=8)
             canvas.polygon(pose.place(mole), _shade(self.skin, 0.35))

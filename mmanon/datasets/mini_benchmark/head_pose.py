@@ -7,6 +7,7 @@ of the eyes near (0, 0).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +62,13 @@ class HeadPose:
         head shows them shifted and foreshortened.
         """
         u, v = np.asarray(points, float).T
-        bulge = np.sqrt(np.clip(1 - (u / 0.85) ** 2 - (v / 1.1) ** 2, 0, None))
+        bulge = np.sqrt(np.maximum(1 - (u / 0.85) ** 2 - (v / 1.1) ** 2, 0))
         z = self.depth * bulge + lift
-        across = u * np.cos(self.yaw) + z * np.sin(self.yaw)
-        towards = z * np.cos(self.yaw) - u * np.sin(self.yaw)
-        down = v * np.cos(self.pitch) + towards * np.sin(self.pitch)
-        c, s = np.cos(self.roll), np.sin(self.roll)
-        x = self.x + self.unit * (c * across - s * down)
-        y = self.y + self.unit * (s * across + c * down)
-        return np.stack([x, y], axis=1)
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        across, towards = u * c + z * s, z * c - u * s
+        down = v * math.cos(self.pitch) + towards * math.sin(self.pitch)
+        c, s = self.unit * math.cos(self.roll), self.unit * math.sin(self.roll)
+        placed = np.empty((len(u), 2))
+        placed[:, 0] = c * across - s * down + self.x
+        placed[:, 1] = s * across + c * down + self.y
+        return placed

@@ -301,7 +301,10 @@ def read_people(
                 f'no face found in any photograph of {name} (the first is '
                 f'{people[name][0]}); leave this folder out'
             )
-    return [Photographed(name, tuple(found)) for name, found in heads.items()]
+    return [
+        Photographed(name.replace('/', '_'), tuple(found))
+        for name, found in heads.items()
+    ]
 
 
 def _read_head(job: tuple[str, Path], detector: tuple) -> PhotoHead | None:
