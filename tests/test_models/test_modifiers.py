@@ -21,6 +21,7 @@ from mmanon.models.modifiers import (
     SuperPixelModifier,
     UNetModifier,
 )
+from mmanon.models.modifiers.resnet_modifier import ResidualBlock
 from mmanon.registry import MODELS
 
 SMALL = {
@@ -79,7 +80,7 @@ def test_every_exported_modifier_is_registered():
     assert exported == set(REGISTERED)
 
 
-@pytest.mark.parametrize('side', [5, 32, 33])
+@pytest.mark.parametrize('side', [1, 2, 5, 32, 33])
 @pytest.mark.parametrize('name', REGISTERED)
 def test_faces_come_back_in_shape_and_range(name, side):
     faces = made_up_faces(side=side)
@@ -210,6 +211,12 @@ def test_downsample_removes_detail_above_its_size():
 
 def test_downsample_keeps_detail_below_its_size():
     assert DownsampleModifier(size=8)(stripes(64, period=32)).std() > 0.7
+
+
+def test_downsample_shows_no_blocks():
+    drawn = DownsampleModifier(size=8)(stripes(64, period=32))
+    # From black to white over the eight pixels between two centres.
+    assert drawn.diff(dim=-1).abs().max() < 2 / 8 + 1e-4
 
 
 def test_downsample_keeps_the_mean_colour():
@@ -397,6 +404,13 @@ def test_width_blocks_and_depth_are_the_users_choice():
     assert max(one.out_channels for one in convs) == 16
 
 
+def test_a_residual_block_can_raise_and_lower_features():
+    torch.manual_seed(0)
+    features = torch.randn(1, 4, 8, 8)
+    added = ResidualBlock(4)(features) - features
+    assert added.min() < -0.5 and added.max() > 0.5
+
+
 def test_unet_takes_another_norm():
     modifier = build('UNetModifier', norm_cfg=dict(type='GN', num_groups=2))
     kinds = {type(one) for one in modifier.modules()}
@@ -408,6 +422,10 @@ def test_unet_takes_another_norm():
 def test_learned_modifiers_leave_no_checkerboard_on_a_plain_face(name):
     torch.manual_seed(0)
     modifier = build(name, start='scratch')
+    # Instance norm leaves nothing but its offset of a plain face.
+    for one in modifier.modules():
+        if isinstance(one, torch.nn.InstanceNorm2d):
+            torch.nn.init.uniform_(one.bias, 0.5, 1)
     drawn = modifier(torch.full((1, 3, 64, 64), 0.3))
     assert (drawn[..., 1:, 1:] - drawn[..., :-1, :-1]).abs().max() < 1e-4
 
