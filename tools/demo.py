@@ -52,7 +52,7 @@ def write(path: Path, content: object) -> None:
 
 
 def mean_ap(metrics: dict) -> float:
-    return next(value for name, value in metrics.items() if name.endswith('mAP@0.5IOU'))
+    return metrics['mAP/overall']
 
 
 def main() -> None:

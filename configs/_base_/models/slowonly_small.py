@@ -19,7 +19,7 @@ model = dict(
         spatial_strides=(2, 2, 1),
         temporal_strides=(1, 1, 1),
         dilations=(1, 1, 1),
-        inflate=(0, 0, 1),
+        inflate=(0, 0, 0),
     ),
     roi_head=dict(
         type='AVARoIHead',
@@ -27,6 +27,8 @@ model = dict(
             type='SingleRoIExtractor3D',
             roi_layer_type='RoIAlign',
             output_size=8,
+            # SlowOnly's usual stride is 16.
+            featmap_stride=8,
             with_temporal_pool=True,
         ),
         bbox_head=dict(

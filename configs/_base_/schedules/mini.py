@@ -1,5 +1,6 @@
 default_scope = 'mmaction'
-custom_imports = dict(imports=['mmanon'], allow_failed_imports=False)
+# Reads the proposals, which are npz files.
+custom_imports = dict(imports=['mmanon.datasets'], allow_failed_imports=False)
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=8, val_interval=4)
 val_cfg = dict(type='ValLoop')
