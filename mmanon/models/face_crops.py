@@ -17,7 +17,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ['crop_faces', 'paste_faces', 'square_boxes', 'widest_feather']
+__all__ = [
+    'crop_faces',
+    'paste_faces',
+    'resampling_weights',
+    'square_boxes',
+    'widest_feather',
+]
 
 
 def square_boxes(boxes: Tensor, margin: float) -> Tensor:
@@ -73,8 +79,12 @@ def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
     for chosen, window in _windows_by_size(boxes):
         some = boxes[chosen]
         frame, xs, ys = _window_pixels(some, window)
-        to_x = _resampling(some[:, 1] - xs[:, 0], some[:, 3] - some[:, 1], size, window)
-        to_y = _resampling(some[:, 2] - ys[:, 0], some[:, 4] - some[:, 2], size, window)
+        to_x = resampling_weights(
+            some[:, 1] - xs[:, 0], some[:, 3] - some[:, 1], size, window
+        )
+        to_y = resampling_weights(
+            some[:, 2] - ys[:, 0], some[:, 4] - some[:, 2], size, window
+        )
         index = ys.clamp(0, height - 1)[:, :, None] * width
         index = index + xs.clamp(0, width - 1)[:, None] + origin[frame][:, None, None]
         index = index[:, None] + planes[:, None, None]
@@ -205,8 +215,20 @@ def _window_pixels(boxes: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
     return boxes[:, 0].long(), left[:, None] + steps, top[:, None] + steps
 
 
-def _resampling(start: Tensor, side: Tensor, size: int, window: int) -> Tensor:
-    """Weights (K, S, P) of a window's pixels in S samples spread over a side."""
+def resampling_weights(start: Tensor, side: Tensor, size: int, window: int) -> Tensor:
+    """Weights of a row's pixels in the samples that are spread evenly over a side.
+
+    Bilinear, widened to an area filter where a sample spans more than a pixel.
+
+    Args:
+        start (Tensor): Where each side begins, (K,), in pixels of the row.
+        side (Tensor): How long it is, (K,), in pixels.
+        size (int): S, samples over a side.
+        window (int): P, pixels of the row.
+
+    Returns:
+        Tensor: (K, S, P), each sample's weights summing to 1.
+    """
     step = side / size
     centre = start[:, None] + (torch.arange(size) + 0.5) * step[:, None]
     pixel = torch.arange(window) + 0.5

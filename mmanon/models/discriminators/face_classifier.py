@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from mmanon.models.face_crops import _resampling
+from mmanon.models.face_crops import resampling_weights
 from mmanon.registry import MODELS
 
 from .pretrained import WholePretrained
@@ -163,6 +163,8 @@ def _cut_weights(
         weights = []
         for count in size:
             shown = torch.tensor([step * count], dtype=torch.float64)
-            weights.append(_resampling((side - shown) / 2, shown, count, side)[0])
+            weights.append(
+                resampling_weights((side - shown) / 2, shown, count, side)[0]
+            )
         to_y, to_x = (one.to(device, torch.float32) for one in weights)
         return to_y, to_x.T.contiguous()
