@@ -1,5 +1,5 @@
-# The same detector, seen through a modifier: the second line is all that differs.
+# The same, seen through a modifier: the second line is all that differs.
 _base_ = [
-    './slowonly_mini.py',
+    './slowonly_finetuned_mini.py',
     '../_base_/anonymizers/mini.py',
 ]

@@ -298,7 +298,9 @@ def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):
         return out
 
     monkeypatch.setattr(torch.nn.functional, 'conv2d', spy)
-    runner = run(config)
+    # oneDNN's bfloat16 Conv3d sometimes gives a gradient that is not a number.
+    with torch.backends.mkldnn.flags(enabled=False):
+        runner = run(config)
 
     assert torch.bfloat16 in seen
     assert type(runner.optim_wrapper['modifier']).__name__ == 'FollowingAmpOptimWrapper'

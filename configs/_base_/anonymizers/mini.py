@@ -3,7 +3,7 @@
 custom_hooks = [
     dict(
         type='mmanon.AdversarialAnonymizationHook',
-        modifier=dict(type='mmanon.ResNetModifier', base_channels=16, num_blocks=3),
+        modifier=dict(type='mmanon.ResNetModifier', base_channels=12, num_blocks=3),
         discriminator=dict(
             type='mmanon.FaceClassifier',
             backbone=dict(
@@ -37,7 +37,7 @@ custom_hooks = [
                 optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))
             ),
         ),
-        phases=dict(warm_up=250),
+        phases=dict(warm_up=100),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),
 ]

@@ -18,16 +18,15 @@ label_file = f'{anno_root}/actions.pbtxt'
 clock = dict(fps=1, start_index=1, timestamp_start=2, timestamp_end=10)
 
 train_pipeline = [
-    dict(type='SampleAVAFrames', clip_len=4, frame_interval=2),
+    dict(type='SampleAVAFrames', clip_len=2, frame_interval=4),
     dict(type='RawFrameDecode'),
-    dict(type='RandomRescale', scale_range=(128, 144)),
-    dict(type='RandomCrop', size=128),
+    dict(type='Resize', scale=(-1, 128)),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),
 ]
 val_pipeline = [
-    dict(type='SampleAVAFrames', clip_len=4, frame_interval=2, test_mode=True),
+    dict(type='SampleAVAFrames', clip_len=2, frame_interval=4, test_mode=True),
     dict(type='RawFrameDecode'),
     dict(type='Resize', scale=(-1, 128)),
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
@@ -35,8 +34,8 @@ val_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
+    batch_size=16,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -53,7 +52,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=1,
-    num_workers=2,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

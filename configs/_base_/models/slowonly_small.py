@@ -37,7 +37,8 @@ model = dict(
             in_channels=128,
             num_classes=13,
             multilabel=True,
-            dropout_ratio=0.2,
+            spatial_pool_type='avg',
+            dropout_ratio=0.0,
         ),
     ),
     data_preprocessor=dict(

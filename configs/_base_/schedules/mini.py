@@ -2,16 +2,16 @@ default_scope = 'mmaction'
 # Reads the proposals, which are npz files.
 custom_imports = dict(imports=['mmanon.datasets'], allow_failed_imports=False)
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=8, val_interval=4)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16, val_interval=16)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01),
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=50),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=40),
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,

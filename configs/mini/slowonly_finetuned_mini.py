@@ -1,0 +1,7 @@
+# The plain detector goes on for half as long: what an anonymized detector of the same
+# budget is compared with.
+_base_ = './slowonly_mini.py'
+
+load_from = 'work_dirs/mini/plain/epoch_16.pth'
+train_cfg = dict(max_epochs=8, val_interval=8)
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
