@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = Path('work_dirs/mini')
-RAW_CONFIG = 'configs/mini/slowonly_mini.py'
+PLAIN_CONFIG = 'configs/mini/slowonly_mini.py'
+RAW_CONFIG = 'configs/mini/slowonly_finetuned_mini.py'
 JOINT_CONFIG = 'configs/mini/slowonly_resnet-sphereface_mini.py'
 
 
@@ -27,7 +28,7 @@ def run(script: str, *args: object) -> None:
 
 
 def train(config: str, work_dir: Path, *options: str) -> float:
-    """Train, or go on from where a stopped training was; the seconds it took in all."""
+    """Train, or go on from where a stopped training was; the seconds of this call."""
     done = ROOT / work_dir / 'train_seconds.json'
     if done.is_file():
         return json.loads(done.read_text())
@@ -60,6 +61,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     run('make_mini_benchmark.py', '--out', 'data/mini')
+    # One plain detector, then the same number of iterations once on raw clips and once
+    # in the game.
+    train(PLAIN_CONFIG, WORK / 'plain')
     train(RAW_CONFIG, WORK / 'raw')
     raw = test(RAW_CONFIG, WORK / 'raw', 'test.json')
     seconds = train(JOINT_CONFIG, WORK / 'joint')

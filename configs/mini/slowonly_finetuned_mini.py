@@ -2,6 +2,6 @@
 # budget is compared with.
 _base_ = './slowonly_mini.py'
 
-load_from = 'work_dirs/mini/plain/epoch_16.pth'
-train_cfg = dict(max_epochs=8, val_interval=8)
+load_from = 'work_dirs/mini/plain/epoch_18.pth'
+train_cfg = dict(max_epochs=6, val_interval=6)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))

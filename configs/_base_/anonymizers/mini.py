@@ -29,15 +29,16 @@ custom_hooks = [
         ),
         crop_size=64,
         margin=0.3,
-        adversarial_loss=dict(type='mmanon.UniformTargetLoss'),
-        structure_loss=dict(type='mmdet.L1Loss', loss_weight=10.0),
+        # A quarter of the usual weights, so that the detector's loss counts for more.
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.25),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=2.5),
         optim_wrapper=dict(
             modifier=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
             discriminator=dict(
                 optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))
             ),
         ),
-        phases=dict(warm_up=100),
+        phases=dict(warm_up=60),
     ),
-    dict(type='mmanon.FacePictureHook', interval=100),
+    dict(type='mmanon.FacePictureHook', interval=75),
 ]

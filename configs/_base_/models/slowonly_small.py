@@ -11,6 +11,7 @@ model = dict(
         out_indices=(2,),
         pretrained=None,
         lateral=False,
+        zero_init_residual=False,
         conv1_kernel=(1, 5, 5),
         conv1_stride_t=1,
         conv1_stride_s=2,
