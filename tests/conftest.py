@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.registry import DefaultScope
 
 import mmanon  # noqa: F401  (makes the stack importable for every test)
 
@@ -14,3 +15,10 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f'no shared data at {path}; name it by MMANON_SHARED_DATA')
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_default_scope_is_left_behind():
+    """A runner or a config sets where names are looked up, for all that follows."""
+    yield
+    DefaultScope._instance_dict.clear()
