@@ -34,6 +34,7 @@ def trained(tmp_path_factory):
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.dump(root / 'joint.py')
     config.custom_hooks = []
+    config.log_level = 'INFO'
     config.custom_imports = dict(imports=['mmanon.datasets'])
     config.dump(root / 'plain.py')
     done = python('tools/train.py', root / 'joint.py')
