@@ -1,0 +1,292 @@
+"""Average precision of the actions detected in frames, as PASCAL VOC has it since 2010.
+
+Shape letters: D detections, G boxes of the ground truth, B boxes of either, C classes,
+R thresholds of the IoU, P pairs of a detection and a box of the ground truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    'IOU_RANGE',
+    'FrameBoxes',
+    'average_precision',
+    'average_precisions',
+    'best_matches',
+    'box_ious',
+    'frame_average_precisions',
+    'mean_over_classes',
+    'pairs_within_groups',
+]
+
+IOU_RANGE = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+"""The thresholds 0.5, 0.55, …, 0.95 that "mAP at 0.5:0.95" is the mean over."""
+
+
+@dataclass(frozen=True)
+class FrameBoxes:
+    """Labelled boxes of many frames: detections, or the ground truth.
+
+    Attributes:
+        frames: (B,) integers; boxes of the same frame have the same number.
+        labels: (B,) integers in [0, C).
+        boxes: (B, 4), x1, y1, x2, y2 in any unit that detections and ground truth
+            share.
+        scores: (B,), greater is surer. Zeros where they are not given.
+
+    Raises:
+        ValueError: If lengths differ, or a box or a score is not finite.
+    """
+
+    frames: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
+        scores = np.zeros(len(boxes)) if self.scores is None else self.scores
+        fields = dict(
+            frames=np.asarray(self.frames, np.int64),
+            labels=np.asarray(self.labels, np.int64),
+            scores=np.asarray(scores, np.float64),
+        )
+        for name, values in fields.items():
+            if values.shape != (len(boxes),):
+                raise ValueError(
+                    f'{name} must be ({len(boxes)},) as the boxes are {len(boxes)}, '
+                    f'got {values.shape}'
+                )
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, 'boxes', boxes)
+        wrong = ~np.isfinite(boxes).all(1) | ~np.isfinite(self.scores)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise ValueError(
+                f'frame {self.frames[at]}: box {boxes[at].tolist()} with score '
+                f'{self.scores[at]} is not finite'
+            )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+def frame_average_precisions(
+    detections: FrameBoxes,
+    truth: FrameBoxes,
+    num_classes: int,
+    iou_thrs: Sequence[float] = (0.5,),
+) -> np.ndarray:
+    """Average precision of each class over all frames.
+
+    As in PASCAL VOC: detections of a class are taken from all frames by descending
+    score. Each looks at the box of its class and frame that it overlaps most, and is
+    right if the IoU reaches the threshold and no surer detection had that box; a second
+    detection of a box is wrong, and does not go on to the next best box. Equal scores
+    keep the order they are given in.
+
+    Args:
+        detections: D detections.
+        truth: G boxes of the ground truth.
+        num_classes: C.
+        iou_thrs: The R thresholds, in (0, 1].
+
+    Returns:
+        (R, C) in [0, 1]; NaN for classes without ground truth.
+
+    Raises:
+        ValueError: If a label is not in [0, C) or a threshold not in (0, 1].
+
+    Example:
+        >>> truth = FrameBoxes([7], [0], [[0, 0, 10, 10]])
+        >>> found = FrameBoxes([7], [0], [[0, 0, 10, 8]], [0.9])
+        >>> frame_average_precisions(found, truth, 1, iou_thrs=(0.5, 0.9)).tolist()
+        [[1.0], [0.0]]
+    """
+    for boxes in (detections, truth):
+        check_labels(boxes.labels, num_classes)
+    first, second = pairs_within_groups(
+        detections.frames * num_classes + detections.labels,
+        truth.frames * num_classes + truth.labels,
+    )
+    ious = box_ious(detections.boxes[first], truth.boxes[second])
+    best, best_iou = best_matches(first, second, ious, len(detections))
+    return average_precisions(
+        detections.labels,
+        detections.scores,
+        best,
+        best_iou,
+        np.bincount(truth.labels, minlength=num_classes),
+        iou_thrs,
+    )
+
+
+def mean_over_classes(precisions: np.ndarray) -> np.ndarray:
+    """Mean average precision over the classes that have ground truth.
+
+    Args:
+        precisions: (R, C), NaN for classes without ground truth.
+
+    Returns:
+        (R,); NaN if no class has ground truth.
+    """
+    known = ~np.isnan(precisions)
+    total = np.where(known, precisions, 0).sum(1)
+    return np.divide(
+        total, known.sum(1), out=np.full(len(total), np.nan), where=known.any(1)
+    )
+
+
+def average_precision(right: np.ndarray, num_truth: int) -> float:
+    """Area under the precision-recall curve, interpolated at all points.
+
+    The precision at a recall is the greatest one at this recall or a higher one
+    (PASCAL VOC 2010 and later).
+
+    Args:
+        right: (D,) booleans by descending score: whether the detection is right. No
+            more of them than ``num_truth`` are.
+        num_truth: G, at least 1.
+
+    Returns:
+        In [0, 1]; 0 without detections.
+
+    Example:
+        >>> average_precision(np.array([True, False, True]), 2)  # 1/2 * (1 + 2/3)
+        0.8333333333333333
+    """
+    right = np.asarray(right, bool)
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    reached = np.maximum.accumulate(precision[::-1])[::-1]
+    # Recall rises by 1 / G with each detection that is right.
+    return float(reached[right].sum() / num_truth)
+
+
+def average_precisions(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    best: np.ndarray,
+    best_iou: np.ndarray,
+    num_truth: np.ndarray,
+    iou_thrs: Sequence[float],
+) -> np.ndarray:
+    """Average precision of each class, given what each detection overlaps most.
+
+    Args:
+        labels: (D,), in [0, C).
+        scores: (D,).
+        best: (D,), index of what the detection overlaps most, negative for none.
+        best_iou: (D,), in [0, 1].
+        num_truth: (C,), how much ground truth each class has.
+        iou_thrs: The R thresholds, in (0, 1].
+
+    Returns:
+        (R, C) in [0, 1]; NaN for classes without ground truth.
+
+    Raises:
+        ValueError: If a threshold is not in (0, 1].
+    """
+    for thr in iou_thrs:
+        if not 0 < thr <= 1:
+            raise ValueError(f'an IoU threshold must be in (0, 1], got {thr}')
+    order = np.argsort(-scores, kind='stable')
+    labels, best, best_iou = labels[order], best[order], best_iou[order]
+    members = {c: np.flatnonzero(labels == c) for c in np.flatnonzero(num_truth)}
+    precisions = np.full((len(iou_thrs), len(num_truth)), np.nan)
+    for row, thr in enumerate(iou_thrs):
+        close = np.flatnonzero((best >= 0) & (best_iou >= thr))
+        surest = np.unique(best[close], return_index=True)[1]
+        right = np.zeros(len(order), bool)
+        right[close[surest]] = True
+        for c, those in members.items():
+            precisions[row, c] = average_precision(right[those], num_truth[c])
+    return precisions
+
+
+def best_matches(
+    first: np.ndarray, second: np.ndarray, ious: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each detection the ground truth that it overlaps most.
+
+    Args:
+        first: (P,), index of the pair's detection.
+        second: (P,), index of the pair's ground truth.
+        ious: (P,), their IoU. Of equal ones the lower index counts; what differs by
+            rounding errors is equal.
+        count: D.
+
+    Returns:
+        The ground truth's index, (D,), -1 for a detection that is in no pair; and the
+        IoU, (D,), 0 for these.
+    """
+    ious = ious.round(12)
+    order = np.lexsort((second, -ious, first))
+    found, at = np.unique(first[order], return_index=True)
+    best, best_iou = np.full(count, -1), np.zeros(count)
+    best[found] = second[order[at]]
+    best_iou[found] = ious[order[at]]
+    return best, best_iou
+
+
+def pairs_within_groups(
+    groups: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a member of one list with a member of another in the same group.
+
+    Args:
+        groups: (D,) integers, the group of each member.
+        others: (G,) integers, likewise.
+
+    Returns:
+        Indices into both lists, (P,) each, the first in ascending order.
+
+    Example:
+        >>> first, second = pairs_within_groups(np.array([5, 9]), np.array([9, 5, 9]))
+        >>> first.tolist(), second.tolist()
+        ([0, 1, 1], [1, 0, 2])
+    """
+    order = np.argsort(others, kind='stable')
+    begin = np.searchsorted(others[order], groups, 'left')
+    count = np.searchsorted(others[order], groups, 'right') - begin
+    first = np.repeat(np.arange(len(groups)), count)
+    within = np.arange(len(first)) - np.repeat(np.cumsum(count) - count, count)
+    return first, order[np.repeat(begin, count) + within]
+
+
+def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes, pair by pair.
+
+    Args:
+        boxes: (..., 4), x1, y1, x2, y2; a pixel has no width of its own (no "+ 1").
+        others: Of a shape that broadcasts with it.
+
+    Returns:
+        (...) in [0, 1]; 0 where both boxes are empty.
+    """
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    overlap = (high - low).clip(0).prod(-1)
+    union = _areas(boxes) + _areas(others) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
+
+
+def check_labels(labels: np.ndarray, num_classes: int) -> None:
+    """Refuse labels that are not in [0, C).
+
+    Raises:
+        ValueError: Names the first of them.
+    """
+    wrong = (labels < 0) | (labels >= num_classes)
+    if wrong.any():
+        raise ValueError(
+            f'label {labels[wrong][0]} is none of the {num_classes} classes 0 … '
+            f'{num_classes - 1}'
+        )

@@ -1,0 +1,330 @@
+"""What the metrics of detected actions share: reading predictions, naming figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+
+from mmanon.evaluation.action_annotations import AvaBoxes, read_label_map
+from mmanon.evaluation.frame_map import IOU_RANGE, mean_over_classes
+
+__all__ = ['ActionMetric']
+
+IMG_PATTERN = r'(?:^|/)(?P<video>[^/]+)/[^/]*?(?P<frame>\d+)\.\w+$'
+
+
+class ActionMetric(BaseMetric):
+    """Base of the metrics that compare detected actions with annotated ones.
+
+    It takes the predictions of two kinds of detectors:
+
+    - of mmaction2's for clips: ``pred_instances`` with ``bboxes`` (n, 4) in fractions
+      of the frame and ``scores`` (n, columns), one column a class; the sample has
+      ``video_id`` and ``timestamp``, or ``img_key``. A box counts for each class whose
+      score is above ``action_thr``.
+    - of mmdet's for frames: ``pred_instances`` with ``bboxes`` (n, 4) in pixels of
+      ``ori_shape``, ``labels`` (n,), which number the data set's ``classes``, and
+      ``scores`` (n,). Video and frame are read off ``img_path``.
+
+    Args:
+        classes (dict): The names of the actions that are measured, by their number.
+        columns (Sequence[int]): Which action's number each column of the scores has.
+        background_class (bool): Whether the first column is the background's.
+        action_thr (float): The score above which a box of a clip's detector has a
+            class. Below 0, each box has the class of its greatest score alone.
+        img_pattern (str): Regular expression that finds ``video`` and ``frame`` in the
+            path of a frame, with slashes.
+        iou_thrs (Sequence[float]): The thresholds to report, in (0, 1]; the mean over
+            0.5:0.95 is reported besides.
+        classwise (bool): Report each class too.
+        collect_device (str): See mmengine's ``BaseMetric``.
+        prefix (str, optional): What the figures' names begin with.
+    """
+
+    def __init__(
+        self,
+        classes: dict[int, str],
+        columns: Sequence[int],
+        background_class: bool,
+        action_thr: float,
+        img_pattern: str,
+        iou_thrs: Sequence[float],
+        classwise: bool,
+        collect_device: str,
+        prefix: str | None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        for thr in iou_thrs:
+            if not 0 < thr <= 1:
+                raise ValueError(f'iou_thrs must be in (0, 1], got {thr}')
+        self.img_pattern = re.compile(img_pattern)
+        if not {'video', 'frame'} <= set(self.img_pattern.groupindex):
+            raise ValueError(
+                'img_pattern must have the groups (?P<video>...) and (?P<frame>...), '
+                f'got {img_pattern!r}'
+            )
+        self.iou_thrs = tuple(iou_thrs)
+        self.classwise = classwise
+        self.action_thr = action_thr
+        self.classes = list(classes.values())
+        # Labels number the measured classes from 0; -1 is what is not measured.
+        self.label_of = {number: label for label, number in enumerate(classes)}
+        self.columns = np.array([self.label_of.get(n, -1) for n in columns], int)
+        if background_class and len(self.columns):
+            self.columns[0] = -1
+        self.first_column = int(background_class)
+        self.numbers = set(columns[self.first_column :])
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take a batch of predictions.
+
+        Raises:
+            ValueError: If a score or a box is not finite, a class is not known, or a
+                sample does not say which frame it is; names the frame.
+        """
+        self.results += [self.read(sample) for sample in data_samples]
+
+    def read(self, sample: dict) -> dict[str, Any]:
+        """Read the detections of one sample.
+
+        Returns:
+            ``video``, ``frame``, ``boxes`` (n, 4) in fractions of the frame, ``labels``
+            (n,) in [0, C) and ``scores`` (n,).
+        """
+        video, frame = self.frame_of(sample)
+        where = f'video {video!r}, frame {frame}'
+        boxes, labels, scores = self.detections(sample['pred_instances'], where)
+        if labels is None:
+            chosen, labels, scores = self._classify(scores, where)
+            boxes = boxes[chosen]
+        else:
+            labels = self._measured(labels, where)
+            if 'ori_shape' not in sample:
+                raise ValueError(f'{where}: the sample has no ori_shape')
+            boxes = boxes / np.array([*sample['ori_shape'][1::-1]] * 2)
+            kept = labels >= 0
+            boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
+        return dict(video=video, frame=frame, boxes=boxes, labels=labels, scores=scores)
+
+    def frame_of(self, sample: dict) -> tuple[str, int]:
+        """Name of the video, and number of the frame in it."""
+        if 'video_id' in sample and 'timestamp' in sample:
+            return str(sample['video_id']), int(sample['timestamp'])
+        if 'img_key' in sample:
+            video, _, timestamp = str(sample['img_key']).rpartition(',')
+            return video, int(timestamp)
+        if 'img_path' not in sample:
+            raise ValueError(
+                'a data sample has neither video_id and timestamp, nor img_key, nor '
+                f'img_path, but {sorted(sample)}: add them to the meta_keys of its '
+                'packing transform'
+            )
+        path = PurePath(sample['img_path']).as_posix()
+        found = self.img_pattern.search(path)
+        if found is None:
+            raise ValueError(
+                f'img_pattern {self.img_pattern.pattern!r} does not find video and '
+                f'frame in the path {path!r}'
+            )
+        return found['video'], int(found['frame'])
+
+    @staticmethod
+    def detections(
+        instances: dict, where: str
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Boxes, labels (None of a clip's detector) and scores, all finite."""
+        boxes = as_array(instances['bboxes']).reshape(-1, 4)
+        scores = as_array(instances['scores'])
+        labels = instances.get('labels')
+        if not np.isfinite(scores).all():
+            wrong = np.argwhere(~np.isfinite(scores))[0].tolist()
+            raise ValueError(
+                f'{where}: the score at {wrong} is {scores[tuple(wrong)]}, not finite'
+            )
+        if not np.isfinite(boxes).all():
+            wrong = boxes[~np.isfinite(boxes).all(1)][0].tolist()
+            raise ValueError(f'{where}: the box {wrong} is not finite')
+        if labels is not None:
+            labels = as_array(labels).astype(np.int64)
+        if (
+            len(scores) != len(boxes)
+            or labels is not None
+            and len(labels) != len(boxes)
+        ):
+            raise ValueError(f'{where}: boxes, labels and scores differ in number')
+        return boxes, labels, scores
+
+    def dataset_classes(self) -> list[str]:
+        """Names of the classes that a frame's detector numbers from 0."""
+        classes = (self.dataset_meta or {}).get('classes')
+        if classes is None:
+            raise ValueError(
+                f'{type(self).__name__} needs the names of the classes: the data set '
+                'has no `classes` in its metainfo'
+            )
+        return list(classes)
+
+    def line_labels(
+        self, annotations: AvaBoxes, path: str, all_known: bool
+    ) -> np.ndarray:
+        """The label of each annotated line, -1 for actions that are not measured.
+
+        Raises:
+            ValueError: If ``all_known``, and an action is no column of the scores.
+        """
+        numbers, inverse = np.unique(annotations.ids, return_inverse=True)
+        for number in numbers:
+            if all_known and number not in self.numbers:
+                line = int(np.argmax(annotations.ids == number))
+                raise ValueError(
+                    f'{path}: action {number} of video {annotations.videos[line]!r} is '
+                    f'no class of {min(self.numbers)} … {max(self.numbers)}'
+                )
+        labels = np.array([self.label_of.get(int(n), -1) for n in numbers])
+        return labels[inverse.reshape(-1)]
+
+    def check_frames(self, results: Sequence[dict], videos: Any, path: str) -> None:
+        """Refuse videos that the annotations lack, and frames that come twice."""
+        seen = set()
+        for result in results:
+            key = result['video'], result['frame']
+            if result['video'] not in videos:
+                raise ValueError(
+                    f'the video {result["video"]!r} of the predictions is not in {path}'
+                )
+            if key in seen:
+                raise ValueError(
+                    f'video {key[0]!r}, frame {key[1]} was predicted twice'
+                )
+            seen.add(key)
+
+    def figures(self, precisions: np.ndarray) -> dict[str, float]:
+        """Name the figures.
+
+        Args:
+            precisions: (R + 10, C), for ``iou_thrs`` and then for 0.5:0.95.
+        """
+        if np.isnan(precisions).all():
+            raise ValueError(
+                f'{type(self).__name__}: no annotation of any of the '
+                f'{len(self.classes)} classes in what was evaluated'
+            )
+        rows = {
+            f'{thr:g}': row for thr, row in zip(self.iou_thrs, precisions, strict=False)
+        }
+        rows['0.5:0.95'] = precisions[-len(IOU_RANGE) :].mean(0)
+        named = {
+            f'mAP@{thr}': float(mean_over_classes(row[None])[0])
+            for thr, row in rows.items()
+        }
+        if self.classwise:
+            named |= {
+                f'AP@{thr}/{name}': float(value)
+                for thr, row in rows.items()
+                for name, value in zip(self.classes, row, strict=True)
+                if not np.isnan(value)
+            }
+        return named
+
+    def _classify(
+        self, scores: np.ndarray, where: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows, labels and scores of the classes that the boxes of a clip have."""
+        if not len(scores):
+            nothing = np.zeros(0, np.int64)
+            return nothing, nothing, np.zeros(0)
+        if scores.ndim != 2:
+            raise ValueError(
+                f'{where}: pred_instances has neither labels nor scores of (n, classes)'
+            )
+        if scores.shape[1] != len(self.columns):
+            raise ValueError(
+                f'{where}: a box has {scores.shape[1]} scores, but num_classes is '
+                f'{len(self.columns)} (with the background, if there is one)'
+            )
+        if self.action_thr >= 0:
+            taken = scores > self.action_thr
+        else:
+            best = scores[:, self.first_column :].argmax(1) + self.first_column
+            taken = np.arange(scores.shape[1]) == best[:, None]
+        rows, columns = np.nonzero(taken & (self.columns >= 0))
+        return rows, self.columns[columns], scores[rows, columns]
+
+    def _measured(self, labels: np.ndarray, where: str) -> np.ndarray:
+        """From the data set's numbering of the classes to the metric's."""
+        names = self.dataset_classes()
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise ValueError(
+                f'the class {unknown[0]!r} of the data set is none of the annotated '
+                f'{self.classes}'
+            )
+        check_known(labels, names, where)
+        return np.array([self.classes.index(name) for name in names])[labels]
+
+
+def ava_classes(
+    label_file: str | None,
+    num_classes: int | None,
+    custom_classes: Sequence[int] | None,
+    background_class: bool,
+) -> tuple[dict[int, str], list[int]]:
+    """Names of the measured actions by number, and the number of each score column.
+
+    As ``AVADataset`` numbers them: an action's number is its column, and with
+    ``custom_classes`` these follow the background in their order.
+
+    Raises:
+        ValueError: If the arguments do not fit each other.
+    """
+    names = None if label_file is None else read_label_map(label_file)
+    if custom_classes is not None:
+        wanted = list(custom_classes)
+        if num_classes not in (None, len(wanted) + 1):
+            raise ValueError(
+                f'num_classes must be {len(wanted) + 1} with {len(wanted)} '
+                f'custom_classes, got {num_classes}'
+            )
+        lacking = [n for n in wanted if n == 0 or names is not None and n not in names]
+        if lacking:
+            raise ValueError(f'custom_classes has {lacking[0]}, no class of label_file')
+        names = {n: str(n) if names is None else names[n] for n in wanted}
+        return names, [0, *wanted]
+    if num_classes is None:
+        if names is None:
+            raise ValueError('num_classes is needed where there is no label_file')
+        num_classes = max(names) + 1
+    if names is None:
+        names = {n: str(n) for n in range(num_classes)}
+    if max(names) >= num_classes:
+        raise ValueError(
+            f'label_file has the class {max(names)}, but num_classes is {num_classes}; '
+            'it must be greater'
+        )
+    if background_class:
+        names.pop(0, None)
+    return names, list(range(num_classes))
+
+
+def as_array(values: Any) -> np.ndarray:
+    """A tensor, boxes of mmdet, or an array, as float64 on the CPU."""
+    values = getattr(values, 'tensor', values)
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu().double().numpy()
+    return np.asarray(values, np.float64)
+
+
+def check_known(labels: np.ndarray, classes: Sequence[str], where: str) -> None:
+    """Refuse labels that number no class."""
+    wrong = (labels < 0) | (labels >= len(classes))
+    if wrong.any():
+        raise ValueError(
+            f'{where}: label {labels[wrong][0]} is none of the {len(classes)} classes '
+            f'{list(classes)}'
+        )

@@ -1,0 +1,151 @@
+"""What all metrics of faces share: the faces, and the model that redraws them."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from torch import nn
+
+from mmanon.datasets.face_pairs import check_disjoint
+from mmanon.registry import DATASETS
+
+from .face_pass import FacePass
+
+__all__ = ['FaceMetric', 'prepare_face_metrics']
+
+
+class FaceMetric(BaseMetric):
+    """Measures what the model makes of the faces of an identity data set.
+
+    It stands in ``val_evaluator`` or ``test_evaluator`` beside the detector's metrics
+    and takes no notice of the detections: the :class:`AdversarialAnonymizationHook`
+    gives it the model by :meth:`prepare`, and when the detector's metrics are computed
+    it looks at the faces. Metrics of the same ``dataset``, ``batch_size`` and ``seed``
+    look together: each face is redrawn once for all of them.
+
+    Args:
+        dataset (dict): Config of a :class:`FaceIdentityDataset`, without ``crop_size``
+            and ``margin``, which are the model's.
+        batch_size (int): Faces at once. Defaults to 32.
+        seed (int): Seed of random modifiers. Defaults to 0.
+        train_identities (Sequence[str] or str, optional): Names of people that were
+            trained on, or a text file with one a line; the data set must hold none.
+        collect_device (str): See mmengine's ``BaseMetric``.
+        prefix (str, optional): What the figures' names begin with.
+
+    Raises:
+        ValueError: When the data set states a geometry of its own.
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        batch_size: int = 32,
+        seed: int = 0,
+        train_identities: Sequence[str] | str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        stated = {'crop_size', 'margin'} & set(dataset)
+        if stated:
+            raise ValueError(
+                f"{sorted(stated)} of the faces are the model's: leave them out of "
+                f'`dataset` of {type(self).__name__}'
+            )
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.dataset_cfg = dict(dataset, test_mode=True)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.train_identities = train_identities
+        self._dataset = None
+        self._faces: FacePass | None = None
+
+    def prepare(
+        self,
+        model: nn.Module,
+        device: torch.device,
+        passes: dict[str, FacePass] | None = None,
+    ) -> None:
+        """Take the model, before each epoch of validation or testing.
+
+        Args:
+            model (nn.Module): An :class:`AnonymizedDetector`.
+            device (torch.device): Where it is.
+            passes (dict, optional): Passes over faces of this epoch that metrics
+                prepared before have begun, to join or to add to.
+
+        Raises:
+            ValueError: When the data set or the recognizer do not fit.
+        """
+        passes = {} if passes is None else passes
+        geometry = dict(crop_size=model.crop_size, margin=model.margin)
+        key = key_of([self.dataset_cfg, geometry, self.batch_size, self.seed])
+        if key not in passes:
+            if self._dataset is None:
+                self._dataset = DATASETS.build({**self.dataset_cfg, **geometry})
+            passes[key] = FacePass(
+                self._dataset, model, device, self.batch_size, self.seed
+            )
+        self._faces = passes[key]
+        if self.train_identities is not None:
+            check_disjoint(
+                _names(self.train_identities), self._faces.dataset.metainfo['classes']
+            )
+        self.join(self._faces)
+
+    @abstractmethod
+    def join(self, faces: FacePass) -> None:
+        """Add to the pass what this metric needs of it."""
+
+    @abstractmethod
+    def figures(self, faces: FacePass) -> dict[str, float]:
+        """The figures, when all faces have been shown."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take no notice of detections."""
+        # mmengine warns of metrics that collect nothing.
+        if not self.results:
+            self.results.append(None)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Look at the faces.
+
+        Raises:
+            RuntimeError: When nobody gave the model.
+        """
+        if self._faces is None:
+            raise RuntimeError(
+                f'{type(self).__name__} was not given the model: it needs the '
+                'AdversarialAnonymizationHook in `custom_hooks`, or a call of `prepare`'
+            )
+        faces, self._faces = self._faces, None
+        faces.run()
+        return self.figures(faces)
+
+
+def prepare_face_metrics(
+    metrics: Iterable[BaseMetric], model: nn.Module, device: torch.device
+) -> None:
+    """Give the model to the face metrics among an evaluator's metrics."""
+    passes: dict[str, FacePass] = {}
+    for metric in metrics:
+        if isinstance(metric, FaceMetric):
+            metric.prepare(model, device, passes)
+
+
+def key_of(settings: Any) -> str:
+    """The same text for the same settings."""
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _names(identities: Sequence[str] | str) -> list[str]:
+    if isinstance(identities, (str, Path)):
+        lines = Path(identities).read_text(encoding='utf-8').splitlines()
+        identities = [line.strip() for line in lines if line.strip()]
+    return list(identities)

@@ -1,0 +1,213 @@
+"""Frame mAP as an mmengine metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmanon.evaluation.action_annotations import read_ava_boxes, read_excluded
+from mmanon.evaluation.frame_map import (
+    IOU_RANGE,
+    FrameBoxes,
+    frame_average_precisions,
+)
+from mmanon.registry import METRICS
+
+from .action_metric import (
+    IMG_PATTERN,
+    ActionMetric,
+    as_array,
+    ava_classes,
+    check_known,
+)
+
+__all__ = ['FrameMAPMetric']
+
+
+@METRICS.register_module()
+class FrameMAPMetric(ActionMetric):
+    """Mean average precision of the actions detected in frames.
+
+    The measure of JHMDB, DALY and UCF101-24: all-point average precision as in PASCAL
+    VOC since 2010 (:func:`frame_average_precisions`), and its mean over the classes
+    that have ground truth. It differs from ``AVAMetric`` in this: AVA's evaluation
+    leaves classes that were never detected out of the mean, here they count as 0.
+
+    With ``ann_file`` the ground truth is a file in the format of AVA and the arguments
+    mean what they mean in ``AVAMetric`` and ``AVADataset``; annotated frames for which
+    there is no prediction count as missed. Without it the ground truth is each
+    sample's own ``gt_instances``, as ``VOCMetric`` of mmdet has it: boxes in pixels of
+    the original image, so that the test pipeline loads annotations after it resizes.
+    Boxes that a data set marks as to be ignored have no part in either.
+
+    Reported are, in [0, 1], ``frame/mAP@0.5`` and others of ``iou_thrs``, the mean over
+    the thresholds 0.5, 0.55, …, 0.95 as ``frame/mAP@0.5:0.95``, and with ``classwise``
+    each class that has ground truth as ``frame/AP@0.5/<class>``.
+
+    Args:
+        ann_file (str, optional): Annotations in the format of AVA, a ``.csv`` file.
+        label_file (str, optional): Label map, a ``.pbtxt`` file; actions that it leaves
+            out are not measured. Without it classes are named by their numbers.
+        exclude_file (str, optional): Timestamps that are not evaluated, a ``.csv``
+            file.
+        num_classes (int, optional): Number of score columns, as in ``AVAMetric`` with
+            the background. Defaults to the greatest number of ``label_file`` plus 1.
+        custom_classes (Sequence[int], optional): Measure these actions only, as the
+            ``AVADataset`` of the same argument has them.
+        action_thr (float): Score above which a box has a class; below 0, it has the
+            one of its greatest score. For detectors of clips. Defaults to 0.002.
+        background_class (bool): Whether the first score column is the background's, as
+            in ``BBoxHeadAVA``. Defaults to True.
+        ignore_empty_frames (bool): Whether detections in timestamps that ``ann_file``
+            does not have are left out, as AVA's evaluation does, or are wrong. Defaults
+            to True.
+        img_pattern (str): How ``ann_file``'s video and timestamp are read off
+            ``img_path`` for detectors of frames. By default the folder's name and the
+            last number of the file's.
+        iou_thrs (Sequence[float]): Defaults to (0.5,).
+        classwise (bool): Report each class too. Defaults to False.
+        collect_device (str): See mmengine's ``BaseMetric``.
+        prefix (str, optional): What the figures' names begin with. Defaults to
+            ``'frame'``.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file or an argument is not as it should be.
+
+    Example:
+        >>> val_evaluator = dict(
+        ...     type='mmanon.FrameMAPMetric',
+        ...     ann_file='data/ucf24/annotations/test.csv',
+        ...     label_file='data/ucf24/annotations/labels.pbtxt')
+    """
+
+    default_prefix = 'frame'
+
+    def __init__(
+        self,
+        ann_file: str | None = None,
+        label_file: str | None = None,
+        exclude_file: str | None = None,
+        num_classes: int | None = None,
+        custom_classes: Sequence[int] | None = None,
+        action_thr: float = 0.002,
+        background_class: bool = True,
+        ignore_empty_frames: bool = True,
+        img_pattern: str = IMG_PATTERN,
+        iou_thrs: Sequence[float] = (0.5,),
+        classwise: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        classes, columns, annotations = {}, [], None
+        if ann_file is not None:
+            annotations = read_ava_boxes(ann_file)
+            classes, columns = ava_classes(
+                label_file, num_classes, custom_classes, background_class
+            )
+        elif label_file or exclude_file or num_classes or custom_classes:
+            raise ValueError(
+                'label_file, exclude_file, num_classes and custom_classes go with an '
+                'ann_file: without one, the classes are those of the data set'
+            )
+        super().__init__(
+            classes,
+            columns,
+            background_class,
+            action_thr,
+            img_pattern,
+            iou_thrs,
+            classwise,
+            collect_device,
+            prefix,
+        )
+        self.ann_file = ann_file
+        self.annotations = annotations
+        self.ignore_empty_frames = ignore_empty_frames
+        self.excluded = read_excluded(exclude_file) if exclude_file else set()
+        if annotations is not None:
+            self.truth_labels = self.line_labels(
+                annotations, ann_file, all_known=custom_classes is None
+            )
+
+    def read(self, sample: dict) -> dict[str, Any]:
+        """Read a sample's detections, and its ground truth where there is no file."""
+        if self.annotations is not None:
+            return super().read(sample)
+        where = str(sample.get('img_path', sample.get('img_key', 'a data sample')))
+        classes = self.dataset_classes()
+        boxes, labels, scores = self.detections(sample['pred_instances'], where)
+        if labels is None:
+            raise ValueError(
+                f'{where}: predictions of a detector of clips need an ann_file'
+            )
+        if 'gt_instances' not in sample:
+            raise ValueError(
+                f'{where}: the sample has no gt_instances; name an ann_file, or load '
+                'annotations in the test pipeline'
+            )
+        truth = sample['gt_instances']
+        true_labels = as_array(truth['labels']).astype(np.int64)
+        check_known(labels, classes, where)
+        check_known(true_labels, classes, where)
+        return dict(
+            boxes=boxes,
+            labels=labels,
+            scores=scores,
+            true_boxes=as_array(truth['bboxes']).reshape(-1, 4),
+            true_labels=true_labels,
+        )
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Compute the figures.
+
+        Raises:
+            ValueError: If nothing is annotated, the annotations do not know a video, or
+                a frame was predicted twice.
+        """
+        if self.annotations is None:
+            self.classes = self.dataset_classes()
+            detections = _join(results, range(len(results)))
+            truth = _join(results, range(len(results)), 'true_')
+        else:
+            detections, truth = self._from_file(results)
+        precisions = frame_average_precisions(
+            detections, truth, len(self.classes), [*self.iou_thrs, *IOU_RANGE]
+        )
+        return self.figures(precisions)
+
+    def _from_file(self, results: Sequence[dict]) -> tuple[FrameBoxes, FrameBoxes]:
+        lines = self.annotations
+        self.check_frames(results, set(lines.videos), self.ann_file)
+        keys = list(zip(lines.videos, lines.timestamps.tolist(), strict=True))
+        number: dict[tuple, int] = {}
+        frames = [number.setdefault(key, len(number)) for key in keys]
+        kept = self.truth_labels >= 0
+        kept &= np.array([key not in self.excluded for key in keys], bool)
+        truth = FrameBoxes(
+            np.array(frames)[kept], self.truth_labels[kept], lines.boxes[kept]
+        )
+        taken = []
+        for result in results:
+            key = result['video'], result['frame']
+            unknown = key not in number and self.ignore_empty_frames
+            if key not in self.excluded and not unknown:
+                taken.append((number.setdefault(key, len(number)), result))
+        return _join([one for _, one in taken], [frame for frame, _ in taken]), truth
+
+
+def _join(
+    results: Sequence[dict], frames: Sequence[int], prefix: str = ''
+) -> FrameBoxes:
+    """All boxes of the results, each in the frame of its own result."""
+    boxes = [result[f'{prefix}boxes'] for result in results]
+    labels = [result[f'{prefix}labels'] for result in results]
+    scores = None if prefix else [result['scores'] for result in results]
+    return FrameBoxes(
+        np.repeat(np.array(frames, int), [len(those) for those in boxes]),
+        np.concatenate([np.zeros(0, int), *labels]),
+        np.concatenate([np.zeros((0, 4)), *boxes]),
+        None if scores is None else np.concatenate([np.zeros(0), *scores]),
+    )

@@ -1,0 +1,289 @@
+"""What an attacker still recognizes: verification and identification of faces."""
+
+import copy
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import nn
+
+from mmanon.datasets.face_pairs import FacePairs, generate_pairs, read_lfw_pairs
+from mmanon.evaluation.face_identification import rank_k
+from mmanon.evaluation.face_verification import (
+    area_under_roc,
+    enough_for_far,
+    equal_error_rate,
+    pair_scores,
+    tar_at_far,
+    ten_fold_accuracy,
+)
+from mmanon.registry import METRICS, MODELS
+
+from .face_metric import FaceMetric, key_of
+from .face_pass import EmbeddingWatcher, FacePass
+
+__all__ = [
+    'FaceIdentificationMetric',
+    'FaceVerificationMetric',
+    'MATCHINGS',
+    'RecognitionMetric',
+]
+
+MATCHINGS = {
+    'original_original': ('original', 'original'),
+    'modified_original': ('modified', 'original'),
+    'modified_modified': ('modified', 'modified'),
+}
+"""What is compared with what: the recognizer itself, re-identification, linkability."""
+
+_FARS = {'tar_at_far_1e-2': 1e-2, 'tar_at_far_1e-3': 1e-3}
+
+
+class RecognitionMetric(FaceMetric):
+    """Lets a recognizer embed the faces, original and modified, for each matching.
+
+    Args:
+        dataset (dict): See :class:`FaceMetric`.
+        recognizer (dict or str): The attacker: the config of a :class:`FaceClassifier`
+            with trained weights (``init_cfg`` of it or of its backbone), or
+            ``'discriminator'`` for the D of the game. Its ``margin`` is the model's.
+        prefix (str, optional): Name of the attacker. Defaults to ``discriminator`` or
+            the backbone's, such as ``mobilefacenet``.
+        **kwargs: See :class:`FaceMetric`.
+
+    Raises:
+        ValueError: When the recognizer is neither.
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        recognizer: dict | str,
+        prefix: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if recognizer != 'discriminator' and not isinstance(recognizer, dict):
+            raise ValueError(
+                "recognizer must be 'discriminator' or the config of a FaceClassifier, "
+                f'got {recognizer!r}'
+            )
+        super().__init__(dataset, prefix=prefix or _name_of(recognizer), **kwargs)
+        self.recognizer_cfg = recognizer
+        self._recognizer: nn.Module | None = None
+        self._watcher: EmbeddingWatcher | None = None
+
+    def join(self, faces: FacePass) -> None:
+        """Let the recognizer see the faces."""
+        self._watcher = faces.add_watcher(
+            key_of(self.recognizer_cfg),
+            lambda: EmbeddingWatcher(self._build_recognizer(faces.model, faces.device)),
+        )
+
+    def figures(self, faces: FacePass) -> dict[str, float]:
+        """All figures of all matchings, as ``<matching>/<figure>``."""
+        watcher, self._watcher = self._watcher, None
+        found = {}
+        for matching, kinds in MATCHINGS.items():
+            views = [watcher.embeddings(kind) for kind in kinds]
+            for kind, view in zip(kinds, views, strict=True):
+                if not np.isfinite(view).all():
+                    wrong = ~np.isfinite(view).all(1)
+                    raise ValueError(
+                        f'{self.prefix}: embeddings of {wrong.sum()} of {len(view)} '
+                        f'{kind} faces are not finite, first of '
+                        f'{faces.dataset.paths[wrong.argmax()]}'
+                    )
+            for name, value in self.match(*views, faces).items():
+                found[f'{matching}/{name}'] = value
+        return found
+
+    def match(
+        self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
+    ) -> dict[str, float]:
+        """The figures of one matching of embeddings (K, E) of the same K images."""
+        raise NotImplementedError
+
+    def _build_recognizer(self, model: nn.Module, device: torch.device) -> nn.Module:
+        if self.recognizer_cfg == 'discriminator':
+            if model.discriminator is None:
+                raise ValueError(
+                    "recognizer='discriminator', but the model has none: give the "
+                    'hook a `discriminator` and `val_faces`, or name another recognizer'
+                )
+            return model.discriminator
+        if self._recognizer is None:
+            cfg = copy.deepcopy(self.recognizer_cfg)
+            if cfg.setdefault('margin', model.margin) != model.margin:
+                raise ValueError(
+                    f'{self.prefix}: recognizer.margin={cfg["margin"]}, but the faces '
+                    f'are cut with the margin {model.margin} of the model; leave it out'
+                )
+            # The weights it begins with are drawn, and then replaced.
+            with torch.random.fork_rng(devices=[]):
+                recognizer = MODELS.build(cfg)
+            if not _has_weights(recognizer):
+                raise ValueError(
+                    f'{self.prefix}: a recognizer without trained weights knows nobody '
+                    'and would make every modifier look safe; give its backbone '
+                    "`init_cfg=dict(type='Pretrained', checkpoint=...)`"
+                )
+            recognizer.init_weights()
+            self._recognizer = recognizer.eval().requires_grad_(False)
+        return self._recognizer.to(device)
+
+
+@METRICS.register_module()
+class FaceVerificationMetric(RecognitionMetric):
+    """Can an attacker tell whether two faces show the same person?
+
+    For each matching (``original_original``, ``modified_original``,
+    ``modified_modified``) it reports ``eer``, ``auc``, ``tar_at_far_1e-2``,
+    ``tar_at_far_1e-3`` and ``accuracy`` (over ten folds), as fractions. A TAR is left
+    out, with a warning, when there are too few pairs of two people to see its FAR.
+
+    Args:
+        dataset (dict): See :class:`FaceMetric`.
+        recognizer (dict or str): See :class:`RecognitionMetric`.
+        pairs_file (str, optional): LFW's ``pairs.txt``; the data set's root must be
+            LFW's folder. Pairs of images in which no face was found are left out, with
+            a warning. Defaults to drawn pairs.
+        num_same (int): Pairs of one person to draw at most. Defaults to 3000.
+        num_different (int): Pairs of two people to draw at most; many, as rare false
+            accepts are to be seen. Defaults to 30000.
+        folds (int): Folds to draw. Defaults to 10.
+        pairs_seed (int): Seed of the drawn pairs. Defaults to 0.
+        **kwargs: See :class:`RecognitionMetric`.
+
+    Raises:
+        FileNotFoundError: When the pairs name a missing file.
+        ValueError: When the people have too few images for pairs.
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        recognizer: dict | str,
+        pairs_file: str | None = None,
+        num_same: int = 3000,
+        num_different: int = 30000,
+        folds: int = 10,
+        pairs_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dataset, recognizer, **kwargs)
+        self.pairs_file = pairs_file
+        self.drawing = dict(
+            num_same=num_same, num_different=num_different, folds=folds, seed=pairs_seed
+        )
+        self._pairs: FacePairs | None = None
+
+    def join(self, faces: FacePass) -> None:
+        """Find the pairs, and let the recognizer see the faces."""
+        if self._pairs is None:
+            self._pairs = self._find_pairs(faces.dataset)
+        super().join(faces)
+
+    def match(
+        self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
+    ) -> dict[str, float]:
+        """Verify the pairs; the first image of each is the probe."""
+        first, second, same, fold = self._pairs
+        scores = pair_scores(probes, gallery, first, second)
+        tars = {
+            name: tar_at_far(scores, same, far)
+            for name, far in _FARS.items()
+            if enough_for_far(same, far)
+        }
+        return dict(
+            eer=equal_error_rate(scores, same),
+            auc=area_under_roc(scores, same),
+            **tars,
+            accuracy=ten_fold_accuracy(scores, same, fold),
+        )
+
+    def _find_pairs(self, dataset) -> FacePairs:
+        if self.pairs_file is None:
+            names = np.array(dataset.metainfo['classes'])[dataset.labels]
+            pairs = generate_pairs(names, **self.drawing)
+        else:
+            pairs = self._read_pairs(dataset)
+        unseen = [k for k, far in _FARS.items() if not enough_for_far(pairs.same, far)]
+        if unseen:
+            self._warn(
+                f'{(~pairs.same).sum()} pairs of two people are too few for '
+                f'{", ".join(unseen)}, left out'
+            )
+        return pairs
+
+    def _read_pairs(self, dataset) -> FacePairs:
+        paths, pairs = read_lfw_pairs(self.pairs_file, dataset.data_root)
+        index = {path: number for number, path in enumerate(dataset.paths)}
+        places = np.array([index.get(path, -1) for path in paths])
+        pairs = pairs._replace(first=places[pairs.first], second=places[pairs.second])
+        usable = (pairs.first >= 0) & (pairs.second >= 0)
+        if not usable.all():
+            lost = [path.name for path, at in zip(paths, places, strict=True) if at < 0]
+            self._warn(
+                f'{(~usable).sum()} of {len(usable)} pairs are left out, as the data '
+                f'set has no face of {len(lost)} images: {lost[:5]}'
+            )
+        return pairs.select(usable)
+
+    def _warn(self, text: str) -> None:
+        print_log(f'{self.prefix}: {text}', logger='current', level=logging.WARNING)
+
+
+@METRICS.register_module()
+class FaceIdentificationMetric(RecognitionMetric):
+    """Can an attacker name the person, by a gallery of faces with names?
+
+    For each matching (``original_original``, ``modified_original``,
+    ``modified_modified``) it reports how often the right person is among the first k
+    as ``rank1``, ``rank5``, as fractions. All other images of the data set are the
+    gallery of each: originals, or for ``modified_modified`` modified ones.
+
+    Args:
+        dataset (dict): See :class:`FaceMetric`.
+        recognizer (dict or str): See :class:`RecognitionMetric`.
+        ranks (Sequence[int]): The k, each less than the number of people. Defaults to
+            (1, 5).
+        **kwargs: See :class:`RecognitionMetric`.
+    """
+
+    def __init__(
+        self,
+        dataset: dict,
+        recognizer: dict | str,
+        ranks: Sequence[int] = (1, 5),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dataset, recognizer, **kwargs)
+        self.ranks = tuple(ranks)
+
+    def match(
+        self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
+    ) -> dict[str, float]:
+        """Name each probe by the other images of the gallery."""
+        names = np.array(faces.dataset.metainfo['classes'])[faces.dataset.labels]
+        hits = rank_k(probes, gallery, names, ranks=self.ranks)
+        return {f'rank{k}': hit for k, hit in hits.items()}
+
+
+def _name_of(recognizer: dict | str) -> str:
+    if isinstance(recognizer, str):
+        return recognizer
+    part = recognizer.get('backbone', recognizer)
+    return str(part.get('type')).rpartition('.')[2].lower()
+
+
+def _has_weights(recognizer: nn.Module) -> bool:
+    """Whether weights are loaded, or there are none to load."""
+    if next(recognizer.parameters(), None) is None:
+        return True
+    cfgs = [getattr(module, 'init_cfg', None) for module in recognizer.modules()]
+    return any(
+        isinstance(one, dict) and one.get('type') == 'Pretrained' for one in cfgs
+    )

@@ -1,0 +1,260 @@
+"""Video mAP as an mmengine metric."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmanon.evaluation.action_annotations import (
+    person_tubes,
+    read_ava_boxes,
+    read_excluded,
+    read_tube_file,
+    usual_step,
+)
+from mmanon.evaluation.frame_map import IOU_RANGE, FrameBoxes
+from mmanon.evaluation.video_map import (
+    Tube,
+    cut_tube,
+    fill_tube,
+    link_tubes,
+    trim_tube,
+    video_average_precisions,
+)
+from mmanon.registry import METRICS
+
+from .action_metric import IMG_PATTERN, ActionMetric, ava_classes
+
+__all__ = ['VideoMAPMetric']
+
+LINKING = ('iou_thr', 'max_gap', 'iou_weight', 'top_k', 'min_length')
+
+
+@METRICS.register_module()
+class VideoMAPMetric(ActionMetric):
+    """Mean average precision of action tubes.
+
+    Detections in frames are linked into tubes (:func:`link_tubes`), which take boxes in
+    the frames between by linear interpolation, and are compared with the annotated
+    tubes by their spatio-temporal IoU (:func:`video_average_precisions`).
+
+    The ground truth is one of:
+
+    - a ``.json`` file of tubes as ``tools/dataset_converters/ucf101_24.py`` reads it
+      (:func:`read_tube_file`). Videos without any data sample, such as those of the
+      other split, do not count.
+    - a ``.csv`` file in the format of AVA, of which the boxes of one person doing one
+      action make a tube (:func:`person_tubes`). All its videos count.
+
+    Which frames count is said by ``frames``:
+
+    - ``'annotated'``: all frames of the annotated tubes: every one of a ``.json`` file,
+      the annotated timestamps of a ``.csv`` file. With a ``.json`` file and predictions
+      for all frames it is the protocol of UCF101-24 and JHMDB.
+    - ``'predicted'``: those alone for which there are data samples. It is fair between
+      methods that are tested on the same keyframes, however few.
+
+    ``AVADataset`` has samples for annotated timestamps only, and so tells the detector
+    when something happens: on untrimmed videos the figure is then above one of a
+    detector that looks at all frames.
+
+    Reported are, in [0, 1], ``video/mAP@0.2``, ``video/mAP@0.5`` and others of
+    ``iou_thrs``, the mean over the thresholds 0.5, 0.55, …, 0.95 as
+    ``video/mAP@0.5:0.95``, and with ``classwise`` each class that has ground truth as
+    ``video/AP@0.5/<class>``.
+
+    Args:
+        ann_file (str): Tubes (``.json``), or annotations in the format of AVA
+            (``.csv``).
+        label_file (str, optional): Label map of a ``.csv`` file, as in
+            :class:`FrameMAPMetric`.
+        exclude_file (str, optional): Timestamps of a ``.csv`` file that do not count.
+        num_classes (int, optional): Number of score columns, with the background.
+            Defaults to what the classes of the ``.json`` file or ``label_file`` make.
+        custom_classes (Sequence[int], optional): Of a ``.csv`` file, as in
+            :class:`FrameMAPMetric`.
+        action_thr (float): Score above which a box has a class; below 0, it has the
+            one of its greatest score. For detectors of clips. Defaults to 0.002.
+        background_class (bool): Whether the first score column is the background's, as
+            in ``BBoxHeadAVA``. Defaults to True.
+        frames (str): ``'annotated'`` or ``'predicted'``. Defaults to ``'annotated'``.
+        first_frame (int): Timestamp or file number of what is frame 0 in a ``.json``
+            file. Defaults to 1, as the converters number frames.
+        linking (dict, optional): Arguments of :func:`link_tubes`. ``max_gap`` defaults
+            to 5 times the usual distance between the frames predicted.
+        trim_cost (float, optional): ``switch_cost`` of :func:`trim_tube`, which needs
+            scores in [0, 1] that are above 0.5 where the action goes on. By default
+            tubes are not trimmed.
+        person_gap (int, optional): ``max_gap`` of :func:`person_tubes`.
+        img_pattern (str): How video and frame are read off ``img_path`` for detectors
+            of frames. By default the folder's name and the last number of the file's.
+        iou_thrs (Sequence[float]): Defaults to (0.2, 0.5).
+        classwise (bool): Report each class too. Defaults to False.
+        collect_device (str): See mmengine's ``BaseMetric``.
+        prefix (str, optional): What the figures' names begin with. Defaults to
+            ``'video'``.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file or an argument is not as it should be.
+
+    Example:
+        >>> test_evaluator = dict(
+        ...     type='mmanon.VideoMAPMetric',
+        ...     ann_file='data/ucf24/tubes.json',
+        ...     linking=dict(iou_thr=0.3))
+    """
+
+    default_prefix = 'video'
+
+    def __init__(
+        self,
+        ann_file: str,
+        label_file: str | None = None,
+        exclude_file: str | None = None,
+        num_classes: int | None = None,
+        custom_classes: Sequence[int] | None = None,
+        action_thr: float = 0.002,
+        background_class: bool = True,
+        frames: str = 'annotated',
+        first_frame: int = 1,
+        linking: dict | None = None,
+        trim_cost: float | None = None,
+        person_gap: int | None = None,
+        img_pattern: str = IMG_PATTERN,
+        iou_thrs: Sequence[float] = (0.2, 0.5),
+        classwise: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        if frames not in ('annotated', 'predicted'):
+            raise ValueError(
+                f"frames must be 'annotated' or 'predicted', got {frames!r}"
+            )
+        self.linking = dict(linking or {})
+        unknown = sorted(set(self.linking) - set(LINKING))
+        if unknown:
+            raise ValueError(f'linking has {unknown[0]!r}; it may have {LINKING}')
+        # Says at once what would be said after hours of testing.
+        link_tubes(FrameBoxes([], [], []), **self.linking)
+        if trim_cost is not None and trim_cost < 0:
+            raise ValueError(f'trim_cost must be at least 0, got {trim_cost}')
+        self.dense = str(ann_file).endswith('.json')
+        if self.dense:
+            if label_file or exclude_file or custom_classes or person_gap:
+                raise ValueError(
+                    'label_file, exclude_file, custom_classes and person_gap go with '
+                    f'annotations in the format of AVA, not with {ann_file}'
+                )
+            names, tubes = read_tube_file(ann_file)
+            first = int(background_class)
+            classes = dict(enumerate(names, first))
+            columns = list(range(len(names) + first))
+            if num_classes not in (None, len(columns)):
+                raise ValueError(
+                    f'{ann_file} has {len(names)} classes, which makes num_classes '
+                    f'{len(columns)}, got {num_classes}'
+                )
+        else:
+            lines = read_ava_boxes(ann_file)
+            classes, columns = ava_classes(
+                label_file, num_classes, custom_classes, background_class
+            )
+        super().__init__(
+            classes,
+            columns,
+            background_class,
+            action_thr,
+            img_pattern,
+            iou_thrs,
+            classwise,
+            collect_device,
+            prefix,
+        )
+        self.ann_file = ann_file
+        self.frames = frames
+        self.trim_cost = trim_cost
+        self.excluded = read_excluded(exclude_file) if exclude_file else set()
+        # The annotated tubes of each video, and the frames that are annotated.
+        self.truth: dict[str, list[Tube]] = {}
+        self.moments: dict[str, set[int]] = defaultdict(set)
+        if self.dense:
+            for video, those in tubes.items():
+                self.truth[video] = [
+                    replace(tube, frames=tube.frames + first_frame) for tube in those
+                ]
+            return
+        labels = self.line_labels(lines, ann_file, all_known=custom_classes is None)
+        self.truth = {video: [] for video in lines.videos}
+        for tube in person_tubes(lines, labels, person_gap):
+            self.truth[tube.video].append(tube)
+        for video, moment in zip(lines.videos, lines.timestamps, strict=True):
+            if (video, int(moment)) not in self.excluded:
+                self.moments[video].add(int(moment))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Link the detections and compute the figures.
+
+        Raises:
+            ValueError: If nothing is annotated, the annotations do not know a video, or
+                a frame was predicted twice.
+        """
+        self.check_frames(results, self.truth, self.ann_file)
+        by_video: dict[str, list[dict]] = defaultdict(list)
+        for result in results:
+            if (result['video'], result['frame']) not in self.excluded:
+                by_video[result['video']].append(result)
+        seen = {
+            video: np.array(sorted(result['frame'] for result in those))
+            for video, those in by_video.items()
+        }
+        linking = {'max_gap': 5 * usual_step(seen.values()), **self.linking}
+        found: list[Tube] = []
+        for video, those in by_video.items():
+            for tube in self._link(video, those, linking):
+                found.append(fill_tube(tube, self._frames(video, seen[video])))
+        counted = self.truth
+        if self.dense:
+            counted = {v: tubes for v, tubes in counted.items() if v in by_video}
+            if len(counted) < len(self.truth):
+                print_log(
+                    f'{len(self.truth) - len(counted)} of the {len(self.truth)} videos '
+                    f'of {self.ann_file} have no predictions and do not count.',
+                    logger='current',
+                )
+        truth = []
+        for video, tubes in counted.items():
+            frames = self._frames(video, seen.get(video, np.zeros(0, int)))
+            for tube in tubes:
+                tube = tube if frames is None else cut_tube(tube, frames)
+                truth += [] if tube is None else [tube]
+        precisions = video_average_precisions(
+            found, truth, len(self.classes), [*self.iou_thrs, *IOU_RANGE]
+        )
+        return self.figures(precisions)
+
+    def _link(self, video: str, results: Sequence[dict], linking: dict) -> list[Tube]:
+        detections = FrameBoxes(
+            np.repeat(
+                [r['frame'] for r in results], [len(r['boxes']) for r in results]
+            ),
+            np.concatenate([r['labels'] for r in results]),
+            np.concatenate([r['boxes'] for r in results]),
+            np.concatenate([r['scores'] for r in results]),
+        )
+        tubes = link_tubes(detections, video, **linking)
+        if self.trim_cost is None:
+            return tubes
+        return [part for tube in tubes for part in trim_tube(tube, self.trim_cost)]
+
+    def _frames(self, video: str, seen: np.ndarray) -> np.ndarray | None:
+        """The frames of a video that count, None for every one."""
+        if self.frames == 'predicted':
+            return seen
+        if self.dense:
+            return None
+        return np.union1d(seen, np.array(sorted(self.moments[video]), int))

@@ -1,0 +1,402 @@
+"""Action tubes: linking them from detections in frames, and their average precision.
+
+Shape letters: L frames of a tube, B boxes, C classes, R thresholds of the IoU.
+
+A tube is one person doing one action: a box in each of a set of frames, which are
+numbered. Numbers may be far apart where only some frames of a video are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .frame_map import (
+    FrameBoxes,
+    average_precisions,
+    best_matches,
+    box_ious,
+    check_labels,
+    pairs_within_groups,
+)
+
+__all__ = [
+    'Tube',
+    'cut_tube',
+    'fill_tube',
+    'link_tubes',
+    'trim_tube',
+    'tube_iou',
+    'video_average_precisions',
+]
+
+
+@dataclass(frozen=True)
+class Tube:
+    """One person doing one action, found or annotated.
+
+    Attributes:
+        video: Name of the video.
+        label: In [0, C).
+        frames: (L,) ascending integers.
+        boxes: (L, 4), x1, y1, x2, y2 in any unit that all tubes share.
+        score: Greater is surer; of no meaning in the ground truth.
+        box_scores: (L,), the scores of the detections that were linked, or None.
+
+    Raises:
+        ValueError: If the frames are none or do not ascend, lengths differ, or a box or
+            score is not finite.
+    """
+
+    video: str
+    label: int
+    frames: np.ndarray
+    boxes: np.ndarray
+    score: float = 1.0
+    box_scores: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        frames = np.asarray(self.frames, np.int64)
+        boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
+        object.__setattr__(self, 'frames', frames)
+        object.__setattr__(self, 'boxes', boxes)
+        what = f'video {self.video!r}: a tube of label {self.label}'
+        if not len(frames) or frames.ndim != 1 or (np.diff(frames) <= 0).any():
+            raise ValueError(f'{what} has no frames, or they do not ascend')
+        if len(boxes) != len(frames):
+            raise ValueError(f'{what} has {len(frames)} frames and {len(boxes)} boxes')
+        if not (np.isfinite(boxes).all() and np.isfinite(self.score)):
+            raise ValueError(f'{what} has a box or a score that is not finite')
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def link_tubes(
+    detections: FrameBoxes,
+    video: str = '',
+    iou_thr: float = 0.1,
+    max_gap: int = 5,
+    iou_weight: float = 1.0,
+    top_k: int = 10,
+    min_length: int = 1,
+) -> list[Tube]:
+    """Link the detections in a video's frames into action tubes, class by class.
+
+    The online scheme of Singh et al., *Online Real-Time Multiple Spatiotemporal Action
+    Localisation and Prediction*, ICCV 2017. Frame after frame, the tubes of a class,
+    those of the highest mean score first, each take one of the frame's ``top_k``
+    surest boxes that overlaps their last box by ``iou_thr``; a tube that goes without
+    for too long ends, and each box left over begins a tube. A tube's score is the mean
+    of its boxes'. Detections are expected as detectors give them, after non-maximum
+    suppression.
+
+    Of several boxes that would do, Singh et al. take the surest, which swaps people
+    who stand close whenever their scores cross. Here it is the one of the greatest
+    linking score as in Gkioxari & Malik, *Finding Action Tubes*, CVPR 2015: its score
+    plus ``iou_weight`` times the overlap. An ``iou_weight`` of 0 is Singh et al.'s
+    rule.
+
+    Args:
+        detections: Of one video; ``frames`` number its frames.
+        video: Its name.
+        iou_thr: Overlap with the tube's last box that a box needs, in [0, 1].
+        max_gap: A tube ends when its last box is more than so many frames back: with
+            consecutive frames, after ``max_gap`` frames without a box.
+        iou_weight: Weight of the overlap against the score, at least 0.
+        top_k: How many boxes of a class count in a frame.
+        min_length: Tubes of fewer boxes are dropped.
+
+    Returns:
+        The tubes, by class and then by when they begin. They have boxes where
+        something was detected: see :func:`fill_tube` for the frames between.
+
+    Example:
+        >>> boxes = FrameBoxes([3, 4], [0, 0], [[0, 0, 8, 8], [1, 0, 9, 8]], [0.8, 0.6])
+        >>> [tube] = link_tubes(boxes, 'dive')
+        >>> tube.frames.tolist(), round(tube.score, 2)
+        ([3, 4], 0.7)
+    """
+    if not 0 <= iou_thr <= 1:
+        raise ValueError(f'iou_thr must be in [0, 1], got {iou_thr}')
+    for name, value, least in [
+        ('max_gap', max_gap, 1),
+        ('iou_weight', iou_weight, 0),
+        ('top_k', top_k, 1),
+        ('min_length', min_length, 1),
+    ]:
+        if value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}')
+    linker = _Linker(detections, iou_thr, max_gap, iou_weight)
+    for chosen in _frames_of_the_surest(detections, top_k):
+        linker.add(chosen)
+    order = np.lexsort((detections.frames, linker.tube_of))
+    order = order[linker.tube_of[order] >= 0]
+    begins = np.flatnonzero(np.diff(linker.tube_of[order])) + 1
+    tubes = [
+        Tube(
+            video,
+            int(detections.labels[members[0]]),
+            detections.frames[members],
+            detections.boxes[members],
+            float(detections.scores[members].mean()),
+            detections.scores[members],
+        )
+        for members in np.split(order, begins)
+        if len(members) >= min_length
+    ]
+    return sorted(tubes, key=lambda tube: tube.label)
+
+
+def _frames_of_the_surest(detections: FrameBoxes, top_k: int) -> list[np.ndarray]:
+    """For each frame the indices of the ``top_k`` surest boxes of every class."""
+    frames, labels = detections.frames, detections.labels
+    order = np.lexsort((-detections.scores, labels, frames))
+    new = np.diff(frames[order], prepend=-1) != 0
+    new |= np.diff(labels[order], prepend=-1) != 0
+    new[:1] = True
+    place = np.arange(len(order))
+    order = order[place - np.maximum.accumulate(np.where(new, place, 0)) < top_k]
+    return np.split(order, np.flatnonzero(np.diff(frames[order])) + 1)
+
+
+class _Linker:
+    """The tubes of a video while they grow, of all classes side by side.
+
+    Attributes:
+        tube_of: (B,), number of the tube that each detection was given to, -1 for none.
+            Tubes are numbered in the order in which they begin.
+    """
+
+    def __init__(
+        self, detections: FrameBoxes, iou_thr: float, max_gap: int, iou_weight: float
+    ) -> None:
+        self.detections = detections
+        self.iou_thr = iou_thr
+        self.max_gap = max_gap
+        self.iou_weight = iou_weight
+        self.tube_of = np.full(len(detections), -1)
+        self.count = 0
+        # The tubes that may still grow, and of every tube: its last detection, the sum
+        # of its scores, and how many it has.
+        self.live = np.zeros(0, np.int64)
+        self.last = np.zeros(len(detections), np.int64)
+        self.sums = np.zeros(len(detections))
+        self.lengths = np.zeros(len(detections), np.int64)
+
+    def add(self, chosen: np.ndarray) -> None:
+        """Take the detections of the next frame."""
+        every = self.detections
+        if not len(chosen):
+            return
+        back = every.frames[chosen[0]] - every.frames[self.last[self.live]]
+        self.live = self.live[back <= self.max_gap]
+        last = self.last[self.live]
+        first, second = pairs_within_groups(every.labels[last], every.labels[chosen])
+        ious = box_ious(every.boxes[last[first]], every.boxes[chosen[second]])
+        near = ious >= self.iou_thr
+        first, second, ious = first[near], second[near], ious[near]
+        gains = every.scores[chosen[second]] + self.iou_weight * ious
+        means = (self.sums[self.live] / self.lengths[self.live])[first]
+        # The surest tube first, and for each the best box; then the older, the surer.
+        order = np.lexsort((second, -gains, first, -means))
+        boxes, takers = {}, set()
+        for taker, box in zip(
+            first[order].tolist(), second[order].tolist(), strict=True
+        ):
+            if taker not in takers and box not in boxes:
+                boxes[box] = taker
+                takers.add(taker)
+        tubes = np.full(len(chosen), -1)
+        tubes[list(boxes)] = self.live[list(boxes.values())]
+        begun = np.flatnonzero(tubes < 0)
+        tubes[begun] = self.count + np.arange(len(begun))
+        self.count += len(begun)
+        self.live = np.concatenate([self.live, tubes[begun]])
+        self.tube_of[chosen] = tubes
+        self.last[tubes] = chosen
+        self.sums[tubes] += every.scores[chosen]
+        self.lengths[tubes] += 1
+
+
+def trim_tube(tube: Tube, switch_cost: float) -> list[Tube]:
+    """Cut a linked tube down to the stretches in which the action goes on.
+
+    As Singh et al., ICCV 2017, have it of Saha et al., BMVC 2016: each box is labelled
+    as action, which gains its score s, or as not, which gains 1 - s; each change of the
+    label from a box to the next costs ``switch_cost``; the labelling of the greatest
+    sum is found by dynamic programming. Between equal sums, the action goes on.
+
+    Args:
+        tube: As :func:`link_tubes` gives it, with ``box_scores`` in [0, 1].
+        switch_cost: At least 0. The greater, the fewer and longer stretches.
+
+    Returns:
+        The stretches, each with the mean of its own scores; perhaps none.
+
+    Raises:
+        ValueError: If the tube has no ``box_scores`` in [0, 1], or the cost is below 0.
+    """
+    if switch_cost < 0:
+        raise ValueError(f'switch_cost must be at least 0, got {switch_cost}')
+    scores = tube.box_scores
+    if scores is None or scores.min() < 0 or scores.max() > 1:
+        raise ValueError(
+            f'video {tube.video!r}: a tube must be trimmed by box_scores in [0, 1]'
+        )
+    gains = np.stack([1 - scores, scores], axis=1)
+    total, stays = gains[0], np.ones((len(tube), 2), bool)
+    for at in range(1, len(tube)):
+        changed = total[::-1] - switch_cost
+        stays[at] = total >= changed
+        total = np.maximum(total, changed) + gains[at]
+    acting = np.zeros(len(tube), bool)
+    label = int(total[1] >= total[0])
+    for at in reversed(range(len(tube))):
+        acting[at] = label
+        label = label if stays[at, label] else 1 - label
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], acting, [0]])))
+    return [
+        replace(
+            tube,
+            frames=tube.frames[begin:end],
+            boxes=tube.boxes[begin:end],
+            score=float(scores[begin:end].mean()),
+            box_scores=scores[begin:end],
+        )
+        for begin, end in edges.reshape(-1, 2)
+    ]
+
+
+def fill_tube(tube: Tube, frames: np.ndarray | None = None) -> Tube:
+    """Give a tube boxes in the frames between its own, by linear interpolation.
+
+    Args:
+        tube: A tube.
+        frames: (n,), the frames that there are, ascending, among them the tube's own.
+            By default all from the tube's first to its last.
+
+    Returns:
+        The tube in all of ``frames`` from its first frame to its last, with its score.
+    """
+    first, last = tube.frames[0], tube.frames[-1]
+    if frames is None:
+        frames = np.arange(first, last + 1)
+    frames = frames[(frames >= first) & (frames <= last)]
+    boxes = [np.interp(frames, tube.frames, side) for side in tube.boxes.T]
+    return replace(tube, frames=frames, boxes=np.stack(boxes, 1), box_scores=None)
+
+
+def cut_tube(tube: Tube, frames: np.ndarray) -> Tube | None:
+    """Leave of a tube what it has in the given frames; None if that is nothing."""
+    kept = np.isin(tube.frames, frames)
+    if not kept.any():
+        return None
+    return replace(
+        tube, frames=tube.frames[kept], boxes=tube.boxes[kept], box_scores=None
+    )
+
+
+def tube_iou(tube: Tube, other: Tube) -> float:
+    """Spatio-temporal IoU: temporal IoU times the mean IoU of boxes in common frames.
+
+    Which is the sum of the IoU over the common frames, divided by the number of frames
+    that either tube has.
+
+    Args:
+        tube: A tube.
+        other: Another; video and label are not compared.
+
+    Returns:
+        In [0, 1].
+
+    Example:
+        >>> half = Tube('dive', 0, [0, 1], [[0, 0, 8, 8], [0, 0, 8, 8]])
+        >>> tube_iou(half, Tube('dive', 0, [1, 2, 3], [[0, 0, 8, 4]] * 3))  # 1/4 * 1/2
+        0.125
+    """
+    common, mine, theirs = np.intersect1d(
+        tube.frames, other.frames, assume_unique=True, return_indices=True
+    )
+    overlap = box_ious(tube.boxes[mine], other.boxes[theirs]).sum()
+    return float(overlap / (len(tube) + len(other) - len(common)))
+
+
+def video_average_precisions(
+    found: Sequence[Tube],
+    truth: Sequence[Tube],
+    num_classes: int,
+    iou_thrs: Sequence[float] = (0.2, 0.5),
+) -> np.ndarray:
+    """Average precision of each class over the tubes of all videos.
+
+    As :func:`frame_average_precisions`, with the tubes of a video for the boxes of a
+    frame and :func:`tube_iou` for the overlap.
+
+    Args:
+        found: Tubes that were detected.
+        truth: Tubes of the ground truth.
+        num_classes: C.
+        iou_thrs: The R thresholds, in (0, 1].
+
+    Returns:
+        (R, C) in [0, 1]; NaN for classes without ground truth.
+
+    Raises:
+        ValueError: If a label is not in [0, C) or a threshold not in (0, 1].
+    """
+    labels, true_labels = (
+        np.array([tube.label for tube in tubes], np.int64) for tubes in (found, truth)
+    )
+    check_labels(labels, num_classes)
+    check_labels(true_labels, num_classes)
+    first, second, ious = _ious_of_pairs(found, truth)
+    best, best_iou = best_matches(first, second, ious, len(found))
+    return average_precisions(
+        labels,
+        np.array([tube.score for tube in found], np.float64),
+        best,
+        best_iou,
+        np.bincount(true_labels, minlength=num_classes),
+        iou_thrs,
+    )
+
+
+def _ious_of_pairs(
+    found: Sequence[Tube], truth: Sequence[Tube]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices (P,), (P,) and IoU (P,) of all tubes that share a video, label and frame.
+
+    The same as :func:`tube_iou` of each pair, for all pairs at once.
+    """
+    if not found or not truth:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, np.zeros(0)
+    places = {}
+    for tube in truth:
+        places.setdefault((tube.video, tube.label), len(places))
+    # Tubes whose video and label the truth has not get a place of their own.
+    place = np.array([places.get((t.video, t.label), len(places)) for t in found])
+    true_place = np.array([places[t.video, t.label] for t in truth])
+    length, true_length = (np.array([len(t) for t in ts]) for ts in (found, truth))
+    frames, true_frames = (
+        np.concatenate([t.frames for t in ts]) for ts in (found, truth)
+    )
+    low = min(frames.min(), true_frames.min())
+    span = max(frames.max(), true_frames.max()) - low + 1
+    first, second = pairs_within_groups(
+        np.repeat(place, length) * span + frames - low,
+        np.repeat(true_place, true_length) * span + true_frames - low,
+    )
+    boxes, true_boxes = (np.concatenate([t.boxes for t in ts]) for ts in (found, truth))
+    overlap = box_ious(boxes[first], true_boxes[second])
+    owner = np.repeat(np.arange(len(found)), length)[first]
+    true_owner = np.repeat(np.arange(len(truth)), true_length)[second]
+    pair, member = np.unique(owner * len(truth) + true_owner, return_inverse=True)
+    owner, true_owner = np.divmod(pair, len(truth))
+    common = np.bincount(member, minlength=len(pair))
+    union = length[owner] + true_length[true_owner] - common
+    ious = np.bincount(member, overlap, minlength=len(pair)) / union
+    return owner, true_owner, ious
