@@ -1,0 +1,3 @@
+from .anonymizer_inferencer import AnonymizerInferencer, Outcome
+
+__all__ = ['AnonymizerInferencer', 'Outcome']

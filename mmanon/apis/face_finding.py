@@ -1,0 +1,292 @@
+"""Where the faces of a frame are: by a face detector, or as somebody has written down.
+
+Whatever happens here a frame comes out: one that could not be examined says so, and is
+covered whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmanon.datasets.face_table import Faces, FaceTable
+from mmanon.registry import MODELS
+
+from .sources import InputError
+
+__all__ = [
+    'DetectedFaces',
+    'FaceFinder',
+    'GivenFaces',
+    'build_detector',
+]
+
+# Faces at least this sure are covered wherever they are; those between the two only
+# next to the track of one that was sure. MTCNN's and YuNet's own thresholds are 0.7
+# and 0.6.
+SURE = 0.6
+CANDIDATE = 0.3
+_TILE = 2048
+_OVERLAP = 512
+
+Find = Callable[[int, np.ndarray], Faces]
+
+
+class FaceFinder(Protocol):
+    """Finds the faces of one source after the other."""
+
+    def open(self, name: str) -> Find:
+        """Begin a source.
+
+        Args:
+            name (str): Its path below the folder of all sources.
+
+        Returns:
+            callable: Of a frame's index from 0 and its upright picture, uint8
+            (H, W, 3) RGB, to its faces.
+
+        Raises:
+            InputError: When nothing is known of the source.
+        """
+
+
+def build_detector(
+    detector: str | Mapping | None = None,
+    weights: str | Path | None = None,
+    device: str = 'cpu',
+):
+    """Build a face detector that also reports candidates it is not sure of.
+
+    Args:
+        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, or the config of
+            a registered face detector, which is built as it is. Defaults to
+            ``'mtcnn'``.
+        weights (str or Path, optional): ONNX file of ``'yunet'``.
+        device (str): Where ``'mtcnn'`` runs.
+
+    Returns:
+        BaseFaceDetector: The detector.
+
+    Raises:
+        FileNotFoundError: When there are no such weights.
+        ValueError: When the detector is unknown or lacks its weights.
+    """
+    if isinstance(detector, Mapping):
+        return MODELS.build(dict(detector))
+    if detector not in (None, 'mtcnn', 'yunet'):
+        raise ValueError(
+            f"detector must be 'mtcnn', 'yunet' or a config, got {detector!r}"
+        )
+    if detector == 'yunet':
+        if weights is None:
+            raise ValueError("detector 'yunet' needs its ONNX file as weights")
+        return MODELS.build(
+            dict(
+                type='mmanon.YuNetFaceDetector',
+                weights=str(weights),
+                score_threshold=CANDIDATE,
+            )
+        )
+    if weights is not None:
+        raise ValueError("weights belong to detector 'yunet'; 'mtcnn' brings its own")
+    return MODELS.build(
+        dict(
+            type='mmanon.MTCNNFaceDetector',
+            thresholds=(0.6, 0.7, CANDIDATE),
+            device=device,
+        )
+    )
+
+
+class DetectedFaces:
+    """Faces as a detector finds them.
+
+    Large pictures are searched in overlapping tiles beside the whole at a smaller
+    size, so that memory does not grow with them.
+
+    Args:
+        detector (BaseFaceDetector): What finds faces.
+    """
+
+    def __init__(self, detector) -> None:
+        self.detector = detector
+
+    def open(self, name: str) -> Find:
+        """Begin a source; see :class:`FaceFinder`."""
+        told = False
+
+        def find(index: int, image: np.ndarray) -> Faces:
+            nonlocal told
+            try:
+                return self._find(image)
+            # Whatever a detector's code may raise: the frame must not come through.
+            except Exception as error:
+                if not told:
+                    print_log(
+                        f'{name}: frame {index} could not be examined '
+                        f'({type(error).__name__}: {error}); it is covered whole, as '
+                        'is each that follows of which this is true',
+                        logger='current',
+                        level=logging.WARNING,
+                    )
+                told = True
+                return Faces.whole_frame()
+
+        return find
+
+    def _find(self, image: np.ndarray) -> Faces:
+        height, width = image.shape[:2]
+        if max(height, width) <= 2 * _TILE:
+            boxes, scores, marks = self._detect(image)
+        else:
+            boxes, scores, marks = self._detect_in_tiles(image)
+        size = np.float64([width, height, width, height])
+        boxes = np.clip(boxes / size, 0, 1).astype(np.float32)
+        kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        return Faces(
+            boxes[kept],
+            scores[kept].astype(np.float32),
+            (marks / size[:2]).astype(np.float32)[kept],
+            np.full(int(kept.sum()), -1, np.int32),
+        )
+
+    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = self.detector.detect(image)
+        boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
+        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+            raise ValueError('the detector answered with numbers that are not finite')
+        return (
+            boxes.reshape(-1, 4).astype(np.float64),
+            scores.reshape(-1),
+            np.asarray(found.landmarks, np.float64).reshape(-1, 5, 2),
+        )
+
+    def _detect_in_tiles(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+        height, width = image.shape[:2]
+        step = -(-max(height, width) // _TILE)
+        # Faces that no tile holds are large enough to be seen with pixels left out.
+        boxes, scores, marks = self._detect(np.ascontiguousarray(image[::step, ::step]))
+        found = [(boxes * step, scores, marks * step)]
+        for top, left in product(_begins(height), _begins(width)):
+            tile = np.ascontiguousarray(
+                image[top : top + _TILE, left : left + _TILE],
+            )
+            boxes, scores, marks = self._detect(tile)
+            shift = np.float64([left, top])
+            found.append((boxes + np.tile(shift, 2), scores, marks + shift))
+        return tuple(np.concatenate(one) for one in zip(*found, strict=True))
+
+
+def _begins(side: int) -> list[int]:
+    """Where tiles along a side begin."""
+    if side <= _TILE:
+        return [0]
+    count = -(-(side - _OVERLAP) // (_TILE - _OVERLAP))
+    return np.linspace(0, side - _TILE, count).round().astype(int).tolist()
+
+
+class GivenFaces:
+    """Faces from a face table, or from a JSON file of one's own.
+
+    The JSON file maps names of images and videos (their paths below the folder that is
+    anonymized) to boxes in pixels of the upright picture: of an image a list of
+    ``[x1, y1, x2, y2]``, of a video such a list for each frame's number from 0 ::
+
+        {"photo.jpg": [[10, 20, 60, 80]],
+         "clips/a.mp4": {"0": [[5, 5, 40, 50]], "1": []}}
+
+    A frame without an entry counts as never examined.
+
+    Args:
+        path (str or Path): ``*.json``, or a table of ``tools/detect_faces.py``.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is of another kind.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f'boxes {path} do not exist')
+        self._given = None
+        if self.path.suffix.lower() != '.json':
+            self._table = FaceTable(self.path)
+            return
+        try:
+            self._given = json.loads(self.path.read_text(encoding='utf-8'))
+        except ValueError as error:
+            raise ValueError(f'{path} is not JSON: {error}') from error
+        if not isinstance(self._given, dict):
+            raise ValueError(f'{path} must map names of files to boxes')
+
+    def open(self, name: str) -> Find:
+        """Begin a source; see :class:`FaceFinder`."""
+        if self._given is None:
+            return self._open_table(name)
+        if name not in self._given:
+            some = ', '.join(list(self._given)[:3])
+            raise InputError(f'{self.path} has no boxes of {name!r}; it has {some} …')
+        frames = self._given[name]
+        if isinstance(frames, list):
+            frames = {'0': frames}
+        try:
+            boxes = {
+                int(number): np.asarray(one, np.float64).reshape(-1, 4)
+                for number, one in frames.items()
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f'{self.path}: boxes of {name!r} must be [x1, y1, x2, y2]: {error}'
+            ) from error
+        for number, one in boxes.items():
+            if not np.isfinite(one).all() or (one[:, 2:] <= one[:, :2]).any():
+                raise InputError(
+                    f'{self.path}: frame {number} of {name!r} has a box that is not '
+                    'x1 < x2, y1 < y2'
+                )
+
+        def find(index: int, image: np.ndarray) -> Faces:
+            if index not in boxes:
+                return Faces.whole_frame()
+            height, width = image.shape[:2]
+            part = np.clip(boxes[index] / [width, height, width, height], 0, 1)
+            return _as_faces(part[(part[:, 2:] > part[:, :2]).all(1)])
+
+        return find
+
+    def _open_table(self, name: str) -> Find:
+        stem = name.rsplit('.', 1)[0]
+        if stem not in self._table:
+            raise InputError(
+                f'face table {self.path} has no video {stem!r}; a video is named by '
+                'its path below the folder of all, without extension'
+            )
+
+        def find(index: int, image: np.ndarray) -> Faces:
+            faces = self._table.lookup(stem, index)
+            unknown = not faces.examined and (faces.boxes == [[0, 0, 1, 1]]).all(1)
+            if np.any(unknown) and not faces.scores.any():
+                return faces
+            # Written down as faces: none of them is a mere candidate.
+            return replace(faces, scores=np.ones_like(faces.scores), examined=True)
+
+        return find
+
+
+def _as_faces(boxes: np.ndarray) -> Faces:
+    count = len(boxes)
+    return Faces(
+        boxes.astype(np.float32),
+        np.ones(count, np.float32),
+        np.full((count, 5, 2), np.nan, np.float32),
+        np.full(count, -1, np.int32),
+    )

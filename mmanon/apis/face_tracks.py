@@ -1,0 +1,358 @@
+"""Which boxes of each frame to cover, so that no frame of a tracked face is left out.
+
+Faces are followed by ByteTrack as the `trackers` package has it (Apache-2.0, kept,
+NumPy and SciPy inside, time steps of its own for each frame; no PyTorch). What else
+there is does not fit beside this stack: norfair 2.3 wants NumPy below 2, boxmot 25 is
+AGPL and brings PyTorch and a second OpenCV, motpy stands on filterpy of 2018,
+supervision 0.31 has handed its trackers on to `trackers`, and mmdet's ByteTracker
+drops a new face that is lost in its second frame. :func:`mmanon.datasets.link_faces`
+joins the faces of a whole list by overlap alone; here frames come one by one, and the
+ones that matter most are those in which a face moves fast or is hardly seen.
+
+Coordinates are pixels of the upright picture.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from mmanon.datasets.face_table import Faces
+
+__all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail']
+
+_THUMBNAIL = (32, 24)
+_CUT = 0.25
+_BLINK = 2  # frames a flash may last without being taken for a cut
+
+
+@dataclass
+class SeenFrame:
+    """A frame after the search for faces.
+
+    Attributes:
+        picture: Whatever stands for the frame; it is passed on.
+        faces (Faces): What was found.
+        size (tuple[int, int]): Width and height.
+        thumbnail (np.ndarray): See :func:`thumbnail`.
+        likeness (np.ndarray, optional): How much each face is like the people looked
+            for, (k,); NaN where that cannot be told.
+    """
+
+    picture: Any
+    faces: Faces
+    size: tuple[int, int]
+    thumbnail: np.ndarray
+    likeness: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A box to cover.
+
+    Attributes:
+        box (np.ndarray): x1, y1, x2, y2 in pixels; it may leave the frame.
+        track (int): The number of the face's track; -1 outside all tracks.
+        seen (bool): Whether the detector saw the face in this frame.
+        score (float): The detector's confidence; 0 where it saw nothing.
+    """
+
+    box: np.ndarray
+    track: int
+    seen: bool
+    score: float
+
+
+@dataclass
+class Covered:
+    """A frame and what of it to cover.
+
+    Attributes:
+        picture: As it came in.
+        whole (bool): Whether all of it must be covered, since nobody has examined it.
+        covers (list[Cover]): The faces.
+        spared (int): Faces left visible because of who they are.
+    """
+
+    picture: Any
+    whole: bool
+    covers: list[Cover]
+    spared: int = 0
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """A small grey picture, (24, 32) float32 of mean 0 and length 1.
+
+    The product of two, summed, is 1 for pictures alike but for brightness and contrast.
+
+    Args:
+        image (np.ndarray): uint8 (H, W, 3).
+    """
+    small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA)
+    grey = small.astype(np.float32).mean(2)
+    grey -= grey.mean()
+    return grey / max(float(np.linalg.norm(grey)), 1.0)
+
+
+class _Sighting(NamedTuple):
+    frame: int
+    box: np.ndarray
+    score: float
+    likeness: float
+
+
+@dataclass
+class _Track:
+    """One face over time."""
+
+    number: int
+    scene: int
+    sightings: deque[_Sighting] = field(default_factory=deque)
+
+
+@dataclass
+class _Waiting:
+    frame: SeenFrame
+    scene: int
+    single: list[tuple[np.ndarray, float]]  # sure faces that no track took
+
+
+class CoverPlanner:
+    """Decides what to cover, some frames behind the search for faces.
+
+    A face is covered in each frame from ``hold`` before it is first seen to ``hold``
+    after it is last seen; where its track is lost for at most ``look_ahead`` frames,
+    also in between, on a straight line. Scene cuts end tracks.
+
+    Args:
+        look_ahead (int): Frames that are known beyond the one decided on. Memory grows
+            with it, and not with the length of the video. Defaults to 30.
+        hold (int): Frames a face is covered before and after it is seen. Defaults to
+            8.
+        enlarge (float): By how much of its side a box is enlarged on each side, once
+            for a face that is seen and up to three times for one that is not.
+            Defaults to 0.1.
+        sure (float): Score above which a face needs no track.
+        visible (callable, optional): Of the likenesses of a track's faces around a
+            frame to whether it may be seen there. See :class:`KnownPeople`.
+
+    Raises:
+        ValueError: When a number is out of its range.
+        ImportError: When the `trackers` package is not installed.
+    """
+
+    def __init__(
+        self,
+        look_ahead: int = 30,
+        hold: int = 8,
+        enlarge: float = 0.1,
+        sure: float = 0.6,
+        visible=None,
+    ) -> None:
+        if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
+            raise ValueError(
+                f'1 <= look_ahead, 0 <= hold <= look_ahead and 0 <= enlarge must '
+                f'hold, got {look_ahead}, {hold} and {enlarge}'
+            )
+        self.look_ahead, self.hold, self.enlarge = look_ahead, hold, enlarge
+        self.sure, self.visible = sure, visible
+        self._linker = _linker(look_ahead, sure)
+
+    def plan(self, frames: Iterable[SeenFrame]) -> Iterator[Covered]:
+        """Decide for each frame of one video.
+
+        Args:
+            frames (Iterable[SeenFrame]): In the order they are shown.
+
+        Yields:
+            Covered: As many, in the same order.
+        """
+        self._linker.reset()
+        self._tracks: dict[int, _Track] = {}
+        waiting: deque[_Waiting] = deque()
+        first = count = scene = 0
+        for frame, cut in _with_cuts(frames):
+            if cut:
+                scene += 1
+                self._linker.reset()
+            single = self._link(count, scene, frame)
+            waiting.append(_Waiting(frame, scene, single))
+            count += 1
+            if len(waiting) > self.look_ahead:
+                yield self._decide(first, waiting.popleft())
+                first += 1
+        while waiting:
+            yield self._decide(first, waiting.popleft())
+            first += 1
+
+    def _link(
+        self, index: int, scene: int, frame: SeenFrame
+    ) -> list[tuple[np.ndarray, float]]:
+        """Give faces to tracks; return the sure ones that none took."""
+        faces = frame.faces
+        boxes = faces.boxes.astype(np.float64) * np.tile(frame.size, 2)
+        scores = faces.scores
+        if not faces.examined:
+            boxes, scores = boxes[:0], scores[:0]
+        single = []
+        for place, number in enumerate(self._linker.update(boxes, scores)):
+            box, score = boxes[place], float(scores[place])
+            if number >= 0:
+                track = self._tracks.setdefault(number, _Track(number, scene))
+                alike = np.nan if frame.likeness is None else frame.likeness[place]
+                track.sightings.append(_Sighting(index, box, score, float(alike)))
+            elif score >= self.sure:
+                single.append((box, score))
+        return single
+
+    def _decide(self, index: int, waiting: _Waiting) -> Covered:
+        covers, spared = [], 0
+        for track in list(self._tracks.values()):
+            sightings = track.sightings
+            # What was so long ago says nothing of this frame or a later one.
+            while sightings and sightings[0].frame < index - 2 * self.look_ahead:
+                sightings.popleft()
+            if not sightings:
+                del self._tracks[track.number]
+            if not sightings or track.scene != waiting.scene:
+                continue
+            cover = self._cover(track, index)
+            if cover is None:
+                continue
+            if self.visible is not None and self.visible(
+                np.array([one.frame - index for one in sightings]),
+                np.array([one.likeness for one in sightings]),
+            ):
+                spared += 1
+            else:
+                covers.append(cover)
+        covers.extend(
+            Cover(_grow(box, self.enlarge), -1, True, score)
+            for box, score in waiting.single
+        )
+        whole = not waiting.frame.faces.examined
+        return Covered(waiting.frame.picture, whole, covers, spared)
+
+    def _cover(self, track: _Track, index: int) -> Cover | None:
+        frames = np.array([one.frame for one in track.sightings])
+        away = np.abs(frames - index)
+        nearest = int(away.argmin())
+        before, after = (frames < index).any(), (frames > index).any()
+        if away[nearest] > self.hold and not (before and after):
+            return None
+        boxes = np.stack([one.box for one in track.sightings])
+        # Between two sightings on a straight line, beyond them where it last was.
+        around = np.clip(np.arange(index - 2, index + 3), frames[0], frames[-1])
+        path = np.stack(
+            [np.interp(around, frames, boxes[:, side]) for side in range(4)], 1
+        )
+        seen = away[nearest] == 0
+        here = path[2]
+        # Steady, but never less than where the face is, was and will be.
+        calm = path.mean(0)
+        hull = np.concatenate([path[1:4, :2].min(0), path[1:4, 2:].max(0)])
+        low = np.minimum(np.minimum(calm[:2], here[:2]), hull[:2])
+        high = np.maximum(np.maximum(calm[2:], here[2:]), hull[2:])
+        unsure = min(float(away[nearest]) / max(self.hold, 1), 1.0)
+        box = _grow(np.concatenate([low, high]), self.enlarge * (1 + 2 * unsure))
+        score = track.sightings[nearest].score if seen else 0.0
+        return Cover(box, track.number, bool(seen), score)
+
+
+def _grow(box: np.ndarray, by: float) -> np.ndarray:
+    more = (box[2:] - box[:2]) * by
+    return np.concatenate([box[:2] - more, box[2:] + more])
+
+
+def _with_cuts(frames: Iterable[SeenFrame]) -> Iterator[tuple[SeenFrame, bool]]:
+    """Say of each frame whether a new scene begins with it.
+
+    It does where no picture of the last frames is like any of the next ones: a flash
+    or a dropped picture, after which all is as before, is no cut.
+    """
+    known: deque[SeenFrame] = deque(maxlen=_BLINK + 1)
+    coming: deque[SeenFrame] = deque()
+    frames = iter(frames)
+    ended = False
+    while True:
+        while not ended and len(coming) <= _BLINK:
+            one = next(frames, None)
+            if one is None:
+                ended = True
+            else:
+                coming.append(one)
+        if not coming:
+            return
+        cut = bool(known) and all(
+            float((old.thumbnail * new.thumbnail).sum()) < _CUT
+            for old in known
+            for new in coming
+        )
+        if cut:
+            known.clear()
+        frame = coming.popleft()
+        known.append(frame)
+        yield frame, cut
+
+
+def _linker(look_ahead: int, sure: float):
+    try:
+        import supervision
+        from trackers import BIoU, ByteTrackTracker
+    except ImportError as error:
+        raise ImportError(
+            'videos are anonymized with the package `trackers`: pip install trackers '
+            '(or `pip install --no-deps trackers supervision pydeprecate defusedxml` '
+            'where OpenCV is there under another name than opencv-python)'
+        ) from error
+
+    class Linker:
+        """ByteTrack that keeps a face from the first frame it is seen in."""
+
+        def __init__(self) -> None:
+            self._byte = ByteTrackTracker(
+                lost_track_buffer=look_ahead,
+                frame_rate=30.0,  # so that the buffer counts frames
+                track_activation_threshold=sure,
+                high_conf_det_threshold=sure,
+                minimum_consecutive_frames=1,
+                minimum_iou_threshold=0.1,
+                # A small face may move by its own width from frame to frame.
+                iou=BIoU(0.5),
+            )
+            self._count = 0
+
+        def reset(self) -> None:
+            self._byte.reset()
+
+        def update(self, boxes: np.ndarray, scores: np.ndarray) -> list[int]:
+            """The track of each box, -1 where it has none."""
+            places = np.arange(len(boxes))
+            found = self._byte.update(
+                supervision.Detections(
+                    xyxy=boxes.reshape(-1, 4),
+                    confidence=np.asarray(scores, np.float64),
+                    data={'place': places},
+                )
+            )
+            numbers = np.full(len(boxes), -1)
+            if len(found):
+                numbers[found.data['place']] = found.tracker_id
+            # A new track has no number until it is seen again, and is dropped when it
+            # is not seen in the next frame. To us one sighting is a face.
+            for track in self._byte.tracks:
+                if track.tracker_id == -1:
+                    track.tracker_id = self._count
+                    self._count += 1
+                    start = np.abs(boxes - track.get_state_bbox()).sum(1)
+                    numbers[int(np.where(numbers < 0, start, np.inf).argmin())] = (
+                        track.tracker_id
+                    )
+            return numbers.tolist()
+
+    return Linker()

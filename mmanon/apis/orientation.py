@@ -1,0 +1,61 @@
+"""How a stored picture has to be turned to stand upright."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['Orientation']
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """One of the eight ways a camera may have been held.
+
+    Attributes:
+        transposed (bool): Rows and columns change places first;
+        mirrored (bool): then left and right do;
+        upended (bool): then top and bottom do.
+    """
+
+    transposed: bool = False
+    mirrored: bool = False
+    upended: bool = False
+
+    @classmethod
+    def of_matrix(cls, matrix: Sequence[int]) -> Orientation:
+        """The nearest one to a display matrix of FFmpeg (nine numbers)."""
+        a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+        if abs(b) + abs(c) > abs(a) + abs(d):
+            return cls(True, mirrored=c < 0, upended=b < 0)
+        return cls(False, mirrored=a < 0, upended=d < 0)
+
+    @classmethod
+    def of_exif(cls, value: int) -> Orientation:
+        """The one that EXIF numbers from 1 to 8; upright for any other number."""
+        turned = value in (5, 6, 7, 8)
+        return cls(
+            turned, mirrored=value in (2, 3, 6, 7), upended=value in (3, 4, 7, 8)
+        )
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn a stored picture, (H, W, ...), upright."""
+        if self.transposed:
+            image = image.swapaxes(0, 1)
+        if self.mirrored:
+            image = image[:, ::-1]
+        if self.upended:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+    def stored(self, image: np.ndarray) -> np.ndarray:
+        """Turn an upright picture, (H, W, ...), back to how it is stored."""
+        if self.upended:
+            image = image[::-1]
+        if self.mirrored:
+            image = image[:, ::-1]
+        if self.transposed:
+            image = image.swapaxes(0, 1)
+        return np.ascontiguousarray(image)

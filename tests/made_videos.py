@@ -1,0 +1,124 @@
+"""Small videos of a red square, a face detector that finds it, and how to look at them.
+
+A red square stands for a face: where red is left in an output, a face has leaked.
+"""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from mmanon.models.face_detectors import BaseFaceDetector
+from mmanon.registry import MODELS
+
+RED = (220, 30, 30)
+SIDE = 16
+
+
+@MODELS.register_module()
+class RedSquareDetector(BaseFaceDetector):
+    """Finds the red square, but not always.
+
+    Args:
+        blind: Images, counted from 0, in which it finds nothing.
+        unsure: Images in which its score is 0.4.
+        raising: Images of which it raises an error.
+    """
+
+    def __init__(self, blind=(), unsure=(), raising=()):
+        self.blind, self.unsure, self.raising = set(blind), set(unsure), set(raising)
+        self.count = -1
+
+    def _detect(self, image):
+        self.count += 1
+        if self.count in self.raising:
+            raise RuntimeError('no memory left')
+        ys, xs = np.nonzero(is_red(image))
+        if self.count in self.blind or not len(xs):
+            return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
+        box = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+        score = 0.4 if self.count in self.unsure else 0.9
+        return np.array([box]), np.array([score]), np.full((1, 5, 2), np.nan)
+
+
+def detector(**kwargs):
+    return dict(type='RedSquareDetector', **kwargs)
+
+
+def is_red(image):
+    """Which pixels of an RGB picture are about as red as the square."""
+    image = image.astype(int)
+    return (image[..., 0] > 130) & (image[..., 1:] < 100).all(-1)
+
+
+def picture(t, size=(96, 64), scene=0):
+    """Frame t: a red square that moves to the right over a grey pattern."""
+    width, height = size
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    grey = 110 + 60 * np.sin((x, y)[scene % 2] / 9) * np.sin((y + x) / 17)
+    image = np.repeat(grey[..., None], 3, 2).astype(np.uint8)
+    left = 8 + 2 * t
+    image[20 : 20 + SIDE, left : left + SIDE] = RED
+    return image
+
+
+def write_video(
+    path,
+    images,
+    codec='libx264',
+    rate=25,
+    stamps=None,
+    time_base=None,
+    pix_fmt='yuv420p',
+    options=None,
+    audio=False,
+    prepare=lambda container, stream: None,
+):
+    """Write RGB images as a video; ``stamps`` are in ticks of ``time_base``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate, options=options or {})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if time_base is not None:
+            stream.codec_context.time_base = time_base
+        prepare(container, stream)
+        sound = container.add_stream('aac', 16000) if audio else None
+        for t, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            frame.pts = t if stamps is None else stamps[t]
+            frame.time_base = time_base or Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        for packet in _tone(sound, len(images) / rate) if audio else ():
+            container.mux(packet)
+    return path
+
+
+def _tone(stream, seconds):
+    wave = np.sin(np.arange(int(16000 * seconds)) / 8) * 9000
+    frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], 's16', 'mono')
+    frame.sample_rate, frame.pts = 16000, 0
+    resampled = av.AudioResampler('fltp', 'mono', 16000, frame_size=1024)
+    for one in [*resampled.resample(frame), *resampled.resample(None)]:
+        yield from stream.encode(one)
+    yield from stream.encode()
+
+
+def read_frames(path):
+    """All frames of a video as RGB, as they are stored."""
+    with av.open(str(path)) as container:
+        return [one.to_ndarray(format='rgb24') for one in container.decode(video=0)]
+
+
+def read_times(path):
+    """When each frame is shown, in exact seconds, ascending."""
+    with av.open(str(path)) as container:
+        return sorted(one.pts * one.time_base for one in container.decode(video=0))
+
+
+def read_packets(path, kind='audio'):
+    """The bytes and the time of each packet of the first stream of a kind."""
+    with av.open(str(path)) as container:
+        packets = container.demux(**{kind: 0})
+        return [(bytes(one), one.pts * one.time_base) for one in packets if one.size]

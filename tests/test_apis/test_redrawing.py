@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+import torch
+
+from mmanon.apis.face_tracks import Cover
+from mmanon.apis.modifiers import CropGeometry, build_modifier
+from mmanon.apis.redrawing import FaceRedrawer
+from mmanon.models.modifiers import (
+    GaussianNoiseModifier,
+    IdentityModifier,
+    ResNetModifier,
+    SolidMaskModifier,
+)
+
+BOX = np.array([40.0, 30.0, 60.0, 56.0])
+
+
+def noise(shape=(100, 120, 3)):
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def cover(box=BOX, track=0):
+    return Cover(np.asarray(box, float), track, True, 1.0)
+
+
+def redrawer(modifier, feather=0.05, shape='square', **kwargs):
+    return FaceRedrawer(modifier, CropGeometry(64, 0.3, feather), shape, **kwargs)
+
+
+@pytest.mark.parametrize('shape', ['square', 'ellipse'])
+def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape):
+    image, before = noise(), noise()
+    (region,) = redrawer(SolidMaskModifier(), shape=shape).redraw(image, [cover()])
+    assert (np.abs(image[30:56, 40:60].astype(int) - 128) <= 1).all()
+    x1, y1, x2, y2 = region
+    inside = np.zeros((100, 120), bool)
+    inside[y1:y2, x1:x2] = True
+    assert np.array_equal(image[~inside], before[~inside])
+    corner = np.abs(image[y1 + 1, x1 + 1].astype(int) - before[y1 + 1, x1 + 1]).max()
+    assert (corner == 0) == (shape == 'ellipse')
+
+
+@pytest.mark.parametrize('shape', ['square', 'ellipse'])
+def test_an_edge_that_would_show_the_face_is_refused(shape):
+    with pytest.raises(ValueError, match='show through'):
+        redrawer(SolidMaskModifier(), feather=0.3, shape=shape)
+
+
+@pytest.mark.parametrize(
+    'box', [[-20, -10, 15, 12], [100, 80, 140, 120], [-50, -50, 200, 200]]
+)
+def test_faces_beyond_the_edge_are_covered_as_far_as_they_show(box):
+    image = noise()
+    redrawer(SolidMaskModifier()).redraw(image, [cover(box)])
+    x1, y1, x2, y2 = np.clip(box, 0, [120, 100, 120, 100])
+    assert (np.abs(image[y1:y2, x1:x2].astype(int) - 128) <= 1).all()
+
+
+def test_nothing_happens_where_no_face_meets_the_picture():
+    image = noise()
+    assert redrawer(SolidMaskModifier()).redraw(image, []) == []
+    assert redrawer(SolidMaskModifier()).redraw(image, [cover(BOX + 500)]) == []
+    assert np.array_equal(image, noise())
+
+
+def test_a_face_larger_than_any_window_is_covered():
+    image = np.full((2500, 2400, 3), 200, np.uint8)
+    redrawer(SolidMaskModifier()).redraw(image, [cover([300, 300, 2100, 2200])])
+    assert (np.abs(image[300:2200, 300:2100].astype(int) - 128) <= 1).all()
+
+
+def test_what_m_sees_is_the_original_even_where_faces_overlap():
+    image = noise()
+    redrawer(IdentityModifier(), feather=0).redraw(image, [cover(), cover(BOX + 5)])
+    # Cut out, resampled, put back twice: blurred by that, but each from the original.
+    again = noise()
+    redrawer(IdentityModifier(), feather=0).redraw(again, [cover()])
+    assert np.array_equal(image[10:22], again[10:22])
+
+
+def test_noise_is_the_same_along_a_track_and_differs_between_tracks():
+    def drawn(track, seed=None, times=1):
+        one = redrawer(GaussianNoiseModifier(), seed=seed)
+        images = [np.full((100, 120, 3), 128, np.uint8) for _ in range(times)]
+        for image in images:
+            one.redraw(image, [cover(track=track)])
+        return images
+
+    first, second = drawn(3, times=2)
+    assert first[30:56, 40:60].std() > 20 and np.array_equal(first, second)
+    one = redrawer(GaussianNoiseModifier())
+    both = [np.full((100, 120, 3), 128, np.uint8) for _ in range(2)]
+    for track, image in enumerate(both):
+        one.redraw(image, [cover(track=track)])
+    assert not np.array_equal(*both)
+    # Nobody shall draw it again, unless it was asked for.
+    assert not np.array_equal(drawn(3)[0], drawn(3)[0])
+    assert np.array_equal(drawn(3, seed=5)[0], drawn(3, seed=5)[0])
+
+
+def test_drawing_leaves_torchs_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    redrawer(GaussianNoiseModifier()).redraw(noise(), [cover()])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_faces_that_an_untrained_modifier_would_let_through_are_covered():
+    image = noise()
+    one = redrawer(ResNetModifier(base_channels=4, num_blocks=1))
+    one.redraw(image, [cover(), cover(BOX + 30)])
+    assert one.covered == 2
+    assert (np.abs(image[30:56, 40:60].astype(int) - 128) <= 1).all()
+
+
+# --- Which modifier -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'name', ['PixelateModifier', 'pixelate', 'mmanon.PixelateModifier']
+)
+def test_modifiers_are_named_in_full_or_for_short(name):
+    assert type(build_modifier(name)[0]).__name__ == 'PixelateModifier'
+
+
+def test_an_unknown_name_tells_those_that_are_known():
+    with pytest.raises(ValueError, match='PixelateModifier'):
+        build_modifier('Pixelator')
+
+
+def test_the_default_says_that_it_is_the_default(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmanon.apis.modifiers.print_log', lambda message, **_: said.append(message)
+    )
+    assert isinstance(build_modifier()[0], SolidMaskModifier)
+    assert 'SolidMaskModifier' in said[0] and 'no download' in said[0]
+
+
+def test_a_training_config_brings_modifier_and_geometry(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(
+        "custom_hooks = [dict(type='mmanon.AdversarialAnonymizationHook', "
+        "modifier=dict(type='mmanon.ResNetModifier', base_channels=4, num_blocks=1), "
+        'crop_size=96, margin=0.5)]'
+    )
+    modifier, geometry = build_modifier(path)
+    assert isinstance(modifier, ResNetModifier)
+    assert geometry == CropGeometry(96, 0.5, 0.1)
+    path.write_text("modifier = dict(type='mmanon.PixelateModifier', blocks=3)")
+    modifier, geometry = build_modifier(path)
+    assert modifier.blocks == 3 and geometry == CropGeometry()
+    path.write_text('a = 1')
+    with pytest.raises(ValueError, match='names no modifier'):
+        build_modifier(path)
+
+
+TINY = dict(type='mmanon.ResNetModifier', base_channels=4, num_blocks=1)
+
+
+@pytest.mark.parametrize('prefix', ['', 'modifier.', 'modifier_ema.module.'])
+def test_weights_come_from_an_export_or_a_training_checkpoint(tmp_path, prefix):
+    trained = ResNetModifier(base_channels=4, num_blocks=1)
+    for one in trained.parameters():
+        torch.nn.init.normal_(one)
+    trained.record_update()
+    state = {prefix + name: one for name, one in trained.state_dict().items()}
+    if prefix:
+        state['detector.weight'] = torch.zeros(2)
+    if prefix.startswith('modifier_ema'):
+        other = ResNetModifier(base_channels=4, num_blocks=1).state_dict()
+        state.update({f'modifier.{name}': one for name, one in other.items()})
+    torch.save(dict(state_dict=state), tmp_path / 'm.pth')
+    loaded, _ = build_modifier(TINY, tmp_path / 'm.pth')
+    face = torch.rand(1, 3, 32, 32)
+    assert torch.equal(loaded(face), trained.eval()(face)) and not loaded.is_untrained
+
+
+def test_weights_that_are_not_the_modifiers_are_refused(tmp_path):
+    path = tmp_path / 'm.pth'
+    with pytest.raises(FileNotFoundError, match='m.pth'):
+        build_modifier(TINY, path)
+    other = ResNetModifier(base_channels=8, num_blocks=1)
+    torch.save(dict(state_dict=other.state_dict()), path)
+    with pytest.raises(ValueError, match='does not hold the weights'):
+        build_modifier(TINY, path)
+    with pytest.raises(ValueError, match='no weights to load'):
+        build_modifier('pixelate', path)
+    path.write_bytes(b'nothing of the kind')
+    with pytest.raises(ValueError, match='not a file of weights'):
+        build_modifier(TINY, path)

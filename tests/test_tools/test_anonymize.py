@@ -1,0 +1,190 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_videos import RedSquareDetector, is_red, picture, read_frames, write_video
+from PIL import Image
+
+from mmanon.apis import anonymizer_inferencer
+from mmanon.apis.anonymize_command import main
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def red_squares_are_faces(monkeypatch):
+    monkeypatch.setattr(
+        anonymizer_inferencer, 'build_detector', lambda *_: RedSquareDetector()
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / 'data'
+    write_video(root / 'deep/clip.mp4', [picture(t) for t in range(8)])
+    Image.fromarray(picture(0)).save(root / 'photo.png')
+    return root
+
+
+def files(folder):
+    return sorted(one.relative_to(folder).as_posix() for one in folder.rglob('*.*'))
+
+
+def test_a_folder_becomes_the_same_tree_without_faces(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert main([str(data), '-o', str(out)]) == 0
+    assert files(out) == ['deep/clip.mp4', 'photo.png']
+    assert not any(is_red(one).any() for one in read_frames(out / 'deep/clip.mp4'))
+    assert not is_red(np.asarray(Image.open(out / 'photo.png'))).any()
+    assert '2 written, 0 skipped, 0 failed' in capsys.readouterr().out
+
+
+def test_finished_files_are_skipped_until_asked_otherwise(data, tmp_path, capsys):
+    out = tmp_path / 'out'
+    (out / 'deep').mkdir(parents=True)
+    (out / 'deep/clip.mp4').write_text('made before')
+    assert main([str(data), '-o', str(out)]) == 0
+    assert '1 written, 1 skipped' in capsys.readouterr().out
+    assert (out / 'deep/clip.mp4').read_text() == 'made before'
+    assert main([str(data), '-o', str(out), '--overwrite']) == 0
+    assert len(read_frames(out / 'deep/clip.mp4')) == 8
+
+
+def test_failures_are_listed_with_their_reason_and_the_rest_is_done(
+    data, tmp_path, capsys
+):
+    (data / 'empty.mp4').touch()
+    (data / 'text.mp4').write_text('Dear Eve, ' * 100)
+    whole = (data / 'deep/clip.mp4').read_bytes()
+    (data / 'cut.mp4').write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / 'out'
+    assert main([str(data), '-o', str(out)]) == 1
+    said = capsys.readouterr()
+    assert '2 written, 0 skipped, 3 failed' in said.out
+    for name, reason in [
+        ('empty.mp4', 'is empty'),
+        ('text.mp4', 'cannot be opened'),
+        ('cut.mp4', 'cannot be opened'),
+    ]:
+        assert any(name in one and reason in one for one in said.err.splitlines())
+    assert files(out) == ['deep/clip.mp4', 'photo.png']
+
+
+def test_an_input_is_never_written_over(data, capsys):
+    before = (data / 'photo.png').read_bytes()
+    assert main([str(data / 'photo.png'), '-o', str(data), '--overwrite']) == 1
+    assert 'written over itself' in capsys.readouterr().err
+    assert (data / 'photo.png').read_bytes() == before
+
+
+def test_two_inputs_of_one_name_are_not_mixed_up(data, tmp_path, capsys):
+    Image.fromarray(picture(0)).save(data / 'deep/photo.png')
+    both = [str(data / 'photo.png'), str(data / 'deep/photo.png')]
+    assert main([*both, '-o', str(tmp_path / 'out')]) == 1
+    assert 'would both be written' in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused(data, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main([str(data), '-o', str(tmp_path / 'file' / 'out')]) == 1
+    assert 'cannot be written' in capsys.readouterr().err
+
+
+def test_a_camera_that_is_not_there(tmp_path, capsys):
+    assert main(['97', '-o', str(tmp_path / 'out')]) == 1
+    assert 'camera 97 cannot be opened' in capsys.readouterr().err
+    assert files(tmp_path / 'out') == []
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'said'),
+    [
+        (['nowhere.mp4'], 'does not exist'),
+        (['{}', '--modifier', 'Blurr'], 'no modifier is registered'),
+        (['{}', '--start', '3', '--end', '2'], 'start < end'),
+        (['{}', '--exempt', 'nobody'], 'recognizer'),
+        (['{}', '--boxes', 'none.json'], 'do not exist'),
+    ],
+)
+def test_arguments_that_make_no_sense_are_explained(
+    data, tmp_path, capsys, wrong, said
+):
+    wrong = [one.format(data / 'photo.png') for one in wrong]
+    assert main([*wrong, '-o', str(tmp_path / 'out')]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_clip_without_faces_stays_as_it_is(tmp_path):
+    grey = [np.full((64, 96, 3), 90 + t, np.uint8) for t in range(5)]
+    source = write_video(tmp_path / 'a.mkv', grey, 'ffv1', pix_fmt='yuv444p')
+    assert main([str(source), '-o', str(tmp_path / 'out'), '--codec', 'ffv1']) == 0
+    for before, after in zip(
+        read_frames(source), read_frames(tmp_path / 'out/a.mkv'), strict=True
+    ):
+        assert np.array_equal(before, after)
+
+
+SLOW = """
+import resource, sys, time
+sys.path.insert(0, {tests!r})
+from made_videos import RedSquareDetector
+from mmanon.apis import anonymizer_inferencer
+from mmanon.apis.anonymize_command import main
+
+class Slow(RedSquareDetector):
+    def _detect(self, image):
+        time.sleep({pause})
+        return super()._detect(image)
+
+anonymizer_inferencer.build_detector = lambda *_: Slow()
+if {limit}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(source, out, pause=0.0, limit=0):
+    code = SLOW.format(tests=str(TESTS), pause=pause, limit=limit)
+    command = [sys.executable, '-c', code, str(source), '-o', str(out)]
+    return subprocess.Popen(
+        [*command, '--look-ahead', '8', '--encoder-option', 'tune=zerolatency'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+def test_stopping_in_the_middle_leaves_nothing_under_the_final_name(tmp_path, number):
+    source = write_video(tmp_path / 'a.mkv', [picture(t % 20) for t in range(400)])
+    out = tmp_path / 'out'
+    process = start(source, out, pause=0.05)
+    deadline = time.time() + 120
+    while not list(out.glob('.*.part')) and time.time() < deadline:
+        time.sleep(0.2)
+    assert list(out.glob('.*.part'))
+    time.sleep(1)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert not (out / 'a.mkv').exists()
+    if number == signal.SIGINT:
+        assert process.returncode == 130 and 'interrupted' in said
+        assert list(out.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 256, (128, 192, 1), np.uint8) for _ in range(40)]
+    noise = [np.repeat(one, 3, 2) for one in noise]
+    source = write_video(tmp_path / 'a.mkv', noise)
+    out = tmp_path / 'out'
+    process = start(source, out, limit=60_000)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1 and '1 failed' in said
+    assert list(out.iterdir()) == []

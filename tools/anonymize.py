@@ -1,0 +1,11 @@
+"""Anonymize the faces of images, folders, videos and cameras.
+
+python tools/anonymize.py clips/ --out-dir anonymized/
+"""
+
+import sys
+
+from mmanon.apis.anonymize_command import main
+
+if __name__ == '__main__':
+    sys.exit(main())
