@@ -16,7 +16,8 @@ from mmanon.models.face_crops import (
     square_boxes,
     widest_feather,
 )
-from mmanon.models.modifiers import BaseModifier, redraw_or_cover
+from mmanon.models.modifiers import BaseModifier
+from mmanon.models.modifiers.covering import redraw_or_cover
 
 from .face_tracks import Cover
 from .modifiers import CropGeometry
@@ -97,7 +98,9 @@ class FaceRedrawer:
         for face, seed in zip(faces, seeds, strict=True):
             with torch.random.fork_rng(devices):
                 torch.manual_seed((self.seed + seed) % 2**63)
-                answers.append(redraw_or_cover(self.modifier, face[None]))
+                answers.append(
+                    redraw_or_cover(self.modifier, face[None], self.geometry.margin)
+                )
         return tuple(torch.cat(one) for one in zip(*answers, strict=True))
 
     @torch.no_grad()
@@ -141,7 +144,7 @@ class FaceRedrawer:
             seeds = [one if one >= 0 else secrets.randbits(62) for one in tracks]
             drawn, covered = self._drawn(crops, seeds)
         else:
-            drawn, covered = redraw_or_cover(self.modifier, crops)
+            drawn, covered = redraw_or_cover(self.modifier, crops, self.geometry.margin)
         self.covered += int(covered.sum())
         for face, (window, box), square, region in zip(
             drawn.cpu()[:, None].float(), windows, squares, regions, strict=True

@@ -8,11 +8,13 @@ Frames come as a batch of images (F, C, H, W) or of clips (N, C, T, H, W), where
 ``t`` of clip ``n`` is frame ``n * T + t``. A box is ``(frame, x1, y1, x2, y2)``: the
 frame's index and the box in pixels, where pixel ``i`` covers ``[i, i + 1]``. Boxes may
 leave their frame, and may overlap. Boxes are best kept on the CPU: the shapes of the
-work depend on their values, and reading them from a GPU would wait for it.
+work depend on their values, and reading them from a GPU would wait for it. Pixels are
+resampled in float32 at least, under autocast too.
 """
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -72,27 +74,23 @@ def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
         torch.Size([1, 3, 16, 16])
     """
     boxes = _check(frames, boxes)
-    origin, planes = _layout(frames)
-    height, width = frames.shape[-2:]
     flat = frames.reshape(-1)
-    faces = flat.new_zeros(len(boxes), len(planes), size, size)
+    parts = [flat.new_zeros(0, frames.shape[1], size, size)]
+    order = []
     for chosen, window in _windows_by_size(boxes):
-        some = boxes[chosen]
-        frame, xs, ys = _window_pixels(some, window)
-        to_x = resampling_weights(
-            some[:, 1] - xs[:, 0], some[:, 3] - some[:, 1], size, window
-        )
-        to_y = resampling_weights(
-            some[:, 2] - ys[:, 0], some[:, 4] - some[:, 2], size, window
-        )
-        index = ys.clamp(0, height - 1)[:, :, None] * width
-        index = index + xs.clamp(0, width - 1)[:, None] + origin[frame][:, None, None]
-        index = index[:, None] + planes[:, None, None]
-        to_x, to_y = to_x.to(frames)[:, None], to_y.to(frames)[:, None]
-        pixels = flat.index_select(0, index.flatten().to(flat.device))
-        part = to_y @ pixels.view(index.shape) @ to_x.transpose(2, 3)
-        faces = faces.index_copy(0, chosen.to(flat.device), part.to(faces.dtype))
-    return faces
+        at = _place(frames, boxes[chosen], window)
+        index = at.index(frames)
+        pixels = flat.index_select(0, index.flatten()).view(index.shape)
+        weights = resampling_weights(
+            at.start.flatten(), at.side.flatten(), size, window
+        ).view(-1, 2, size, window)
+        parts.append(_resample(pixels, weights).transpose(1, 2).to(frames.dtype))
+        order.append(chosen)
+    faces = torch.cat(parts)
+    if len(order) < 2:
+        return faces
+    back = torch.cat(order).argsort().to(faces.device, non_blocking=True)
+    return faces.index_select(0, back)
 
 
 def paste_faces(
@@ -103,7 +101,8 @@ def paste_faces(
     Inside a box the frame is replaced, never added to, so nothing of what was there
     stays visible but in the feather: a band along the box's inner edge in which the
     crop fades out. Outside all boxes a frame stays bit-identical. Where boxes overlap,
-    their crops are mixed by weight, whatever their order.
+    a pixel shows the crop that it lies deepest in, whatever their order: the margin of
+    one crop does not bring back the neighbour that another one has redrawn.
 
     Args:
         frames (Tensor): (F, C, H, W) or (N, C, T, H, W), of any value range.
@@ -130,49 +129,141 @@ def paste_faces(
         raise ValueError(f'{len(faces)} faces cannot fill {len(boxes)} boxes')
     if not len(boxes):
         return frames
-    origin, planes = _layout(frames)
-    height, width = frames.shape[-2:]
-    size = faces.shape[-1]
-    painted, fades, index, plane_index = [], [], [], []
+    size, device = faces.shape[-1], frames.device
+    painted, index, pixel, fade, rank = [], [], [], [], []
     for chosen, window in _windows_by_size(boxes):
-        some = boxes[chosen]
-        frame, xs, ys = _window_pixels(some, window)
-        from_x, fade_x = _unsampling(xs, some[:, 1], some[:, 3], size, feather, width)
-        from_y, fade_y = _unsampling(ys, some[:, 2], some[:, 4], size, feather, height)
-        fade = torch.minimum(fade_y[:, :, None], fade_x[:, None, :]).flatten()
-        seen = fade.nonzero()[:, 0]
-        pixel = ys[:, :, None] * width + xs[:, None]
-        index.append((pixel + origin[frame][:, None, None]).flatten()[seen])
-        plane = frame * height * width
-        plane_index.append((pixel + plane[:, None, None]).flatten()[seen])
-        fades.append(fade[seen])
-        from_x, from_y = from_x.to(frames)[:, None], from_y.to(frames)[:, None]
-        part = from_y @ faces[chosen.to(faces.device)].to(frames.dtype)
-        part = (part @ from_x.transpose(2, 3)).transpose(0, 1)
-        painted.append(part.flatten(1).index_select(1, seen.to(frames.device)))
-    # What is left of the frame: 1 outside the boxes, where pixels keep every bit.
-    fade, plane = torch.cat(fades), torch.cat(plane_index)
-    weight = fade.new_zeros(len(origin) * height * width).index_add(0, plane, fade)
-    share = fade / weight[plane].clamp(min=1)
-    left = (1 - weight.clamp(max=1)).to(frames)
-    left = left.view(len(frames), 1, -1, height, width).view_as(frames[:, :1])
-    index = (torch.cat(index) + planes[:, None]).flatten().to(frames.device)
-    painted = torch.cat(painted, 1) * share.to(frames)
-    pasted = (frames * left).flatten().scatter_add(0, index, painted.flatten())
-    return pasted.view(frames.shape)
+        at = _place(frames, boxes[chosen], window)
+        some = faces
+        if len(chosen) < len(faces):
+            some = faces.index_select(0, chosen.to(device, non_blocking=True))
+        part = _resample(some.transpose(1, 2), _unsampling_weights(at, size))
+        painted.append(part.to(frames.dtype))
+        index.append(at.index(frames))
+        pixel.append(at.pixel(frames).flatten())
+        depth_x, depth_y = at.depth[:, 0, None, :], at.depth[:, 1, :, None]
+        depth = torch.minimum(depth_x, depth_y)
+        fade.append(_fade(depth, feather).flatten())
+        # The sum parts neighbours in a row, as deep below the upper edge of both.
+        rank.append((depth + 1e-3 * (depth_x + depth_y)).mul_(depth > 0).flatten())
+    share, left = _shares(
+        torch.cat(pixel), torch.cat(fade), torch.cat(rank), frames[:, 0].numel()
+    )
+    left = left.to(frames.dtype).view(len(frames), 1, *frames.shape[2:])
+    shares = share.to(frames.dtype).split([one.numel() for one in pixel])
+    pasted = frames * left
+    for part, one, places in zip(painted, shares, index, strict=True):
+        part = part * one.view(len(part), -1, 1, part.shape[-1])
+        # In place into a whole tensor: into a view of one it would be copied by the
+        # backward pass.
+        pasted.put_(places, part, accumulate=True)
+    return pasted
 
 
-def _layout(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each frame (F,) and each channel (C,) begins in the flattened frames."""
-    if frames.ndim == 4:
-        count, channels, height, width = frames.shape
-        plane = height * width
-        return torch.arange(count) * channels * plane, torch.arange(channels) * plane
-    count, channels, length, height, width = frames.shape
-    plane = height * width
-    clips = torch.arange(count)[:, None] * channels * length * plane
-    origin = (clips + torch.arange(length) * plane).flatten()
-    return origin, torch.arange(channels) * length * plane
+class _Windows(NamedTuple):
+    """Windows of P x P pixels that cover boxes, on the frames' device.
+
+    Attributes:
+        start (Tensor): (K, 2) x and y of a box in its window.
+        side (Tensor): (K, 2) its width and height.
+        depth (Tensor): (K, 2, P) how deep columns and rows lie in the box, as a
+            fraction of its side: 0 outside the box or the frame, 0.5 in the middle.
+        frame (Tensor): (K,) int64.
+        columns (Tensor): (K, P) int64; beyond the border the nearest one's.
+        rows (Tensor): (K, P) int64, alike.
+    """
+
+    start: Tensor
+    side: Tensor
+    depth: Tensor
+    frame: Tensor
+    columns: Tensor
+    rows: Tensor
+
+    def pixel(self, frames: Tensor) -> Tensor:
+        """Places (K, P, P) in (F, H, W)."""
+        height, width = frames.shape[-2:]
+        rows = (self.frame[:, None] * height + self.rows) * width
+        return rows[:, :, None] + self.columns[:, None]
+
+    def index(self, frames: Tensor) -> Tensor:
+        """Places (K, P, C, P) in the flattened frames: rows, channels, columns."""
+        height, width = frames.shape[-2:]
+        channels = frames.shape[1]
+        length = frames.shape[2] if frames.ndim == 5 else 1
+        clip, step = self.frame // length, self.frame % length
+        first = (clip * channels * length + step) * height * width
+        planes = torch.arange(channels, device=frames.device) * length * height * width
+        rows = first[:, None] + self.rows * width
+        return (rows[:, :, None] + planes)[..., None] + self.columns[:, None, None]
+
+
+def _place(frames: Tensor, boxes: Tensor, window: int) -> _Windows:
+    """Windows of one size around boxes. Nothing here waits for a device."""
+    device = frames.device
+    steps = torch.arange(window)
+    corner = boxes[:, 1:3].floor() - 1
+    start, side = boxes[:, 1:3] - corner, boxes[:, 3:] - boxes[:, 1:3]
+    pixels = corner.long()[:, :, None] + steps
+    bound = torch.tensor([frames.shape[-1], frames.shape[-2]])[:, None]
+    low = steps + 0.5 - start[:, :, None]
+    depth = torch.minimum(low, side[:, :, None] - low) / side[:, :, None]
+    depth = depth.clamp(min=0) * ((pixels >= 0) & (pixels < bound))
+    pixels = torch.minimum(pixels.clamp(min=0), bound - 1)
+    dtype = torch.promote_types(frames.dtype, torch.float32)
+    start, side, depth = (
+        one.to(dtype).to(device, non_blocking=True) for one in (start, side, depth)
+    )
+    frame, columns, rows = (
+        one.to(device, non_blocking=True)
+        for one in (boxes[:, 0].long(), pixels[:, 0], pixels[:, 1])
+    )
+    return _Windows(start, side, depth, frame, columns, rows)
+
+
+def _resample(pixels: Tensor, weights: Tensor) -> Tensor:
+    """Resample rows and columns in full precision, whatever autocast says.
+
+    Args:
+        pixels (Tensor): (K, A, C, A), rows before channels.
+        weights (Tensor): (K, 2, B, A), for columns and for rows.
+
+    Returns:
+        Tensor: (K, B, C, B), of the type of ``weights``.
+    """
+    count, _, channels, side = pixels.shape
+    to_x, to_y = weights.unbind(1)
+    with torch.autocast(pixels.device.type, enabled=False):
+        pixels = pixels.to(weights.dtype).reshape(count, side, channels * side)
+        pixels = (to_y @ pixels).view(count, -1, side) @ to_x.transpose(1, 2)
+    return pixels.view(count, to_y.shape[1], channels, -1)
+
+
+def _fade(depth: Tensor, feather: float) -> Tensor:
+    """How much of a crop is seen at a depth, in [0, 1]; 0 outside its box."""
+    return (depth / feather).clamp_(max=1) if feather else (depth > 0).to(depth)
+
+
+def _shares(
+    pixel: Tensor, fade: Tensor, rank: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """Share out the pixels that crops cover among them.
+
+    Args:
+        pixel (Tensor): (n,) int64 in [0, count), what each pixel of a crop covers.
+        fade (Tensor): (n,) how much of it.
+        rank (Tensor): (n,) the highest of a pixel's takes it; equal ones halve it.
+        count (int): Pixels of all frames.
+
+    Returns:
+        tuple[Tensor, Tensor]: (n,) what a crop's pixel contributes, and (count,) what
+        is left of the frames: 1 outside the boxes, where pixels keep every bit.
+    """
+    left = fade.new_ones(count).scatter_add_(0, pixel, -fade).clamp_(min=0)
+    highest = rank.new_zeros(count).scatter_reduce_(0, pixel, rank, 'amax')
+    wins = ((rank == highest.index_select(0, pixel)) & (rank > 0)).to(fade)
+    winners = fade.new_zeros(count).scatter_add_(0, pixel, wins)
+    covered = 1 - left.index_select(0, pixel)
+    return covered * wins / winners.index_select(0, pixel).clamp_(min=1), left
 
 
 def _check(frames: Tensor, boxes: Tensor) -> Tensor:
@@ -207,14 +298,6 @@ def _windows_by_size(boxes: Tensor) -> Iterator[tuple[Tensor, int]]:
         yield chosen, math.ceil(side[chosen].max().item()) + 3
 
 
-def _window_pixels(boxes: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames (K,), columns (K, P) and rows (K, P) of the windows around boxes."""
-    steps = torch.arange(window)
-    left = boxes[:, 1].floor().long() - 1
-    top = boxes[:, 2].floor().long() - 1
-    return boxes[:, 0].long(), left[:, None] + steps, top[:, None] + steps
-
-
 def resampling_weights(start: Tensor, side: Tensor, size: int, window: int) -> Tensor:
     """Weights of a row's pixels in the samples that are spread evenly over a side.
 
@@ -229,31 +312,23 @@ def resampling_weights(start: Tensor, side: Tensor, size: int, window: int) -> T
     Returns:
         Tensor: (K, S, P), each sample's weights summing to 1.
     """
-    step = side / size
-    centre = start[:, None] + (torch.arange(size) + 0.5) * step[:, None]
-    pixel = torch.arange(window) + 0.5
-    reach = step.clamp(min=1)[:, None, None]
-    weight = (1 - (pixel - centre[:, :, None]).abs() / reach).clamp(min=0)
-    return weight / weight.sum(2, keepdim=True)
-
-
-def _unsampling(
-    pixels: Tensor, low: Tensor, high: Tensor, size: int, feather: float, bound: int
-) -> tuple[Tensor, Tensor]:
-    """Weights (K, P, S) of a crop's samples in a window's pixels, and the fade (K, P).
-
-    The fade is 0 at pixels outside the box or the frame.
-    """
-    side = high - low
     step = (side / size)[:, None]
-    place = pixels + 0.5
-    position = (place - low[:, None]) / step
-    sample = torch.arange(size) + 0.5
-    reach = (1 / step).clamp(min=1)[:, :, None]
+    sample = torch.arange(size, device=side.device) + 0.5
+    return _triangle(start[:, None] + sample * step, step, window)
+
+
+def _unsampling_weights(at: _Windows, size: int) -> Tensor:
+    """Weights (K, 2, P, S) of a crop's samples in the pixels of its window."""
+    step = (at.side / size)[:, :, None]
+    pixel = torch.arange(at.depth.shape[-1], device=step.device) + 0.5
     # Half a sample beyond the crop's edge the last sample holds.
-    position = position.clamp(0.5, size - 0.5)
-    weight = (1 - (sample - position[:, :, None]).abs() / reach).clamp(min=0)
-    depth = torch.minimum(place - low[:, None], high[:, None] - place)
-    fade = depth / (side[:, None] * feather) if feather else torch.ones_like(depth)
-    fade = fade.clamp(0, 1) * (depth > 0) * (pixels >= 0) * (pixels < bound)
-    return weight / weight.sum(2, keepdim=True), fade
+    place = ((pixel - at.start[:, :, None]) / step).clamp(0.5, size - 0.5)
+    return _triangle(place, 1 / step, size)
+
+
+def _triangle(centre: Tensor, reach: Tensor, count: int) -> Tensor:
+    """Weights (..., count) of evenly spread samples around centres, summing to 1."""
+    sample = torch.arange(count, device=centre.device) + 0.5
+    away = (sample - centre[..., None]).abs_()
+    weight = (1 - away / reach.clamp(min=1)[..., None]).clamp_(min=0)
+    return weight / weight.sum(-1, keepdim=True)

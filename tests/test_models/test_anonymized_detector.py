@@ -13,6 +13,7 @@ from tiny import (
 from torch import nn
 
 from mmanon.models.detectors.phase import FINE_TUNE, JOINT, WARM_UP
+from mmanon.models.modifiers import BaseModifier
 from mmanon.registry import MODELS
 
 
@@ -139,6 +140,42 @@ def test_a_sample_that_names_no_faces_is_refused():
         model(inputs, samples, mode='predict')
 
 
+@pytest.mark.parametrize('step', ['predict', 'loss', 'both'])
+def test_whole_frames_that_nobody_has_examined_are_filled(step):
+    model, masked = build(IDENTITY), build(MASK)
+    inputs, samples = preprocessed(model, made_up_batch(clips=2, frames=2))
+    face = [0, 20, 10, 36, 28]
+    # Frame 1 of the first clip; the second clip, as older callers do, says nothing.
+    samples[0].set_metainfo(
+        dict(faces=np.array([face, [1, 0, 0, 64, 64]]), covers=np.array([False, True]))
+    )
+    samples[1].set_metainfo(dict(faces=np.array([face])))
+    originals = made_up_faces()['images']
+
+    def redraw(one):
+        if step == 'both':
+            redrawn, faces = one._redraw_both(inputs, samples, originals)
+            assert len(faces) == len(originals)
+            return redrawn
+        modifier = one.modifier if step == 'loss' else None
+        return one.redraw(inputs, samples, modifier)[0]
+
+    redrawn = redraw(model)
+    # A modifier that hides nothing, and yet no pixel of the frame is left.
+    torch.testing.assert_close(redrawn[0, :, 1], redraw(masked)[0, :, 1])
+    assert redrawn[0, :, 1].flatten(1).std(1).max() < 1e-4
+    assert (redrawn[:, :, 0] - inputs[:, :, 0]).abs().mean() < 0.2
+    assert torch.equal(redrawn[1, :, 1], inputs[1, :, 1])
+
+
+def test_covers_of_another_number_than_faces_are_refused():
+    model = build(IDENTITY)
+    inputs, samples = preprocessed(model, made_up_batch(clips=1))
+    samples[0].set_metainfo(dict(covers=np.array([True])))
+    with pytest.raises(ValueError, match='4 `faces`, but 1 `covers`'):
+        model.redraw(inputs, samples)
+
+
 def test_clips_without_faces_pass_unchanged():
     model = build(MASK)
     batch = made_up_batch(clips=1)
@@ -151,14 +188,18 @@ def test_clips_without_faces_pass_unchanged():
     assert faces.shape == (0, 3, 32, 32)
 
 
-def test_a_modifier_without_weights_is_replaced_by_a_cover():
-    learned, mask = build(), build(MASK)
+def test_faces_that_a_learned_modifier_would_let_through_are_covered():
+    learned, mask = build().eval(), build(MASK)
     batch = preprocessed(learned, made_up_batch(clips=1))
 
     covered, _ = learned.redraw(*batch)
 
     assert torch.equal(covered, mask.redraw(*batch)[0])
+    # One step from the identity it has weights, and faces still come through.
     learned.modifier.record_update()
+    assert torch.equal(learned.redraw(*batch)[0], covered)
+    with torch.no_grad():
+        learned.modifier.output.conv.bias += 1
     assert not torch.equal(learned.redraw(*batch)[0], covered)
 
 
@@ -216,15 +257,22 @@ def test_the_detectors_loss_reaches_the_modifier():
     assert not torch.equal(weights(model.modifier), before)
 
 
-def test_the_modifiers_step_leaves_the_discriminator_alone():
+def test_the_modifiers_step_leaves_the_discriminator_alone(monkeypatch):
     model = game()
-    frozen = optimizers(model)
-    frozen['discriminator'].optimizer.param_groups[0]['lr'] = 0.0
+    between = []
+    step = model._modifier_and_detector_step
+
+    def spy(*args):
+        between.append(weights(model.discriminator))
+        step(*args)
+
+    monkeypatch.setattr(model, '_modifier_and_detector_step', spy)
     before = weights(model.discriminator)
 
-    model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, frozen)
+    model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, optimizers(model))
 
-    assert torch.equal(weights(model.discriminator), before)
+    assert not torch.equal(between[0], before)
+    assert torch.equal(weights(model.discriminator), between[0])
     assert all(p.requires_grad for p in model.discriminator.parameters())
     # What is left in its gradients comes from its own step, which has been cleared.
     assert all(
@@ -309,6 +357,40 @@ def test_gradient_accumulation_equals_one_large_batch():
     torch.testing.assert_close(
         weights(large.detector), weights(accumulated.detector), atol=1e-6, rtol=1e-4
     )
+
+
+def test_the_discriminator_advances_when_it_has_stepped(monkeypatch):
+    model = game()
+    wrappers = optimizers(model)
+    wrappers['discriminator']._accumulative_counts = 2
+    advanced = []
+    monkeypatch.setattr(model.discriminator, 'advance', lambda: advanced.append(1))
+
+    for expected in (0, 1, 1, 2):
+        model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, wrappers)
+        assert len(advanced) == expected
+
+
+def test_a_modifier_that_learns_has_to_count_its_updates():
+    class Own(BaseModifier):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def modify(self, faces):
+            return self.conv(faces)
+
+    with pytest.raises(TypeError, match='Own has weights .*LearnedModifier'):
+        build(Own())
+
+
+def test_redrawing_tells_which_faces_are_covered():
+    faces = torch.rand(3, 3, 32, 32)
+
+    untrained, crafted = build().eval(), build(MASK).eval()
+
+    assert untrained.redraw_or_cover(faces)[1].tolist() == [True] * 3
+    assert crafted.redraw_or_cover(faces)[1].tolist() == [False] * 3
 
 
 def test_the_average_of_the_modifier_predicts():

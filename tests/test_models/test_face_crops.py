@@ -131,6 +131,85 @@ def test_overlapping_faces_hide_the_frame_whatever_their_order():
     assert (overlap >= 0).all() and (overlap <= 1).all()
 
 
+@pytest.mark.parametrize(
+    'gap_x, gap_y, width, height',
+    [(6, -40, 30, 40), (1, -40, 30, 40), (-30, 2, 30, 40), (3, -25, 40, 40)],
+)
+def test_the_margin_of_a_crop_brings_no_neighbour_back(gap_x, gap_y, width, height):
+    torch.manual_seed(0)
+    frames = torch.rand(1, 3, 160, 160)
+    x, y = 50 + width + gap_x, 50 + height + gap_y
+    faces = boxes_of(
+        (0, 50, 50, 50 + width, 50 + height), (0, x, y, x + width, y + height)
+    )
+    squares = square_boxes(faces, margin=0.6)
+    side = int(squares[0, 3] - squares[0, 1])
+    # A modifier that greys the face box and leaves the margin.
+    crops = crop_faces(frames, squares, side)
+    top, left = (side - height) // 2, (side - width) // 2
+    crops[:, :, top : top + height, left : left + width] = 0.5
+
+    pasted = paste_faces(frames, crops, squares, feather=0.1)
+
+    for _, x1, y1, x2, y2 in faces.long().tolist():
+        assert (pasted[:, :, y1:y2, x1:x2] - 0.5).abs().max() < 1e-5
+
+
+def test_crops_of_one_box_are_mixed():
+    frames = torch.zeros(1, 1, 20, 20)
+    faces = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)])
+
+    pasted = paste_faces(frames, faces, boxes_of(*[(0, 4, 4, 12, 12)] * 2))
+
+    assert (pasted[..., 4:12, 4:12] == 0.5).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_costs_no_precision(dtype):
+    frames = torch.rand(1, 3, 48, 64) * 255
+    boxes = boxes_of((0, 3, 4, 19, 20))
+
+    with torch.autocast('cpu', dtype):
+        faces = crop_faces(frames, boxes, 16)
+        pasted = paste_faces(frames, faces, boxes, feather=0.2)
+
+    torch.testing.assert_close(faces[0], frames[0, :, 4:20, 3:19])
+    torch.testing.assert_close(pasted, frames)
+
+
+def test_half_precision_frames_stay_of_their_type():
+    frames = torch.rand(2, 3, 48, 64).bfloat16()
+    boxes = boxes_of((0, 3, 4, 19, 20), (1, 30, 10, 38, 18))
+
+    faces = crop_faces(frames, boxes, 16)
+    pasted = paste_faces(frames, faces, boxes)
+
+    assert faces.dtype == pasted.dtype == torch.bfloat16
+    torch.testing.assert_close(faces[0], frames[0, :, 4:20, 3:19])
+
+
+def test_frames_may_lie_in_memory_in_any_order():
+    frames = torch.rand(2, 3, 40, 40)
+    boxes = boxes_of((1, 3, 4, 19, 20))
+    spread = frames.to(memory_format=torch.channels_last)
+    faces = crop_faces(frames, boxes, 8)
+
+    assert torch.equal(crop_faces(spread, boxes, 8), faces)
+    assert torch.equal(
+        paste_faces(spread, -faces, boxes), paste_faces(frames, -faces, boxes)
+    )
+
+
+def test_faces_come_back_in_the_order_of_their_boxes():
+    frames = torch.rand(1, 3, 90, 90)
+    boxes = boxes_of((0, 1, 1, 61, 61), (0, 5, 5, 13, 13), (0, 9, 9, 49, 49))
+
+    faces = crop_faces(frames, boxes, 12)
+
+    for face, box in zip(faces, boxes, strict=True):
+        torch.testing.assert_close(face, crop_faces(frames, box[None], 12)[0])
+
+
 def test_no_face_leaves_the_frames_alone():
     frames = torch.rand(2, 3, 20, 20)
 

@@ -483,6 +483,47 @@ def test_pretrained_weights_of_a_config_are_trained(name, tmp_path):
     assert not other.is_untrained
 
 
+@pytest.mark.parametrize(
+    'state', ['wider', 'deeper', 'without updates'], ids=lambda one: one
+)
+def test_pretrained_weights_load_whole_or_not_at_all(state, tmp_path):
+    sizes = dict(wider=dict(base_channels=8), deeper=dict(num_blocks=2)).get(state, {})
+    trained = build('ResNetModifier', **sizes)
+    trained.record_update()
+    weights = trained.state_dict()
+    if state == 'without updates':
+        del weights['updates']
+    path = tmp_path / 'modifier.pth'
+    torch.save(weights, path)
+    other = build('ResNetModifier', init_cfg=dict(type='Pretrained', checkpoint=path))
+
+    with pytest.raises(ValueError, match='does not hold the weights'):
+        other.init_weights()
+    assert other.is_untrained
+
+
+@pytest.mark.parametrize('start', ['identity', 'scratch'])
+@pytest.mark.parametrize('name', LEARNED)
+def test_weights_of_another_start_are_refused(name, start):
+    other = {'identity': 'scratch', 'scratch': 'identity'}[start]
+    state = build(name, start=start).state_dict()
+    build(name, start=start).load_state_dict(state)
+
+    with pytest.raises(ValueError, match=f"are of start='{start}'"):
+        build(name, start=other).load_state_dict(state)
+
+
+def test_weights_of_an_unknown_start_do_not_become_the_identitys():
+    state = build('ResNetModifier', start='scratch').state_dict()
+    del state['output.start_index']
+
+    with pytest.raises(ValueError, match='a start that they do not name'):
+        build('ResNetModifier').load_state_dict(state, strict=False)
+    build('ResNetModifier', start='scratch').load_state_dict(state, strict=False)
+    # A plain detector's weights have nothing to say about it.
+    build('ResNetModifier').load_state_dict({}, strict=False)
+
+
 def test_loading_untrained_weights_makes_it_untrained_again():
     modifier = build('ResNetModifier')
     state = copy.deepcopy(modifier.state_dict())

@@ -1,6 +1,7 @@
 """A detector that sees faces only as a modifier redraws them."""
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -18,6 +19,8 @@ from mmanon.models.face_crops import (
     square_boxes,
     widest_feather,
 )
+from mmanon.models.modifiers import LearnedModifier, SolidMaskModifier
+from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.registry import MODELS
 
 from .phase import JOINT, Phase
@@ -52,7 +55,8 @@ class AnonymizedDetector(BaseModel):
 
     Raises:
         ValueError: When the feather would show part of the face box.
-        TypeError: When the detector's preprocessor cannot be inverted.
+        TypeError: When the detector's preprocessor cannot be inverted, or the modifier
+            has weights and is no :class:`LearnedModifier`.
     """
 
     def __init__(
@@ -76,6 +80,13 @@ class AnonymizedDetector(BaseModel):
             )
         self.detector = detector
         self.modifier = _build(modifier)
+        learns = any(True for _ in self.modifier.parameters())
+        if learns and not isinstance(self.modifier, LearnedModifier):
+            raise TypeError(
+                f'{type(self.modifier).__name__} has weights to learn, but nothing '
+                'would tell whether they hide faces yet: make it a subclass of '
+                'mmanon.models.modifiers.LearnedModifier'
+            )
         self.discriminator = _build(discriminator)
         self.adversarial_loss = _build(
             adversarial_loss or dict(type='mmanon.NegatedClassifierLoss')
@@ -84,9 +95,7 @@ class AnonymizedDetector(BaseModel):
             structure_loss or dict(type='mmdet.L1Loss', loss_weight=10.0)
         )
         self.modifier_ema = _build(ema, model=self.modifier) if ema else None
-        # Covers faces as long as a learned modifier has learned nothing.
-        self._cover = _build(dict(type='mmanon.SolidMaskModifier'))
-        self._warned_of_cover = False
+        self.warned_of_cover = False
         self.crop_size = crop_size
         self.margin = margin
         self.feather = feather
@@ -107,26 +116,48 @@ class AnonymizedDetector(BaseModel):
 
     @property
     def deployed_modifier(self) -> nn.Module:
-        """What redraws faces in prediction: M's average, M, or a plain cover.
-
-        A learned modifier without weights would pass faces through, so it is replaced
-        by a solid mask.
-        """
-        chosen = self.modifier
+        """What redraws faces in prediction: M's average where there is one, or M."""
         if self.modifier_ema is not None:
-            chosen = self.modifier_ema.module
-        # An average is as trained as what it averages.
-        if not self.modifier.is_untrained:
-            return chosen
-        if not self._warned_of_cover:
-            self._warned_of_cover = True
+            return self.modifier_ema.module
+        return self.modifier
+
+    def redraw_faces(self, faces: Tensor) -> Tensor:
+        """Redraw faces as in prediction.
+
+        Args:
+            faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            Tensor: Of the same shape and range.
+        """
+        return self.redraw_or_cover(faces)[0]
+
+    def redraw_or_cover(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Redraw faces as in prediction, and tell which are covered.
+
+        Faces that the modifier would let through are covered, which is said in the
+        log; see :func:`redraw_or_cover`.
+
+        Args:
+            faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            tuple[Tensor, Tensor]: Faces of the same shape and range, and which of them
+            are covered, (K,) bool.
+        """
+        drawn, covered = redraw_or_cover(self.deployed_modifier, faces, self.margin)
+        # A training step does not wait for its device to be told.
+        if not self.training and not self.warned_of_cover and covered.any():
+            self.warned_of_cover = True
+            name = type(self.deployed_modifier).__name__
+            untrained = self.deployed_modifier.is_untrained
+            why = 'has no trained weights' if untrained else 'hardly changes some faces'
             print_log(
-                f'{type(chosen).__name__} has no trained weights: faces are covered by '
-                'a solid mask instead',
+                f'{name} {why}: they are covered by a solid mask instead',
                 logger='current',
                 level=logging.WARNING,
             )
-        return self._cover
+        return drawn, covered
 
     def forward(
         self,
@@ -141,10 +172,13 @@ class AnonymizedDetector(BaseModel):
                 (N, C, T, H, W).
             data_samples (list): The detector's data samples; their metainfo ``faces``
                 names the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
+                Those that ``covers``, (K,) bool and optional, marks are filled with
+                one colour: frames that nobody has examined.
             mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Raises:
             KeyError: When a data sample does not say which faces it shows.
+            ValueError: When ``covers`` and ``faces`` differ in length.
         """
         modifier = self.parallel['modifier'] if mode == 'loss' else None
         inputs, _ = self.redraw(inputs, data_samples, modifier)
@@ -158,19 +192,22 @@ class AnonymizedDetector(BaseModel):
         Args:
             inputs (Tensor): As for :meth:`forward`.
             data_samples (list): As for :meth:`forward`.
-            modifier (nn.Module, optional): Defaults to :attr:`deployed_modifier`.
+            modifier (nn.Module, optional): M as it stands, without
+                :meth:`redraw_faces` and its cover.
 
         Returns:
             tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
             [-1, 1].
         """
-        boxes = self._squares(inputs, data_samples)
-        modified = self._cut(inputs, boxes)
-        if len(boxes):
-            modified = (modifier or self.deployed_modifier)(modified)
+        boxes, covers = self._squares(inputs, data_samples)
+        crops = self._cut(inputs, boxes)
+        modified = _fill(crops, covers, modifier or self.redraw_faces)
         return self._put_back(inputs, modified, boxes), modified
 
-    def _squares(self, inputs: Tensor, data_samples: list | None) -> Tensor:
+    def _squares(
+        self, inputs: Tensor, data_samples: list | None
+    ) -> tuple[Tensor, Tensor]:
+        """Squares to be redrawn, (K, 5), and which of them to fill, (K,) bool."""
         if data_samples is None or any('faces' not in one for one in data_samples):
             raise KeyError(
                 'data samples name no `faces`, so faces would pass unseen: load them '
@@ -178,7 +215,7 @@ class AnonymizedDetector(BaseModel):
                 'AdversarialAnonymizationHook does'
             )
         frames_per_sample = inputs.shape[2] if inputs.ndim == 5 else 1
-        boxes = []
+        boxes, covers = [], []
         for index, sample in enumerate(data_samples):
             faces = np.asarray(sample.metainfo['faces'], dtype=np.float64).reshape(
                 -1, 5
@@ -187,7 +224,14 @@ class AnonymizedDetector(BaseModel):
             boxes.append(
                 faces + faces.new_tensor([index * frames_per_sample] + [0] * 4)
             )
-        return square_boxes(torch.cat(boxes), self.margin)
+            marked = sample.metainfo.get('covers', np.zeros(len(faces)))
+            if len(marked) != len(faces):
+                raise ValueError(
+                    f'a data sample has {len(faces)} `faces`, but {len(marked)} '
+                    '`covers`: there must be one for each'
+                )
+            covers.append(torch.as_tensor(np.asarray(marked, dtype=bool)))
+        return square_boxes(torch.cat(boxes), self.margin), torch.cat(covers)
 
     def _cut(self, inputs: Tensor, boxes: Tensor) -> Tensor:
         return self.pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
@@ -239,7 +283,7 @@ class AnonymizedDetector(BaseModel):
                 if phase.discriminator_learns == 'game':
                     # M has redrawn the last batch already, for its own step.
                     known = index == len(faces) and modified is not None
-                    seen = modified.detach() if known else self._redraw_faces(original)
+                    seen = modified.detach() if known else self._redraw_held(original)
                 logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
 
         with self._contexts(optim_wrapper, 'modifier', 'detector'):
@@ -276,14 +320,17 @@ class AnonymizedDetector(BaseModel):
         self, inputs: Tensor, samples: list, originals: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Redraw the faces of the clips and those of a face batch in one pass of M."""
-        boxes = self._squares(inputs, samples)
+        boxes, covers = self._squares(inputs, samples)
         crops = self._cut(inputs, boxes)
-        both = self.parallel['modifier'](torch.cat([crops, originals.to(crops)]))
-        drawn, modified = both.split([len(crops), len(originals)])
+        # The face batch goes the way of the crops, and comes back behind them.
+        crops = torch.cat([crops, originals.to(crops)])
+        covers = torch.cat([covers, covers.new_zeros(len(originals))])
+        both = _fill(crops, covers, self.parallel['modifier'])
+        drawn, modified = both.split([len(boxes), len(originals)])
         return self._put_back(inputs, drawn, boxes), modified
 
     @torch.no_grad()
-    def _redraw_faces(self, originals: Tensor) -> Tensor:
+    def _redraw_held(self, originals: Tensor) -> Tensor:
         return self.modifier(originals)
 
     def _discriminator_step(
@@ -311,7 +358,8 @@ class AnonymizedDetector(BaseModel):
         for kind, hit in zip(kinds, hits, strict=True):
             logs[f'acc_{kind}'] = hit.float().mean()
         wrapper.update_params(loss)
-        self.discriminator.advance()
+        if wrapper.should_update():
+            self.discriminator.advance()
         return logs
 
     def _modifier_and_detector_step(
@@ -341,6 +389,25 @@ def _build(part: nn.Module | dict | None, **kwargs: Any) -> nn.Module | None:
     if part is None or isinstance(part, nn.Module):
         return part
     return MODELS.build(ConfigDict(**part, **kwargs))
+
+
+def _fill(
+    crops: Tensor, covers: Tensor, modifier: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Redraw crops, (K, 3, S, S), but fill those that ``covers``, (K,), marks.
+
+    A modifier would let what it shows be seen: it takes a whole frame for one face.
+    """
+    if not len(crops):
+        return crops
+    if not covers.any():
+        return modifier(crops)
+    filled = SolidMaskModifier()(crops)
+    faces = (~covers).nonzero()[:, 0].to(crops.device)
+    if not len(faces):
+        return filled
+    drawn = modifier(crops[faces])
+    return filled.to(drawn).index_copy(0, faces, drawn)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .pretrained import WholePretrained
+from mmanon.models.pretrained import WholePretrained
 
 
 class BaseFaceBackbone(WholePretrained):

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from mmanon.models.face_crops import resampling_weights
+from mmanon.models.pretrained import WholePretrained
 from mmanon.registry import MODELS
-
-from .pretrained import WholePretrained
 
 
 @MODELS.register_module()

@@ -6,6 +6,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmanon.models.pretrained import WholePretrained
+
 
 def check_sizes(**sizes: int) -> None:
     """Refuse sizes that are not whole numbers of at least 1.
@@ -21,7 +23,9 @@ def check_sizes(**sizes: int) -> None:
 class BaseModifier(BaseModule):
     """Redraws face crops; learned and hand-crafted modifiers are of one kind.
 
-    Subclasses implement :meth:`modify`.
+    Subclasses implement :meth:`modify`. One with weights to learn is a subclass of
+    :class:`LearnedModifier`, whose faces are covered until the game has trained it;
+    :class:`AnonymizedDetector` takes no other.
     """
 
     is_untrained: bool = False
@@ -58,13 +62,14 @@ class BaseModifier(BaseModule):
         """Redraw at least one face; shapes as in :meth:`forward`."""
 
 
-class LearnedModifier(BaseModifier):
+class LearnedModifier(WholePretrained, BaseModifier):
     """A modifier with weights, which counts how often the game has updated them.
 
     The count is a buffer, ``updates``, and so travels with the weights.
 
     Args:
-        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``;
+            ``dict(type='Pretrained', checkpoint=file)`` loads all weights or none.
     """
 
     def __init__(self, init_cfg: dict | None = None) -> None:

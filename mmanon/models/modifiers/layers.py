@@ -1,5 +1,6 @@
 """What the learned modifiers share: blocks, padding, and the way they start."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -47,6 +48,9 @@ class UpConv(nn.Sequential):
         )
 
 
+STARTS = ('identity', 'scratch')
+
+
 class FaceOutput(nn.Module):
     """Turns features into faces by a last convolution and tanh.
 
@@ -59,12 +63,14 @@ class FaceOutput(nn.Module):
         channels (int): Channels of the features.
         kernel_size (int): Side of the convolution's kernel.
         start (str): ``'identity'``, or ``'scratch'`` for ``tanh(change)``, which sees
-            the face through the features alone.
+            the face through the features alone. The choice travels with the weights,
+            as the buffer ``start_index``: what has learned without the path past the
+            network lets the face through along it.
     """
 
     def __init__(self, channels: int, kernel_size: int, start: str) -> None:
         super().__init__()
-        if start not in ('identity', 'scratch'):
+        if start not in STARTS:
             raise ValueError(f"start must be 'identity' or 'scratch', got {start!r}")
         self.start = start
         self.conv = nn.Conv2d(
@@ -73,6 +79,7 @@ class FaceOutput(nn.Module):
         if start == 'identity':
             nn.init.zeros_(self.conv.weight)
             nn.init.zeros_(self.conv.bias)
+        self.register_buffer('start_index', torch.tensor(STARTS.index(start)))
 
     def forward(self, features: Tensor, faces: Tensor) -> Tensor:
         """Draw faces.
@@ -91,6 +98,33 @@ class FaceOutput(nn.Module):
             # Where |f| is 1 atanh is infinite and tanh has no slope to learn by.
             change = change + torch.atanh(faces.float().clamp(-0.99, 0.99))
         return change.tanh().to(faces.dtype)
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args, **kwargs
+    ) -> None:
+        """Load weights of the same start.
+
+        Raises:
+            ValueError: When they are of the other start. Weights that do not say
+                which are refused by the identity, and taken by ``'scratch'``, which
+                has no path along which a face could come through.
+        """
+        index = state_dict.get(f'{prefix}start_index')
+        if index is not None:
+            theirs = STARTS[int(index)]
+        elif f'{prefix}conv.weight' in state_dict and self.start == 'identity':
+            theirs = None
+        else:
+            theirs = self.start
+        if theirs != self.start:
+            said = f'start={theirs!r}' if theirs else 'a start that they do not name'
+            raise ValueError(
+                f'the weights of {prefix.rstrip(".") or "the output"} are of {said}, '
+                f'but the modifier has start={self.start!r}, with which they would not '
+                'draw what they have learned to and could let faces through; give the '
+                'modifier the start that it was trained with'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def pad_to_multiple(faces: Tensor, multiple: int) -> Tensor:

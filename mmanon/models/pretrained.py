@@ -12,7 +12,7 @@ from torch import Tensor
 class WholePretrained(BaseModule):
     """A module whose ``init_cfg=dict(type='Pretrained', ...)`` is strict.
 
-    mmengine's own loads what fits and only logs the rest, so a recognizer could be left
+    mmengine's own loads what fits and only logs the rest, so a network could be left
     random by a file of another architecture. The keys ``checkpoint`` (a file or an
     http address) and ``prefix`` of ``init_cfg`` mean the same as there.
     """

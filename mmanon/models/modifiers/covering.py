@@ -1,0 +1,52 @@
+"""The last guard before a redrawn face is shown: what a modifier let through."""
+
+import torch
+from torch import Tensor
+
+from .base import BaseModifier, LearnedModifier
+from .handcrafted import SolidMaskModifier
+
+__all__ = ['LEAST_CHANGE', 'redraw_or_cover']
+
+LEAST_CHANGE = 0.05
+"""Mean absolute change of a face on the scale [-1, 1], about 6 of 255 grey levels,
+under which a learned modifier has hardly touched it."""
+
+_cover = SolidMaskModifier()
+
+
+@torch.no_grad()
+def redraw_or_cover(
+    modifier: BaseModifier, faces: Tensor, margin: float
+) -> tuple[Tensor, Tensor]:
+    """Redraw faces to be shown, and cover those that would come through as they were.
+
+    A learned modifier may have no trained weights, or next to none: one that starts at
+    the identity passes faces through until it has learned to do better. All faces of
+    an untrained modifier are covered by a solid mask, as is each face that a trained
+    one changes by less than :data:`LEAST_CHANGE` within the face box, whatever it does
+    to the margin around. A hand-crafted modifier does what it was asked to.
+
+    This looks at the change of pixels, not at who is recognized: a face that was
+    changed more may still be known.
+
+    Args:
+        modifier (BaseModifier): M.
+        faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
+        margin (float): By how much of its side the face box was enlarged on each side.
+
+    Returns:
+        tuple[Tensor, Tensor]: The faces to show, and which were covered, (K,) bool.
+    """
+    if not isinstance(modifier, LearnedModifier) or not len(faces):
+        return modifier(faces), faces.new_zeros(len(faces), dtype=torch.bool)
+    if modifier.is_untrained:
+        return _cover(faces), faces.new_ones(len(faces), dtype=torch.bool)
+    drawn = modifier(faces)
+    size = faces.shape[-1]
+    edge = min(round(size * margin / (1 + 2 * margin)), (size - 1) // 2)
+    face = slice(edge, size - edge)
+    change = (drawn - faces)[..., face, face].float().abs().mean((1, 2, 3))
+    # Written so that a change that is not a number is covered too.
+    covered = ~(change >= LEAST_CHANGE)
+    return torch.where(covered[:, None, None, None], _cover(faces), drawn), covered
