@@ -35,7 +35,7 @@ def adapt_state_dict(
         ValueError: When the weights are of another architecture.
     """
     state = {name.removeprefix('module.'): value for name, value in state.items()}
-    if not any(name.startswith(MODIFIER) for name in state):
+    if not any(name in model_state for name in state):
         state = {DETECTOR + name: value for name, value in state.items()}
     parts = {_part(name) for name in model_state}
     state = {name: value for name, value in state.items() if _part(name) in parts}

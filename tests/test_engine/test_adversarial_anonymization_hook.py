@@ -1,4 +1,5 @@
 import json
+import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny import tiny_config, tiny_modifier, write_tiny_ava, write_tiny_faces
 
-from mmanon.engine.checkpoints import DETECTOR, extract_part, load_weights
+from mmanon.engine.checkpoints import (
+    DETECTOR,
+    DISCRIMINATOR,
+    MODIFIER,
+    extract_part,
+    load_weights,
+)
 from mmanon.registry import HOOKS
 
 
@@ -23,22 +30,36 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def config(data, tmp_path):
+def config(data, tmp_path, monkeypatch):
+    # mmaction2's metric writes where it stands, and leaves that there if it fails.
+    monkeypatch.chdir(tmp_path)
     return tiny_config(data, tmp_path / 'work')
 
 
-def run(config, **changes):
+def build(config, **changes):
     config = deepcopy(config)
     config.merge_from_dict(changes, allow_list_keys=True)
     # Runners of one process must not share a name, or they would share their logs.
-    config.experiment_name = f'test_{run.count}'
-    run.count += 1
-    runner = Runner.from_cfg(config)
+    config.experiment_name = f'test_{build.count}'
+    build.count += 1
+    return Runner.from_cfg(config)
+
+
+build.count = 0
+
+
+def run(config, **changes):
+    runner = build(config, **changes)
     runner.train()
     return runner
 
 
-run.count = 0
+def plain(config, work_dir):
+    """The config without the hook."""
+    config = deepcopy(config)
+    config.custom_hooks = []
+    config.work_dir = str(work_dir)
+    return config
 
 
 def latest(config):
@@ -50,6 +71,14 @@ def assert_same(first, second):
     assert set(first) == set(second)
     for name in first:
         assert torch.equal(first[name], second[name]), name
+
+
+@HOOKS.register_module(force=True)
+class RememberWeights(Hook):
+    """Keeps the weights that a training starts from, as ``runner.initial``."""
+
+    def before_train(self, runner):
+        runner.initial = deepcopy(runner.model.state_dict())
 
 
 @HOOKS.register_module(force=True)
@@ -74,6 +103,7 @@ def test_a_detectors_config_trains_and_validates_through_the_hook(config):
     assert len(lines) == 2
     assert 0 <= metrics['faces/acc_original'] <= 1
     assert 0 <= metrics['faces/acc_modified'] <= 1
+    assert 0 <= metrics['faces/covered'] <= 1
     assert metrics['faces/num_identities'] == 3
 
 
@@ -110,20 +140,43 @@ def test_the_detector_keeps_its_schedule_and_the_others_have_their_own(config):
     assert rates['discriminator.lr'] == pytest.approx(3e-4)
 
 
-@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
-def test_resuming_continues_exactly(config, loop):
+class EagerIterator:
+    """As mmengine has it up to 0.10.7: workers begin when the loop is built."""
+
+    def __init__(self, dataloader):
+        self.iterator = iter(dataloader)
+
+    def __next__(self):
+        return next(self.iterator)
+
+    def skip_iter(self, count):
+        for _ in range(count):
+            next(self)
+
+
+def iteration_based(config):
+    config.train_cfg = ConfigDict(
+        type='IterBasedTrainLoop', max_iters=4, val_interval=2
+    )
+    config.train_dataloader.sampler.type = 'InfiniteSampler'
+    config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
+    config.param_scheduler = None
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize('loop', ['epochs', 'iterations', 'eager iterations'])
+def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
+    config.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
+    if loop == 'eager iterations':
+        module = 'mmengine.runner.loops._InfiniteDataloaderIterator'
+        monkeypatch.setattr(module, EagerIterator)
     config.custom_hooks[0].update(
         ema=dict(type='ExponentialMovingAverage', momentum=0.1),
         phases=dict(warm_up=1, fine_tune=1),
         discriminator_steps=2,
     )
-    if loop == 'iterations':
-        config.train_cfg = ConfigDict(
-            type='IterBasedTrainLoop', max_iters=4, val_interval=2
-        )
-        config.train_dataloader.sampler.type = 'InfiniteSampler'
-        config.default_hooks.checkpoint.update(by_epoch=False, interval=2)
-        config.param_scheduler = None
+    if loop != 'epochs':
+        iteration_based(config)
     straight = run(config, work_dir=config.work_dir + '_straight')
 
     # Stop after half of it, by an error as a kill would, and go on.
@@ -137,9 +190,7 @@ def test_resuming_continues_exactly(config, loop):
             if runner.iter == 2:
                 raise Stop
 
-    half = deepcopy(config)
-    half.experiment_name = f'half_{loop}'
-    runner = Runner.from_cfg(half)
+    runner = build(config)
     runner.register_hook(StopHook())
     with pytest.raises(Stop):
         runner.train()
@@ -148,6 +199,7 @@ def test_resuming_continues_exactly(config, loop):
     assert resumed.iter == straight.iter == 4
     assert_same(straight.model.state_dict(), resumed.model.state_dict())
     for name, wrapper in straight.optim_wrapper.items():
+        assert wrapper.inner_count == resumed.optim_wrapper[name].inner_count
         state = wrapper.optimizer.state_dict()['state']
         other = resumed.optim_wrapper[name].optimizer.state_dict()['state']
         for key in state:
@@ -156,12 +208,97 @@ def test_resuming_continues_exactly(config, loop):
                     assert torch.equal(value, other[key][kind]), (name, key, kind)
 
 
+@pytest.mark.parametrize('loop', ['epochs', 'iterations'])
+def test_the_number_of_workers_changes_nothing(config, loop):
+    if loop == 'iterations':
+        iteration_based(config)
+    alone = run(config)
+
+    config.train_dataloader.update(num_workers=2, persistent_workers=True)
+    helped = run(config)
+
+    assert_same(alone.model.state_dict(), helped.model.state_dict())
+
+
+def test_gradient_accumulation_steps_at_the_end_too(config):
+    config.optim_wrapper.accumulative_counts = 3
+    hook = config.custom_hooks[0]
+    hook.discriminator_steps = 2
+    adam = dict(type='Adam', lr=3e-4)
+    hook.optim_wrapper = dict(discriminator=dict(optimizer=adam, accumulative_counts=3))
+
+    runner = run(config)
+
+    steps = {}
+    for name in ('modifier', 'discriminator'):
+        states = runner.optim_wrapper[name].optimizer.state_dict()['state']
+        steps[name] = {int(state['step']) for state in states.values()}
+    # After 3 and 4 of 4 iterations; after 3, 6 and 8 of 8 steps.
+    assert steps == dict(modifier={2}, discriminator={3})
+    assert runner.model.modifier.updates == 2
+
+
+def test_a_runner_that_has_trained_tests_and_tests_again(config):
+    runner = run(config)
+    model = runner.model
+
+    first, second = runner.test(), runner.test()
+
+    assert runner.model is model
+    assert first == pytest.approx(second, nan_ok=True)
+    assert 'faces/acc_modified' in first
+    assert_same(latest(config), model.state_dict())
+
+
+def test_a_runner_that_has_tested_does_not_train(config):
+    runner = build(config)
+    runner.test()
+
+    with pytest.raises(ValueError, match='train with a new one'):
+        runner.train()
+
+
+def test_what_is_covered_is_said_in_each_evaluation(config):
+    runner = build(config)
+    runner.test()
+    assert runner.model.warned_of_cover
+
+    class Look(Hook):
+        priority = 'LOWEST'
+
+        def before_test_epoch(self, runner):
+            self.seen = runner.model.warned_of_cover
+
+    look = Look()
+    runner.register_hook(look)
+    runner.test()
+
+    assert look.seen is False
+
+
+def test_processes_of_different_seeds_share_the_stream_of_faces(config, monkeypatch):
+    module = 'mmanon.engine.hooks.adversarial_anonymization_hook'
+    real = HOOKS.get('mmanon.AdversarialAnonymizationHook').before_train.__globals__
+    monkeypatch.setattr(f'{module}.broadcast', lambda seed: seed.fill_(3))
+    seeds = []
+
+    def spy(*args, seed, **kwargs):
+        seeds.append(seed)
+        return loader(*args, seed=seed, **kwargs)
+
+    loader = real['build_face_loader']
+    monkeypatch.setattr(f'{module}.build_face_loader', spy)
+
+    runner = run(config, randomness=dict(seed=4))
+
+    assert seeds == [3]
+    assert runner.train_dataloader.batch_sampler.sampler.seed == 3
+
+
 def test_a_plain_checkpoint_loads_and_the_trained_detector_goes_back(config, tmp_path):
-    plain = deepcopy(config)
-    plain.custom_hooks = []
-    plain.work_dir = str(tmp_path / 'plain')
-    run(plain)
-    weights = latest(plain)
+    bare = plain(config, tmp_path / 'plain')
+    run(bare)
+    weights = latest(bare)
 
     config.load_from = str(tmp_path / 'plain' / 'epoch_2.pth')
     config.custom_hooks[0].discriminator = None
@@ -176,28 +313,24 @@ def test_a_plain_checkpoint_loads_and_the_trained_detector_goes_back(config, tmp
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(config, tmp_path):
-    plain = deepcopy(config)
-    plain.custom_hooks = []
-    plain.work_dir = str(tmp_path / 'plain')
-    plain.model.backbone.base_channels = 4
-    plain.model.roi_head.bbox_head.in_channels = 32
-    run(plain)
+    other = plain(config, tmp_path / 'plain')
+    other.model.backbone.base_channels = 4
+    other.model.roi_head.bbox_head.in_channels = 32
+    run(other)
 
     with pytest.raises(ValueError, match='another architecture'):
         run(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
 
 
 def test_a_plain_checkpoint_cannot_be_resumed(config, tmp_path):
-    plain = deepcopy(config)
-    plain.custom_hooks = []
-    plain.work_dir = str(tmp_path / 'plain')
-    run(plain)
+    run(plain(config, tmp_path / 'plain'))
 
     with pytest.raises(ValueError, match='holds a plain detector'):
         run(config, load_from=str(tmp_path / 'plain' / 'epoch_1.pth'), resume=True)
 
 
 def test_a_loss_that_is_not_finite_stops_and_is_never_saved(config, tmp_path):
+    config.default_hooks.checkpoint.update(by_epoch=False, interval=1)
     config.custom_hooks[0].adversarial_loss = dict(
         type='mmanon.UniformTargetLoss', loss_weight=float('nan')
     )
@@ -234,6 +367,25 @@ def test_validation_faces_of_other_people_are_refused(config, tmp_path):
         run(config)
 
 
+def test_a_checkpoint_of_other_people_is_not_tested_on(config, data, tmp_path):
+    run(config)
+    people = tmp_path / 'people'
+    shutil.copytree(data / 'people', people)
+    (people / 'person1').rename(people / 'stranger')
+    config.custom_hooks[0].val_faces.dataset.data_root = str(people)
+    runner = build(config, load_from=str(tmp_path / 'work' / 'epoch_2.pth'))
+
+    with pytest.raises(ValueError, match=r"only: \['person1', 'stranger'\]"):
+        runner.test()
+
+
+def test_training_without_faces_is_refused(config):
+    config.custom_hooks[0].faces = None
+
+    with pytest.raises(ValueError, match='val_faces are only measured'):
+        run(config)
+
+
 def test_a_face_table_of_other_videos_is_refused(config, tmp_path):
     write_tiny_ava(tmp_path / 'more', clips=6)
     config.train_dataloader.dataset.ann_file = str(
@@ -244,27 +396,31 @@ def test_a_face_table_of_other_videos_is_refused(config, tmp_path):
         run(config)
 
 
-def test_a_hand_crafted_modifier_trains_the_detector_alike(config):
+def test_a_hand_crafted_modifier_trains_the_detector_alike(config, tmp_path):
     config.custom_hooks[0].modifier = dict(type='mmanon.DownsampleModifier', size=8)
 
     runner = run(config)
 
     assert set(runner.optim_wrapper.keys()) == {'detector', 'discriminator'}
     assert 'train/acc_modified' in runner.message_hub.log_scalars
+    checkpoint = str(tmp_path / 'work' / 'epoch_2.pth')
+    tester = build(config, load_from=checkpoint)
+    metrics = tester.test()
+    assert_same(tester.model.state_dict(), load_weights(checkpoint))
+    assert metrics['faces/covered'] == 0
+    resumed = run(config, resume=True, train_cfg=dict(max_epochs=3))
+    assert resumed.iter == 6
 
 
-def test_an_untrained_modifier_covers_in_testing(config, tmp_path, monkeypatch):
-    plain = deepcopy(config)
-    plain.custom_hooks = []
-    plain.work_dir = str(tmp_path / 'plain')
-    run(plain)
-    config.load_from = str(tmp_path / 'plain' / 'epoch_2.pth')
-    config.experiment_name = 'untrained'
-    runner = Runner.from_cfg(config)
+def test_an_untrained_modifier_covers_in_testing(config, tmp_path):
+    run(plain(config, tmp_path / 'plain'))
+    runner = build(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
 
-    runner.test()
+    metrics = runner.test()
 
-    assert type(runner.model.deployed_modifier).__name__ == 'SolidMaskModifier'
+    assert metrics['faces/covered'] == 1
+    faces = torch.rand(2, 3, 32, 32)
+    assert not runner.model.redraw_faces(faces).any()
 
 
 def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):
@@ -278,6 +434,7 @@ def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):
         loss_scale=dict(enabled=False),
         clip_grad=dict(max_norm=1.0),
     )
+    config.custom_hooks.append(dict(type='mmanon.RememberWeights'))
     hook = config.custom_hooks[0]
     hook.optim_wrapper = dict(
         modifier=dict(
@@ -303,6 +460,11 @@ def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):
         runner = run(config)
 
     assert torch.bfloat16 in seen
+    for network in (DETECTOR, MODIFIER, DISCRIMINATOR):
+        before = extract_part(runner.initial, network)
+        after = extract_part(runner.model.state_dict(), network)
+        moved = [name for name in before if not torch.equal(before[name], after[name])]
+        assert [name for name in moved if name.endswith('weight')], network
     assert type(runner.optim_wrapper['modifier']).__name__ == 'FollowingAmpOptimWrapper'
     scaler = runner.optim_wrapper['modifier'].loss_scaler
     assert scaler is runner.optim_wrapper['detector'].loss_scaler

@@ -61,6 +61,12 @@ def test_an_anonymized_checkpoint_keeps_its_names_and_drops_what_the_model_lacks
     assert set(adapt_state_dict(state, model)) == set(model)
 
 
+def test_an_anonymized_checkpoint_of_a_hand_crafted_modifier_keeps_its_names():
+    model = weights('detector.backbone')
+
+    assert set(adapt_state_dict(dict(model), model)) == set(model)
+
+
 def test_a_missing_average_starts_as_the_modifier(model):
     state = {
         name: v for name, v in model.items() if not name.startswith('modifier_ema')

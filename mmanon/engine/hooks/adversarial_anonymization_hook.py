@@ -1,7 +1,6 @@
 """The hook that wraps a detector and plays the adversarial game around it."""
 
 import copy
-import gc
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from mmanon.datasets.face_batch import build_face_loader
 from mmanon.datasets.transforms import insert_load_faces
@@ -23,6 +24,8 @@ from mmanon.engine.optim_wrappers import (
     build_discriminator_wrapper,
     build_following_wrapper,
 )
+from mmanon.engine.sample_seeds import mix_seeds, restart_workers, seed_samples
+from mmanon.evaluation.metrics import prepare_face_metrics
 from mmanon.models.detectors import AnonymizedDetector, PhaseSchedule
 from mmanon.registry import DATASETS, HOOKS, MODELS
 from mmanon.version import __version__
@@ -40,6 +43,10 @@ class AdversarialAnonymizationHook(Hook):
     discriminator optimizers of their own (the detector keeps its config's), feeds face
     batches and sets the phase of the game. In testing it wraps the model alike, and
     adds D's accuracy on original and on modified faces to the metrics.
+
+    A list in a config replaces that of its base. A config whose detector brings hooks
+    of its own (RTMDet) keeps both by one line:
+    ``custom_hooks = [*_base_.custom_hooks, dict(type='...'), ...]``.
 
     Args:
         modifier (dict): M, learned or hand-crafted.
@@ -63,7 +70,9 @@ class AdversarialAnonymizationHook(Hook):
         ema (dict, optional): Average of M to predict with.
         optim_wrapper (dict, optional): ``modifier`` and ``discriminator``, each with
             ``optimizer`` and optionally ``clip_grad``. Defaults to the paper's Adam.
-            Mixed precision and gradient accumulation follow the detector's.
+            Mixed precision follows the detector's, and so does the modifier's gradient
+            accumulation; the discriminator's is its own ``accumulative_counts``,
+            1 if not given.
         param_scheduler (dict, optional): Schedules, by the same names.
         phases (dict, optional): ``warm_up`` and ``fine_tune`` iterations; see
             :class:`PhaseSchedule`.
@@ -136,16 +145,23 @@ class AdversarialAnonymizationHook(Hook):
         self.schedule = PhaseSchedule(**(phases or {}))
         self.discriminator_steps = discriminator_steps
         self._face_batches: Iterator[dict] | None = None
-        self._val_dataset = None
+        self._train_dataset: Dataset | None = None
+        self._val_dataset: Dataset | None = None
+        self._modifier_learns = False
 
     # Before the run: wrap.
 
     def before_run(self, runner: Runner) -> None:
         """Wrap the model, complete the pipelines, add optimizers and schedules."""
-        training = runner._train_loop is not None and not isinstance(
-            runner._train_loop, dict
-        )
-        self._insert_faces(runner, training)
+        training = _is_built(runner._train_loop)
+        self._insert_faces(runner)
+        if isinstance(runner.model, AnonymizedDetector):
+            # A runner that has trained goes on to validate or to test.
+            if training and not isinstance(runner.optim_wrapper, OptimWrapperDict):
+                raise ValueError(
+                    'this runner has validated or tested already: train with a new one'
+                )
+            return
         self._train_dataset = self._build_faces(self.faces) if training else None
         self._val_dataset = self._build_faces(self.val_faces, test_mode=True)
         self._wrap(runner, training)
@@ -153,12 +169,12 @@ class AdversarialAnonymizationHook(Hook):
             self._add_optimizers(runner)
             self.schedule.at(0, runner.max_iters)
 
-    def _insert_faces(self, runner: Runner, training: bool) -> None:
-        loops = dict(train=runner._train_loop, val=runner._val_loop)
-        if not training:
-            loops['test'] = runner._test_loop
+    def _insert_faces(self, runner: Runner) -> None:
+        loops = dict(
+            train=runner._train_loop, val=runner._val_loop, test=runner._test_loop
+        )
         for stage, loop in loops.items():
-            if loop is None or isinstance(loop, dict):
+            if not _is_built(loop):
                 continue
             dataset = loop.dataloader.dataset
             table = self.face_table.get(stage) or _table_beside(dataset, stage)
@@ -191,21 +207,20 @@ class AdversarialAnonymizationHook(Hook):
                         runner.cfg.get('model_wrapper_cfg'), part
                     )
         runner.model = model
-        # The wrapper of a replaced model must not linger: its hooks would fire.
-        gc.collect()
+        against = ''
+        if model.discriminator is not None:
+            against = f' against {type(model.discriminator.backbone).__name__}'
         print_log(
             f'{type(detector).__name__} is seen through '
-            f'{type(model.modifier).__name__}'
-            + (f' against {self._names(model)}' if model.discriminator else ''),
+            f'{type(model.modifier).__name__}{against}',
             logger='current',
         )
 
-    @staticmethod
-    def _names(model: AnonymizedDetector) -> str:
-        return type(model.discriminator.backbone).__name__
+    def _face_datasets(self) -> list[Dataset]:
+        return [one for one in (self._train_dataset, self._val_dataset) if one]
 
     def _build_discriminator(self) -> nn.Module | None:
-        datasets = [one for one in (self._train_dataset, self._val_dataset) if one]
+        datasets = self._face_datasets()
         if self.discriminator is None or not datasets:
             return None
         classes = datasets[0].metainfo['classes']
@@ -243,6 +258,11 @@ class AdversarialAnonymizationHook(Hook):
         self._modifier_learns = (
             _learns(model.modifier) and model.discriminator is not None
         )
+        if self._modifier_learns and self._train_dataset is None:
+            raise ValueError(
+                'modifier and discriminator learn from face batches, and val_faces are '
+                'only measured: give `faces=dict(dataset=..., batch_size=...)`'
+            )
         if self._modifier_learns:
             wrappers['modifier'] = build_following_wrapper(
                 model.modifier, self.optim_cfg['modifier'], lead
@@ -276,6 +296,23 @@ class AdversarialAnonymizationHook(Hook):
                 'only a checkpoint of this hook can be resumed: this one holds a plain '
                 'detector; start from it by `load_from` without `resume`'
             )
+        # A training may start from a discriminator of other people.
+        if runner._resume or not _is_built(runner._train_loop):
+            self._check_people(runner, checkpoint.get('meta', {}))
+
+    def _check_people(self, runner: Runner, meta: dict) -> None:
+        theirs = meta.get('classes')
+        if theirs is None or runner.model.discriminator is None:
+            return
+        dataset = self._face_datasets()[0]
+        ours = dataset.metainfo['classes']
+        if list(theirs) != list(ours):
+            odd = sorted(set(theirs) ^ set(ours))
+            raise ValueError(
+                f'the discriminator of the checkpoint names {len(theirs)} people, and '
+                f'{dataset.data_root} holds {len(ours)}; these are among one of them '
+                f'only: {odd[:5]}'
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Sign the checkpoint; refuse to save weights that are not finite."""
@@ -286,36 +323,57 @@ class AdversarialAnonymizationHook(Hook):
                     'rate or clip gradients, and resume from the last checkpoint'
                 )
         checkpoint['meta']['mmanon_version'] = __version__
+        if runner.model.discriminator is not None:
+            classes = self._face_datasets()[0].metainfo['classes']
+            checkpoint['meta']['classes'] = list(classes)
 
     # While training: feed and guard.
 
     def before_train(self, runner: Runner) -> None:
-        """Open the stream of face batches where training stands."""
+        """Open the streams of clips and of face batches where training stands."""
+        self._count_updates(runner)
+        seed = _seed_of_all(runner.seed)
+        loop = runner.train_loop
+        if hasattr(loop, 'dataloader_iterator'):
+            # A resumed loop goes through the stream from its start.
+            seed_samples(loop.dataloader, seed)
+            restart_workers(loop.dataloader)
+            loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
+        else:
+            seed_samples(loop.dataloader, seed, runner.epoch)
         if self._train_dataset is not None:
             self._face_batches = iter(
                 build_face_loader(
                     self._train_dataset,
                     batch_size=self.faces.get('batch_size', 32),
                     num_workers=self.faces.get('num_workers', 0),
-                    seed=runner.seed,
+                    seed=seed,
                     start_iteration=runner.iter * self.discriminator_steps,
                 )
             )
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Make the random numbers of an iteration its own, resumed or not."""
-        _seed_iteration(runner.seed, runner.iter)
+    def _count_updates(self, runner: Runner) -> None:
+        """Tell the optimizers where they stand, so that they step at the end too."""
+        for name, wrapper in runner.optim_wrapper.items():
+            now, end = runner.iter, runner.max_iters
+            if name == 'discriminator':
+                end -= self.schedule.fine_tune
+                now, end = (
+                    count * self.discriminator_steps for count in (min(now, end), end)
+                )
+            wrapper.initialize_count_status(getattr(runner.model, name), now, end)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Set the phase and add face batches to the batch."""
+        """Set random numbers and phase; add face batches to the batch."""
         if not isinstance(data_batch, dict):
             raise TypeError(
                 'the train dataloader gives batches of type '
                 f'{type(data_batch).__name__}; only `inputs` and `data_samples` in a '
                 'dict can be anonymized'
             )
+        _seed_iteration(runner.seed, runner.iter)
         phase = self.schedule.at(runner.iter, runner.max_iters)
         if not self._modifier_learns:
             phase = replace(phase, modifier_learns='nothing')
@@ -352,15 +410,27 @@ class AdversarialAnonymizationHook(Hook):
                 'gradients, or raise the weight of the structure loss (the negated '
                 'adversarial loss has no lower bound)'
             )
-        _seed_iteration(runner.seed, runner.iter + 1)
 
-    # After validation and testing: what D can still name.
+    # Around validation and testing: what attackers and D can still name.
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Give the model to the metrics that measure faces."""
+        self._prepare_metrics(runner, runner.val_loop)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Give the model to the metrics that measure faces."""
+        self._prepare_metrics(runner, runner.test_loop)
+
+    @staticmethod
+    def _prepare_metrics(runner: Runner, loop: BaseLoop) -> None:
+        # What is covered is said for each evaluation.
+        runner.model.warned_of_cover = False
+        device = next(runner.model.detector.parameters()).device
+        prepare_face_metrics(loop.evaluator.metrics, runner.model, device)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Add D's accuracy to the metrics."""
         self._measure(runner, metrics)
-        if runner._train_loop is not None and not isinstance(runner._train_loop, dict):
-            _seed_iteration(runner.seed, runner.iter)
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Add D's accuracy to the metrics."""
@@ -372,22 +442,28 @@ class AdversarialAnonymizationHook(Hook):
             return
         model = runner.model
         device = next(model.detector.parameters()).device
-        original, modified, change = 0, 0, 0.0
+        original, modified, change, hidden = 0, 0, 0.0, 0
         discriminator = model.discriminator
         training, _ = discriminator.training, discriminator.eval()
-        loader = torch.utils.data.DataLoader(self._val_dataset, batch_size=64)
+        loader = DataLoader(self._val_dataset, batch_size=64)
         for batch in loader:
             faces, labels = batch['image'].to(device), batch['label'].to(device)
-            drawn = model.deployed_modifier(faces)
+            drawn, covered = model.redraw_or_cover(faces)
             original += (discriminator(faces, mode='logits').argmax(1) == labels).sum()
             modified += (discriminator(drawn, mode='logits').argmax(1) == labels).sum()
             change += (drawn - faces).abs().mean((1, 2, 3)).sum()
+            hidden += covered.sum()
         discriminator.train(training)
         count = len(self._val_dataset)
         metrics['faces/acc_original'] = float(original) / count
         metrics['faces/acc_modified'] = float(modified) / count
         metrics['faces/pixel_change'] = float(change) / count
+        metrics['faces/covered'] = float(hidden) / count
         metrics['faces/num_identities'] = len(self._val_dataset.metainfo['classes'])
+
+
+def _is_built(loop: BaseLoop | dict | None) -> bool:
+    return loop is not None and not isinstance(loop, dict)
 
 
 def _table_beside(dataset, stage: str) -> str:
@@ -411,9 +487,16 @@ def _learns(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
+def _seed_of_all(seed: int) -> int:
+    """The seed of the first process, where each has its own."""
+    shared = torch.tensor(seed)
+    broadcast(shared)
+    return int(shared)
+
+
 def _seed_iteration(seed: int, iteration: int) -> None:
     """Make all random numbers drawn from here on a function of the iteration."""
-    mixed = int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0])
+    mixed = mix_seeds(seed, iteration)
     random.seed(mixed)
     np.random.seed(mixed)
     torch.manual_seed(mixed)

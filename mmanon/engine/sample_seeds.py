@@ -1,0 +1,148 @@
+"""Random numbers of a training sample that do not depend on who loads it, or when.
+
+The workers of a data loader draw from generators of their own, and no checkpoint holds
+their state. Here each sample begins with random numbers that are a function of the
+run's seed and of the sample's place in the sampler's stream: a resumed training goes
+on with the samples it would have had, whatever the number of workers.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_dist_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+
+__all__ = [
+    'SeededIndex',
+    'SeededSampler',
+    'mix_seeds',
+    'restart_workers',
+    'seed_samples',
+]
+
+
+def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
+    """Let a data loader's samples begin with random numbers of their own.
+
+    Iterators that the loader has given out before stay as they are.
+
+    Args:
+        loader (DataLoader): Of a data set that is asked for samples by index; others
+            are left as they are.
+        seed (int): Seed of the run, the same in all processes.
+        epoch (int): How often the sampler has been gone through. Defaults to 0.
+    """
+    batches = loader.batch_sampler
+    if not hasattr(batches, 'sampler') or isinstance(loader.dataset, IterableDataset):
+        return
+    if not isinstance(batches.sampler, SeededSampler):
+        batches.sampler = SeededSampler(batches.sampler)
+        # Asked by data loaders for the samples of a batch: the outermost data set
+        # alone knows what was drawn, its pipelines see an index at most.
+        loader.dataset.__getitems__ = _SeededItems(loader.dataset)
+    batches.sampler.seed = seed
+    batches.sampler.position = epoch * len(batches.sampler) if epoch else 0
+
+
+def restart_workers(loader: DataLoader) -> None:
+    """Let a loader's next iterator begin anew, with the pipelines as they are now.
+
+    Some loops draw from their loader when they are built: its workers hold the
+    pipelines of that time, persistent ones for good.
+    """
+    loader._iterator = None
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, SeededSampler):
+        sampler = sampler.sampler
+    if isinstance(sampler, InfiniteSampler):
+        # Its one stream of indices ends with the first iterator that drew from it.
+        sampler.indices = sampler._indices_of_rank()
+
+
+def mix_seeds(*seeds: int) -> int:
+    """One seed, in [0, 2³²), of several numbers."""
+    return int(np.random.SeedSequence(seeds).generate_state(1)[0])
+
+
+class SeededIndex(int):
+    """An index that carries the seed of its sample."""
+
+    seed: int
+
+
+class SeededSampler(Sampler):
+    """Another sampler's indices, each with a seed of its place in the stream.
+
+    Processes number one stream that they take turns to draw from, as mmengine's
+    samplers do.
+
+    Args:
+        sampler (Sampler): Its attributes can be asked for here as well.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self.seed = 0
+        self.position = 0
+        self.rank, self.world_size = get_dist_info()
+        if hasattr(sampler, 'skip'):
+            # A resumed loop calls it at the sampler that the data loader names.
+            self._skip, sampler.skip = sampler.skip, self._skip_to
+
+    def __iter__(self) -> Iterator[Any]:
+        for index in self.sampler:
+            place = self.position * self.world_size + self.rank
+            self.position += 1
+            if isinstance(index, Integral):
+                index = SeededIndex(index)
+                index.seed = mix_seeds(self.seed, place)
+            yield index
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'sampler':  # not made yet, as while being copied
+            raise AttributeError(name)
+        return getattr(self.sampler, name)
+
+    def _skip_to(self, num_samples: int) -> None:
+        self._skip(num_samples)
+        self.position = num_samples
+
+
+class _SeededItems:
+    """Gives the samples of a batch, each begun with its own random numbers."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __call__(self, indices: list) -> list:
+        with _kept_random_numbers():
+            return [self._item(index) for index in indices]
+
+    def _item(self, index: Any) -> Any:
+        if isinstance(index, SeededIndex):
+            random.seed(index.seed)
+            np.random.seed(index.seed)
+            torch.default_generator.manual_seed(index.seed)
+            index = int(index)
+        return self.dataset[index]
+
+
+@contextmanager
+def _kept_random_numbers():
+    """Without workers the training goes on with the random numbers it had."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
