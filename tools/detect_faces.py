@@ -20,8 +20,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter
+from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
 from mmanon.datasets.face_tracks import fill_gaps, link_faces
+from mmanon.datasets.video_frames import (
+    decode,
+    open_video,
+    orientation_of,
+    turn_of,
+    upright,
+)
 from mmanon.models.face_detectors import BaseFaceDetector
 from mmanon.registry import MODELS
 
@@ -30,6 +37,9 @@ VIDEOS = {
     *('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg', '.wmv'),
     *('.flv', '.3gp'),
 }
+
+# Goes up when the parts of an interrupted run can no longer be continued.
+PARTS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,36 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """What came out of one video."""
+    """What came out of one video.
+
+    Attributes:
+        video: Its name in the table.
+        frames: Frames examined.
+        faces: Faces found in them.
+        undetected: Frames of which the face detector raised an error.
+        failures: What went wrong, in words.
+    """
 
     video: str
     frames: int
     faces: int
+    undetected: int
     failures: list[str]
+
+
+class Seen:
+    """What is learnt of a video while it is read, for its :class:`VideoInfo`."""
+
+    def __init__(self) -> None:
+        self.sizes: set[tuple[int, int]] = set()
+        self.turns: set[str] = set()
+        self.num_frames: int | None = None
+
+    def info(self, kind: str) -> VideoInfo:
+        """What is told to readers of the table."""
+        width, height = self.sizes.pop() if len(self.sizes) == 1 else (None, None)
+        turned = self.turns.pop() if len(self.turns) == 1 else 'other'
+        return VideoInfo(kind, width, height, self.num_frames, turned)
 
 
 class SourceError(Exception):
@@ -80,7 +114,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--detector', choices=['mtcnn', 'yunet'], default='mtcnn')
     parser.add_argument('--weights', type=Path, help="ONNX file of 'yunet'")
     parser.add_argument(
-        '--interval', type=int, default=1, metavar='N', help='examine every N-th frame'
+        '--interval',
+        type=int,
+        default=1,
+        metavar='N',
+        help='examine every N-th frame only: faster, but the frames between are '
+        'covered whole when the table is used, wherever a face comes, goes, or none '
+        'is seen; only where the same faces are tracked from one examined frame to '
+        'the next, boxes around both places are put between',
     )
     parser.add_argument(
         '--max-side',
@@ -132,22 +173,23 @@ def find_sources(root: Path) -> list[Source]:
         SystemExit: If there is none, or two share a name.
     """
     sources: dict[str, Source] = {}
+    left_out = []
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders.sort()
+        # What begins with a dot is not data, such as the remains of a killed run.
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
         found = []
-        images = [f for f in files if _is_frame(f)]
-        if images and Path(folder) == root:
-            raise SystemExit(
-                f'{root} is itself a folder of images: name the folder above it'
-            )
-        if images:
-            found.append(Source(_name(folder, root), Path(folder), len(images)))
         for file in files:
             stem, extension = os.path.splitext(file)
-            if extension.lower() in VIDEOS:
+            if extension.lower() in VIDEOS and not file.startswith('.'):
                 path = Path(folder, file)
                 name = _name(os.path.join(folder, stem), root)
                 found.append(Source(name, path, _count_frames(path)))
+        images = [file for file in files if _is_frame(file)]
+        numbered = any(map(_number, images))
+        if images and (found or not numbered or Path(folder) == root):
+            left_out.append(f'{Path(folder)}: {len(images)} ({images[0]} …)')
+        elif images:
+            found.append(Source(_name(folder, root), Path(folder), len(images)))
         for source in found:
             if source.name in sources:
                 raise SystemExit(
@@ -156,14 +198,30 @@ def find_sources(root: Path) -> list[Source]:
                 )
             sources[source.name] = source
     if not sources:
+        if any(_is_frame(file.name) and _number(file.name) for file in root.iterdir()):
+            raise SystemExit(
+                f'{root} is itself a folder of images: name the folder above it'
+            )
         raise SystemExit(f'{root} holds neither video files nor folders of images')
+    if left_out:
+        print(
+            'images that are no frames of a video are left out, because they lie in '
+            'DATA_ROOT itself or beside video files, or have no numbers:',
+            *left_out,
+            sep='\n  ',
+            file=sys.stderr,
+        )
     return [sources[name] for name in sorted(sources)]
 
 
 def _is_frame(file: str) -> bool:
     # Optical flow lies beside the frames in folders made for mmaction2.
     extension = os.path.splitext(file)[1].lower()
-    return extension in IMAGES and not file.startswith('flow_')
+    return extension in IMAGES and not file.startswith(('flow_', '.'))
+
+
+def _number(file: str) -> re.Match | None:
+    return re.search(r'(\d+)$', os.path.splitext(file)[0])
 
 
 def _name(path: str, root: Path) -> str:
@@ -173,7 +231,7 @@ def _name(path: str, root: Path) -> str:
 def _count_frames(path: Path) -> int:
     """About how many frames a file has, for the progress bar; 0 if unknown."""
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             if stream.frames or not (container.duration and stream.average_rate):
                 return stream.frames
@@ -186,13 +244,18 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
     """The images of a folder by the number at the end of their names.
 
     Raises:
-        SourceError: If one has no number or two have the same.
+        SourceError: If one has no number, two have the same, or the folder cannot be
+            read.
     """
     numbered: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(str(error)) from error
+    for path in paths:
         if not _is_frame(path.name):
             continue
-        number = re.search(r'(\d+)$', path.stem)
+        number = _number(path.name)
         if number is None:
             raise SourceError(f'{path.name} does not end with a number')
         other = numbered.setdefault(int(number.group(1)), path)
@@ -202,41 +265,54 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
 
 
 def read_images(
-    folder: Path, interval: int, failures: list[str]
+    folder: Path, interval: int, failures: list[str], seen: Seen
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Every n-th image of a folder and the last, with its number."""
+    """Every n-th image of a folder and the last, with its number.
+
+    Raises:
+        SourceError: As :func:`numbered_images`.
+    """
     images = numbered_images(folder)
+    seen.num_frames = len(images)
+    seen.turns.add('no')
     for i, (number, path) in enumerate(images):
         if i % interval and i != len(images) - 1:
             continue
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except cv2.error as error:  # such as an image of too many pixels
+            failures.append(f'{path} cannot be read: {error}')
+            continue
         if image is None:
             failures.append(f'{path} cannot be read')
             continue
         yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def read_video(path: Path, interval: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Every n-th frame of a video file and the last, with its index.
+def read_video(
+    path: Path, interval: int, seen: Seen
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Every n-th frame of a video file and the last, upright, with its index.
 
     Raises:
         SourceError: Where the file cannot be decoded further.
     """
     index, last = -1, None
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise SourceError('it has no video stream')
-            container.streams.video[0].thread_type = 'AUTO'
-            for index, last in enumerate(container.decode(video=0)):
+        with open_video(path) as container:
+            for index, last in enumerate(decode(container)):
+                seen.turns.add(turn_of(orientation_of(last)))
                 if index % interval == 0:
-                    yield index, last.to_ndarray(format='rgb24')
+                    yield index, upright(last)
+        if last is None:
+            raise SourceError('it has no frames')
+        if index % interval:
+            yield index, upright(last)
     except av.FFmpegError as error:
         raise SourceError(f'decoding ends after {index + 1} frames: {error}') from error
-    if last is None:
-        raise SourceError('it has no frames')
-    if index % interval:
-        yield index, last.to_ndarray(format='rgb24')
+    except IndexError as error:
+        raise SourceError('it has no video stream') from error
+    seen.num_frames = index + 1
 
 
 def find_faces(
@@ -268,34 +344,50 @@ def examine(
 ) -> Report:
     """Write the faces of one video to the table ``part``; its report beside it."""
     failures: list[str] = []
-    numbers, frames = [], []
-    if source.path.is_dir():
-        images = read_images(source.path, settings.interval, failures)
+    undetected: dict[str, list[int]] = {}
+    numbers, frames, seen = [], [], Seen()
+    kind = 'folder' if source.path.is_dir() else 'file'
+    if kind == 'folder':
+        images = read_images(source.path, settings.interval, failures, seen)
     else:
-        images = read_video(source.path, settings.interval)
+        images = read_video(source.path, settings.interval, seen)
     try:
         for number, image in images:
+            seen.sizes.add((image.shape[1], image.shape[0]))
             try:
                 faces = find_faces(detector, image, settings.max_side)
-            except (cv2.error, RuntimeError, IndexError) as error:
-                failures.append(f'{source.path}, frame {number}: {error}')
+            # Whatever a detector's code may raise: the other frames are examined, and
+            # this one, without a row, is covered whole.
+            except Exception as error:
+                why = f'{type(error).__name__}: {error}'
+                undetected.setdefault(why, []).append(number)
             else:
                 numbers.append(number)
                 frames.append(faces)
             progress()
     except SourceError as error:
         failures.append(f'{source.path}: {error}')
+    for why, some in undetected.items():
+        named = ', '.join(map(str, some[:5])) + (' …' if len(some) > 5 else '')
+        failures.append(f'{source.path}, {len(some)} frame(s), {named}: {why}')
     frames = fill_gaps(link_faces(frames))
     with FaceTableWriter(part, settings.detector['type'], settings.interval) as writer:
+        writer.describe(source.name, seen.info(kind))
         for number, faces in zip(numbers, frames, strict=True):
             writer.add(source.name, number, faces)
-    report = Report(source.name, len(frames), sum(map(len, frames)), failures)
+    report = Report(
+        source.name,
+        len(frames),
+        sum(map(len, frames)),
+        sum(map(len, undetected.values())),
+        failures,
+    )
     _write_json(part.with_suffix('.json'), vars(report))
     return report
 
 
 def _write_json(path: Path, content: dict) -> None:
-    beside = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    beside = path.with_name(f'.{path.name}.part')
     beside.write_text(json.dumps(content, indent=1))
     os.replace(beside, path)
 
@@ -344,7 +436,7 @@ def open_parts(out: Path, settings: dict) -> Path:
         parts.mkdir(exist_ok=True)
         _write_json(described, settings)
         # The table itself comes to lie beside the folder.
-        probe = out.with_name(f'{out.name}.{os.getpid()}.tmp')
+        probe = out.with_name(f'.{out.name}.part')
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -361,6 +453,7 @@ def merge(
             table = FaceTable(part_of(parts, source))
             if source.name not in table:
                 continue
+            writer.describe(source.name, table.info(source.name))
             for frame in table.frames(source.name):
                 writer.add(source.name, frame, table.lookup(source.name, int(frame)))
 
@@ -437,7 +530,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         raise SystemExit(f'--detector {args.detector}: {error}') from error
     sources = find_sources(args.data_root)
-    described = dict(vars(settings), data_root=str(args.data_root.resolve()))
+    described = dict(
+        vars(settings),
+        data_root=str(args.data_root.resolve()),
+        parts_version=PARTS_VERSION,
+    )
     # As JSON gives it back.
     parts = open_parts(args.out, json.loads(json.dumps(described)))
     try:
@@ -450,6 +547,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     faces = sum(report.faces for report in reports)
     print(f'{args.out}: {len(reports)} videos, {frames} frames, {faces} faces')
     failures = [failure for report in reports for failure in report.failures]
+    undetected = sum(report.undetected for report in reports)
+    if undetected:
+        print(
+            f'the face detector failed on {undetected} frames: they are covered whole',
+            file=sys.stderr,
+        )
     if failures:
         print(
             f'{len(failures)} failures; what was not read has no row and is covered as '

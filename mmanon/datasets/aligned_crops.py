@@ -1,4 +1,4 @@
-"""Face crops cut from photographs by their landmarks, and the cache that keeps them."""
+"""Face crops cut from photographs by their landmarks, and what is kept of them."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import print_log
 from tqdm import tqdm
 
 from mmanon.registry import MODELS
 
-__all__ = ['AlignedCrops', 'align_face', 'find_face', 'read_image']
+__all__ = ['AlignedCrops', 'CheckedImages', 'align_face', 'find_face', 'read_image']
 
 # Eyes, nose and mouth's corners on the 112 x 112 faces of ArcFace, in pixel indices.
 TEMPLATE_SIDE = 112
@@ -32,10 +32,14 @@ TEMPLATE = np.array(
         (70.7299, 92.2041),
     ]
 )
-ALIGNED, NO_FACE, UNREADABLE = 'aligned', 'no face found', 'unreadable'
+USABLE, ALIGNED = 'usable', 'aligned'
+NO_FACE, UNREADABLE, FAILED = 'no face found', 'unreadable', 'failed: '
 # Raised when crops come out otherwise than before: what is cached is then made anew.
 _VERSION = 1
 _SAVE_EVERY = 1000
+# The processes of a distributed run do not wait long for the first: NCCL gives up
+# after ten minutes.
+_MOST_WHILE_OTHERS_WAIT = 300
 _SCHEMA = pa.schema(
     [
         ('path', pa.string()),
@@ -52,111 +56,131 @@ class _Entry(NamedTuple):
     outcome: str
 
 
-class AlignedCrops:
-    """A folder of aligned face crops, one folder inside it for each way to make them.
+class CheckedImages:
+    """Which images can be decoded, found out once.
 
-    Crops are PNG files; ``index.parquet`` beside them tells of each photograph its
-    size and time when it was read and what came of it. A photograph is read again when
-    these change or its crop is gone.
+    ``index.parquet`` in the folder tells of each image its size and time when it was
+    read and what came of it. An image is read again when these change.
 
     Args:
-        folder (Path): Where to keep the crops.
-        crop_size (int): S.
-        margin (float): By how much of its side the face box is enlarged on each side.
-        detector (dict): Face detector; built only when there is something to find.
+        folder (Path): Where to keep the index.
     """
 
-    def __init__(
-        self, folder: Path, crop_size: int, margin: float, detector: dict
-    ) -> None:
-        self.crop_size = crop_size
-        self.margin = margin
-        self.detector = detector
-        # Where a detector runs does not change what it finds.
-        settings = {key: one for key, one in detector.items() if key != 'device'}
-        made = json.dumps(
-            [_VERSION, crop_size, margin, settings], sort_keys=True, default=str
-        )
-        self._made = made
-        key = hashlib.sha256(made.encode()).hexdigest()[:12]
-        self.folder = Path(folder) / f'{crop_size}px_margin{margin:g}_{key}'
+    doing = 'checking images'
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._made = json.dumps([_VERSION])
 
     def prepare(
         self, root: Path, paths: Sequence[Path]
     ) -> tuple[dict[Path, Path], dict[Path, str]]:
-        """Align the faces of photographs, as far as that has not been done.
+        """Read images, as far as that has not been done.
 
-        In distributed runs the first process does it and the others wait.
+        In distributed runs the first process does it and the others wait, unless it
+        would take long. Images on which reading failed for another reason than their
+        content are tried again by every run of one process.
 
         Args:
             root (Path): The folder that names are relative to.
-            paths (Sequence[Path]): Photographs inside it.
+            paths (Sequence[Path]): Images inside it.
 
         Returns:
-            tuple[dict, dict]: The crops' files by photograph, and why the others have
-            none.
+            tuple[dict, dict]: The files to take faces from by image, and why the
+            others have none.
+
+        Raises:
+            OSError: When the folder cannot be written.
+            RuntimeError: When a distributed run should not begin before this is done.
         """
         names = {path: path.relative_to(root).as_posix() for path in paths}
+        index = self._read_index()
         if is_main_process():
-            index = self._read_index()
-            self._align(names, index)
+            try:
+                self._bring_up_to_date(names, index)
+            except Exception:
+                barrier()  # the others wait there
+                raise
         barrier()
         if not is_main_process():
             index = self._read_index()
-        crops, skipped = {}, {}
+            missing = sum(name not in index for name in names.values())
+            if missing:
+                raise RuntimeError(self._advice(missing))
+        usable, skipped = {}, {}
         for path, name in names.items():
             outcome = index[name].outcome
-            if outcome == ALIGNED:
-                crops[path] = self._crop(name)
+            if outcome in (USABLE, ALIGNED):
+                usable[path] = self._file(path, name)
             else:
                 skipped[path] = outcome
-        return crops, skipped
+        return usable, skipped
 
-    def _crop(self, name: str) -> Path:
-        return self.folder / f'{name}.png'
+    def _file(self, path: Path, name: str) -> Path:
+        """The file to take an image's face from."""
+        return path
 
-    def _align(self, names: dict[Path, str], index: dict[str, _Entry]) -> None:
-        """Bring the crops and the index up to date."""
+    def _start(self) -> None:
+        """Called before the first image is read."""
+
+    def _read(self, path: Path) -> tuple[str, np.ndarray | None]:
+        """What comes of an image, and what to keep of it."""
+        return (UNREADABLE if read_image(path) is None else USABLE), None
+
+    def _keep(self, name: str, image: np.ndarray) -> None:
+        """Store what is kept of an image."""
+
+    def _advice(self, missing: int) -> str:
+        return (
+            f'{missing} images are not in the index of {self.folder} yet: before a '
+            'distributed run, run `python tools/align_faces.py CONFIG` (on every '
+            'machine that has a folder of its own)'
+        )
+
+    def _bring_up_to_date(self, names: dict[Path, str], index: dict) -> None:
+        alone = get_world_size() == 1
         todo = {}
         for path, name in names.items():
-            stat = path.stat()
+            stamp = _stamp(path)
             known = index.get(name)
-            if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
-                todo[path] = stat
-            elif known.outcome == ALIGNED and not self._crop(name).is_file():
-                todo[path] = stat
+            if known is None or known[:2] != stamp:
+                todo[path] = stamp
+            elif known.outcome.startswith(FAILED) and alone:
+                todo[path] = stamp
+            elif known.outcome == ALIGNED and not self._file(path, name).is_file():
+                todo[path] = stamp
         if not todo:
             return
-        detector = MODELS.build(self.detector)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        progress = tqdm(todo.items(), desc='aligning faces', unit='img', disable=None)
-        for count, (path, stat) in enumerate(progress, 1):
-            outcome = self._align_one(path, self._crop(names[path]), detector)
-            entry = _Entry(stat.st_size, stat.st_mtime_ns, outcome)
-            index[names[path]] = entry
-            if count % _SAVE_EVERY == 0:
-                self._write_index(index)
-        self._write_index(index)
+        if not alone and len(todo) > _MOST_WHILE_OTHERS_WAIT:
+            raise RuntimeError(self._advice(len(todo)))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f'cannot write to {self.folder} ({error.strerror}): name another place '
+                'by `cache_dir`'
+            ) from None
+        self._start()
+        progress = tqdm(todo.items(), desc=self.doing, unit='img', disable=None)
+        try:
+            for count, (path, stamp) in enumerate(progress, 1):
+                outcome = self._read_and_keep(path, names[path])
+                index[names[path]] = _Entry(*stamp, outcome)
+                if count % _SAVE_EVERY == 0:
+                    self._write_index(index)
+        finally:
+            self._write_index(index)
 
-    def _align_one(self, path: Path, crop: Path, detector) -> str:
-        image = read_image(path)
-        if image is None:
-            return UNREADABLE
-        landmarks = find_face(image, detector)
-        if landmarks is None:
-            return NO_FACE
-        face = align_face(image, landmarks, self.crop_size, self.margin)
-        crop.parent.mkdir(parents=True, exist_ok=True)
-        # Lightly packed: three times faster to write, a few percent larger.
-        packed = cv2.imencode(
-            '.png',
-            cv2.cvtColor(face, cv2.COLOR_RGB2BGR),
-            [cv2.IMWRITE_PNG_COMPRESSION, 1],
-        )[1]
-        beside = crop.with_name(f'{crop.name}.{os.getpid()}.part')
-        beside.write_bytes(packed.tobytes())
-        os.replace(beside, crop)
-        return ALIGNED
+    def _read_and_keep(self, path: Path, name: str) -> str:
+        try:
+            outcome, image = self._read(path)
+        except Exception as error:
+            # One bad image of many must not end the work on all, now and every time.
+            reason = ' '.join(f'{type(error).__name__} {error}'.split())
+            return FAILED + reason[:200]
+        if image is not None:
+            self._keep(name, image)
+        return outcome
 
     def _read_index(self) -> dict[str, _Entry]:
         path = self.folder / 'index.parquet'
@@ -166,7 +190,7 @@ class AlignedCrops:
             columns = pq.read_table(path, schema=_SCHEMA).to_pydict()
         except (pa.ArrowException, OSError) as error:
             print_log(
-                f'{path} is damaged ({error}): all faces are aligned anew',
+                f'{path} is damaged ({error}): all images are read anew',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -185,6 +209,73 @@ class AlignedCrops:
         beside = path.with_name(f'{path.name}.{os.getpid()}.part')
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
         os.replace(beside, path)
+
+
+class AlignedCrops(CheckedImages):
+    """A folder of aligned face crops, one folder inside it for each way to make them.
+
+    Crops are PNG files beside the index. A crop that is gone is made anew.
+
+    Args:
+        folder (Path): Where to keep the crops.
+        crop_size (int): S.
+        margin (float): By how much of its side the face box is enlarged on each side.
+        detector (dict): Face detector; built only when there is something to find.
+    """
+
+    doing = 'aligning faces'
+
+    def __init__(
+        self, folder: Path, crop_size: int, margin: float, detector: dict
+    ) -> None:
+        self.crop_size = crop_size
+        self.margin = margin
+        self.detector = detector
+        # Where a detector runs does not change what it finds.
+        settings = {key: one for key, one in detector.items() if key != 'device'}
+        made = json.dumps(
+            [_VERSION, crop_size, margin, settings], sort_keys=True, default=str
+        )
+        key = hashlib.sha256(made.encode()).hexdigest()[:12]
+        super().__init__(Path(folder) / f'{crop_size}px_margin{margin:g}_{key}')
+        self._made = made
+
+    def _file(self, path: Path, name: str) -> Path:
+        return self.folder / f'{name}.png'
+
+    def _start(self) -> None:
+        self._detector = MODELS.build(self.detector)
+
+    def _read(self, path: Path) -> tuple[str, np.ndarray | None]:
+        image = read_image(path)
+        if image is None:
+            return UNREADABLE, None
+        landmarks = find_face(image, self._detector)
+        if landmarks is None:
+            return NO_FACE, None
+        return ALIGNED, align_face(image, landmarks, self.crop_size, self.margin)
+
+    def _keep(self, name: str, image: np.ndarray) -> None:
+        crop = self.folder / f'{name}.png'
+        crop.parent.mkdir(parents=True, exist_ok=True)
+        # Lightly packed: three times faster to write, a few percent larger.
+        packed = cv2.imencode(
+            '.png',
+            cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+            [cv2.IMWRITE_PNG_COMPRESSION, 1],
+        )[1]
+        beside = crop.with_name(f'{crop.name}.{os.getpid()}.part')
+        beside.write_bytes(packed.tobytes())
+        os.replace(beside, crop)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file; of a link to nowhere, what no file has."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
 
 
 def read_image(path: Path) -> np.ndarray | None:

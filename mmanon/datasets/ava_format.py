@@ -17,6 +17,8 @@ import av
 import cv2
 import numpy as np
 
+from .video_frames import decode, open_video, upright
+
 __all__ = ['DATASET_SETTINGS', 'Annotation', 'extract_frames', 'write_annotations']
 
 FILENAME_TMPL = 'img_{:05d}.jpg'
@@ -66,9 +68,10 @@ class Annotation:
 
 
 def extract_frames(video: Path, folder: Path) -> int:
-    """Write all frames of a video as ``img_00001.jpg``, … into a new folder.
+    """Write all frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
 
-    A folder that is there already, and so complete, is left as it is.
+    A folder that is there already, and so complete, is left as it is. What a killed
+    call leaves, ``.<name>.part``, is removed by the next one.
 
     Args:
         video: File that PyAV decodes.
@@ -82,14 +85,15 @@ def extract_frames(video: Path, folder: Path) -> int:
     """
     if folder.is_dir():
         return len(list(folder.glob('img_*.jpg')))
-    part = folder.with_name(f'{folder.name}.{os.getpid()}.tmp')
+    part = folder.with_name(f'.{folder.name}.part')
+    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     count = 0
     try:
-        with av.open(str(video)) as container:
-            for frame in container.decode(video=0):
+        with open_video(video) as container:
+            for frame in decode(container):
                 count += 1
-                image = frame.to_ndarray(format='bgr24')
+                image = upright(frame, 'bgr24')
                 path = str(part / FILENAME_TMPL.format(count))
                 if not cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
                     raise OSError(f'{path} cannot be written')
@@ -146,13 +150,13 @@ def write_annotations(
     _replace(folder / f'{split}.csv', ''.join(lines))
     _replace(folder / 'labels.pbtxt', labels)
     path = folder / f'{split}_proposals.npz'
-    beside = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    beside = path.with_name(f'.{path.name}.part')
     with beside.open('wb') as file:
         np.savez(file, **arrays)
     os.replace(beside, path)
 
 
 def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    beside = path.with_name(f'.{path.name}.part')
     beside.write_text(text)
     os.replace(beside, path)

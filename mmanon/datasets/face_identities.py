@@ -1,7 +1,8 @@
 """Photographs of known people, as aligned face crops."""
 
+import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset
 
 from mmanon.registry import DATASETS
 
-from .aligned_crops import AlignedCrops, read_image
+from .aligned_crops import UNREADABLE, AlignedCrops, CheckedImages, read_image
 
 __all__ = ['FaceDraw', 'FaceIdentityDataset']
 
@@ -44,10 +45,10 @@ class FaceIdentityDataset(Dataset):
     With a detector the images are photographs: in each the face nearest the middle (a
     large one before a small one) is aligned by its five landmarks and cut out; the
     crops are kept in a cache and only made anew when a photograph, the crops' geometry
-    or the detector changes. Images in which no face is found are left out. Build the
-    data set in one process before a distributed training of many photographs: the
-    others wait for the first. Without a detector the images are taken as face crops of
-    this ``margin`` already.
+    or the detector changes. Images in which no face is found are left out. Before a
+    distributed training on many photographs run ``tools/align_faces.py``, lest all
+    processes wait for the first. Without a detector the images are taken as face crops
+    of this ``margin`` already. Those that cannot be decoded are named and left out.
 
     Items are ``dict(image=..., label=..., path=...)``: a float32 tensor (3, S, S) in
     [-1, 1], the number of the person by the sorted names of the folders, and the
@@ -62,8 +63,9 @@ class FaceIdentityDataset(Dataset):
         detector (dict, optional): Face detector, such as
             ``dict(type='mmanon.MTCNNFaceDetector')``.
         cache_dir (str or Path, optional): Aligned crops are kept in a folder
-            ``<name of data_root>_aligned`` in here. Defaults to the folder that holds
-            the data root.
+            ``<name of data_root>_<key of its path>_aligned`` in here; of many images
+            that are crops already, which can be decoded, in ``..._checked``. Defaults
+            to the folder that holds the data root.
         identities (Sequence[str] or str, optional): Names of the people to use, or a
             text file with one a line. Defaults to all.
         min_images (int): What each person must have at least; 2 where pairs are
@@ -96,18 +98,15 @@ class FaceIdentityDataset(Dataset):
             )
         self.data_root = Path(data_root)
         self.crop_size = crop_size
+        self.margin = margin
         self.flip_ratio = 0.0 if test_mode else flip_ratio
         people = self._find_people(identities)
         files = {name: _images(self.data_root / name) for name in people}
         self._check_counts(files, min_images, 'images')
         paths = [path for one in files.values() for path in one]
-        if detector is None:
-            crops, skipped = _readable(paths)
-        else:
-            root = self.data_root.resolve()
-            folder = Path(cache_dir or root.parent) / f'{root.name}_aligned'
-            aligned = AlignedCrops(folder, crop_size, margin, detector)
-            crops, skipped = aligned.prepare(self.data_root, paths)
+        self._keeps = len(paths) * 3 * crop_size**2 <= MEMORY_BYTES
+        self._kept: dict[Path, np.ndarray] = {}
+        crops, skipped = self._prepare(paths, detector, cache_dir)
         self.paths: list[Path] = [path for path in paths if path in crops]
         self._crops = [crops[path] for path in self.paths]
         left = {name: [p for p in files[name] if p in crops] for name in people}
@@ -117,8 +116,6 @@ class FaceIdentityDataset(Dataset):
             np.arange(len(people)), [len(left[name]) for name in people]
         )
         self._classes = tuple(people)
-        self._keeps = len(self) * 3 * crop_size**2 <= MEMORY_BYTES
-        self._kept: dict[int, Tensor] = {}
 
     @property
     def metainfo(self) -> dict:
@@ -143,25 +140,53 @@ class FaceIdentityDataset(Dataset):
             ValueError: When the image cannot be decoded.
         """
         index = draw.index if isinstance(draw, FaceDraw) else draw
-        pixels = self._kept.get(index)
-        if pixels is None:
-            pixels = self._decode(index)
-            if self._keeps:
-                self._kept[index] = pixels
+        crop = self._crops[index]
+        image = self._kept.get(crop)
+        if image is None:
+            image = self._decode(crop)
+        pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous()
         if isinstance(draw, FaceDraw):
             random = np.random.default_rng([draw.seed, draw.position])
             if random.random() < self.flip_ratio:
                 pixels = pixels.flip(2)
         return pixels, int(self.labels[index])
 
-    def _decode(self, index: int) -> Tensor:
-        image = read_image(self._crops[index])
-        if image is None:
-            raise ValueError(
-                f'{self._crops[index]} cannot be decoded any more; restore or remove it'
+    def _prepare(
+        self,
+        paths: list[Path],
+        detector: dict | None,
+        cache_dir: str | Path | None,
+    ) -> tuple[dict[Path, Path], dict[Path, str]]:
+        """The files of the faces by image, and why other images have none."""
+        root = self.data_root.resolve()
+        key = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+        kept = str(Path(cache_dir or root.parent) / f'{root.name}_{key}')
+        if detector is not None:
+            aligned = AlignedCrops(
+                Path(f'{kept}_aligned'), self.crop_size, self.margin, detector
             )
+            return aligned.prepare(self.data_root, paths)
+        if not self._keeps:
+            return CheckedImages(Path(f'{kept}_checked')).prepare(self.data_root, paths)
+        crops, skipped = {}, {}
+        for path in paths:
+            try:
+                self._decode(path)
+            except (OSError, ValueError, cv2.error):
+                skipped[path] = UNREADABLE
+            else:
+                crops[path] = path
+        return crops, skipped
+
+    def _decode(self, crop: Path) -> np.ndarray:
+        """Read a face, uint8 (S, S, 3), and keep it where all fit into memory."""
+        image = read_image(crop)
+        if image is None:
+            raise ValueError(f'{crop} cannot be decoded any more; restore or remove it')
         image = _to_square(image, self.crop_size)
-        return torch.from_numpy(image).permute(2, 0, 1).contiguous()
+        if self._keeps:
+            self._kept[crop] = image
+        return image
 
     def _find_people(self, identities: Sequence[str] | str | None) -> list[str]:
         if not self.data_root.is_dir():
@@ -226,17 +251,6 @@ def _images(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
     )
-
-
-def _readable(paths: Iterable[Path]) -> tuple[dict[Path, Path], dict[Path, str]]:
-    """Each image as its own crop, and those whose first bytes are no image's."""
-    crops, skipped = {}, {}
-    for path in paths:
-        if cv2.haveImageReader(str(path)):
-            crops[path] = path
-        else:
-            skipped[path] = 'unreadable'
-    return crops, skipped
 
 
 def _to_square(image: np.ndarray, size: int) -> np.ndarray:

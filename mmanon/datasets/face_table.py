@@ -2,7 +2,8 @@
 
 A row is one face; a frame examined without finding any is one row whose box is null; a
 frame without a row was never examined. Rows are sorted by (video, frame), so that a
-row group is found by its statistics.
+row group is found by its statistics. The file's metadata tell what each video was, see
+:class:`VideoInfo`: faces of another video of the same name must not be taken for them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -21,10 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from mmengine.logging import MMLogger
 
-__all__ = ['FaceTable', 'FaceTableWriter', 'Faces']
+__all__ = ['FaceTable', 'FaceTableWriter', 'Faces', 'VideoInfo']
 
 _VERSION = 1
 _METADATA_KEY = b'mmanon_face_table'
+_VIDEOS_KEY = b'mmanon_videos'
 _BOX = ('x1', 'y1', 'x2', 'y2')
 _SCHEMA = pa.schema(
     [
@@ -65,6 +67,11 @@ class Faces:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @property
+    def is_cover(self) -> bool:
+        """Whether this is :meth:`whole_frame`: no face, but a frame to be hidden."""
+        return not self.examined and bool((self.boxes == (0, 0, 1, 1)).all(1).any())
+
     @classmethod
     def none(cls) -> Faces:
         """No face."""
@@ -72,7 +79,7 @@ class Faces:
 
     @classmethod
     def whole_frame(cls) -> Faces:
-        """One face that covers the frame, for a frame of which nothing is known."""
+        """One box over all of a frame of which nothing is known."""
         return cls(
             np.array([[0, 0, 1, 1]], np.float32),
             np.zeros(1, np.float32),
@@ -82,11 +89,56 @@ class Faces:
         )
 
 
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video was when its faces were found.
+
+    Attributes:
+        kind: ``'file'``, a video file, or ``'folder'``, a folder of numbered images.
+        width: Width of its frames in pixels as they are seen, upright; None where
+            they differ in size or none could be read.
+        height: Their height, or None.
+        num_frames: How many it has; None where it could not be read to its end.
+        turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, to be
+            turned by 90 degrees to either side; ``'other'``, upside down or mirrored.
+
+    Raises:
+        ValueError: If ``kind`` or ``turned`` is something else.
+    """
+
+    kind: str
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    turned: str = 'no'
+
+    def __post_init__(self) -> None:
+        if self.kind not in ('file', 'folder'):
+            raise ValueError(f"kind must be 'file' or 'folder', got {self.kind!r}")
+        if self.turned not in ('no', 'quarter', 'other'):
+            raise ValueError(
+                f"turned must be 'no', 'quarter' or 'other', got {self.turned!r}"
+            )
+
+    def has_shape(self, height: int, width: int) -> bool:
+        """Whether frames of (height, width) pixels are of its shape, at any scale.
+
+        A side may be off by two pixels: scaled videos have even sides.
+        """
+        if self.width is None or self.height is None:
+            return True
+        return (
+            abs(width - height * self.width / self.height) <= 2
+            or abs(height - width * self.height / self.width) <= 2
+        )
+
+
 class FaceTableWriter:
     """Writes a face table beside its place and moves it there when it is complete.
 
     Used as a context manager; where its block is left by an error, or the writer is
-    never closed, no table appears.
+    never closed, no table appears. What a killed process leaves, ``.<name>.part``, is
+    replaced by the next writer of the same table.
 
     Args:
         path: The table's file; its folder must exist.
@@ -110,7 +162,7 @@ class FaceTableWriter:
         if interval < 1:
             raise ValueError(f'interval must be at least 1, got {interval}')
         self._path = Path(path)
-        self._part = self._path.with_name(f'{self._path.name}.{os.getpid()}.tmp')
+        self._part = self._path.with_name(f'.{self._path.name}.part')
         self._rows_per_group = rows_per_group
         about = {'detector': detector, 'interval': interval, 'version': _VERSION}
         schema = _SCHEMA.with_metadata({_METADATA_KEY: json.dumps(about)})
@@ -118,6 +170,16 @@ class FaceTableWriter:
         self._schema = schema
         self._last: tuple[str, int] | None = None
         self._rows: list[tuple] = []
+        self._videos: dict[str, tuple] = {}
+
+    def describe(self, video: str, info: VideoInfo) -> None:
+        """Say what a video is; before or after its frames are added.
+
+        Args:
+            video: As for :meth:`add`.
+            info: Lets a reader of the table refuse another video of that name.
+        """
+        self._videos[str(video)] = astuple(info)
 
     def add(self, video: str, frame: int, faces: Faces) -> None:
         """Add the faces of one examined frame; frames come sorted by (video, frame).
@@ -181,6 +243,9 @@ class FaceTableWriter:
     def close(self) -> None:
         """Complete the table and move it to its place."""
         self._flush()
+        if self._videos:
+            about = json.dumps(self._videos, separators=(',', ':'))
+            self._writer.add_key_value_metadata({_VIDEOS_KEY: about})
         self._writer.close()
         os.replace(self._part, self._path)
 
@@ -208,7 +273,8 @@ class FaceTable:
     """Reads a face table frame by frame, holding only a few row groups in memory.
 
     Opening it reads the file's footer. A copy sent to another process carries the path
-    alone.
+    alone. One inherited by a forked process is read there as it is: the file is mapped
+    into memory and never written, so that there is no file position to share.
 
     Args:
         path: The Parquet file written by ``tools/detect_faces.py``.
@@ -224,7 +290,6 @@ class FaceTable:
         self._open()
 
     def _open(self) -> None:
-        self._process = os.getpid()
         if not Path(self.path).is_file():
             raise FileNotFoundError(
                 f'face table {self.path} does not exist; make it by '
@@ -254,7 +319,9 @@ class FaceTable:
         self._index_groups()
         self._groups: OrderedDict[int, _Group] = OrderedDict()
         self._videos: set[str] | None = None
-        self._guessed: dict[str, int] = {}
+        self._infos: dict[str, list] | None = None
+        self._guessed: set[str] = set()
+        self._said_interval = False
 
     def __getstate__(self) -> dict:
         return {'path': self.path}
@@ -340,6 +407,10 @@ class FaceTable:
                 groups.append(group)
         return groups
 
+    def is_same_file(self, path: str | Path) -> bool:
+        """Whether ``path`` names this table's file."""
+        return os.path.realpath(self.path) == os.path.realpath(path)
+
     def __contains__(self, video: str) -> bool:
         """Whether any frame of ``video`` was examined."""
         return any(
@@ -359,6 +430,16 @@ class FaceTable:
                 )
                 self._videos.update(group['video'].unique().to_pylist())
         return self._videos
+
+    def info(self, video: str) -> VideoInfo | None:
+        """What a video was when its faces were found; None where that is unknown.
+
+        It is unknown in a table of an earlier release. Reads it for all videos, once.
+        """
+        if self._infos is None:
+            found = (self._file.metadata.metadata or {}).get(_VIDEOS_KEY, b'{}')
+            self._infos = json.loads(found)
+        return VideoInfo(*self._infos[video]) if video in self._infos else None
 
     def frames(self, video: str) -> np.ndarray:
         """The examined frames of a video, int64 and ascending.
@@ -395,10 +476,12 @@ class FaceTable:
     def lookup(self, video: str, frame: int) -> Faces:
         """Return the faces of one frame.
 
-        A frame that was never examined lies, in a table of interval n > 1, between two
-        examined ones at most n away: it gets the faces of both, and one box enclosing
-        both for a face that is tracked from one to the other. Any other such frame gets
-        one face that covers it all, with a warning for the first one of a video.
+        A frame that was never examined is covered whole, with a warning for the first
+        one of a video. In a table of interval n > 1 it may lie between two examined
+        ones at most n apart: where both have faces, and the same tracks, it gets one
+        box for each that encloses both. Where a track begins or ends, or none is seen
+        on either side, somebody may have been there in between, for a glance into the
+        camera or in passing: it is covered whole as well, which is said once.
 
         Args:
             video: Path of the video or frame folder relative to the data set's root,
@@ -412,9 +495,6 @@ class FaceTable:
             KeyError: If the table has no frame of ``video``.
             ValueError: If the table holds a box that is not within its frame.
         """
-        if self._process != os.getpid():
-            # Forked with a loader's worker: an open file must not be shared.
-            self._open()
         if video not in self:
             raise KeyError(self._missing_message([video]))
         groups = self._groups_near(video, frame)
@@ -425,24 +505,32 @@ class FaceTable:
         if self.interval > 1 and groups:
             frames = np.concatenate([group.frames_of(video) for group in groups])
             before, after = frames[frames < frame], frames[frames > frame]
-            if (
-                len(before)
-                and len(after)
-                and frame - before[-1] <= self.interval
-                and after[0] - frame <= self.interval
-            ):
-                return _between(
+            if len(before) and len(after) and after[0] - before[-1] <= self.interval:
+                faces = _between(
                     self.lookup(video, int(before[-1])),
                     self.lookup(video, int(after[0])),
                 )
-        self._guessed[video] = self._guessed.get(video, 0) + 1
-        if self._guessed[video] == 1:
-            MMLogger.get_current_instance().warning(
+                if faces.is_cover and not self._said_interval:
+                    self._said_interval = True
+                    _warn(
+                        f'face table {self.path}: only one frame in {self.interval} '
+                        'was examined; those between are covered whole, but where the '
+                        'same faces are tracked from one examined frame to the next. '
+                        'Make the table with --interval 1 to show them'
+                    )
+                return faces
+        if video not in self._guessed:
+            self._guessed.add(video)
+            _warn(
                 f'face table {self.path}: frame {frame} of video {video!r} was never '
                 'examined; it is covered as a whole, like every other such frame of '
                 'this video'
             )
         return Faces.whole_frame()
+
+
+def _warn(text: str) -> None:
+    MMLogger.get_current_instance().warning(text)
 
 
 class _Group:
@@ -545,33 +633,21 @@ def _concatenate(parts: list[Faces]) -> Faces:
 
 
 def _between(before: Faces, after: Faces) -> Faces:
-    """Faces of both frames; those of one track as one box that encloses both."""
-    boxes = list(before.boxes) + list(after.boxes)
-    scores = list(before.scores) + list(after.scores)
-    tracks = list(before.tracks) + list(after.tracks)
-    kept: dict[int, int] = {}
-    dropped = set()
-    for i, track in enumerate(tracks):
-        if track < 0:
-            continue
-        if track in kept:
-            first = boxes[kept[track]]
-            boxes[kept[track]] = np.concatenate(
-                [
-                    np.minimum(first[:2], boxes[i][:2]),
-                    np.maximum(first[2:], boxes[i][2:]),
-                ]
-            )
-            dropped.add(i)
-        else:
-            kept[track] = i
-    rest = [i for i in range(len(boxes)) if i not in dropped]
-    if not rest:
-        return Faces(*_empty(), examined=False)
+    """One box around both for each track, or the whole frame where a track is open."""
+    numbers = np.unique(before.tracks)
+    if not len(numbers) or numbers[0] < 0:
+        return Faces.whole_frame()
+    if not np.array_equal(numbers, np.unique(after.tracks)):
+        return Faces.whole_frame()
+    boxes = np.concatenate([before.boxes, after.boxes])
+    scores = np.concatenate([before.scores, after.scores])
+    tracks = np.concatenate([before.tracks, after.tracks])
+    own = [tracks == number for number in numbers]
+    hulls = [np.r_[boxes[one, :2].min(0), boxes[one, 2:].max(0)] for one in own]
     return Faces(
-        np.stack([boxes[i] for i in rest]).astype(np.float32),
-        np.array([scores[i] for i in rest], np.float32),
-        np.full((len(rest), 5, 2), np.nan, np.float32),
-        np.array([tracks[i] for i in rest], np.int32),
+        np.stack(hulls),
+        np.array([scores[one][0] for one in own], np.float32),
+        np.full((len(numbers), 5, 2), np.nan, np.float32),
+        numbers.astype(np.int32),
         examined=False,
     )

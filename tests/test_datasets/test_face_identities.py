@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmanon.datasets import FaceDraw, FaceIdentityDataset
+from mmanon.datasets import FaceDraw, FaceIdentityDataset, aligned_crops
 from mmanon.datasets import face_identities as module
 from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
 from mmanon.models.face_detectors import FaceDetections
@@ -154,12 +154,60 @@ def test_unreadable_crops_are_left_out_and_named_once(tmp_path, log):
     write_crops(tmp_path, {'a': 2, 'b': 1})
     (tmp_path / 'a' / 'broken.jpg').write_bytes(b'not an image')
     (tmp_path / 'a' / 'nothing.png').write_bytes(b'')
+    (tmp_path / 'b' / 'gone.png').symlink_to('nowhere.png')
     dataset = FaceIdentityDataset(tmp_path, 16)
     assert len(dataset) == 3
     assert dataset.labels.tolist() == [0, 0, 1]
     [(text, _)] = log
     assert '3 faces of 2 people' in text
-    assert '2 images left out, unreadable: a/broken.jpg, a/nothing.png' in text
+    names = 'a/broken.jpg, a/nothing.png, b/gone.png'
+    assert f'3 images left out, unreadable: {names}' in text
+
+
+def cut_off(path):
+    """Leave only the first two thirds of a file."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_a_truncated_crop_does_not_end_training(tmp_path, log, monkeypatch, in_memory):
+    if not in_memory:
+        monkeypatch.setattr(module, 'MEMORY_BYTES', 0)
+    write_crops(tmp_path / 'data', {'a': 3, 'b': 2})
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    write(tmp_path / 'data' / 'a' / '1.png', noise)
+    cut_off(tmp_path / 'data' / 'a' / '1.png')
+    dataset = FaceIdentityDataset(tmp_path / 'data', 16)
+    assert [value_of(dataset[i]) for i in range(len(dataset))] == [0, 2, 10, 11]
+    assert '1 images left out, unreadable: a/1.png' in log[0][0]
+
+
+def test_a_large_set_is_checked_once(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(module, 'MEMORY_BYTES', 0)
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_image(path)
+
+    monkeypatch.setattr('mmanon.datasets.aligned_crops.read_image', counted)
+    root = tmp_path / 'data'
+    write_crops(root, {'a': 3, 'b': 2})
+    (root / 'a' / 'broken.jpg').write_bytes(b'not an image')
+    (root / 'b' / 'gone.png').symlink_to('nowhere.png')
+    for _ in range(2):
+        log.clear()
+        assert len(FaceIdentityDataset(root, 16, cache_dir=tmp_path / 'c')) == 5
+        text = log[0][0]
+        assert '1 images left out, unreadable: a/broken.jpg' in text
+        assert '1 images left out, failed: FileNotFoundError' in text
+    # What failed may only have been out of reach.
+    assert len(read) == 7 + 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['c', 'data']
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match='name another place by `cache_dir`'):
+        FaceIdentityDataset(root, 16, cache_dir=tmp_path / 'file')
 
 
 def test_a_person_without_a_usable_image_is_an_error(tmp_path):
@@ -170,10 +218,11 @@ def test_a_person_without_a_usable_image_is_an_error(tmp_path):
         FaceIdentityDataset(tmp_path, 16)
 
 
-def test_an_image_that_breaks_later_is_named(tmp_path):
-    write_crops(tmp_path, {'a': 1})
-    dataset = FaceIdentityDataset(tmp_path, 16)
-    (tmp_path / 'a' / '0.png').write_bytes(b'')
+def test_an_image_that_breaks_later_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, 'MEMORY_BYTES', 0)
+    write_crops(tmp_path / 'data', {'a': 1})
+    dataset = FaceIdentityDataset(tmp_path / 'data', 16)
+    (tmp_path / 'data' / 'a' / '0.png').write_bytes(b'')
     with pytest.raises(ValueError, match='0.png cannot be decoded'):
         dataset[0]
 
@@ -182,7 +231,7 @@ def test_an_image_that_breaks_later_is_named(tmp_path):
 
 
 def test_small_sets_are_decoded_once(tmp_path, monkeypatch):
-    write_crops(tmp_path, {'a': 2})
+    write_crops(tmp_path / 'data', {'a': 2})
     read = []
 
     def counted(path):
@@ -190,15 +239,17 @@ def test_small_sets_are_decoded_once(tmp_path, monkeypatch):
         return read_image(path)
 
     monkeypatch.setattr(module, 'read_image', counted)
-    dataset = FaceIdentityDataset(tmp_path, 16)
+    dataset = FaceIdentityDataset(tmp_path / 'data', 16)
     first = dataset[0]['image'].clone()
     dataset[0]['image'].zero_()  # what a user does to an item stays with the user
     assert torch.equal(dataset[0]['image'], first)
-    assert len(read) == 1
+    dataset.pixels(0)[0].zero_()
+    assert torch.equal(dataset[0]['image'], first)
+    assert len(read) == 2
     monkeypatch.setattr(module, 'MEMORY_BYTES', 2 * 3 * 16 * 16 - 1)
-    dataset = FaceIdentityDataset(tmp_path, 16)
+    dataset = FaceIdentityDataset(tmp_path / 'data', 16)
     [dataset[0] for _ in range(3)]
-    assert len(read) == 4
+    assert len(read) == 5
 
 
 # Augmentation.
@@ -323,7 +374,7 @@ def test_a_second_data_set_needs_no_detector(photos, tmp_path):
 
 def test_the_cache_lies_beside_the_data_unless_named(photos):
     FaceIdentityDataset(photos, 32, detector=DETECTOR)
-    assert list((photos.parent / 'people_aligned').glob('*/a/0.png.png'))
+    assert list(photos.parent.glob('people_*_aligned/*/a/0.png.png'))
     assert sorted(path.name for path in photos.iterdir()) == ['a', 'b']
 
 
@@ -340,7 +391,7 @@ def test_only_what_changed_is_aligned_again(photos, tmp_path):
     changed, asked = build()
     assert asked == 1
     assert not torch.equal(changed[1]['image'], before)
-    [crop] = tmp_path.glob('people_aligned/*/b/0.png.png')
+    [crop] = tmp_path.glob('people_*_aligned/*/b/0.png.png')
     crop.unlink()
     assert build()[1] == 1
     write(photos / 'b' / '2.png', photo((9, 9, 30)))
@@ -375,25 +426,84 @@ def test_photographs_without_a_face_are_left_out_and_remembered(photos, tmp_path
     assert RedFaceDetector.asked == 5
 
 
-def test_an_interrupted_alignment_goes_on_where_it_was_saved(
-    photos, tmp_path, monkeypatch
-):
-    monkeypatch.setattr('mmanon.datasets.aligned_crops._SAVE_EVERY', 1)
+def test_two_roots_of_one_name_have_crops_of_their_own(tmp_path):
+    def value(folder):
+        root = tmp_path / folder / 'faces'
+        cache = tmp_path / 'c'
+        made = FaceIdentityDataset(root, 32, 0, DETECTOR, cache_dir=cache)
+        return made[0]['image'][0].mean().item()
+
+    bright, dark = photo((16, 16, 24)), photo((16, 16, 24))
+    dark[..., 0] = dark[..., 0] * 0.7
+    write(tmp_path / 'one' / 'faces' / 'a' / '0.png', bright)
+    write(tmp_path / 'two' / 'faces' / 'a' / '0.png', dark)
+    first = value('one')
+    assert value('two') < first - 0.1
+    assert value('one') == first
+    assert RedFaceDetector.asked == 2
+
+
+def fails_at(monkeypatch, number, error):
+    """Let the detector raise when it is asked for the so-many-th time."""
     detect = RedFaceDetector.detect
 
     def fails(self, image):
-        if RedFaceDetector.asked == 3:
-            raise KeyboardInterrupt
+        if RedFaceDetector.asked == number:
+            RedFaceDetector.asked += 1
+            raise error
         return detect(self, image)
 
     monkeypatch.setattr(RedFaceDetector, 'detect', fails)
+
+
+def test_an_interrupted_alignment_goes_on_where_it_stopped(
+    photos, tmp_path, monkeypatch
+):
+    fails_at(monkeypatch, 3, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
     RedFaceDetector.asked = 0
+    monkeypatch.undo()
     made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
     assert len(made) == 4
     assert RedFaceDetector.asked == 1
     assert not list(tmp_path.rglob('*.part'))
+
+
+def test_a_killed_alignment_goes_on_where_it_was_saved(photos, tmp_path, monkeypatch):
+    place = 'mmanon.datasets.aligned_crops'
+    write_index = aligned_crops.CheckedImages._write_index
+    written = []
+
+    def killed_at_the_end(self, index):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(len(index))
+        write_index(self, index)
+
+    with monkeypatch.context() as inner:
+        inner.setattr(f'{place}._SAVE_EVERY', 2)
+        inner.setattr(f'{place}.CheckedImages._write_index', killed_at_the_end)
+        with pytest.raises(KeyboardInterrupt):
+            FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert written == [2, 4]
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert RedFaceDetector.asked == 4
+
+
+def test_a_photograph_the_detector_fails_on_is_left_out_and_tried_again(
+    photos, tmp_path, monkeypatch, log
+):
+    with monkeypatch.context() as inner:
+        fails_at(inner, 1, RuntimeError('no\nmemory'))
+        made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert len(made) == 3
+    reason = 'failed: RuntimeError no memory'
+    assert f'1 images left out, {reason}: a/1.png' in log[0][0]
+    RedFaceDetector.asked = 0
+    made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    assert len(made) == 4
+    assert RedFaceDetector.asked == 1
 
 
 def test_a_damaged_index_is_made_anew(photos, tmp_path):
@@ -413,19 +523,70 @@ def test_the_cache_holds_pictures_and_an_index_only(photos, tmp_path):
     assert read_image(crop).shape == (32, 32, 3)
 
 
-def test_in_a_distributed_run_the_first_process_aligns_for_all(
-    photos, tmp_path, monkeypatch
-):
+# Distributed runs.
+
+
+@pytest.fixture
+def ranks(photos, tmp_path, monkeypatch):
+    """Builds the data set as two processes would; the second's when its turn comes."""
     place = 'mmanon.datasets.aligned_crops'
-    monkeypatch.setattr(f'{place}.is_main_process', lambda: False)
+    monkeypatch.setattr(f'{place}.get_world_size', lambda: 2)
 
-    def first_process():
-        with monkeypatch.context() as inner:
-            inner.setattr(f'{place}.is_main_process', lambda: True)
-            inner.setattr(f'{place}.barrier', lambda: None)
-            FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    def build(cache=tmp_path):
+        return FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=cache)
 
-    monkeypatch.setattr(f'{place}.barrier', first_process)
-    made = FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    def both(first_cache=tmp_path):
+        errors = []
+
+        def first_process():
+            with monkeypatch.context() as inner:
+                waited = []
+                inner.setattr(f'{place}.is_main_process', lambda: True)
+                inner.setattr(f'{place}.barrier', lambda: waited.append(1))
+                try:
+                    build(first_cache)
+                except RuntimeError as error:
+                    errors.append(error)
+                assert waited == [1]
+
+        monkeypatch.setattr(f'{place}.is_main_process', lambda: False)
+        monkeypatch.setattr(f'{place}.barrier', first_process)
+        try:
+            return build(), errors
+        except RuntimeError as error:
+            return None, [*errors, error]
+
+    return both
+
+
+def test_in_a_distributed_run_the_first_process_aligns_for_all(ranks):
+    made, errors = ranks()
+    assert not errors
     assert len(made) == 4
     assert (RedFaceDetector.built, RedFaceDetector.asked) == (1, 4)
+
+
+def test_a_distributed_run_does_not_begin_with_a_long_alignment(
+    ranks, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmanon.datasets.aligned_crops._MOST_WHILE_OTHERS_WAIT', 3)
+    made, errors = ranks()
+    # The first process leaves no one waiting.
+    assert made is None and len(errors) == 2
+    for error in errors:
+        assert '4 images' in str(error)
+        assert 'python tools/align_faces.py CONFIG' in str(error)
+    assert RedFaceDetector.built == 0
+    monkeypatch.setattr('mmanon.datasets.aligned_crops.get_world_size', lambda: 1)
+    monkeypatch.setattr('mmanon.datasets.aligned_crops.is_main_process', lambda: True)
+    monkeypatch.setattr('mmanon.datasets.aligned_crops.barrier', lambda: None)
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=tmp_path)
+    monkeypatch.setattr('mmanon.datasets.aligned_crops.get_world_size', lambda: 2)
+    assert len(ranks()[0]) == 4
+
+
+def test_a_process_with_a_cache_of_its_own_says_what_it_lacks(ranks, tmp_path):
+    made, errors = ranks(first_cache=tmp_path / 'on another machine')
+    assert made is None
+    [error] = errors
+    assert 'on every machine' in str(error)

@@ -1,11 +1,13 @@
+import os
 import pickle
+import traceback
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter
+from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
 
 
 def faces(*boxes, tracks=None, landmarks=None):
@@ -104,27 +106,91 @@ def test_between_examined_frames_tracked_faces_are_enclosed(tmp_path):
     table = write(
         tmp_path / 'f.parquet',
         [
-            ('v', 0, faces(A, tracks=[1])),
-            ('v', 4, faces(moved, B, tracks=[1, 2])),
-            ('v', 8, faces()),
-            ('v', 20, faces(A)),
+            ('v', 0, faces(A, B, tracks=[1, 2])),
+            ('v', 4, faces(B, moved, tracks=[2, 1])),
+            ('v', 8, faces(A, tracks=[1])),
+            ('v', 13, faces(A, tracks=[1])),
         ],
         interval=4,
     )
     got = table.lookup('v', 3)
     np.testing.assert_allclose(got.boxes, [[0.1, 0.1, 0.4, 0.5], B])
-    assert not got.examined and list(got.tracks) == [1, 2]
-    np.testing.assert_allclose(table.lookup('v', 6).boxes, [moved, B])
-    # 12 is within 4 of the frame before only; 21 has no frame after it
-    for frame in (12, 21):
+    assert not got.examined and not got.is_cover and list(got.tracks) == [1, 2]
+    # 5 lies beside a track that ends; 9 and 12 in a gap wider than the interval, where
+    # an examination has failed; 14 has no frame behind it.
+    for frame in (5, 9, 12, 14):
         np.testing.assert_array_equal(table.lookup('v', frame).boxes, [[0, 0, 1, 1]])
 
 
-def test_untracked_faces_between_two_frames_are_all_kept(tmp_path):
-    table = write(
-        tmp_path / 'f.parquet', [('v', 0, faces(A)), ('v', 2, faces(B))], interval=2
-    )
-    np.testing.assert_allclose(table.lookup('v', 1).boxes, [A, B])
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        (faces(), faces()),
+        (faces(A, tracks=[1]), faces()),
+        (faces(A, tracks=[1]), faces(A, B, tracks=[1, 2])),
+        (faces(A, tracks=[1]), faces(A, tracks=[2])),
+        (faces(A), faces(A)),
+    ],
+)
+def test_between_examined_frames_whoever_may_come_is_covered(
+    tmp_path, monkeypatch, before, after
+):
+    from mmengine.logging import MMLogger
+
+    warned = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', warned.append)
+    rows = [(v, t, (before, after)[t % 4 // 2]) for v in 'vw' for t in (0, 2, 4)]
+    table = write(tmp_path / 'f.parquet', rows, interval=2)
+    for video in 'vw':
+        for frame in (1, 3):
+            got = table.lookup(video, frame)
+            assert got.is_cover
+            np.testing.assert_array_equal(got.boxes, [[0, 0, 1, 1]])
+    assert len(warned) == 1 and 'one frame in 2' in warned[0]
+    assert not table.lookup('v', 0).is_cover
+
+
+def test_a_face_as_large_as_its_frame_is_no_cover(tmp_path):
+    table = write(tmp_path / 'f.parquet', [('v', 0, faces([0, 0, 1, 1]))])
+    assert not table.lookup('v', 0).is_cover
+    assert table.lookup('v', 1).is_cover
+
+
+def test_a_table_tells_what_its_videos_were(tmp_path):
+    path = tmp_path / 'f.parquet'
+    infos = {
+        'a': VideoInfo('file', 720, 1280, 9, 'quarter'),
+        'b': VideoInfo('folder'),
+        'ö': VideoInfo('folder', 64, 48, 2),
+    }
+    with FaceTableWriter(path, 'test') as writer:
+        writer.add('a', 0, faces(A))
+        for video, info in infos.items():
+            writer.describe(video, info)
+        writer.add('c', 0, faces(A))
+    table = pickle.loads(pickle.dumps(FaceTable(path)))
+    assert {video: table.info(video) for video in infos} == infos
+    assert table.info('c') is None and table.detector == 'test'
+    with pytest.raises(ValueError, match="'file' or 'folder'"):
+        VideoInfo('frames')
+    with pytest.raises(ValueError, match="'quarter'"):
+        VideoInfo('file', turned='left')
+
+
+@pytest.mark.parametrize(
+    ('height', 'width', 'same'),
+    [
+        (1080, 1920, True),
+        (256, 456, True),
+        (90, 160, True),
+        (1920, 1080, False),
+        (256, 342, False),
+        (256, 256, False),
+    ],
+)
+def test_a_shape_is_the_same_at_any_scale(height, width, same):
+    assert VideoInfo('file', 1920, 1080).has_shape(height, width) is same
+    assert VideoInfo('file').has_shape(height, width)
 
 
 def test_a_missing_video_is_named_with_the_ones_there(tmp_path):
@@ -177,6 +243,13 @@ def test_an_interrupted_writer_leaves_the_old_table(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_replaced(tmp_path):
+    path = tmp_path / 'f.parquet'
+    (tmp_path / '.f.parquet.part').write_text('half a table')
+    write(path, [('v', 1, faces(A))])
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_files_that_are_no_table_are_refused(tmp_path):
     path = tmp_path / 'f.parquet'
     with pytest.raises(FileNotFoundError, match='detect_faces.py'):
@@ -211,3 +284,37 @@ def test_a_table_without_any_row_opens_and_has_no_video(tmp_path):
     assert table.videos() == set()
     with pytest.raises(KeyError):
         table.lookup('v', 1)
+
+
+def test_forked_processes_read_the_table_that_they_inherit(tmp_path):
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 0.5, (3000, 2)).astype(np.float32)
+    boxes = np.hstack([corners, corners + 0.25])
+    rows = [('v', frame, faces(box)) for frame, box in enumerate(boxes)]
+    table = write(tmp_path / 'f.parquet', rows, rows_per_group=50)
+    table.lookup('v', 1500)
+
+    def read(seed):
+        for frame in np.random.default_rng(seed).permutation(3000)[:600]:
+            np.testing.assert_array_equal(
+                table.lookup('v', frame).boxes[0], boxes[frame]
+            )
+
+    children = []
+    for seed in range(4):
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                read(seed)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(child)
+    # While they read, so does this process, and the file is replaced.
+    read(9)
+    write(tmp_path / 'f.parquet', [('v', 0, faces())])
+    read(10)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4

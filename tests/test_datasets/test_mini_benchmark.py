@@ -2,9 +2,11 @@ import csv
 import filecmp
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -29,6 +31,7 @@ from mmanon.datasets.mini_benchmark.drawn_head import DrawnHead
 from mmanon.datasets.mini_benchmark.face_set import cut_face
 from mmanon.datasets.mini_benchmark.head_pose import Expression, HeadPose
 from mmanon.datasets.mini_benchmark.plan import plan_clips
+from mmanon.datasets.mini_benchmark.settings import VERSION
 from mmanon.models.face_crops import crop_faces, square_boxes
 from mmanon.models.face_detectors import FaceDetections, YuNetFaceDetector
 
@@ -42,6 +45,7 @@ SMALL = MiniBenchmarkSettings(
     train_faces=2,
     val_faces=1,
 )
+ONE_OF_EACH = MiniBenchmarkSettings(0, 1, 1, 1, 1, 1, 1)
 
 
 @pytest.fixture(scope='module')
@@ -348,6 +352,32 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_leftovers_of_killed_builds_are_removed(tmp_path):
+    for name in ('.mini.part', '.mini.old'):
+        (tmp_path / name / 'rawframes').mkdir(parents=True)
+    build_mini_benchmark(tmp_path / 'mini', ONE_OF_EACH)
+    assert [path.name for path in tmp_path.iterdir()] == ['mini']
+
+
+def test_a_build_killed_between_old_and_new_is_recovered(tmp_path, monkeypatch):
+    out, replace = tmp_path / 'mini', os.replace
+    build_mini_benchmark(out, ONE_OF_EACH)
+
+    def killed(source, target):
+        if target == out:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as inner:
+        inner.setattr(os, 'replace', killed)
+        with pytest.raises(KeyboardInterrupt):
+            two = MiniBenchmarkSettings(0, 2, 1, 1, 1, 1, 1)
+            build_mini_benchmark(out, two, force=True)
+    assert not out.exists()
+    assert not build_mini_benchmark(out, ONE_OF_EACH)
+    assert [path.name for path in tmp_path.iterdir()] == ['mini']
+
+
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ValueError, match='train_clips must be at least 1, got 0'):
         MiniBenchmarkSettings(train_clips=0)
@@ -457,6 +487,30 @@ def test_faces_of_real_photographs_lie_where_the_table_says(shared_data, tmp_pat
             agreed += any(iou(box, one) > 0.5 for one in found)
     # An object at the mouth may hide a face from the detector.
     assert agreed >= 0.6 * total
+
+
+def test_tool_does_not_take_another_version_for_the_same(tmp_path):
+    tool = runpy.run_path(str(TOOL))
+    settings = json.loads(json.dumps(asdict(SMALL)))
+    meta = dict(version=VERSION, settings=settings)
+    (tmp_path / 'meta.json').write_text(json.dumps(meta))
+    assert tool['has_settings'](tmp_path, settings)
+    meta['version'] += 1
+    (tmp_path / 'meta.json').write_text(json.dumps(meta))
+    assert not tool['has_settings'](tmp_path, settings)
+
+
+def test_tool_compares_before_anything_slow_is_imported():
+    code = f'import runpy, sys; runpy.run_path({str(TOOL)!r}); print(*sys.modules)'
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
+    modules = done.stdout.split()
+    assert 'mmanon.version' in modules, done.stderr
+    assert not {'torch', 'cv2', 'mmanon.datasets'} & set(modules)
 
 
 def test_tool_leaves_a_whole_benchmark_alone_at_once(mini):

@@ -1,8 +1,11 @@
 """Boxes are checked against the pixels themselves: each face is a bright rectangle."""
 
 import copy
+import pickle
 import random
+import shutil
 
+import av
 import cv2
 import mmengine
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from mmengine.dataset import BaseDataset, Compose, ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
-from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter
+from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
 from mmanon.datasets.transforms import LoadFaces, insert_load_faces
 
 H, W, FRAMES = 90, 121, 40
@@ -30,6 +33,7 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('frames')
     (root / 'a/v').mkdir(parents=True)
     with FaceTableWriter(root / 'faces.parquet', 'drawn') as table:
+        table.describe('a/v', VideoInfo('folder', W, H, FRAMES))
         for frame in range(1, FRAMES + 1):
             image = np.full((H, W, 3), 20, np.uint8)
             if frame != 3:
@@ -261,6 +265,25 @@ def test_a_frame_without_a_row_is_covered_whole(mmaction, root):
     load = LoadFaces(str(root / 'faces.parquet'))
     results['frame_inds'] = np.array([0])
     np.testing.assert_allclose(load(results)['faces'], [[0, 0, 0, W, H]])
+    assert results['covers'].tolist() == [True]
+
+
+def test_covers_are_marked_in_every_crop_and_packed(mmaction, root, tmp_path):
+    shutil.copytree(root / 'a/v', tmp_path / 'a/v')
+    with FaceTableWriter(tmp_path / 'faces.parquet', 'made up') as table:
+        table.describe('a/v', VideoInfo('folder', W, H, FRAMES))
+        table.add('a/v', 17, FaceTable(root / 'faces.parquet').lookup('a/v', 17))
+    given = clip(tmp_path, [14, 17, 15])
+    crops = [dict(type='ThreeCrop', crop_size=(60, 90))]
+    results = carry(tmp_path, crops, dict(given))
+    assert results['covers'].dtype == bool and results['covers'].sum() == 6
+    assert (results['covers'] == (results['faces'][:, 0] % 3 != 1)).all()
+
+    steps = [dict(type='RawFrameDecode'), SHAPE, dict(type='PackActionInputs')]
+    dataset = ava_dataset(tmp_path, steps)
+    insert_load_faces(dataset, str(tmp_path / 'faces.parquet'))
+    packed = dataset.pipeline(dict(given, video_id='a/v'))
+    assert packed['data_samples'].metainfo['covers'].tolist() == [True, False, True]
 
 
 def slowonly(split):
@@ -329,7 +352,7 @@ def test_inserting_twice_changes_nothing_more(mmaction, root):
     insert_load_faces(RepeatDataset(dataset, 2), table)
     assert [id(t) for t in dataset.pipeline.transforms] == before
     packer = dataset.pipeline.transforms[-1]
-    assert tuple(packer.meta_keys) == ('img_shape', 'label', 'faces')
+    assert tuple(packer.meta_keys) == ('img_shape', 'label', 'faces', 'covers')
     assert sum(isinstance(t, LoadFaces) for t in dataset.pipeline.transforms) == 1
 
 
@@ -416,20 +439,35 @@ def test_pixels_moved_without_a_record_are_noticed_while_loading(mmaction, root)
         load({'img': 1})
 
 
+def one_video(path, name, *info):
+    """A table of one video with a face in its first frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FaceTableWriter(path, 'made up') as table:
+        if info:
+            table.describe(name, VideoInfo(*info))
+        k = np.float32([[0.25, 0.5, 0.5, 0.75]])
+        marks = np.full((1, 5, 2), np.nan, np.float32)
+        table.add(name, 0, Faces(k, np.ones(1), marks, np.zeros(1, np.int32)))
+    return LoadFaces(str(path))
+
+
 @pytest.mark.parametrize(
-    'info',
+    ('kind', 'info'),
     [
-        dict(video_id='a/v', frame_dir='elsewhere/v'),
-        dict(video_id='a/v.mp4', filename='elsewhere/v.mp4'),
-        dict(frame_dir='/data/set/a/v'),
-        dict(frame_dir='../set/a/v/'),
-        dict(filename='set/a/v.AVI'),
-        dict(filename='a/v'),
-        dict(img_path='set/a/v/img_00004.png'),
+        ('folder', dict(video_id='a/v', frame_dir='elsewhere/v')),
+        ('file', dict(video_id='a/v.mp4', filename='elsewhere/v.mp4')),
+        ('folder', dict(frame_dir='/data/set/a/v')),
+        ('folder', dict(frame_dir='../set/a/v/')),
+        ('file', dict(filename='set/a/v.AVI')),
+        ('file', dict(filename='a/v')),
+        ('folder', dict(img_path='set/a/v/img_00004.png')),
+        ('file', dict(video_id='a/v.mp4')),
     ],
 )
-def test_a_video_is_known_by_its_id_or_the_end_of_its_path(root, info):
-    assert LoadFaces(str(root / 'faces.parquet')).video_name(info) == 'a/v'
+def test_a_video_is_known_by_its_id_or_the_end_of_its_path(tmp_path, kind, info):
+    load = one_video(tmp_path / 'faces.parquet', 'a/v', kind)
+    assert load.video_name(info) == 'a/v'
+    assert pickle.loads(pickle.dumps(load)).video_name(info) == 'a/v'
 
 
 @pytest.mark.parametrize(
@@ -438,6 +476,165 @@ def test_a_video_is_known_by_its_id_or_the_end_of_its_path(root, info):
 def test_a_video_of_another_name_is_not_guessed(root, info):
     with pytest.raises(KeyError, match='lacks'):
         LoadFaces(str(root / 'faces.parquet')).video_name(info)
+
+
+def test_a_folder_keeps_what_looks_like_an_extension(tmp_path):
+    load = one_video(tmp_path / 'faces.parquet', 'a/clip.avi', 'folder')
+    assert load.video_name(dict(frame_dir='data/a/clip.avi')) == 'a/clip.avi'
+    load = one_video(tmp_path / 'other.parquet', 'a/clip', 'folder')
+    with pytest.raises(KeyError, match='lacks'):
+        load.video_name(dict(frame_dir='data/a/clip.avi', video_id='clip.avi'))
+
+
+def test_two_videos_of_one_name_are_refused(mmaction, root, tmp_path):
+    load = one_video(tmp_path / 'faces.parquet', 'v1', 'folder')
+    assert load.video_name(dict(frame_dir='data/train/v1')) == 'v1'
+    assert load.video_name(dict(img_path='data/train/v1/1.jpg')) == 'v1'
+    with pytest.raises(ValueError, match=r"val/v1 and .*train/v1 .*'v1'.*face_table="):
+        load.video_name(dict(frame_dir='data/val/v1'))
+    # The data set of another stage has a LoadFaces of its own.
+    other = LoadFaces(str(tmp_path / 'faces.parquet'))
+    with pytest.raises(ValueError, match='val/v1 and .*train/v1'):
+        other.video_name(dict(frame_dir='data/val/v1'))
+    # Gone with its data set, it does not count, even where it waits to be collected.
+    load.itself = load
+    del load
+    other = LoadFaces(str(tmp_path / 'faces.parquet'))
+    assert other.video_name(dict(frame_dir='data/val/v1')) == 'v1'
+
+    table = tmp_path / 'copied.parquet'
+    shutil.copy(root / 'faces.parquet', table)
+    shutil.copytree(root / 'a', tmp_path / 'a')
+    first, second = (ava_dataset(one, slowonly('val')) for one in (root, tmp_path))
+    insert_load_faces(first, str(table))
+    with pytest.raises(ValueError, match='would both get'):
+        insert_load_faces(second, str(table))
+    (tmp_path / 'linked').symlink_to(root)
+    again = ava_dataset(tmp_path / 'linked', slowonly('val'))
+    insert_load_faces(again, str(table))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'info'),
+    [
+        ('file', dict(frame_dir='a/v')),
+        ('file', dict(img_path='a/v/00000.png')),
+        ('folder', dict(filename='a/v.mp4')),
+    ],
+)
+def test_faces_of_another_kind_of_video_are_refused(tmp_path, kind, info):
+    load = one_video(tmp_path / 'faces.parquet', 'a/v', kind)
+    with pytest.raises(ValueError, match=f"faces of a {kind} 'a/v', but"):
+        load.video_name(info)
+
+
+def test_faces_of_a_video_of_another_shape_are_refused(mmaction, root, tmp_path):
+    load = one_video(tmp_path / 'faces.parquet', 'a/v', 'folder', H, W)
+    results = carry(root, [], clip(root))
+    with pytest.raises(ValueError, match=f'come as {W}x{H} .*but {H}x{W} stand'):
+        load(results)
+    image = dict(img_path=str(root / 'a/v/img_00004.png'), ori_shape=(H, W))
+    with pytest.raises(ValueError, match='Make a table of these very videos'):
+        load(dict(image, img_shape=(H, W)))
+    larger = one_video(tmp_path / 'large.parquet', 'a/v', 'folder', 3 * W, 3 * H)
+    larger(results)
+
+
+def test_faces_of_an_earlier_release_are_said_or_refused(tmp_path, monkeypatch):
+    from mmengine.logging import MMLogger
+
+    warned = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', warned.append)
+    load = one_video(tmp_path / 'faces.parquet', 'a/v')
+    with pytest.raises(ValueError, match='earlier release'):
+        load.video_name(dict(filename='a/v.mp4'))
+    load = one_video(tmp_path / 'others.parquet', 'a/v')
+    for _ in range(2):
+        load.video_name(dict(frame_dir='a/v'))
+    assert len(warned) == 1 and 'does not say' in warned[0]
+
+
+def turned_video(path, turn, count=4):
+    """64x128 pixels that a player shows turned; a bright face on a black frame."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, 'yuv420p'
+        stream.set_display_rotation(*turn)
+        image = np.zeros((64, 128, 3), np.uint8)
+        image[16:32, 64:96] = 255
+        for _ in range(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')))
+        container.mux(stream.encode())
+    return dict(filename=str(path), frame_inds=np.array([0]), clip_len=1, num_clips=1)
+
+
+def decoded(info, by):
+    from mmaction.registry import TRANSFORMS
+
+    steps = [dict(type=f'{by}Init'), dict(type=f'{by}Decode')]
+    return Compose([TRANSFORMS.build(step) for step in steps])(info)
+
+
+def test_a_turned_file_is_taken_upright_or_refused(mmaction, tmp_path):
+    info = turned_video(tmp_path / 'v.mp4', (90, False, False))
+    load = one_video(tmp_path / 'f.parquet', 'v', 'file', 64, 128, 4, 'quarter')
+    results = load(decoded(dict(info), 'Decord'))
+    assert results['imgs'][0].shape[:2] == (128, 64)
+    x1, y1, x2, y2 = results['faces'][0, 1:].astype(int)
+    # The box of the table, in the frame as it is seen, and there is the face.
+    assert (x1, y1, x2, y2) == (16, 64, 32, 96)
+    for by in ('OpenCV', 'PyAV'):
+        with pytest.raises(ValueError, match='DecordInit and DecordDecode'):
+            load(decoded(dict(info), by))
+
+
+@pytest.mark.parametrize(
+    'about', [(64, 128, 4, 'other'), (64, 64, 4, 'quarter'), (None, None, 4, 'quarter')]
+)
+def test_a_turn_that_the_shape_cannot_tell_is_refused(tmp_path, about):
+    load = one_video(tmp_path / 'f.parquet', 'v', 'file', *about)
+    with pytest.raises(ValueError, match='ffmpeg -i'):
+        load.video_name(dict(filename='v.mp4'))
+
+
+def test_a_file_of_another_length_is_refused(mmaction, tmp_path):
+    info = turned_video(tmp_path / 'v.mp4', (0, False, False), 40)
+    for length, match in [(39, None), (None, None), (80, '40 frames, but 80')]:
+        path = tmp_path / f'{length}.parquet'
+        load = one_video(path, 'v', 'file', 128, 64, length)
+        results = decoded(dict(info), 'PyAV')
+        if match is None:
+            load(results)
+            continue
+        with pytest.raises(ValueError, match=match):
+            load(results)
+
+
+def test_load_faces_of_the_pipeline_goes_before_the_packer(mmaction, root, tmp_path):
+    table = str(root / 'faces.parquet')
+    load = dict(type='mmanon.LoadFaces', face_table=table)
+    crop = dict(type='RandomCrop', size=70)
+    flip, pack = dict(type='Flip'), dict(type='PackActionInputs')
+    for steps in ([load, crop, flip, pack], [crop, flip, pack, load]):
+        dataset = ava_dataset(root, [dict(type='RawFrameDecode'), *steps])
+        given = next(t for t in dataset.pipeline.transforms if isinstance(t, LoadFaces))
+        insert_load_faces(dataset, table)
+        kinds = [type(t).__name__ for t in dataset.pipeline.transforms[1:]]
+        assert kinds == ['RandomCrop', 'Flip', 'LoadFaces', 'PackActionInputs']
+        assert dataset.pipeline.transforms[3] is given
+
+    shutil.copy(table, tmp_path / 'other.parquet')
+    steps = [dict(type='RawFrameDecode'), load, pack]
+    with pytest.raises(ValueError, match='LoadFaces of .*faces.*other.parquet'):
+        insert_load_faces(ava_dataset(root, steps), str(tmp_path / 'other.parquet'))
+
+
+def test_load_faces_within_another_transform_is_refused(mmdet, root):
+    table = str(root / 'faces.parquet')
+    load = dict(type='mmanon.LoadFaces', face_table=table)
+    dataset = image_dataset(root, [dict(type='RandomApply', transforms=[load])])
+    with pytest.raises(ValueError, match='within another transform'):
+        insert_load_faces(dataset, table)
 
 
 MMDET_PIPELINES = {

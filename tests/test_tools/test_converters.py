@@ -31,16 +31,20 @@ def load_tool(name):
 ucf24, single_person = load_tool('ucf101_24.py'), load_tool('single_person.py')
 
 
-def write_video(path, count):
-    """Frame t has the bits of t as eight white or black stripes."""
+def write_video(path, count, turn=0, metadata=None):
+    """Frame t, as it is shown, has the bits of t as eight white or black stripes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w', format='mp4') as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream('mpeg4', rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        stream.width, stream.height = (48, 64) if turn % 180 else (64, 48)
+        stream.pix_fmt = 'yuv420p'
+        if turn:
+            stream.set_display_rotation(turn)
         for t in range(count):
             bits = np.unpackbits(np.uint8(t)) * 255
             image = np.broadcast_to(np.repeat(bits, 8)[None, :, None], (48, 64, 3))
-            image = np.ascontiguousarray(image)
+            image = np.ascontiguousarray(np.rot90(image, -turn // 90))
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')):
                 container.mux(packet)
         for packet in stream.encode():
@@ -236,6 +240,30 @@ def test_frames_are_extracted_once_and_completely(signers, tmp_path):
     with pytest.raises(ValueError, match='bad.mp4'):
         extract_frames(signers / 'bad.mp4', tmp_path / 'frames/bad')
     assert [p.name for p in (tmp_path / 'frames').iterdir()] == ['book']
+
+
+@pytest.mark.parametrize('turn', [90, 180, 270])
+def test_frames_are_extracted_upright(tmp_path, turn):
+    path = tmp_path / 'turned.mp4'
+    write_video(path, 20, turn)
+    extract_frames(path, tmp_path / 'frames')
+    image = cv2.imread(str(tmp_path / 'frames/img_00020.jpg'))
+    assert image.shape == (48, 64, 3) and index_of(image) == 19
+
+
+def test_what_a_killed_extraction_left_is_removed(signers, tmp_path):
+    (tmp_path / 'frames/.book.part').mkdir(parents=True)
+    (tmp_path / 'frames/.book.part/img_00099.jpg').touch()
+    assert extract_frames(signers / 'book.mp4', tmp_path / 'frames/book') == 60
+    assert [path.name for path in (tmp_path / 'frames').iterdir()] == ['book']
+    assert len(list((tmp_path / 'frames/book').iterdir())) == 60
+
+
+def test_a_video_with_tags_that_are_not_utf8_is_extracted(tmp_path):
+    path = tmp_path / 'tagged.mp4'
+    write_video(path, 3, metadata={'title': 'Gruesse'})
+    path.write_bytes(path.read_bytes().replace(b'Gruesse', b'Gr\xfc\xdfe..'))
+    assert extract_frames(path, tmp_path / 'frames') == 3
 
 
 def test_impossible_annotations_are_refused(tmp_path):

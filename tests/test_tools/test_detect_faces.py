@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from mmanon.datasets.face_table import Faces, FaceTable
+from mmanon.datasets.face_table import Faces, FaceTable, VideoInfo
 from mmanon.datasets.face_tracks import fill_gaps, link_faces
-from mmanon.models.face_detectors import MTCNNFaceDetector
+from mmanon.models.face_detectors import FaceDetections, MTCNNFaceDetector
 
 
 def load_tool(name):
@@ -43,14 +43,23 @@ def write_frames(folder, numbers, name='img_{:05}.jpg', **kwargs):
         cv2.imwrite(str(folder / name.format(number)), image)
 
 
-def write_video(path, count):
+def write_video(path, count, turn=None, metadata=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w') as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream('mpeg4', rate=25)
         stream.width, stream.height, stream.pix_fmt = 176, 128, 'yuv420p'
         stream.bit_rate = 2_000_000
+        quarters = 0
+        if turn is not None:
+            quarters = turn // 90
+            stream.set_display_rotation(turn)
+        if quarters % 2:
+            stream.width, stream.height = 128, 176
         for t in range(count):
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame(t), 'rgb24')):
+            # As stored: a player turns it back to the left.
+            image = np.ascontiguousarray(np.rot90(frame(t), -quarters))
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
@@ -90,6 +99,95 @@ def test_frames_and_videos_are_examined_to_one_table(data, capsys):
         assert np.isfinite(faces.landmarks).all()
     assert list(out.parent.iterdir()) == [out]
     assert '3 videos, 12 frames, 10 faces' in capsys.readouterr().out
+    assert table.info('a/one') == VideoInfo('folder', 176, 128, 4)
+    assert table.info('a/clip') == VideoInfo('file', 176, 128, 6)
+    assert table.info('two') == VideoInfo('folder', 176, 128, 2)
+
+
+def test_faces_are_looked_for_in_upright_frames(tmp_path):
+    root = tmp_path / 'data'
+    turns = {0: 'no', 90: 'quarter', 180: 'other', 270: 'quarter'}
+    for turn in turns:
+        write_video(root / f'{turn}.mp4', 3, turn)
+    code, out = run(root, '--interval', 2)
+    table = FaceTable(out)
+    assert code == 0
+    expected = table.lookup('0', 0).boxes
+    assert len(expected) == 1
+    for turn, turned in turns.items():
+        assert table.info(str(turn)) == VideoInfo('file', 176, 128, 3, turned)
+        found = table.lookup(str(turn), 0).boxes
+        np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ('turn', 'mirrored', 'turned'),
+    [
+        (0, True, 'other'),
+        (90, True, 'other'),
+        (270, False, 'quarter'),
+        (5, False, 'no'),
+    ],
+)
+def test_a_mirrored_video_is_told_from_a_turned_one(tmp_path, turn, mirrored, turned):
+    path = tmp_path / 'v.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        stream.set_display_rotation(turn, mirrored, False)
+        image = np.zeros((48, 64, 3), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')))
+        container.mux(stream.encode())
+    seen = tool.Seen()
+    assert len(list(tool.read_video(path, 3, seen))) == 1
+    assert seen.info('file').turned == turned
+
+
+def test_frames_of_several_sizes_have_no_shape(tmp_path):
+    write_frames(tmp_path / 'data/v', [1])
+    cv2.imwrite(str(tmp_path / 'data/v/img_00002.jpg'), np.zeros((90, 90, 3), np.uint8))
+    _, out = run(tmp_path / 'data')
+    assert FaceTable(out).info('v') == VideoInfo('folder', None, None, 2)
+
+
+def test_tags_that_are_not_utf8_are_passed_over(tmp_path):
+    path = tmp_path / 'data/clip.avi'
+    write_video(path, 2, metadata={'title': 'Gruesse'})
+    path.write_bytes(path.read_bytes().replace(b'Gruesse', b'Gr\xfc\xdfe..'))
+    with pytest.raises(UnicodeDecodeError), av.open(str(path)):
+        pass
+    code, out = run(tmp_path / 'data')
+    assert code == 0 and FaceTable(out).frames('clip').tolist() == [0, 1]
+
+
+def test_images_beside_videos_are_no_frames(data, capsys):
+    for folder in (data, data / 'a', data / 'about'):
+        write_frames(folder, [1], 'thumb.jpg')
+    write_frames(data / 'a', [7], 'cover_{}.jpg')
+    code, out = run(data)
+    assert code == 0
+    assert FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
+    said = capsys.readouterr().err
+    assert 'no frames of a video' in said
+    for line in (f'{data}: 1 (thumb.jpg', f'{data / "a"}: 2 (', f'{data / "about"}: 1'):
+        assert line in said
+
+
+def test_what_begins_with_a_dot_is_no_data(data):
+    write_frames(data / '.three.part', [1])
+    write_frames(data / 'a/one', [9], '._img_{:05}.jpg')
+    (data / 'a/._clip.avi').write_bytes(b'Mac OS X')
+    code, out = run(data)
+    assert code == 0 and FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
+    assert FaceTable(out).frames('a/one').tolist() == [1, 2, 3, 5]
+
+
+def test_what_a_killed_run_left_is_removed(data):
+    out = data.parent / 'out/faces.parquet'
+    out.parent.mkdir()
+    (out.parent / '.faces.parquet.part').write_text('half a table')
+    run(data)
+    assert list(out.parent.iterdir()) == [out]
 
 
 def test_every_nth_frame_and_the_last_are_examined(data):
@@ -174,18 +272,24 @@ def test_what_cannot_be_read_is_named_and_left_without_a_row(data, capsys):
     assert 'same' in FaceTable(out) and list(out.parent.iterdir()) == [out]
 
 
-def test_a_frame_on_which_the_detector_fails_has_no_row(data, monkeypatch, capsys):
-    detect = MTCNNFaceDetector.detect
-
+@pytest.mark.parametrize(
+    'error', [RuntimeError, ValueError, TypeError, MemoryError, cv2.error]
+)
+def test_a_frame_on_which_the_detector_fails_has_no_row(
+    data, monkeypatch, capsys, error
+):
     def failing(self, image):
         if image.mean() < 61:
-            raise RuntimeError('out of memory')
-        return detect(self, image)
+            raise error('no luck')
+        return FaceDetections(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
     monkeypatch.setattr(MTCNNFaceDetector, 'detect', failing)
     code, out = run(data)
-    assert code == 1 and 'frame 0: out of memory' in capsys.readouterr().err
-    assert 'two' not in FaceTable(out)
+    said = capsys.readouterr().err
+    assert code == 1 and 'failed on 2 frames: they are covered whole' in said
+    assert f'two, 2 frame(s), 0, 1: {error.__name__}: no luck' in said
+    table = FaceTable(out)
+    assert 'two' not in table and table.frames('a/one').tolist() == [1, 2, 3, 5]
 
 
 def test_a_finished_table_is_not_overwritten(data):

@@ -84,7 +84,11 @@ def body_box(table: FaceTable, video: str) -> tuple[float, float, float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    videos = sorted(p for p in args.src.iterdir() if p.suffix.lower() in VIDEOS)
+    videos = sorted(
+        path
+        for path in args.src.iterdir()
+        if path.suffix.lower() in VIDEOS and not path.name.startswith('.')
+    )
     if not videos:
         raise SystemExit(f'{args.src} holds no video files')
     classes = [video.stem for video in videos]

@@ -1,7 +1,8 @@
 """The actions, and what head, face and hands do in each.
 
 In all actions of the face one hand is held beside the mouth, drawn from one and the
-same distribution: what tells them apart is a small object or the mouth itself.
+same distribution: what tells them apart is a small object or the mouth itself. Only in
+brushing teeth the hand also swings to and fro with the brush.
 """
 
 from __future__ import annotations

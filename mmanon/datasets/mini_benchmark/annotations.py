@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.fileio import dump
 
 from .. import proposals  # noqa: F401  (teaches mmengine the npz format)
-from ..face_table import Faces, FaceTableWriter
+from ..face_table import Faces, FaceTableWriter, VideoInfo
 from .actions import ACTIONS
 from .people import PersonView
 from .plan import stream
@@ -116,6 +116,8 @@ def write_face_table(path: Path, clips: Iterable[KnownClip]) -> None:
     """Write the faces of all frames of all clips."""
     with FaceTableWriter(path, detector='mini benchmark (exact)') as table:
         for clip in sorted(clips, key=lambda clip: clip.video):
+            size, count = FRAME_SIZE, len(clip.face_boxes)
+            table.describe(clip.video, VideoInfo('folder', size, size, count))
             for frame, (boxes, landmarks) in enumerate(
                 zip(clip.face_boxes, clip.landmarks, strict=True), 1
             ):

@@ -92,6 +92,13 @@ def build_mini_benchmark(
         FileExistsError: If ``out`` holds something else.
     """
     out = Path(out)
+    beside, old = out.with_name(f'.{out.name}.part'), out.with_name(f'.{out.name}.old')
+    # What a killed call left behind. Killed while it replaced one by another, it may
+    # have left nothing else: then the replaced one goes back.
+    shutil.rmtree(beside, ignore_errors=True)
+    if (old / 'meta.json').is_file() and not out.exists():
+        os.replace(old, out)
+    _discard(old)
     try:
         if is_there(out, settings):
             return False
@@ -99,19 +106,23 @@ def build_mini_benchmark(
         if not force or not (out / 'meta.json').is_file():
             raise
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f'.{out.name}.{os.getpid()}.part')
     try:
         _write_all(beside, settings, workers, report)
         if out.exists():
-            old = out.with_name(f'.{out.name}.{os.getpid()}.old')
             os.replace(out, old)
             os.replace(beside, out)
-            shutil.rmtree(old)
+            _discard(old)
         else:
             os.replace(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return True
+
+
+def _discard(folder: Path) -> None:
+    """Remove a benchmark; killed meanwhile, what is left does not look whole."""
+    (folder / 'meta.json').unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_all(

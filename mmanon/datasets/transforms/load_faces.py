@@ -8,10 +8,12 @@ that once at the end.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -20,7 +22,7 @@ from mmengine.logging import MMLogger
 
 from mmanon.registry import TRANSFORMS
 
-from ..face_table import FaceTable
+from ..face_table import FaceTable, VideoInfo
 
 _VIDEO_EXTENSION = re.compile(r'\.(mp4|avi|mkv|webm|mov|m4v|mpe?g|wmv|flv|3gp)$', re.I)
 _PACKERS = {'PackActionInputs', 'PackDetInputs'}
@@ -68,14 +70,23 @@ _STATIONARY_TORCHVISION = {
 }
 _KNOWN_PACKAGES = {'mmaction', 'mmanon', 'mmcv', 'mmdet', 'mmengine'}
 
+# The data sets of training and validation may share a table.
+_loaders: WeakSet[LoadFaces] = WeakSet()
+
 
 @TRANSFORMS.register_module()
 class LoadFaces(BaseTransform):
     """Add the faces of the sampled frames, in pixels of the frames as they are now.
 
     It stands right before the packing transform; :func:`insert_load_faces` puts it
-    there. A frame that the table does not know is covered as a whole, see
+    there. A frame that was never examined is one box over all of it, marked in
+    ``covers``, unless the faces before and after it tell what it shows; see
     :meth:`mmanon.datasets.FaceTable.lookup`.
+
+    A video is known by its ``video_id`` or by the end of its path. That it is the one
+    whose faces the table holds, and not another of that name, is made sure by its
+    kind (file or folder), its shape, the number of frames of a file, and by refusing
+    that two paths share a name.
 
     Required Keys of a clip (mmaction2):
 
@@ -93,30 +104,47 @@ class LoadFaces(BaseTransform):
     - faces: float32 (K, 5), the frame's position in ``imgs`` as the pipeline produced
       them (crops first, then clips, then frames), and x1, y1, x2, y2 in pixels of that
       frame. A box may leave its frame; one wholly outside is left out.
+    - covers: bool (K,), which of them are no faces but whole frames that nobody has
+      examined.
 
     Args:
         face_table: Parquet file made by ``tools/detect_faces.py``.
 
     Raises:
         KeyError: If a video is not in the table.
-        ValueError: If the pipeline has moved pixels without recording how.
+        ValueError: If the pipeline has moved pixels without recording how, or a video
+            is not the one that the table has by its name.
     """
 
     def __init__(self, face_table: str) -> None:
         self.table = FaceTable(face_table)
+        self._reset()
+
+    def _reset(self) -> None:
         self._names: dict[str, str] = {}
+        self._paths: dict[str, str] = {}
+        self._warned_of_age = False
+        _loaders.add(self)
+
+    def __getstate__(self) -> dict:
+        return {'table': self.table}
+
+    def __setstate__(self, state: dict) -> None:
+        self.table = state['table']
+        self._reset()
 
     def transform(self, results: dict) -> dict:
-        """Add ``faces`` to ``results``."""
+        """Add ``faces`` and ``covers`` to ``results``."""
         if 'frame_inds' in results:
-            results['faces'] = self._clip_faces(results)
+            faces, covers = self._clip_faces(results)
         elif isinstance(results.get('img_path'), str):
-            results['faces'] = self._image_faces(results)
+            faces, covers = self._image_faces(results)
         else:
             raise ValueError(
                 'LoadFaces needs "frame_inds" (a clip of mmaction2) or "img_path" (an '
                 f'image of mmdet) in the results; they have {sorted(results)}'
             )
+        results['faces'], results['covers'] = faces, covers
         return results
 
     def video_name(self, info: Mapping[str, Any]) -> str:
@@ -130,18 +158,110 @@ class LoadFaces(BaseTransform):
 
         Raises:
             KeyError: If the table has no such video.
+            ValueError: If it has another video of that name.
         """
-        candidates = list(_video_candidates(info))
-        key = candidates[0]
-        if key not in self._names:
-            known = (name for name in candidates if name in self.table)
-            name = next(known, None)
+        place = _Place.of(info)
+        name = self._names.get(place.key)
+        if name is None:
+            candidates = list(place.candidates())
+            name = next((one for one in candidates if one in self.table), None)
             if name is None:
-                self.table.check([key])
-            self._names[key] = name
-        return self._names[key]
+                self.table.check(candidates[:1])
+            self._make_sure(name, place)
+            self._names[place.key] = name
+        return name
 
-    def _clip_faces(self, results: dict) -> np.ndarray:
+    def _make_sure(self, name: str, place: _Place) -> None:
+        """Refuse a video that cannot be the one that the table has by its name."""
+        where = place.path or place.video_id
+        if place.path is not None:
+            path = os.path.realpath(place.path)
+            self._paths.setdefault(name, path)
+            other = self._other_path(name, path)
+            if other is not None:
+                raise ValueError(
+                    f'face table {self.table.path}: {path} and {other} would both get '
+                    f'the faces of its video {name!r}. Make a table for each folder '
+                    'of videos, and name them by '
+                    '`face_table=dict(train=..., val=..., test=...)`, or one of the '
+                    'folder above, so that their names differ'
+                )
+        info = self.table.info(name)
+        if info is None:
+            self._accept_unknown(name, place)
+            return
+        if place.kind not in (None, info.kind):
+            raise ValueError(
+                f'face table {self.table.path} has the faces of a {info.kind} '
+                f'{name!r}, but the sample is a {place.kind}, {where}: its frames are '
+                'counted otherwise. Make a table of what the data set reads'
+            )
+        if info.turned == 'no' or place.kind != 'file':
+            return
+        # The shape tells at each sample what the decoder has done, where it can.
+        if (
+            info.turned == 'other'
+            or info.width is None
+            or info.has_shape(info.width, info.height)
+        ):
+            raise ValueError(
+                f'{where} is stored upside down, mirrored or lying on its side, and '
+                'decoders disagree on such files: its faces may be somewhere else in '
+                'the frames that the pipeline gets. Store it upright by `ffmpeg -i '
+                'FILE OUT`, or extract its frames, and make the table again'
+            )
+
+    def _other_path(self, name: str, path: str) -> str | None:
+        """Another path that stands for a name of the table, in any data set in use."""
+
+        def find() -> str | None:
+            for one in list(_loaders):
+                other = one._paths.get(name, path)
+                if other != path and one.table.is_same_file(self.table.path):
+                    return other
+            return None
+
+        if find() is None:
+            return None
+        # It may belong to a data set that is gone, but not cleared away yet.
+        gc.collect()
+        return find()
+
+    def _accept_unknown(self, name: str, place: _Place) -> None:
+        if place.kind == 'file':
+            raise ValueError(
+                f'face table {self.table.path} does not say what the video {name!r} '
+                'was, so that its faces may be somewhere else in a turned video file: '
+                'it was made by an earlier release. Make it again by tools/'
+                'detect_faces.py'
+            )
+        if not self._warned_of_age:
+            self._warned_of_age = True
+            MMLogger.get_current_instance().warning(
+                f'face table {self.table.path} does not say what its videos were: that '
+                'they are those of the data set is not made sure. Make it again by '
+                'tools/detect_faces.py'
+            )
+
+    def _check_shape(self, name: str, shape: tuple[int, int], what: str) -> None:
+        info = self.table.info(name)
+        if info is None or info.has_shape(*shape):
+            return
+        message = (
+            f'{what}: its frames come as {shape[1]}x{shape[0]} pixels (width x '
+            f'height), but {info.width}x{info.height} stand upright in face table '
+            f'{self.table.path}: their faces are somewhere else. '
+        )
+        if info.turned != 'no':
+            message += (
+                'The file says that it is to be turned, which the decoder has not '
+                'done: decode it by DecordInit and DecordDecode'
+            )
+        else:
+            message += 'Make a table of these very videos'
+        raise ValueError(message)
+
+    def _clip_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         if results.get('modality', 'RGB') != 'RGB':
             raise ValueError(
                 f'LoadFaces works on RGB frames, got modality {results["modality"]!r}'
@@ -155,24 +275,28 @@ class LoadFaces(BaseTransform):
         if 'lazy' in results:
             raise ValueError('LoadFaces needs Fuse between lazy transforms and itself')
         video = self.video_name(results)
+        what = str(results.get('frame_dir') or results.get('filename') or video)
+        self._check_shape(video, results['original_shape'][:2], what)
+        _check_length(self.table.info(video), results, what)
         # What the decoder read: RawFrameDecode adds the offset to its files' numbers.
         numbers = np.asarray(results['frame_inds']).reshape(-1)
         if 'frame_dir' in results:
             numbers = numbers + results.get('offset', 0)
         views = _clip_views(results, len(numbers))
         h, w = results['img_shape']
-        found: dict[int, np.ndarray] = {}
-        for number in set(numbers.tolist()):
-            found[number] = self.table.lookup(video, number).boxes
-        rows = [np.zeros((0, 5), np.float32)]
+        found = {
+            number: self.table.lookup(video, number) for number in set(numbers.tolist())
+        }
+        rows, covers = [np.zeros((0, 5), np.float32)], [np.zeros(0, bool)]
         for v, view in enumerate(views):
             for t, number in enumerate(numbers.tolist()):
-                boxes = _inside(view.project(found[number]), h, w)
+                boxes = _inside(view.project(found[number].boxes), h, w)
                 position = np.full((len(boxes), 1), v * len(numbers) + t)
                 rows.append(np.hstack([position, boxes]))
-        return np.concatenate(rows).astype(np.float32)
+                covers.append(np.full(len(boxes), found[number].is_cover))
+        return np.concatenate(rows).astype(np.float32), np.concatenate(covers)
 
-    def _image_faces(self, results: dict) -> np.ndarray:
+    def _image_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         path = results['img_path']
         number = re.search(r'(\d+)$', os.path.splitext(os.path.basename(path))[0])
         if number is None:
@@ -182,6 +306,7 @@ class LoadFaces(BaseTransform):
             )
         video = self.video_name({'img_path': path})
         h, w = results['ori_shape'][:2]
+        self._check_shape(video, (h, w), path)
         matrix = results.get('homography_matrix')
         if matrix is None:
             # Padding leaves the pixels where they are.
@@ -199,22 +324,24 @@ class LoadFaces(BaseTransform):
             raise ValueError(
                 f'{path}: homography_matrix has shape {matrix.shape}, not (3, 3)'
             )
-        boxes = self.table.lookup(video, int(number.group(1))).boxes * [w, h, w, h]
-        boxes = _inside(_project(boxes, matrix), *results['img_shape'][:2])
+        found = self.table.lookup(video, int(number.group(1)))
+        boxes = _project(found.boxes * [w, h, w, h], matrix)
+        boxes = _inside(boxes, *results['img_shape'][:2])
         rows = np.hstack([np.zeros((len(boxes), 1)), boxes])
-        return rows.astype(np.float32)
+        return rows.astype(np.float32), np.full(len(boxes), found.is_cover)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(face_table={self.table.path!r})'
 
 
 def insert_load_faces(dataset: Any, face_table: str) -> None:
-    """Make a built data set deliver its samples' faces as the metainfo ``faces``.
+    """Make a built data set deliver its samples' faces in their metainfo.
 
     Puts :class:`LoadFaces` right before the packing transform of the pipeline and adds
-    ``faces`` to the packed meta keys; where that is done already, nothing changes.
-    Makes sure beforehand that the table has all videos of the data set and that the
-    boxes can be carried through the pipeline.
+    ``faces`` and ``covers`` to the packed meta keys; one that stands elsewhere in the
+    pipeline is moved there, and where all is done already, nothing changes. Makes sure
+    beforehand that the table has all videos of the data set, that they are those of
+    the table, and that the boxes can be carried through the pipeline.
 
     Args:
         dataset: A data set of mmaction2 or mmdet, or a wrapper around some
@@ -223,28 +350,52 @@ def insert_load_faces(dataset: Any, face_table: str) -> None:
 
     Raises:
         KeyError: If videos of the data set are not in the table.
-        ValueError: If the pipeline has no packing transform, or one of its transforms
-            moves pixels without recording how.
+        ValueError: If the pipeline has no packing transform, one of its transforms
+            moves pixels without recording how, it has a LoadFaces of another table or
+            within another transform, or a video is not the one that the table has by
+            its name.
         TypeError: If ``dataset`` is of an unknown kind.
     """
     for leaf in _leaves(dataset):
         transforms = leaf.pipeline.transforms
-        packers = [i for i, t in enumerate(transforms) if _names(t) & _PACKERS]
+        present = [one for one in _flatten(transforms) if isinstance(one, LoadFaces)]
+        others = [one for one in transforms if not isinstance(one, LoadFaces)]
+        packers = [i for i, t in enumerate(others) if _names(t) & _PACKERS]
         if not packers:
             raise ValueError(
                 f'the pipeline of {type(leaf).__name__} has no packing transform '
                 f'({" or ".join(sorted(_PACKERS))}) to put LoadFaces before; it is '
                 f'{[type(t).__name__ for t in transforms]}'
             )
-        _check_carried(transforms[: packers[-1]])
-        present = [t for t in transforms if isinstance(t, LoadFaces)]
+        _check_present(present, transforms, face_table)
+        _check_carried(others[: packers[-1]])
         loader = present[0] if present else LoadFaces(face_table)
         _check_videos(leaf, loader)
-        if not present:
-            transforms.insert(packers[-1], loader)
-        packer = next(t for t in transforms[::-1] if _names(t) & _PACKERS)
-        if 'faces' not in packer.meta_keys:
-            packer.meta_keys = (*packer.meta_keys, 'faces')
+        # Where it stands it says where faces are in the frames that are packed.
+        others.insert(packers[-1], loader)
+        transforms[:] = others
+        packer = others[packers[-1] + 1]
+        more = [key for key in ('faces', 'covers') if key not in packer.meta_keys]
+        packer.meta_keys = (*packer.meta_keys, *more)
+
+
+def _check_present(
+    present: list[LoadFaces], transforms: list[Any], face_table: str
+) -> None:
+    """Refuse a LoadFaces in the pipeline that contradicts what is asked for."""
+    for one in present:
+        if not one.table.is_same_file(face_table):
+            raise ValueError(
+                f'the pipeline has LoadFaces of {one.table.path}, but the face table '
+                f'of this data set is {face_table}: leave LoadFaces out of the '
+                'pipeline, or name its table by `face_table` of the hook'
+            )
+        if not any(one is transform for transform in transforms):
+            raise ValueError(
+                'the pipeline has LoadFaces within another transform, which may leave '
+                'it out or move pixels after it: leave it out, it is put before the '
+                'packing transform by itself'
+            )
 
 
 class _ClipView:
@@ -352,25 +503,71 @@ def _inside(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     return boxes[kept]
 
 
-def _video_candidates(info: Mapping[str, Any]) -> Iterator[str]:
-    """Names a video may have in the table, the most certain first."""
-    if 'video_id' in info:
-        yield _VIDEO_EXTENSION.sub('', str(info['video_id']))
-    path = info.get('frame_dir') or info.get('filename')
-    if path is None and 'img_path' in info:
-        path = os.path.dirname(info['img_path'])
-    elif path is None:
-        if 'video_id' in info:
+class _Place(NamedTuple):
+    """Where a sample's video lies and what it is called.
+
+    Attributes:
+        video_id: Its name in the annotations, if it has one.
+        path: Of its file or folder of frames, if it is known.
+        kind: ``'file'`` or ``'folder'``, if that is known.
+    """
+
+    video_id: str | None
+    path: str | None
+    kind: str | None
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> _Place:
+        """Read a data set's record or a pipeline's results."""
+        video_id = info.get('video_id')
+        path, kind = info.get('frame_dir'), 'folder'
+        if not path:
+            path, kind = info.get('filename'), 'file'
+        if not path and 'img_path' in info:
+            path, kind = os.path.dirname(info['img_path']), 'folder'
+        if path:
+            return cls(None if video_id is None else str(video_id), str(path), kind)
+        if video_id is None:
+            raise ValueError(
+                'LoadFaces needs "video_id", "frame_dir", "filename" or "img_path" to '
+                f'name the video; the sample has {sorted(info)}'
+            )
+        return cls(str(video_id), None, None)
+
+    @property
+    def key(self) -> str:
+        """What tells videos apart."""
+        return self.video_id if self.path is None else self.path
+
+    def candidates(self) -> Iterator[str]:
+        """Names the video may have in the table, the most certain first."""
+        if self.video_id is not None:
+            yield self._without_extension(self.video_id)
+        if self.path is None:
             return
+        path = os.path.normpath(self.path).replace(os.sep, '/')
+        parts = [part for part in path.split('/') if part not in ('', '.', '..')]
+        if parts:
+            parts[-1] = self._without_extension(parts[-1])
+        for i in range(len(parts)):
+            yield '/'.join(parts[i:])
+
+    def _without_extension(self, name: str) -> str:
+        # A folder may be called `clip.avi`, and is in the table as well.
+        return name if self.kind == 'folder' else _VIDEO_EXTENSION.sub('', name)
+
+
+def _check_length(info: VideoInfo | None, results: dict, what: str) -> None:
+    """Refuse a video file of another number of frames, such as at another rate."""
+    have = results.get('total_frames')
+    if info is None or info.kind != 'file' or not info.num_frames or not have:
+        return
+    # Decoders count the frames of damaged or unusual files differently.
+    if abs(have - info.num_frames) > max(3, 0.05 * info.num_frames):
         raise ValueError(
-            'LoadFaces needs "video_id", "frame_dir", "filename" or "img_path" to name '
-            f'the video; the sample has {sorted(info)}'
+            f'{what} has {have} frames, but {info.num_frames} when its faces were '
+            'found: they belong to others of its frames. Make the face table again'
         )
-    path = os.path.normpath(path).replace(os.sep, '/')
-    parts = [part for part in path.split('/') if part not in ('', '.', '..')]
-    parts[-1] = _VIDEO_EXTENSION.sub('', parts[-1])
-    for i in range(len(parts)):
-        yield '/'.join(parts[i:])
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
@@ -467,11 +664,14 @@ def _check_videos(dataset: Any, loader: LoadFaces) -> None:
     for i in range(len(dataset)):
         # The bare record: subclasses add boxes and proposals, which cost time.
         info = BaseDataset.get_data_info(dataset, i)
-        candidates = _video_candidates(info)
-        first = next(candidates)
-        if first not in seen:
-            seen.add(first)
-            if first not in known and not any(name in known for name in candidates):
-                missing.add(first)
+        place = _Place.of(info)
+        if place.key in seen:
+            continue
+        seen.add(place.key)
+        candidates = list(place.candidates())
+        if known.isdisjoint(candidates):
+            missing.update(candidates[:1])
+        else:
+            loader.video_name(info)
     if missing:
         loader.table.check(missing)
