@@ -1,10 +1,12 @@
 """Lets today's releases of the OpenMMLab stack import together.
 
-Two things stand in the way of mmaction2 1.2.0 as its package index has it:
+Three things stand in the way of mmaction2 1.2.0 as its package index has it:
 
 - ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
   all that still builds against current PyTorch;
-- its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports.
+- its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports;
+- it asks NumPy for ``NAN`` and ``Inf``, which NumPy 2 has as ``nan`` and ``inf`` only:
+  AVAMetric fails when a class has no ground truth.
 
 :func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
 cases. They act when the packages are imported, not before; where the installed stack is
@@ -22,6 +24,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+import numpy
+
 __all__ = ['make_stack_importable']
 
 _REQUIRED = {
@@ -31,6 +35,12 @@ _REQUIRED = {
     'mmcv': 'mmcv (or onedl-mmcv)',
 }
 _REFUSING = ('mmaction', 'mmdet')
+# What says np.NAN or np.Inf.
+_OF_NUMPY_1 = (
+    'mmaction.evaluation.functional.ava_evaluation.metrics',
+    'mmaction.datasets.transforms.pose_transforms',
+    'mmaction.utils.misc',
+)
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 _DRN_MODULE = f'{_DRN_PACKAGE}.drn'
 
@@ -67,7 +77,7 @@ def make_stack_importable() -> None:
 
 
 class _RelaxedVersions(MetaPathFinder):
-    """Imports mmaction and mmdet in spite of an mmcv above their limit."""
+    """Imports mmaction and mmdet in spite of newer releases of mmcv and NumPy."""
 
     def find_spec(
         self,
@@ -75,7 +85,7 @@ class _RelaxedVersions(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in _REFUSING:
+        if fullname not in (*_REFUSING, *_OF_NUMPY_1):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, 'find_spec', None)
@@ -90,7 +100,7 @@ class _RelaxedVersions(MetaPathFinder):
 
 
 class _RelaxedLoader(Loader):
-    """Executes a package by its own loader, a second time if it refused mmcv."""
+    """Executes a module by its own loader, a second time if it refused mmcv."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -114,6 +124,8 @@ class _RelaxedLoader(Loader):
             if not _refused_a_newer_mmcv(module):
                 raise
             self._exec_with_older_mmcv(module)
+        if module.__name__ in _OF_NUMPY_1 and not hasattr(numpy, 'NAN'):
+            module.np = _NumpyOfOldNames('numpy')
 
     def _exec_with_older_mmcv(self, module: ModuleType) -> None:
         import mmcv
@@ -131,6 +143,13 @@ class _RelaxedLoader(Loader):
             f'below {module.mmcv_maximum_version} and {real} is installed: its check '
             'was passed over'
         )
+
+
+class _NumpyOfOldNames(ModuleType):
+    """NumPy as one module sees it, with the names that NumPy 2 dropped."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(numpy, {'NAN': 'nan', 'Inf': 'inf'}.get(name, name))
 
 
 def _refused_a_newer_mmcv(module: ModuleType) -> bool:

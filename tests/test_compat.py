@@ -351,3 +351,16 @@ def test_data_sets_of_the_installed_mmdet_import():
     from mmdet.datasets import CocoDataset
 
     assert 'person' in CocoDataset.METAINFO['classes']
+
+
+def test_avametric_answers_for_a_class_without_ground_truth():
+    # mmaction2 1.2.0 says np.NAN there, which NumPy 2 does not have.
+    import numpy as np
+    from mmaction.evaluation.functional.ava_evaluation import metrics
+
+    import mmanon  # noqa: F401
+
+    answer = metrics.compute_average_precision(None, None)
+
+    assert np.isnan(answer)
+    assert metrics.np.float32 is np.float32
