@@ -2,6 +2,6 @@
 # budget is compared with.
 _base_ = './slowonly_mini.py'
 
-load_from = 'work_dirs/mini/plain/epoch_18.pth'
-train_cfg = dict(max_epochs=6, val_interval=6)
+load_from = 'work_dirs/mini/plain/epoch_10.pth'
+train_cfg = dict(max_epochs=5, val_interval=5)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))

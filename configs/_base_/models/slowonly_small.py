@@ -1,4 +1,4 @@
-# A SlowOnly small enough for a CPU: the first three stages of a ResNet-18 of half the
+# A SlowOnly small enough for a CPU: the first three stages of a ResNet-18 of 3/8 of the
 # width, at a stride of 8, so that detail of a few pixels survives.
 model = dict(
     type='FastRCNN',
@@ -6,7 +6,7 @@ model = dict(
     backbone=dict(
         type='mmaction.ResNet3dSlowOnly',
         depth=18,
-        base_channels=32,
+        base_channels=24,
         num_stages=3,
         out_indices=(2,),
         pretrained=None,
@@ -16,8 +16,8 @@ model = dict(
         conv1_stride_t=1,
         conv1_stride_s=2,
         pool1_stride_t=1,
-        pool1_stride_s=1,
-        spatial_strides=(2, 2, 1),
+        pool1_stride_s=2,
+        spatial_strides=(1, 2, 1),
         temporal_strides=(1, 1, 1),
         dilations=(1, 1, 1),
         inflate=(0, 0, 0),
@@ -35,7 +35,7 @@ model = dict(
         bbox_head=dict(
             type='BBoxHeadAVA',
             background_class=True,
-            in_channels=128,
+            in_channels=96,
             num_classes=13,
             multilabel=True,
             spatial_pool_type='avg',

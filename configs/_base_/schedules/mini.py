@@ -2,7 +2,7 @@ default_scope = 'mmaction'
 # Reads the proposals, which are npz files.
 custom_imports = dict(imports=['mmanon.datasets'], allow_failed_imports=False)
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=18, val_interval=18)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
