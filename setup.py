@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 # What mim and mmengine's `mmanon::...` configs find in `mmanon/.mim`.
-MIM_FILES = ('configs', 'tools', 'model-index.yml', 'dataset-index.yml')
+MIM_FILES = ('configs', 'tools', 'model-index.yml')
 
 
 def read_version() -> str:
@@ -81,6 +81,9 @@ setup(
     python_requires='>=3.10',
     install_requires=read_requirements('runtime'),
     extras_require=extras,
+    entry_points={
+        'console_scripts': ['mmanon-anonymize = mmanon.apis.anonymize_command:main']
+    },
     cmdclass={'build_py': BuildWithMim},
     classifiers=[
         'Intended Audience :: Science/Research',

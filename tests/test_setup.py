@@ -1,17 +1,24 @@
 """The package is built whole and the environment is set up once, not twice."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
+METAFILES = sorted(
+    path.relative_to(ROOT) for path in ROOT.glob('configs/*/metafile.yml')
+)
 NAME = re.compile(r'[A-Za-z0-9._-]+')
 
 
@@ -57,18 +64,19 @@ def source(tmp_path) -> Path:
     """A small checkout: the real packaging files around one config and one tool."""
     source = tmp_path / 'source'
     (source / 'mmanon').mkdir(parents=True)
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'requirements.txt'):
+    packaging = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'requirements.txt')
+    for name in (*packaging, 'model-index.yml'):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / 'requirements', source / 'requirements')
     shutil.copy(ROOT / 'mmanon' / 'version.py', source / 'mmanon')
     (source / 'mmanon' / '__init__.py').touch()
     files = {
         'configs/_base_/small.py': 'size = 3\n',
-        'configs/metafile.yml': 'Models: []\n',
-        'model-index.yml': 'Import:\n  - configs/metafile.yml\n',
         'tools/train.py': '',
         'README.md': '# mmanon\n',
     }
+    for path in METAFILES:
+        files[str(path)] = (ROOT / path).read_text()
     for name, text in files.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text)
@@ -87,14 +95,28 @@ def build(kind: str, source: Path) -> Path:
     return out / done.stdout.rsplit('built ', 1)[1].strip()
 
 
+def test_what_mim_looks_for_is_there_and_leads_to_the_configs():
+    names = re.search(r'^MIM_FILES = (.*)$', (ROOT / 'setup.py').read_text(), re.M)[1]
+    assert all((ROOT / name).exists() for name in ast.literal_eval(names))
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert sorted(map(Path, index['Import'])) == METAFILES
+    for metafile in METAFILES:
+        content = yaml.safe_load((ROOT / metafile).read_text())
+        collections = {one['Name'] for one in content['Collections']}
+        for model in content['Models']:
+            assert (ROOT / model['Config']).is_file()
+            assert Path(model['Config']).stem == model['Name']
+            assert model['In Collection'] in collections
+
+
 def test_wheel_holds_the_configs_and_tools_that_mim_looks_for(source):
     names = set(zipfile.ZipFile(build('wheel', source)).namelist())
     assert 'mmanon/version.py' in names
     assert {name for name in names if name.startswith('mmanon/.mim/')} == {
         'mmanon/.mim/configs/_base_/small.py',
-        'mmanon/.mim/configs/metafile.yml',
         'mmanon/.mim/model-index.yml',
         'mmanon/.mim/tools/train.py',
+        *(f'mmanon/.mim/{path.as_posix()}' for path in METAFILES),
     }
 
 
@@ -150,7 +172,7 @@ def test_other_configs_can_inherit_from_an_installed_mmanon(source):
 # Stands for Python and the pip of its venvs: notes what pip is asked to do and does
 # only what the script looks at afterwards.
 FAKE_PYTHON = """#!{python} -S
-import os, pathlib, signal, sys
+import os, pathlib, signal, sys, time
 args = sys.argv[1:]
 here = pathlib.Path(os.environ['FAKE_HOME'])
 if args[:2] == ['-m', 'venv']:
@@ -167,6 +189,10 @@ elif args[:2] == ['-m', 'pip']:
     if args[0] == 'wheel':
         wheel = args[-1].replace('-', '_').replace('==', '-') + '-py3-none-any.whl'
         pathlib.Path(args[args.index('-w') + 1], wheel).touch()
+    if os.environ.get('FAKE_WAIT') and '-e' in args:
+        (here / 'installing').touch()
+        while not (here / 'go on').exists():
+            time.sleep(0.02)
     if os.environ.get('FAKE_KILL') == args[0]:
         os.kill(os.getppid(), signal.SIGKILL)
         sys.exit(1)
@@ -204,13 +230,34 @@ class Checkout:
         self.python.chmod(0o755)
 
     def set_up(self, **env: str) -> subprocess.CompletedProcess:
-        env = {
+        return run(['bash', 'tools/setup_env.sh'], self.path, **self.environment(env))
+
+    def begin_set_up(self, **env: str) -> subprocess.Popen:
+        """A set-up that runs while the test goes on."""
+        return subprocess.Popen(
+            ['bash', 'tools/setup_env.sh'],
+            cwd=self.path,
+            env={**os.environ, **self.environment(env)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
+        return {
             'PYTHON': str(self.python),
             'FAKE_HOME': str(self.home),
             'MMANON_WHEELHOUSE': str(self.home / 'wheels'),
-            **env,
+            **more,
         }
-        return run(['bash', 'tools/setup_env.sh'], self.path, **env)
+
+    def without_flock(self) -> dict[str, str]:
+        """An environment whose flock fails as on a file system without locks."""
+        flock = self.python.parent / 'flock'
+        flock.write_text('#!/bin/sh\nexit 69\n')
+        flock.chmod(0o755)
+        return dict(PATH=f'{flock.parent}{os.pathsep}{os.environ["PATH"]}')
 
     def pip_calls(self) -> list[str]:
         """What pip was asked to do since the last question."""
@@ -224,8 +271,9 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path) -> Checkout:
-    return Checkout(tmp_path)
+def checkout(tmp_path) -> Iterator[Checkout]:
+    yield Checkout(tmp_path)
+    (tmp_path / 'go on').touch()  # nothing that waits outlives a failed test
 
 
 def test_set_up_installs_everything_by_the_constraints(checkout):
@@ -309,6 +357,37 @@ def test_killed_installation_starts_the_venv_anew(checkout):
     done = checkout.set_up()
     assert done.returncode == 0 and 'starting .venv anew' in done.stdout
     assert not (checkout.path / '.venv' / 'half a package').exists()
+
+
+@pytest.mark.parametrize('flock', [True, False])
+def test_second_set_up_waits_for_the_one_that_runs(checkout, flock):
+    env = {} if flock else checkout.without_flock()
+    first = checkout.begin_set_up(FAKE_WAIT='1', **env)
+    until = time.monotonic() + 60
+    while not (checkout.home / 'installing').exists():
+        assert time.monotonic() < until and first.poll() is None
+        time.sleep(0.02)
+    second = checkout.begin_set_up(**env)
+    said = second.stdout.readline()
+    assert 'another set-up of this checkout is running' in said
+    assert (checkout.path / '.venv' / '.mmanon-installing').exists()
+
+    (checkout.home / 'go on').touch()
+    assert 'done' in first.communicate(timeout=60)[0]
+    rest = second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode, rest) == (0, 0, '')
+    assert sum('-e .' in call for call in checkout.pip_calls()) == 1
+    assert not (checkout.path / '.venv.lock').exists()
+
+
+def test_lock_of_a_killed_set_up_is_taken_over(checkout):
+    env = checkout.without_flock()
+    assert checkout.set_up(FAKE_KILL='install', **env).returncode != 0
+    assert (checkout.path / '.venv.lock' / 'pid').exists()
+    done = checkout.set_up(**env)
+    assert done.returncode == 0 and 'starting .venv anew' in done.stdout
+    assert 'waiting' not in done.stdout
+    assert not (checkout.path / '.venv.lock').exists()
 
 
 def test_failed_installation_is_continued_in_the_same_venv(checkout):

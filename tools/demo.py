@@ -27,16 +27,29 @@ def run(script: str, *args: object) -> None:
         raise SystemExit(f'tools/{script} failed; its output stands above')
 
 
-def train(config: str, work_dir: Path, *options: str) -> float:
-    """Train, or go on from where a stopped training was; the seconds of this call."""
+def train(config: str, work_dir: Path, *options: str) -> float | None:
+    """Train, or go on from where a stopped training was.
+
+    Returns:
+        The seconds of all attempts; None when one of them could not leave its own.
+    """
     done = ROOT / work_dir / 'train_seconds.json'
     if done.is_file():
         return json.loads(done.read_text())
-    start = time.monotonic()
+    spent = done.with_name('train_seconds_so_far.json')
     resume = ['--resume'] if (ROOT / work_dir / 'last_checkpoint').is_file() else []
-    run('train.py', config, '--work-dir', work_dir, *resume, *options)
-    seconds = round(time.monotonic() - start, 1)
-    write(done, seconds)
+    seconds: float | None = 0.0
+    if resume:
+        seconds = json.loads(spent.read_text()) if spent.is_file() else None
+    write(spent, None)
+    start = time.monotonic()
+    try:
+        run('train.py', config, '--work-dir', work_dir, *resume, *options)
+    finally:
+        if seconds is not None:
+            seconds = round(seconds + time.monotonic() - start, 1)
+        write(spent, seconds)
+    os.replace(spent, done)
     return seconds
 
 
@@ -47,6 +60,7 @@ def test(config: str, work_dir: Path, out: str) -> dict:
 
 
 def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix('.part')
     beside.write_text(json.dumps(content, indent=2) + '\n')
     os.replace(beside, path)
@@ -77,6 +91,7 @@ def main() -> None:
         train_seconds=seconds,
     )
     write(ROOT / WORK / 'summary.json', summary)
+    took = 'unknown' if seconds is None else f'{seconds:.0f}'
     table = f"""
 | mini benchmark                                 |         |
 |------------------------------------------------|---------|
@@ -86,7 +101,7 @@ def main() -> None:
 | D names modified faces                         | {summary['acc_modified']:7.1%} |
 | identities (chance {1 / summary['num_identities']:.1%})                       | \
 {summary['num_identities']:7d} |
-| seconds of joint training                      | {seconds:7.0f} |
+| seconds of joint training                      | {took:>7} |
 """
     (ROOT / WORK / 'summary.md').write_text(table.lstrip())
     pictures = sorted((ROOT / WORK / 'joint').rglob('vis_image/faces_*.png'))

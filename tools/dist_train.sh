@@ -7,11 +7,10 @@ set -euo pipefail
 config=$1
 processes=$2
 shift 2
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python -m torch.distributed.run \
   --nnodes="${NNODES:-1}" \
   --node_rank="${NODE_RANK:-0}" \
   --master_addr="${MASTER_ADDR:-127.0.0.1}" \
   --master_port="${PORT:-29500}" \
   --nproc_per_node="$processes" \
-  tools/train.py "$config" --launcher pytorch "$@"
+  "$(dirname "${BASH_SOURCE[0]}")/train.py" "$config" --launcher pytorch "$@"

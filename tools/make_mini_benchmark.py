@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-import mmanon  # noqa: F401
+from mmanon.version import MINI_BENCHMARK_VERSION
 
 NUMBERS = {
     'seed': (0, 'of all that is drawn'),
@@ -91,7 +91,9 @@ def read_settings(args: argparse.Namespace) -> dict:
 def has_settings(out: Path, settings: dict) -> bool:
     """Whether these very settings made ``out``; asked before slow imports."""
     try:
-        return json.loads((out / 'meta.json').read_text())['settings'] == settings
+        meta = json.loads((out / 'meta.json').read_text())
+        made_from = meta['version'], meta['settings']
+        return made_from == (MINI_BENCHMARK_VERSION, settings)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -46,6 +46,55 @@ is_set_up() {
 }
 if is_set_up; then exit 0; fi
 
+# --- One set-up at a time -------------------------------------------------------------
+
+# Flock's lock is held by what this call starts as well: an orphaned pip still counts.
+# Where there is no flock, or none on this file system, a folder tells who is at it.
+lock=.venv.lock
+locked=
+beside=
+clean_up() {
+  [ -z "$beside" ] || rm -rf "$beside"
+  [ -z "$locked" ] || rm -rf "$lock"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+waits() { say "another set-up of this checkout is running${1:-}: waiting for it"; }
+
+# Kill says nothing of another user's process.
+lives() { kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1; }
+
+take_lock() {
+  local status=0 owner said=
+  if command -v flock >/dev/null; then
+    exec 9<.
+    flock -n -E 75 9 || status=$?
+    if [ "$status" = 75 ]; then
+      waits
+      status=0
+      flock 9 || status=$?
+    fi
+    [ "$status" != 0 ] || return 0
+  fi
+  until mkdir "$lock" 2>/dev/null; do
+    [ -d "$lock" ] || [ -w . ] || fail "cannot write to $PWD"
+    owner=$(cat "$lock/pid" 2>/dev/null || true)
+    # Of several that see a dead owner, one makes this folder and takes over.
+    if [ -n "$owner" ] && ! lives "$owner" &&
+      mkdir "$lock/after.$owner" 2>/dev/null; then
+      break
+    fi
+    [ -n "$said" ] || waits " (if it is not, remove $lock)"
+    said=1
+    sleep 1
+  done
+  locked=1
+  echo $$ >"$lock/pid"
+}
+take_lock
+if is_set_up; then exit 0; fi
+
 # --- A Python that fits ---------------------------------------------------------------
 
 probe='
@@ -128,8 +177,6 @@ pip_install() {
   [ "$status" -gt 1 ] || rm -f "$installing"
   return "$status"
 }
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 say "installing PyTorch and the libraries (a few minutes; some GB on Linux)"
 pip_install -r requirements/stack.txt -r requirements/build.txt \
@@ -166,10 +213,7 @@ build_mmcv() {
   mkdir -p "$wheelhouse"
   # What builds that were killed left behind; a younger one may still run.
   find "$wheelhouse" -maxdepth 1 -name '.building.*' -mmin +240 -exec rm -rf {} +
-  local beside
   beside=$(mktemp -d "$wheelhouse/.building.XXXXXX")
-  # shellcheck disable=SC2064  # the folder of this call
-  trap "rm -rf '$beside'" EXIT
   local hide=()
   if [[ $wheel_key == *-cpu ]]; then
     # A GPU without nvcc would make mmcv try to compile CUDA code all the same.

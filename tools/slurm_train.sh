@@ -8,7 +8,6 @@ config=$3
 shift 3
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-8}
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words
 srun -p "$partition" \
   --job-name="$job" \
@@ -18,4 +17,4 @@ srun -p "$partition" \
   --cpus-per-task="${CPUS_PER_TASK:-5}" \
   --kill-on-bad-exit=1 \
   ${SRUN_ARGS:-} \
-  python -u tools/train.py "$config" --launcher slurm "$@"
+  python -u "$(dirname "${BASH_SOURCE[0]}")/train.py" "$config" --launcher slurm "$@"

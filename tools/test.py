@@ -1,6 +1,7 @@
 """Test a checkpoint: the detector on modified clips, and what D can still name.
 
-python tools/test.py configs/mini/slowonly_mini.py work_dirs/mini/latest.pth
+    python tools/test.py configs/mini/slowonly_resnet-sphereface_mini.py \\
+        work_dirs/mini/joint/epoch_5.pth
 """
 
 import argparse
@@ -8,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 import mmanon  # noqa: F401
@@ -15,7 +17,9 @@ from mmanon.engine.command_line import add_config_arguments, load_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', type=Path, help='JSON file for the metrics')
@@ -30,7 +34,7 @@ def main() -> None:
     config.load_from = args.checkpoint
     config.resume = False
     metrics = Runner.from_cfg(config).test()
-    if args.out:
+    if args.out and is_main_process():
         args.out.parent.mkdir(parents=True, exist_ok=True)
         beside = args.out.with_suffix('.part')
         beside.write_text(json.dumps(metrics, indent=2, default=float) + '\n')

@@ -1,6 +1,6 @@
 """Train a detector, a face modifier and a face discriminator together.
 
-python tools/train.py configs/mini/slowonly_mini.py
+python tools/train.py configs/mini/slowonly_resnet-sphereface_mini.py
 """
 
 import argparse
@@ -47,6 +47,11 @@ def main() -> None:
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.auto_scale_lr:
+        if not (config.get('auto_scale_lr') or {}).get('base_batch_size'):
+            raise SystemExit(
+                '--auto-scale-lr: the config does not say which batch size its '
+                'learning rate is for; name it by auto_scale_lr.base_batch_size'
+            )
         config.auto_scale_lr.enable = True
     if args.seed is not None:
         config.randomness = dict(config.get('randomness') or {}, seed=args.seed)
