@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,12 @@ _HAIR_STYLES = (
     'long',
     'bun',
     'crest',
+)
+# One cut becomes another of its group from one picture to the next.
+_HAIRCUTS = (
+    ('bald',),
+    ('buzz', 'short', 'side part', 'fringe', 'curly', 'crest'),
+    ('bob', 'long', 'bun'),
 )
 _BEARDS = ('none', 'none', 'none', 'stubble', 'goatee', 'full', 'moustache')
 _GLASSES = ('none', 'none', 'none', 'round', 'square', 'half')
@@ -156,8 +162,29 @@ class DrawnHead:
         )
 
     def appearance(self, rng: np.random.Generator) -> DrawnHead:
-        """The head itself: it looks the same in all pictures."""
-        return self
+        """The head on one occasion: another complexion, haircut, dye and spectacles.
+
+        What stays is what tells people apart in photographs too: the shape of face,
+        eyes, brows, nose and mouth, beard, moles, freckles, and roughly the skin.
+        """
+        skin = _shade(self.skin, rng.uniform(0.8, 1.2))
+        skin = tuple(np.clip(np.array(skin) + rng.uniform(-10, 10, 3), 0, 255).tolist())
+        hair = _HAIRS[rng.integers(len(_HAIRS))] if rng.random() < 0.7 else self.hair
+        hair = tuple(np.clip(np.array(hair) + rng.uniform(-14, 14, 3), 0, 255).tolist())
+        styles = next(group for group in _HAIRCUTS if self.hair_style in group)
+        return replace(
+            self,
+            skin=skin,
+            lips=_mix(_shade(skin, 0.8), (190, 60, 70), rng.uniform(0.15, 0.7)),
+            hair=hair,
+            brows=_shade(hair, 0.65),
+            hair_style=str(rng.choice(styles)),
+            hair_volume=rng.uniform(0.05, 0.2),
+            parting=rng.uniform(-0.5, 0.5),
+            glasses=self.glasses if rng.random() < 0.5 else 'none',
+            frame_color=_FRAMES[rng.integers(len(_FRAMES))],
+            blush=rng.choice([0, 0, 0.25]),
+        )
 
     @property
     def mouth(self) -> tuple[float, float]:

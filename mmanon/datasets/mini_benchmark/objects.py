@@ -17,6 +17,9 @@ __all__ = ['OBJECTS', 'PICKS', 'SmallObject']
 
 Part = tuple[np.ndarray, Color, float]
 
+# Larger than life: at these few pixels a cigarette of true size would be half a pixel.
+_SCALE = 1.35
+
 _PALETTE = (
     (200, 50, 50),
     (240, 150, 40),
@@ -155,7 +158,10 @@ class SmallObject:
 
     def __init__(self, kind: str, rng: np.random.Generator) -> None:
         self.kind = kind
-        self._parts = OBJECTS[kind](rng)
+        self._parts = [
+            (points * _SCALE, color, alpha)
+            for points, color, alpha in OBJECTS[kind](rng)
+        ]
 
     def draw(
         self,
