@@ -1,3 +1,4 @@
+from .attackers import *  # noqa: F401,F403
 from .detectors import *  # noqa: F401,F403
 from .discriminators import *  # noqa: F401,F403
 from .face_detectors import *  # noqa: F401,F403

@@ -28,7 +28,7 @@ custom_hooks = [
             ),
         ),
         crop_size=48,
-        margin=0.3,
+        margin=0.15,
         # Small weights, so that the detector's loss counts for more.
         adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.25),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=1.0),

@@ -110,7 +110,7 @@ class Person:
         self._pitch = _wave(rng, 0.08, rng.normal(0, 0.08))
         self._roll = _wave(rng, 0.06, rng.normal(0, 0.06))
         held = [
-            SmallObject(str(rng.choice(PICKS)), rng) if rng.random() < 0.5 else None
+            SmallObject(str(rng.choice(PICKS)), rng) if rng.random() < 0.2 else None
             for _ in range(2)
         ]
         turns = rng.uniform(-2.6, -0.5, 2)

@@ -134,7 +134,7 @@ def _background(size: int, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 3))
     canvas = Canvas(picture)
-    for _ in range(rng.integers(0, 4)):
+    for _ in range(rng.integers(0, 3)):
         _lay_down(canvas, rng.uniform(0, size, 2), size, rng)
     return canvas.picture()
 
@@ -159,7 +159,7 @@ class _Table:
         self._color = tuple(rng.uniform(50, 190) * np.array([1, 0.8, 0.6]))
         self._size = size
         self._height = height
-        self._count = rng.integers(1, 5)
+        self._count = rng.integers(1, 4)
         self._seed = rng.integers(2**32)
 
     def draw(self, canvas: Canvas) -> None:

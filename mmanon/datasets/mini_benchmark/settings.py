@@ -24,7 +24,7 @@ KEY_FRAME = 5
 FRAME_SIZE = 128
 FRAME_TEMPLATE = 'img_{:05}.jpg'
 CROP_SIZE = 64
-MARGIN = 0.3
+MARGIN = 0.15
 """By how much of a face box's longer side its crop is enlarged on every side."""
 
 

@@ -82,17 +82,22 @@ class EmbeddingWatcher:
     """Embeds each face, original and modified, once.
 
     Args:
-        recognizer (nn.Module): Has ``embed``, as :class:`FaceClassifier`.
+        recognizer (nn.Module): Has ``embed``, as :class:`FaceClassifier`, and where it
+            looks at modified faces in another way ``embed_modified``.
     """
 
     def __init__(self, recognizer: nn.Module) -> None:
         self.recognizer = recognizer
+        self._embed = dict(
+            original=recognizer.embed,
+            modified=getattr(recognizer, 'embed_modified', recognizer.embed),
+        )
         self._parts: dict[str, list[Tensor]] = dict(original=[], modified=[])
 
     def watch(self, original: Tensor, modified: Tensor) -> None:
         """Embed faces."""
         for name, faces in (('original', original), ('modified', modified)):
-            embedded = self.recognizer.embed(faces)
+            embedded = self._embed[name](faces)
             self._parts[name].append(embedded.float().cpu())
 
     def embeddings(self, kind: str) -> np.ndarray:

@@ -48,8 +48,10 @@ class RecognitionMetric(FaceMetric):
     Args:
         dataset (dict): See :class:`FaceMetric`.
         recognizer (dict or str): The attacker: the config of a :class:`FaceClassifier`
-            with trained weights (``init_cfg`` of it or of its backbone), or
-            ``'discriminator'`` for the D of the game. Its ``margin`` is the model's.
+            with trained weights (``init_cfg`` of it or of its backbone), of another
+            module that has ``embed``, such as :class:`DlibRecognizer`, or of a
+            :class:`TrainedAttacker`; or ``'discriminator'`` for the D of the game. Its
+            ``margin`` is the model's.
         prefix (str, optional): Name of the attacker. Defaults to ``discriminator`` or
             the backbone's, such as ``mobilefacenet``.
         **kwargs: See :class:`FaceMetric`.
@@ -67,7 +69,7 @@ class RecognitionMetric(FaceMetric):
     ) -> None:
         if recognizer != 'discriminator' and not isinstance(recognizer, dict):
             raise ValueError(
-                "recognizer must be 'discriminator' or the config of a FaceClassifier, "
+                "recognizer must be 'discriminator' or the config of a recognizer, "
                 f'got {recognizer!r}'
             )
         super().__init__(dataset, prefix=prefix or _name_of(recognizer), **kwargs)
@@ -280,10 +282,15 @@ def _name_of(recognizer: dict | str) -> str:
 
 
 def _has_weights(recognizer: nn.Module) -> bool:
-    """Whether weights are loaded, or there are none to load."""
-    if next(recognizer.parameters(), None) is None:
+    """Whether all that embeds is loaded from a file, or there is nothing to load."""
+    cfg = getattr(recognizer, 'init_cfg', None)
+    if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
         return True
-    cfgs = [getattr(module, 'init_cfg', None) for module in recognizer.modules()]
-    return any(
-        isinstance(one, dict) and one.get('type') == 'Pretrained' for one in cfgs
+    if next(recognizer.parameters(recurse=False), None) is not None:
+        return False
+    replaceable = getattr(recognizer, 'replaceable', ())
+    return all(
+        _has_weights(part)
+        for name, part in recognizer.named_children()
+        if f'{name}.' not in replaceable
     )
