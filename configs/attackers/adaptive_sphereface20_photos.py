@@ -1,0 +1,36 @@
+# A SphereFace-20 that learns from scratch on what the modifier of
+# `resnet6_mobilefacenet.py` draws of photographs. Say how many people there are:
+#   python tools/train.py configs/attackers/adaptive_sphereface20_photos.py \
+#       --cfg-options model.recognizer.head.num_classes=5000 \
+#       model.modifier.init_cfg.checkpoint=modifier.pth
+_base_ = [
+    '../_base_/attackers/training.py',
+    '../_base_/anonymizers/resnet6_mobilefacenet.py',
+]
+
+custom_hooks = []
+model = dict(
+    type='mmanon.AdaptiveRecognizer',
+    margin=_base_.custom_hooks[0].margin,
+    modifier=dict(
+        **_base_.custom_hooks[0].modifier,
+        init_cfg=dict(type='Pretrained', checkpoint='modifier.pth'),
+    ),
+    recognizer=dict(
+        type='mmanon.FaceClassifier',
+        backbone=dict(type='mmanon.SphereFaceNet', depth=20),
+        head=dict(type='mmanon.CosFaceHead', s=30.0, m=0.2, num_classes=1000),
+    ),
+)
+train_dataloader = dict(
+    num_workers=2,
+    dataset=dict(
+        **{
+            key: value
+            for key, value in _base_.custom_hooks[0].faces.dataset.items()
+            if key != 'type'
+        },
+        crop_size=_base_.custom_hooks[0].crop_size,
+        margin=_base_.custom_hooks[0].margin,
+    ),
+)

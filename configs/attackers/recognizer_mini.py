@@ -1,0 +1,26 @@
+# A recognizer of the mini benchmark's people as they are: it never sees a modified face,
+# and is built otherwise than the game's D. The modifier is none.
+_base_ = '../_base_/attackers/training.py'
+
+model = dict(
+    type='mmanon.AdaptiveRecognizer',
+    modifier=dict(type='mmanon.IdentityModifier'),
+    learn_originals=False,
+    margin=0.3,
+    recognizer=dict(
+        type='mmanon.FaceClassifier',
+        backbone=dict(
+            type='mmanon.SphereFaceNet',
+            depth=10,
+            base_channels=24,
+            embed_dim=128,
+            input_size=(48, 48),
+        ),
+        head=dict(type='mmanon.ArcFaceHead', s=16.0, m=0.1, num_classes=60),
+    ),
+)
+train_dataloader = dict(
+    dataset=dict(data_root='data/mini/faces/train', crop_size=48, margin=0.3)
+)
+train_cfg = dict(max_iters=600)
+default_hooks = dict(checkpoint=dict(interval=200))

@@ -1,0 +1,26 @@
+# A U-Net that learns to undo a modifier, and the recognizer of `recognizer_mini.py` that
+# looks at what it restores. Both files of weights must be there before:
+#   python tools/train.py configs/attackers/recognizer_mini.py
+#   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_5.pth \
+#       --modifier work_dirs/mini/modifier.pth
+#   python tools/train.py configs/attackers/restorer_mini.py
+_base_ = ['./recognizer_mini.py', '../_base_/anonymizers/mini.py']
+
+custom_hooks = []
+model = dict(
+    _delete_=True,
+    type='mmanon.RestoringRecognizer',
+    margin=0.3,
+    modifier=dict(
+        **_base_.custom_hooks[0].modifier,
+        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/mini/modifier.pth'),
+    ),
+    restorer=dict(type='mmanon.UNetModifier', base_channels=12, depth=3),
+    recognizer=dict(
+        **_base_.model,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='work_dirs/recognizer_mini/iter_600.pth'
+        ),
+    ),
+)
+train_cfg = dict(max_iters=400)

@@ -1,0 +1,203 @@
+"""Rows of a trade-off: what a method keeps of detection, and leaves to an attacker.
+
+A JSON file of rows is what ``tools/tradeoff.py`` writes, and what tables, plots and
+reports are made of.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+FIGURES = ('mAP', 'eer', 'rank1', 'tar_at_far1')
+"""The measured figures of a row, all fractions."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one attacker makes of one trained detector's faces.
+
+    Attributes:
+        method: Name of the method.
+        strength: How strong it was; None where it has no strength.
+        seed: Seed of the training.
+        mAP: Of the detector, in [0, 1].
+        attacker: Name of the attacker.
+        matching: What is compared, one of mmanon's ``MATCHINGS``.
+        eer: Equal error rate; 0.5 is a guess.
+        rank1: How often the right person is the most similar.
+        tar_at_far1: True accept rate at a false accept rate of 1 %; None where there
+            were too few pairs to see it.
+    """
+
+    method: str
+    strength: float | None
+    seed: int
+    mAP: float
+    attacker: str
+    matching: str
+    eer: float
+    rank1: float
+    tar_at_far1: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean over the seeds of a method at a strength, for an attacker and a matching.
+
+    Attributes:
+        method: As of :class:`Row`.
+        strength: As of :class:`Row`.
+        attacker: As of :class:`Row`.
+        matching: As of :class:`Row`.
+        seeds: How many seeds.
+        mean: By the name of the figure; nan where none was measured.
+        std: Standard deviation over the seeds, of a sample; nan for one seed.
+    """
+
+    method: str
+    strength: float | None
+    attacker: str
+    matching: str
+    seeds: int
+    mean: dict[str, float]
+    std: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """The method and its strength, such as ``downsample 8``."""
+        return named(self.method, self.strength)
+
+
+def named(method: str, strength: float | None, between: str = ' ') -> str:
+    """Name of a method at a strength."""
+    return method if strength is None else f'{method}{between}{strength:g}'
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """Read a JSON file of rows.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: When it is no list of rows; names the file, the row and the key.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from None
+    if not isinstance(content, list):
+        raise ValueError(f'{path} must hold a list of rows')
+    return [_row(one, f'{path}, row {index}') for index, one in enumerate(content)]
+
+
+def write_rows(rows: Iterable[Row], path: str | Path) -> None:
+    """Write rows as JSON, beside the file first, one row a line."""
+    lines = [json.dumps(asdict(row)) for row in rows]
+    write_beside(Path(path), '[\n' + ',\n'.join(lines) + '\n]\n')
+
+
+def write_beside(path: Path, content: str | bytes) -> None:
+    """Write a file under another name, and give it its own when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'{path.name}.{os.getpid()}.part')
+    if isinstance(content, str):
+        content = content.encode()
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def summarize(rows: Iterable[Row]) -> list[Point]:
+    """Mean and spread over the seeds, in the order in which the rows come.
+
+    Raises:
+        ValueError: When two rows are of the same seed, attacker and matching.
+    """
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        key = row.method, row.strength, row.attacker, row.matching
+        groups.setdefault(key, []).append(row)
+    points = []
+    for (method, strength, attacker, matching), group in groups.items():
+        seeds = [row.seed for row in group]
+        if len(set(seeds)) < len(seeds):
+            twice = next(seed for seed in seeds if seeds.count(seed) > 1)
+            raise ValueError(
+                f'two rows of {named(method, strength)!r}, seed {twice}, attacker '
+                f'{attacker!r}, {matching}'
+            )
+        values = {
+            name: np.array([_number(getattr(row, name)) for row in group])
+            for name in FIGURES
+        }
+        points.append(
+            Point(
+                method,
+                strength,
+                attacker,
+                matching,
+                len(group),
+                mean={name: float(one.mean()) for name, one in values.items()},
+                std={name: _std(one) for name, one in values.items()},
+            )
+        )
+    return points
+
+
+def pareto_front(
+    points: Sequence[Point], x: str = 'mAP', y: str = 'eer'
+) -> list[Point]:
+    """The points of one attacker and matching that no other one dominates.
+
+    One dominates another when it is at least as high in both figures and higher in one.
+
+    Args:
+        points (Sequence[Point]): Points.
+        x (str): A figure of which more is better.
+        y (str): The other.
+
+    Returns:
+        list[Point]: From the lowest ``x`` to the highest.
+    """
+    placed = [(p.mean[x], p.mean[y], p) for p in points]
+    front = [
+        one
+        for one in placed
+        if not any(
+            other[0] >= one[0] and other[1] >= one[1] and other[:2] != one[:2]
+            for other in placed
+        )
+    ]
+    return [point for *_, point in sorted(front, key=lambda one: one[:2])]
+
+
+def _row(content: object, where: str) -> Row:
+    names = [field.name for field in fields(Row)]
+    if not isinstance(content, dict):
+        raise ValueError(f'{where} must be an object, got {content!r}')
+    wrong = sorted(set(content) ^ set(names))
+    if wrong:
+        kind = 'lacks' if wrong[0] in names else 'has the unknown key'
+        raise ValueError(f'{where} {kind} {wrong[0]!r}; its keys are {names}')
+    for name in ('method', 'attacker', 'matching'):
+        if not isinstance(content[name], str):
+            raise ValueError(f'{where}: {name} must be a text, got {content[name]!r}')
+    for name in ('strength', 'seed', *FIGURES):
+        value = content[name]
+        if value is None and name in ('strength', 'tar_at_far1'):
+            continue
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise ValueError(f'{where}: {name} must be a number, got {value!r}')
+    return Row(**content)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _std(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan

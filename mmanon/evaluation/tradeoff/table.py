@@ -1,0 +1,65 @@
+"""The trade-off as a Markdown table."""
+
+import math
+from collections.abc import Sequence
+
+from .rows import Point
+
+_COLUMNS = (
+    ('original_original', 'eer'),
+    ('modified_original', 'eer'),
+    ('modified_original', 'rank1'),
+    ('modified_original', 'tar_at_far1'),
+    ('modified_modified', 'eer'),
+    ('modified_modified', 'rank1'),
+    ('modified_modified', 'tar_at_far1'),
+)
+_HEADS = dict(eer='EER', rank1='rank-1', tar_at_far1='TAR at FAR 1 %')
+_MATCHINGS = dict(
+    original_original='orig.–orig.',
+    modified_original='mod.–orig.',
+    modified_modified='mod.–mod.',
+)
+
+
+def markdown_table(points: Sequence[Point]) -> str:
+    """One line for each attacker and method, in percent, with ± over the seeds.
+
+    Args:
+        points (Sequence[Point]): Points of all attackers and matchings.
+
+    Returns:
+        str: The lines of a Markdown table, attacker by attacker.
+    """
+    heads = ['attacker', 'method', 'seeds', 'mAP']
+    heads += [f'{_HEADS[f]} {_MATCHINGS[matching]}' for matching, f in _COLUMNS]
+    lines = [
+        _line(heads),
+        _line(['---', '---', *['--:'] * (len(heads) - 2)]),
+    ]
+    cells: dict[tuple[str, str], dict[str, Point]] = {}
+    for point in points:
+        cells.setdefault((point.attacker, point.name), {})[point.matching] = point
+    attackers = list(dict.fromkeys(attacker for attacker, _ in cells))
+    for (attacker, name), found in sorted(
+        cells.items(), key=lambda item: attackers.index(item[0][0])
+    ):
+        first = next(iter(found.values()))
+        line = [attacker, name, str(first.seeds), _percent(first, 'mAP')]
+        for matching, figure in _COLUMNS:
+            point = found.get(matching)
+            line.append('–' if point is None else _percent(point, figure))
+        lines.append(_line(line))
+    return '\n'.join(lines) + '\n'
+
+
+def _line(cells: Sequence[str]) -> str:
+    return '| ' + ' | '.join(cells) + ' |'
+
+
+def _percent(point: Point, figure: str) -> str:
+    mean, std = point.mean[figure], point.std[figure]
+    if math.isnan(mean):
+        return '–'
+    spread = '' if math.isnan(std) else f' ± {100 * std:.1f}'
+    return f'{100 * mean:.1f}{spread}'

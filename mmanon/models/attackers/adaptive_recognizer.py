@@ -1,0 +1,73 @@
+"""The attacker that learns people anew from what the modifier draws."""
+
+import torch
+from torch import Tensor
+
+from mmanon.registry import MODELS
+
+from .trained_attacker import TrainedAttacker
+
+
+@MODELS.register_module()
+class AdaptiveRecognizer(TrainedAttacker):
+    """A recognizer trained from scratch on modified faces.
+
+    What is left of a person that a recognizer of photographs does not look at, this one
+    can find. By default it learns from each face modified and as it was, so that both
+    lie near each other; without originals it learns to link modified faces alone.
+
+    Args:
+        modifier (dict): M; see :class:`TrainedAttacker`.
+        recognizer (dict): A :class:`FaceClassifier` with a head, whose ``num_classes``
+            is the number of the attacker's people. Its margin is this one's.
+        learn_originals (bool): Defaults to True.
+        margin (float): See :class:`TrainedAttacker`.
+        init_cfg (dict, optional): See :class:`TrainedAttacker`.
+
+    Raises:
+        ValueError: When the recognizer has no head to learn with.
+    """
+
+    def __init__(
+        self,
+        modifier: dict,
+        recognizer: dict,
+        learn_originals: bool = True,
+        margin: float = 0.6,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(modifier, margin, init_cfg)
+        if recognizer.get('head') is None:
+            raise ValueError(
+                'an AdaptiveRecognizer learns to name people: give its `recognizer` a '
+                '`head` with `num_classes`'
+            )
+        self.recognizer = MODELS.build({**recognizer, 'margin': margin})
+        self.learn_originals = learn_originals
+
+    def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """The recognizer's loss, and how many faces of each kind it names.
+
+        Args:
+            image (Tensor): (B, 3, S, S) in [-1, 1].
+            label (Tensor): (B,) int64.
+
+        Returns:
+            dict[str, Tensor]: ``loss``, ``acc_modified`` and, if it learns from them,
+            ``acc_original``.
+        """
+        kinds = dict(modified=self.redraw(image))
+        if self.learn_originals:
+            kinds['original'] = image
+        labels = label.repeat(len(kinds))
+        answer = self.recognizer.loss(torch.cat(list(kinds.values())), labels)
+        if self.training:
+            self.recognizer.advance()
+        hits = answer['logits'].detach().argmax(1) == labels
+        shares = hits.view(len(kinds), -1).float().mean(1)
+        logs = {f'acc_{kind}': one for kind, one in zip(kinds, shares, strict=True)}
+        return dict(loss=answer['loss'], **logs)
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Embed faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
+        return self.recognizer.embed(faces)

@@ -1,0 +1,94 @@
+"""The face descriptor of dlib, through its package."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmanon.datasets.aligned_crops import TEMPLATE, TEMPLATE_SIDE
+from mmanon.models.face_crops import crop_faces
+from mmanon.registry import MODELS
+
+_CHIP = 150
+# Where dlib's aligned faces have eyes and mouth's corners, as fractions of the side:
+# its mean face with a padding of a quarter on each side.
+_CHIP_POINTS = np.array(
+    [(0.3170, 0.3107), (0.6699, 0.3107), (0.3361, 0.6868), (0.6507, 0.6868)]
+)
+
+
+@MODELS.register_module()
+class DlibRecognizer(BaseModule):
+    """dlib's face descriptor (King, JMLR 2009), 128 dimensions: no gradient, the CPU.
+
+    It is shown the part of a crop that its own alignment would show, going by faces
+    that are aligned as :class:`FaceIdentityDataset` does. Needs the package ``dlib``.
+
+    Args:
+        weights (str): The file ``dlib_face_recognition_resnet_model_v1.dat``, from
+            http://dlib.net/files/ and unpacked.
+        margin (float): By how much of its side the face box in a crop was enlarged on
+            each side. Defaults to 0.6.
+
+    Raises:
+        ImportError: When the package is not installed.
+        FileNotFoundError: When there are no weights.
+    """
+
+    embed_dim = 128
+
+    def __init__(self, weights: str, margin: float = 0.6) -> None:
+        super().__init__()
+        self.margin = margin
+        try:
+            import dlib
+        except ImportError as error:
+            raise ImportError(
+                'DlibRecognizer needs the package dlib: `pip install dlib`, which '
+                'compiles for some minutes and needs CMake and a C++ compiler'
+            ) from error
+        if not Path(weights).is_file():
+            raise FileNotFoundError(
+                f'weights of the DlibRecognizer: {weights} does not exist; unpack '
+                'http://dlib.net/files/dlib_face_recognition_resnet_model_v1.dat.bz2 '
+                'and name the file'
+            )
+        self._describe = dlib.face_recognition_model_v1(str(weights))
+
+    @torch.no_grad()
+    def embed(self, faces: Tensor) -> Tensor:
+        """Describe face crops.
+
+        Args:
+            faces (Tensor): (K, 3, S, S) in [-1, 1].
+
+        Returns:
+            Tensor: (K, 128) float32, on the device of the faces.
+        """
+        region = _chip_region(self.margin) * faces.shape[-1]
+        boxes = [[index, *region.tolist()] for index in range(len(faces))]
+        boxes = torch.tensor(boxes, dtype=torch.float64).view(-1, 5)
+        chips = crop_faces(faces.float(), boxes, _CHIP) * 127.5 + 127.5
+        chips = chips.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        found = [
+            np.asarray(self._describe.compute_face_descriptor(np.ascontiguousarray(c)))
+            for c in chips
+        ]
+        found = np.array(found, np.float32).reshape(-1, self.embed_dim)
+        return torch.from_numpy(found).to(faces.device)
+
+
+def _chip_region(margin: float) -> np.ndarray:
+    """What dlib is shown of a crop, (x1, y1, x2, y2) as fractions of its side.
+
+    The square that brings eyes and mouth of ArcFace's template, by which crops are
+    aligned, nearest to where dlib has them.
+    """
+    ours = (TEMPLATE[[0, 1, 3, 4]] + 0.5) / TEMPLATE_SIDE
+    spread = _CHIP_POINTS - _CHIP_POINTS.mean(0)
+    side = ((ours - ours.mean(0)) * spread).sum() / (spread**2).sum()
+    corner = ours.mean(0) - side * _CHIP_POINTS.mean(0)
+    box = np.concatenate([corner, corner + side])
+    return (box + margin) / (1 + 2 * margin)

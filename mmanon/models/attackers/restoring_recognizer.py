@@ -1,0 +1,73 @@
+"""The attacker that undoes the modifier first."""
+
+from torch import Tensor
+
+from mmanon.registry import MODELS
+
+from .trained_attacker import TrainedAttacker
+
+
+@MODELS.register_module()
+class RestoringRecognizer(TrainedAttacker):
+    """A network that learns to undo M, and a recognizer that sees what it restores.
+
+    The restorer learns from pairs that anybody can make who has M: faces of the
+    attacker's own people before and after. The recognizer has never seen a modified
+    face, and stays as it is.
+
+    Args:
+        modifier (dict): M; see :class:`TrainedAttacker`.
+        restorer (dict): What maps modified to original faces; any learned modifier is
+            of that kind, such as :class:`UNetModifier`.
+        recognizer (dict): Any recognizer with trained weights.
+        restoration_loss (dict, optional): Loss of (restored, original) faces. Defaults
+            to mmdet's ``L1Loss``.
+        margin (float): See :class:`TrainedAttacker`.
+        init_cfg (dict, optional): See :class:`TrainedAttacker`.
+    """
+
+    frozen = ('modifier', 'recognizer')
+
+    def __init__(
+        self,
+        modifier: dict,
+        restorer: dict,
+        recognizer: dict,
+        restoration_loss: dict | None = None,
+        margin: float = 0.6,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(modifier, margin, init_cfg)
+        self.restorer = MODELS.build(restorer)
+        recognizer = MODELS.build({**recognizer, 'margin': margin})
+        self.recognizer = recognizer.requires_grad_(False)
+        self.restoration_loss = MODELS.build(
+            restoration_loss or dict(type='mmdet.L1Loss')
+        )
+
+    def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """How far restored faces are from the originals.
+
+        Args:
+            image (Tensor): (B, 3, S, S) in [-1, 1].
+            label (Tensor): Not looked at.
+
+        Returns:
+            dict[str, Tensor]: ``loss``, and on the scale of [-1, 1] the mean absolute
+            difference from the original as ``error_modified`` and ``error_restored``.
+        """
+        modified = self.redraw(image)
+        restored = self.restorer(modified)
+        return dict(
+            loss=self.restoration_loss(restored, image),
+            error_modified=(modified - image).abs().mean(),
+            error_restored=(restored - image).detach().abs().mean(),
+        )
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Embed original faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
+        return self.recognizer.embed(faces)
+
+    def embed_modified(self, faces: Tensor) -> Tensor:
+        """Restore modified faces, (K, 3, S, S) in [-1, 1], and embed them: (K, E)."""
+        return self.recognizer.embed(self.restorer(faces))
