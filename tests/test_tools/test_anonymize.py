@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -129,27 +128,33 @@ def test_a_clip_without_faces_stays_as_it_is(tmp_path):
         assert np.array_equal(before, after)
 
 
-SLOW = """
+RUN = """
 import resource, sys, time
 sys.path.insert(0, {tests!r})
 from made_videos import RedSquareDetector
 from mmanon.apis import anonymizer_inferencer
 from mmanon.apis.anonymize_command import main
 
-class Slow(RedSquareDetector):
+class Stalling(RedSquareDetector):
+    left = {frames}
+
     def _detect(self, image):
-        time.sleep({pause})
+        self.left -= 1
+        if self.left == 0:
+            print('<hangs>', flush=True)
+            time.sleep(3600)
         return super()._detect(image)
 
-anonymizer_inferencer.build_detector = lambda *_: Slow()
+anonymizer_inferencer.build_detector = lambda *_: Stalling()
 if {limit}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 sys.exit(main(sys.argv[1:]))
 """
 
 
-def start(source, out, pause=0.0, limit=0):
-    code = SLOW.format(tests=str(TESTS), pause=pause, limit=limit)
+def start(source, out, stall_at=-1, limit=0):
+    """The command as a process of its own, whose detector never ends one frame."""
+    code = RUN.format(tests=str(TESTS), frames=stall_at, limit=limit)
     command = [sys.executable, '-c', code, str(source), '-o', str(out)]
     return subprocess.Popen(
         [*command, '--look-ahead', '8', '--encoder-option', 'tune=zerolatency'],
@@ -162,20 +167,21 @@ def start(source, out, pause=0.0, limit=0):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
 def test_stopping_in_the_middle_leaves_nothing_under_the_final_name(tmp_path, number):
-    source = write_video(tmp_path / 'a.mkv', [picture(t % 20) for t in range(400)])
+    source = write_video(tmp_path / 'a.mkv', [picture(t % 20) for t in range(60)])
     out = tmp_path / 'out'
-    process = start(source, out, pause=0.05)
-    deadline = time.time() + 120
-    while not list(out.glob('.*.part')) and time.time() < deadline:
-        time.sleep(0.2)
-    assert list(out.glob('.*.part'))
-    time.sleep(1)
+    process = start(source, out, stall_at=40)
+    before = next((line for line in process.stdout if '<hangs>' in line), None)
+    assert before is not None, 'the command ended before it was stopped'
+    begun = [one.suffix for one in out.iterdir()]
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
+    assert begun == ['.part']
     assert not (out / 'a.mkv').exists()
     if number == signal.SIGINT:
         assert process.returncode == 130 and 'interrupted' in said
         assert list(out.iterdir()) == []
+    else:
+        assert process.returncode == -signal.SIGKILL
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
