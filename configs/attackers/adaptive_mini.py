@@ -2,14 +2,13 @@
 #   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_5.pth \
 #       --modifier work_dirs/mini/modifier.pth
 #   python tools/train.py configs/attackers/adaptive_mini.py
-_base_ = ['./recognizer_mini.py', '../_base_/anonymizers/mini.py']
+_base_ = './recognizer_mini.py'
 
-custom_hooks = []
 model = dict(
     learn_originals=True,
     modifier=dict(
         _delete_=True,
-        **_base_.custom_hooks[0].modifier,
+        **_base_.game.modifier,
         init_cfg=dict(type='Pretrained', checkpoint='work_dirs/mini/modifier.pth'),
     ),
 )

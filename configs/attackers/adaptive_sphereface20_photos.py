@@ -8,12 +8,13 @@ _base_ = [
     '../_base_/anonymizers/resnet6_mobilefacenet.py',
 ]
 
+game = _base_.custom_hooks[0]
 custom_hooks = []
 model = dict(
     type='mmanon.AdaptiveRecognizer',
-    margin=_base_.custom_hooks[0].margin,
+    margin=game.margin,
     modifier=dict(
-        **_base_.custom_hooks[0].modifier,
+        **game.modifier,
         init_cfg=dict(type='Pretrained', checkpoint='modifier.pth'),
     ),
     recognizer=dict(
@@ -25,12 +26,9 @@ model = dict(
 train_dataloader = dict(
     num_workers=2,
     dataset=dict(
-        **{
-            key: value
-            for key, value in _base_.custom_hooks[0].faces.dataset.items()
-            if key != 'type'
-        },
-        crop_size=_base_.custom_hooks[0].crop_size,
-        margin=_base_.custom_hooks[0].margin,
+        _delete_=True,
+        **game.faces.dataset,
+        crop_size=game.crop_size,
+        margin=game.margin,
     ),
 )

@@ -1,12 +1,14 @@
 # A recognizer of the mini benchmark's people as they are: it never sees a modified face,
 # and is built otherwise than the game's D. The modifier is none.
-_base_ = '../_base_/attackers/training.py'
+_base_ = ['../_base_/attackers/training.py', '../_base_/anonymizers/mini.py']
 
+game = _base_.custom_hooks[0]
+custom_hooks = []
 model = dict(
     type='mmanon.AdaptiveRecognizer',
     modifier=dict(type='mmanon.IdentityModifier'),
     learn_originals=False,
-    margin=0.3,
+    margin=game.margin,
     recognizer=dict(
         type='mmanon.FaceClassifier',
         backbone=dict(
@@ -20,7 +22,11 @@ model = dict(
     ),
 )
 train_dataloader = dict(
-    dataset=dict(data_root='data/mini/faces/train', crop_size=48, margin=0.3)
+    dataset=dict(
+        data_root='data/mini/faces/train',
+        crop_size=game.crop_size,
+        margin=game.margin,
+    )
 )
 train_cfg = dict(max_iters=600)
 default_hooks = dict(checkpoint=dict(interval=200))

@@ -4,15 +4,14 @@
 #   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_5.pth \
 #       --modifier work_dirs/mini/modifier.pth
 #   python tools/train.py configs/attackers/restorer_mini.py
-_base_ = ['./recognizer_mini.py', '../_base_/anonymizers/mini.py']
+_base_ = './recognizer_mini.py'
 
-custom_hooks = []
 model = dict(
     _delete_=True,
     type='mmanon.RestoringRecognizer',
-    margin=0.3,
+    margin=_base_.model.margin,
     modifier=dict(
-        **_base_.custom_hooks[0].modifier,
+        **_base_.game.modifier,
         init_cfg=dict(type='Pretrained', checkpoint='work_dirs/mini/modifier.pth'),
     ),
     restorer=dict(type='mmanon.UNetModifier', base_channels=12, depth=3),

@@ -11,9 +11,7 @@ train_dataloader = dict(
     dataset=dict(type='mmanon.FaceIdentityDataset'),
 )
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=10000)
-optim_wrapper = dict(
-    optimizer=dict(type='Adam', lr=1e-3), clip_grad=dict(max_norm=5.0)
-)
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3), clip_grad=dict(max_norm=5.0))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

@@ -72,9 +72,7 @@ def plot_tradeoff(
     for axes in panels.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    figure.legend(
-        entries.values(), entries.keys(), loc='outside lower center', ncols=6
-    )
+    figure.legend(entries.values(), entries.keys(), loc='outside lower center', ncols=6)
     return figure
 
 

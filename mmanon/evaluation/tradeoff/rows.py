@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Point:
-    """The mean over the seeds of a method at a strength, for an attacker and a matching.
+    """The mean over the seeds of a method at a strength, for one attacker and matching.
 
     Attributes:
         method: As of :class:`Row`.
