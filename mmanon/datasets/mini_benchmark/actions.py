@@ -110,7 +110,7 @@ class Performance:
         if 'talk' in self.actions:
             # Neighbouring frames differ, so that any few of them show the movement.
             wide = np.where(np.arange(frames) // 2 % 2 == rng.integers(2), 1.0, 0.35)
-            return wide * rng.uniform(0.35, 0.6, frames)
+            return wide * rng.uniform(0.6, 0.9, frames)
         if 'eat' in self.actions:
             return rng.uniform(0.05, 0.35, frames)
         return np.zeros(frames)
@@ -137,13 +137,13 @@ class Performance:
         idle = self._idle
         active, other, rise = idle, idle, 0.0
         if body == 'wave':
-            active = np.array([self._reach + 0.3 * swing, -0.15 - 0.08 * swing])
+            active = np.array([self._reach + 0.3 * swing, -0.8 - 0.1 * swing])
         elif body == 'clap':
             active = np.array([0.3 + 0.27 * swing, 1.9])
             other = active
         elif body == 'jump':
             rise = 0.45 * swing
-            active = other = idle + (0.25, -0.35 * swing - 0.3)
+            active = other = idle + (0.5, -0.35 * swing - 2.4)
         return Moment(expression, self._hands(active, other), rise)
 
     def _at_face(

@@ -18,23 +18,19 @@ __all__ = ['OBJECTS', 'PICKS', 'SmallObject']
 Part = tuple[np.ndarray, Color, float]
 
 # Larger than life: at these few pixels a cigarette of true size would be half a pixel.
-_SCALE = 1.35
+_SCALE = 1.55
 
-_PALETTE = (
-    (200, 50, 50),
-    (240, 150, 40),
-    (240, 220, 90),
-    (80, 160, 80),
-    (60, 120, 190),
-    (120, 80, 160),
-    (240, 240, 236),
-    (90, 92, 98),
-    (150, 100, 70),
-)
+# Things of a kind have a few colours, most of them not another kind's.
+_CUPS = ((240, 240, 236), (60, 120, 190), (90, 170, 210))
+_BRUSHES = ((40, 170, 120), (60, 190, 190), (80, 160, 80))
+_TUBES = ((30, 26, 30), (120, 30, 70))
+_CASES = ((30, 32, 36), (60, 62, 70))
+_STRIPES = ((200, 50, 50), (120, 80, 160), (90, 60, 40))
+_FILLINGS = ((200, 60, 50), (240, 150, 40), (240, 220, 90))
 
 
-def _pick(rng: np.random.Generator) -> Color:
-    color = np.array(_PALETTE[rng.integers(len(_PALETTE))]) + rng.uniform(-20, 20, 3)
+def _pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
+    color = np.array(colors[rng.integers(len(colors))]) + rng.uniform(-20, 20, 3)
     return tuple(np.clip(color, 0, 255).tolist())
 
 
@@ -49,18 +45,18 @@ def _darker(color: Color, factor: float = 0.65) -> Color:
 
 
 def _cup(rng: np.random.Generator) -> list[Part]:
-    color = _pick(rng)
+    color = _pick(rng, _CUPS)
     half = rng.uniform(0.21, 0.27)
     length = rng.uniform(0.5, 0.65)
     return [
         (_box(0, length, half, half * 0.8), color, 1.0),
-        (_box(length * 0.55, length * 0.75, half * 0.9), _pick(rng), 1.0),
+        (_box(length * 0.55, length * 0.75, half * 0.9), _pick(rng, _CUPS), 1.0),
         (ellipse(0, 0, 0.07, half), _darker(color, 0.5), 1.0),
     ]
 
 
 def _toothbrush(rng: np.random.Generator) -> list[Part]:
-    color = _pick(rng)
+    color = _pick(rng, _BRUSHES)
     foam = [
         (ellipse(x, y, 0.05, 0.04), (250, 250, 250), 1.0)
         for x, y in rng.uniform(-0.13, 0.13, (4, 2))
@@ -87,7 +83,7 @@ def _cigarette(rng: np.random.Generator) -> list[Part]:
 
 
 def _phone(rng: np.random.Generator) -> list[Part]:
-    case = (30, 32, 36) if rng.random() < 0.5 else _pick(rng)
+    case = _pick(rng, _CASES)
     length, half = rng.uniform(0.75, 0.9), rng.uniform(0.15, 0.19)
     return [
         (superellipse(length / 2, 0, length / 2, half, 6), case, 1.0),
@@ -109,18 +105,18 @@ def _mouth_organ(rng: np.random.Generator) -> list[Part]:
     ]
     return [
         (superellipse(0, 0, half, 0.14, 6), metal, 1.0),
-        (_box(-half * 0.95, half * 0.95, 0.065), _pick(rng), 1.0),
+        (_box(-half * 0.95, half * 0.95, 0.065), _pick(rng, _STRIPES), 1.0),
         *holes,
     ]
 
 
 def _lipstick(rng: np.random.Generator) -> list[Part]:
     red = (rng.uniform(170, 225), rng.uniform(20, 60), rng.uniform(50, 110))
-    tube = _pick(rng) if rng.random() < 0.5 else (30, 26, 30)
+    tube = _pick(rng, _TUBES)
     return [
         (_box(0.2, rng.uniform(0.5, 0.65), 0.095), tube, 1.0),
         (_box(0.1, 0.22, 0.08), (216, 180, 90), 1.0),
-        (_box(-0.06, 0.12, 0.03, 0.065), red, 1.0),
+        (_box(-0.1, 0.12, 0.05, 0.085), red, 1.0),
     ]
 
 
@@ -130,8 +126,8 @@ def _sandwich(rng: np.random.Generator) -> list[Part]:
     middle = size * 0.9
     return [
         (superellipse(middle, 0, size, size * 0.85, 3), bread, 1.0),
-        (_box(0.02, 2 * middle, 0.1), _pick(rng), 1.0),
-        (_box(0.02, 2 * middle, 0.035), (90, 160, 60), 1.0),
+        (_box(0.02, 2 * middle, 0.13), _pick(rng, _FILLINGS), 1.0),
+        (_box(0.02, 2 * middle, 0.05), (90, 160, 60), 1.0),
         (ellipse(-0.02, 0, 0.09, 0.12), _darker(bread, 0.6), 1.0),
     ]
 

@@ -16,7 +16,7 @@ from .people import Head, Person, PersonView
 __all__ = ['Clip', 'Role', 'draw_clip']
 
 # Half a head's height in pixels of a 128-pixel frame, by number of people.
-_UNITS = {1: (18.5, 22.5), 2: (16.5, 20.0), 3: (15.0, 16.5)}
+_UNITS = {1: (21.5, 25.5), 2: (18.5, 21.5), 3: (15.5, 17.0)}
 _NOMINAL_SIZE = 128
 
 
@@ -98,7 +98,7 @@ def _people(
         unit = rng.uniform(*_UNITS[len(roles)]) * size / _NOMINAL_SIZE
         free = max(slot / 2 - 1.6 * unit, 0.05 * slot)
         x = slot * (i + 0.5) + rng.uniform(-free, free)
-        y = unit * rng.uniform(1.85, 2.25)
+        y = unit * rng.uniform(1.55, 2.0)
         # Hands stay in the frame and clear of the neighbour's face.
         room = [max(min(gap, slot) / unit - 0.6, 1.3) for gap in (x, size - x)]
         performance = Performance(role.actions, num_frames, rng, tuple(room))
