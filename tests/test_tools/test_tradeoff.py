@@ -1,0 +1,538 @@
+"""The sweep of ``tools/tradeoff.py``: planned, checked, run, stopped, gone on with."""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
+
+from mmanon.engine.sweep import (
+    Commands,
+    StageFailed,
+    Stages,
+    check_sweep,
+    hold_work_dir,
+    read_plan,
+    workers,
+)
+from mmanon.evaluation.tradeoff import read_rows
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp('data')
+    write_tiny_ava(root)
+    write_tiny_faces(root / 'people')
+    write_tiny_faces(root / 'test', identities=4)
+    for folder in list((root / 'test').iterdir()):
+        folder.rename(folder.with_name(f'stranger_{folder.name}'))
+    return root
+
+
+@pytest.fixture
+def config(data, tmp_path):
+    """A tiny sweep: two methods, four attackers, of which two are trained anew."""
+    recognizer = tiny_discriminator(num_classes=2)
+    trained = dict(
+        type='mmanon.AdaptiveRecognizer',
+        modifier=dict(type='mmanon.IdentityModifier'),
+        recognizer={**recognizer, 'margin': 0.0},
+    )
+    restorer = dict(
+        type='mmanon.RestoringRecognizer',
+        modifier=dict(type='mmanon.IdentityModifier'),
+        restorer=dict(type='mmanon.UNetModifier', base_channels=2, depth=1),
+        recognizer=trained,
+    )
+    for name, model in (('recognizer', trained), ('restorer', restorer)):
+        attacker = Config.fromfile(TRAINING)
+        attacker.model = model
+        attacker.train_cfg.max_iters = 2
+        attacker.train_dataloader.batch_size = 6
+        attacker.train_dataloader.sampler.batch_size = 6
+        attacker.dump(tmp_path / f'{name}.py')
+    config = tiny_config(data, tmp_path / 'out')
+    config.train_cfg.max_epochs = 1
+    detector = tiny_config(data, tmp_path / 'none')
+    del detector['custom_hooks'], detector['work_dir']
+    detector.train_cfg.max_epochs = 1
+    detector.dump(tmp_path / 'plain.py')
+    config.tradeoff = dict(
+        methods=dict(
+            raw=dict(hook=dict(modifier=dict(type='mmanon.IdentityModifier'))),
+            downsample=dict(
+                hook=dict(modifier=dict(type='mmanon.DownsampleModifier')),
+                strength='modifier.size',
+                strengths=[4, 8],
+                seeds=[0, 1],
+            ),
+            learned=dict(),
+        ),
+        people=dict(type='mmanon.FaceIdentityDataset', data_root=str(data / 'test')),
+        detector=str(tmp_path / 'plain.py'),
+        attackers=dict(
+            discriminator=dict(recognizer='discriminator'),
+            restorer=dict(train=str(tmp_path / 'restorer.py'), recognizer='unseen'),
+            adaptive=dict(train=str(tmp_path / 'recognizer.py')),
+            unseen=dict(train_once=str(tmp_path / 'recognizer.py')),
+        ),
+        presets=dict(
+            small=dict(
+                methods=['downsample:4'],
+                seeds=[5],
+                attackers=['discriminator'],
+                options={'train_cfg.max_epochs': 3},
+            )
+        ),
+    )
+    return config
+
+
+def names(plan):
+    return [str(run) for run in plan.runs]
+
+
+# What is planned.
+
+
+def test_all_methods_strengths_and_seeds_are_planned(config):
+    plan = read_plan(config)
+    assert names(plan) == [
+        'raw, seed 0',
+        'downsample 4, seed 0',
+        'downsample 4, seed 1',
+        'downsample 8, seed 0',
+        'downsample 8, seed 1',
+        'learned, seed 0',
+    ]
+    assert len({run.folder for run in plan.runs}) == 6
+    modifiers = [run.setting.hook['modifier'] for run in plan.runs]
+    assert modifiers[0] == dict(type='mmanon.IdentityModifier')
+    assert modifiers[3] == dict(type='mmanon.DownsampleModifier', size=8)
+    # The learned one is the config's own, and nothing else of the hook differs.
+    assert plan.runs[-1].setting.hook == plan.hook
+    for run in plan.runs:
+        assert {**run.setting.hook, 'modifier': 0} == {**plan.hook, 'modifier': 0}
+
+
+def test_the_command_line_chooses(config):
+    plan = read_plan(config, ['learned', 'downsample:12', 'downsample:0.5'], [3, 3, 4])
+    assert names(plan)[:3] == [
+        'learned, seed 3',
+        'learned, seed 4',
+        'downsample 12, seed 3',
+    ]
+    sizes = [run.setting.hook['modifier'].get('size') for run in plan.runs]
+    assert sizes == [None, None, 12, 12, 0.5, 0.5]
+
+
+def test_a_preset_is_a_smaller_sweep_and_the_command_line_comes_last(config):
+    plan = read_plan(config, preset='small')
+    assert names(plan) == ['downsample 4, seed 5']
+    assert list(plan.attackers) == ['discriminator']
+    assert plan.config.train_cfg.max_epochs == 3
+    plan = read_plan(
+        config, preset='small', seeds=[1], options={'train_cfg.max_epochs': 7}
+    )
+    assert names(plan) == ['downsample 4, seed 1']
+    assert plan.config.train_cfg.max_epochs == 7
+
+
+def test_an_attacker_brings_the_one_within_it(config):
+    plan = read_plan(config, attackers=['restorer'])
+    assert list(plan.attackers) == ['unseen', 'restorer']
+
+
+def test_a_strength_may_be_any_argument_of_the_hook(config):
+    config.tradeoff.methods.learned = dict(
+        strength='structure_loss.loss_weight', strengths=[1, 10]
+    )
+    with pytest.raises(ValueError, match="hook has no 'structure_loss'"):
+        read_plan(config)
+    config.custom_hooks[0].structure_loss = dict(type='mmdet.L1Loss')
+    runs = read_plan(config, ['learned']).runs
+    weights = [run.setting.hook['structure_loss']['loss_weight'] for run in runs]
+    assert weights == [1, 10]
+
+
+@pytest.mark.parametrize(
+    'asked, said',
+    [
+        (
+            dict(methods=['blurr']),
+            "unknown method 'blurr'; .* raw, downsample, l",
+        ),
+        (dict(methods=['raw:3']), "'raw:3': raw has no strength"),
+        (dict(methods=['downsample:big']), "'downsample:big': 'big' is no number"),
+        (dict(attackers=['dlib']), "unknown attacker 'dlib'; .* discriminator, rest"),
+        (dict(preset='tiny'), "unknown preset 'tiny'; the config has small"),
+    ],
+)
+def test_unknown_names_are_refused(config, asked, said):
+    with pytest.raises(ValueError, match=said):
+        read_plan(config, **asked)
+
+
+@pytest.mark.parametrize(
+    'key, value, said',
+    [
+        ('colour', 1, "tradeoff has the unknown key 'colour'"),
+        ('methods', {}, r'tradeoff\.methods of the config is missing or empty'),
+        ('methods', dict(raw=dict(size=3)), r"methods\.raw has the unknown key 'size'"),
+        ('methods', dict(raw=dict(strengths=[3])), 'give both or none'),
+        ('attackers', dict(a=dict()), r'attackers\.a must have one of'),
+        (
+            'attackers',
+            dict(a=dict(train='x', recognizer='b'), b=dict(train='y')),
+            r"attackers\.a\.recognizer is 'b', which differs from run to run",
+        ),
+    ],
+)
+def test_wrong_settings_are_named(config, key, value, said):
+    config.tradeoff[key] = value
+    with pytest.raises(ValueError, match=said):
+        read_plan(config)
+
+
+def test_a_config_without_sweep_hook_or_faces_is_refused(config):
+    del config.custom_hooks[0]['faces']
+    with pytest.raises(ValueError, match='no `faces`'):
+        read_plan(config)
+    config.custom_hooks = []
+    with pytest.raises(ValueError, match='no AdversarialAnonymizationHook'):
+        read_plan(config)
+    del config['tradeoff']
+    with pytest.raises(ValueError, match='has no `tradeoff`'):
+        read_plan(config)
+
+
+# What is looked at before.
+
+
+def broken(config, **changes):
+    config.merge_from_dict(changes, allow_list_keys=True)
+    return read_plan(config)
+
+
+def test_a_sweep_that_can_run_passes(config):
+    check_sweep(read_plan(config))
+
+
+@pytest.mark.parametrize(
+    'changes, said',
+    [
+        ({'tradeoff.detector': 'none.py'}, r'tradeoff\.detector: config none\.py does'),
+        (
+            {'tradeoff.attackers.unseen.train_once': 'none.py'},
+            r'attackers\.unseen\.train_once: config none\.py does not exist',
+        ),
+        ({'tradeoff.people.data_root': 'nowhere'}, 'data_root nowhere is no folder'),
+        (
+            {'tradeoff.methods.downsample.strengths': [-1]},
+            'downsample -1, seed 0: size',
+        ),
+        ({'custom_hooks.0.val_faces': None}, "needs the hook's `val_faces`"),
+        ({'custom_hooks.0.face_table': 'n.parquet'}, 'face table n.parquet does not'),
+        ({'test_dataloader.dataset.ann_file': 'n.csv'}, r'ann_file names n\.csv'),
+        (
+            {
+                'tradeoff.attackers.discriminator.recognizer': dict(
+                    **tiny_discriminator(),
+                    init_cfg=dict(type='Pretrained', checkpoint='no'),
+                )
+            },
+            'checkpoint names no, which does not exist',
+        ),
+        (
+            {
+                'tradeoff.attackers.discriminator.recognizer': dict(
+                    type='mmanon.DlibRecognizer', weights='none.dat'
+                )
+            },
+            'dlib',
+        ),
+    ],
+)
+def test_what_would_stop_a_sweep_is_found_before(config, changes, said):
+    with pytest.raises((ImportError, OSError, ValueError), match=said):
+        check_sweep(broken(config, **changes))
+
+
+def test_people_are_not_trained_on_and_tested(config, data):
+    plan = broken(config, **{'tradeoff.people.data_root': str(data / 'people')})
+    with pytest.raises(ValueError, match='3 people are both trained on and tested'):
+        check_sweep(plan)
+
+
+def test_each_person_needs_two_images(config, tmp_path):
+    write_tiny_faces(tmp_path / 'lonely', identities=3, images=1)
+    plan = broken(config, **{'tradeoff.people.data_root': str(tmp_path / 'lonely')})
+    with pytest.raises(ValueError, match='fewer images than 2'):
+        check_sweep(plan)
+
+
+# What is run.
+
+
+def run_in_this_process(arguments, log):
+    """What Commands does, without a start of Python for each."""
+    tool, *rest = arguments
+    run_in_this_process.count += 1
+    if tool in ('train.py', 'test.py'):
+        name = f'sweep_{run_in_this_process.count}'
+        rest += ['--cfg-options', f'experiment_name={name}']
+    argv, sys.argv = sys.argv, [tool, *rest]
+    try:
+        runpy.run_path(str(TOOLS / tool), run_name='__main__')
+    finally:
+        sys.argv = argv
+    run_in_this_process.done.append((tool, Path(log)))
+
+
+run_in_this_process.count = 0
+
+
+@pytest.fixture
+def tool(config, tmp_path, monkeypatch):
+    """The command, called with arguments; returns what it ran."""
+    config.tradeoff.people['min_images'] = 2
+    config.dump(tmp_path / 'sweep.py')
+
+    def call(*arguments):
+        run_in_this_process.done = []
+        names = runpy.run_path(str(TOOLS / 'tradeoff.py'))['main'].__globals__
+        commands = Commands(TOOLS, 1)
+        monkeypatch.setattr(Commands, '__call__', lambda _, *a: run_in_this_process(*a))
+        monkeypatch.setitem(names, 'Commands', lambda *_: commands)
+        monkeypatch.setattr(signal, 'signal', lambda *_: None)
+        given = ['tradeoff.py', str(tmp_path / 'sweep.py'), *arguments]
+        monkeypatch.setattr(sys, 'argv', given)
+        names['main']()
+        return [
+            (name, log.parent.parent.name) for name, log in run_in_this_process.done
+        ]
+
+    return call
+
+
+def test_the_sweep_trains_tests_writes_and_does_nothing_twice(tool, tmp_path):
+    chosen = ['--methods', 'learned', 'downsample:4', '--seeds', '0']
+
+    ran = tool(*chosen)
+
+    out = tmp_path / 'out'
+    # The plain detector and a recognizer; then detector, two attackers and a test for
+    # each, and the learned modifier taken out.
+    assert ran.count(('train.py', out.name)) == 2
+    assert ran.count(('train.py', 'learned')) == ran.count(('train.py', 'downsample_4'))
+    assert ran.count(('train.py', 'learned')) == 3
+    assert ran.count(('export_checkpoint.py', 'learned')) == 1
+    assert [tool for tool, _ in ran].count('test.py') == 2 and len(ran) == 11
+    rows = read_rows(out / 'tradeoff.json')
+    kinds = {(row.method, row.strength, row.seed) for row in rows}
+    assert kinds == {('learned', None, 0), ('downsample', 4, 0)}
+    attackers = ('discriminator', 'unseen', 'restorer', 'adaptive')
+    assert {row.attacker for row in rows} == set(attackers)
+    assert len(rows) == 2 * 4 * 3
+    for kind in ('md', 'svg', 'png'):
+        assert (out / f'tradeoff.{kind}').stat().st_size > 0
+    # The restorer's recognizer is the unseen one: on originals they agree.
+    alike = {
+        row.attacker: (row.eer, row.rank1)
+        for row in rows
+        if row.matching == 'original_original' and row.method == 'learned'
+    }
+    assert alike['restorer'] == alike['unseen'] != alike['adaptive']
+
+    assert tool(*chosen) == []
+
+    # Of a run that lost its test, the test alone is done again; so is that of other
+    # attackers, for which nothing is trained.
+    (out / 'runs/learned/seed_0/figures.json').unlink()
+    assert tool(*chosen) == [('test.py', 'learned')]
+    ran = tool(*chosen, '--attackers', 'unseen')
+    assert sorted(ran) == [('test.py', 'downsample_4'), ('test.py', 'learned')]
+    assert len(read_rows(out / 'tradeoff.json')) == 2 * 3
+
+    # Trainings of other settings are not mixed with these.
+    with pytest.raises(SystemExit, match='max_epochs was 1 and is 2. Name another'):
+        tool(*chosen, '--cfg-options', 'train_cfg.max_epochs=2')
+
+
+def stage_of(config, name='train', method='raw'):
+    plan = read_plan(config, [method], attackers=['discriminator'])
+    stages = {stage.name: stage for stage in Stages(plan).of(plan.runs[0])}
+    return stages[name]
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(config):
+    stage = stage_of(config)
+    ran = []
+
+    def killed(arguments, log):
+        ran.append(arguments)
+        work_dir = stage.folder / 'train'
+        work_dir.mkdir()
+        (work_dir / 'epoch_1.pth').write_text('weights')
+        (work_dir / 'last_checkpoint').write_text('/moved/train/epoch_1.pth')
+        raise StageFailed('killed')
+
+    with pytest.raises(StageFailed):
+        stage.run(killed)
+    assert not stage.is_done and '--resume' not in ran[0]
+
+    stage.run(lambda arguments, log: ran.append(arguments))
+    assert stage.is_done and ran[1][-1] == '--resume'
+    assert stage.result.read_text() == 'weights'
+    stage.run(lambda *_: pytest.fail('it is done'))
+
+
+def test_all_runs_have_the_same_budget_and_start(config):
+    plan = read_plan(config)
+    stages = Stages(plan)
+    configs = [stages.of(run)[0].config for run in plan.runs]
+    for one, run in zip(configs, plan.runs, strict=True):
+        assert one.train_cfg == plan.config.train_cfg
+        assert one.randomness.seed == run.seed
+        assert one.load_from == str(stages.shared_folder / 'detector.pth')
+        assert one.custom_hooks[0].to_dict() == run.setting.hook
+        assert one.val_dataloader is None and 'tradeoff' not in one
+
+
+def test_attackers_are_trained_on_ds_people_against_the_runs_modifier(config):
+    plan = read_plan(config, ['learned'], seeds=[7])
+    stages = Stages(plan)
+    named = {stage.name: stage for stage in stages.of(plan.runs[0])}
+    weights = str(plan.runs[0].folder / 'modifier.pth')
+    for name in ('adaptive', 'restorer'):
+        attacker = named[name].config
+        assert attacker.model.modifier.init_cfg.checkpoint == weights
+        assert attacker.model.margin == 0.3
+        faces = attacker.train_dataloader.dataset
+        assert faces.data_root == plan.hook['faces']['dataset']['data_root']
+        assert (faces.crop_size, faces.margin) == (32, 0.3)
+        assert attacker.randomness.seed == 7
+    # As many people as there are, whatever its config says.
+    assert named['adaptive'].config.model.recognizer.head.num_classes == 3
+    shared = {stage.name: stage for stage in stages.shared()}
+    assert shared['unseen'].config.model.modifier.type == 'mmanon.IdentityModifier'
+    tested = named['test'].config.test_evaluator
+    assert {one.get('prefix') for one in tested[2:]} == set(plan.attackers)
+    for one in tested[2:]:
+        assert one.train_identities == ['person0', 'person1', 'person2']
+
+
+# Processes.
+
+
+@pytest.fixture
+def commands(tmp_path):
+    (tmp_path / 'tools').mkdir()
+    scripts = dict(
+        say='import os, sys; print(*sys.argv[1:], os.environ["OMP_NUM_THREADS"])',
+        fail='print("the reason"); raise SystemExit(3)',
+        sleep='import time; time.sleep(60)',
+    )
+    for name, text in scripts.items():
+        (tmp_path / 'tools' / f'{name}.py').write_text(text)
+    return Commands(tmp_path / 'tools', 2)
+
+
+def test_commands_share_the_cores_and_leave_what_they_say(
+    commands, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(workers, '_cores', lambda: 8)
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    log = tmp_path / 'log'
+    Commands(tmp_path / 'tools', 2)(['say.py', 'hello'], log)
+    with pytest.raises(StageFailed, match=r'fail\.py failed: the reason \(see .*log'):
+        commands(['fail.py'], log)
+    lines = log.read_text().splitlines()
+    assert lines[:3] == [
+        '$ python tools/say.py hello',
+        'hello 4',
+        '$ python tools/fail.py',
+    ]
+
+
+def test_stopping_ends_what_runs(commands, tmp_path):
+    failed = []
+
+    def run():
+        try:
+            commands(['sleep.py'], tmp_path / 'log')
+        except StageFailed as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not commands._running:
+        time.sleep(0.01)
+    commands.stop()
+    thread.join(10)
+    assert not thread.is_alive() and failed
+    with pytest.raises(StageFailed, match='stopped'):
+        commands(['say.py'], tmp_path / 'log')
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no locks of files')
+def test_a_work_dir_waits_for_what_is_left_of_a_killed_sweep(tmp_path):
+    said = []
+    with hold_work_dir(tmp_path, said.append) as keep:
+        script = 'import time; time.sleep(1)'
+        left = subprocess.Popen([sys.executable, '-c', script], pass_fds=keep)
+    assert not said
+    with hold_work_dir(tmp_path, said.append):
+        assert left.poll() is not None or not _alive(left.pid)
+    assert len(said) == 1 and 'waiting' in said[0]
+    left.wait()
+
+
+def _alive(process):
+    state = Path(f'/proc/{process}/stat')
+    if not state.exists():
+        return False
+    return state.read_text().rpartition(')')[2].split()[0] != 'Z'
+
+
+def test_an_unwritable_work_dir_and_wrong_names_stop_the_command_at_once(
+    tool, tmp_path
+):
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit, match='cannot write to the work dir .*file/out'):
+        tool('--work-dir', os.path.join(tmp_path, 'file', 'out'))
+    with pytest.raises(SystemExit, match=r"sweep\.py: unknown method 'blurr'"):
+        tool('--methods', 'blurr')
+    assert not (tmp_path / 'out' / 'runs').exists()
+    with pytest.raises(SystemExit):
+        tool('--workers', '0')
+
+
+def test_a_failed_run_is_told_and_the_others_go_on(tool, tmp_path, monkeypatch, capsys):
+    real = run_in_this_process
+
+    def fails(arguments, log):
+        if 'downsample_4' in str(log) and arguments[0] == 'train.py':
+            raise StageFailed('train.py failed: out of memory')
+        return real(arguments, log)
+
+    fails.count, fails.done = 0, real.__dict__.setdefault('done', [])
+    monkeypatch.setitem(globals(), 'run_in_this_process', fails)
+    monkeypatch.setattr(Commands, '__call__', lambda _, *a: fails(*a))
+    chosen = ['--methods', 'downsample:4', 'raw', '--attackers', 'discriminator']
+    with pytest.raises(SystemExit, match='downsample 4, seed 0: .* out of memory'):
+        tool(*chosen, '--seeds', '0')
+    rows = read_rows(tmp_path / 'out' / 'tradeoff.json')
+    assert {row.method for row in rows} == {'raw'}
+    assert json.loads((tmp_path / 'out/runs/raw/seed_0/figures.json').read_text())
