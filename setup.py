@@ -82,7 +82,10 @@ setup(
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={
-        'console_scripts': ['mmanon-anonymize = mmanon.apis.anonymize_command:main']
+        'console_scripts': [
+            'mmanon-anonymize = mmanon.apis.anonymize_command:main',
+            'mmanon-audit = mmanon.apis.audit_command:main',
+        ]
     },
     cmdclass={'build_py': BuildWithMim},
     classifiers=[

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mmengine.logging import MMLogger
 
 from .anonymizer_inferencer import AnonymizerInferencer, Outcome
+from .face_finding import DETECTORS
 from .sources import InputError
 
 __all__ = ['main']
@@ -51,8 +52,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--feather', type=float, help='width of the fading edge, a part of the crop'
     )
     where = parser.add_argument_group('which faces')
-    where.add_argument('--detector', choices=['mtcnn', 'yunet'])
-    where.add_argument('--detector-weights', metavar='FILE', help='ONNX file of yunet')
+    where.add_argument('--detector', choices=DETECTORS)
+    where.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     where.add_argument(
         '--boxes',
         metavar='FILE',
@@ -60,6 +61,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     where.add_argument(
         '--score-thr', type=float, help='cover single faces from this score on'
+    )
+    where.add_argument(
+        '--persist',
+        type=int,
+        metavar='FRAMES',
+        help='cover a face that is never so sure, too, when it is followed through so '
+        'many frames; default: 5 with --detector thorough, else never',
     )
     where.add_argument(
         '--hold',
@@ -103,6 +111,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='keep titles, places, devices and dates (thumbnails never)',
     )
     parser.add_argument(
+        '--report',
+        metavar='DIR',
+        help='write here, for each file, what was found and done, as JSON; it quotes '
+        'the metadata that was removed',
+    )
+    parser.add_argument(
         '--overwrite', action='store_true', help='make finished files anew'
     )
     parser.add_argument('--device', default='cpu', help='torch device of the networks')
@@ -117,7 +131,7 @@ def build(args: argparse.Namespace) -> AnonymizerInferencer:
     """The inferencer that the arguments describe."""
     given = {
         name: getattr(args, name)
-        for name in ('score_thr', 'hold', 'look_ahead')
+        for name in ('score_thr', 'persist', 'hold', 'look_ahead')
         if getattr(args, name) is not None
     }
     return AnonymizerInferencer(
@@ -159,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             start=args.start,
             end=args.end,
             overwrite=args.overwrite,
+            report=args.report,
         )
     except (InputError, OSError, ValueError, ImportError) as error:
         print(f'mmanon-anonymize: {error}', file=sys.stderr)

@@ -21,7 +21,8 @@ from mmanon.models.modifiers import BaseModifier
 
 from .face_finding import SURE, DetectedFaces, GivenFaces, build_detector
 from .face_tracks import Cover, Covered, CoverPlanner, SeenFrame, thumbnail
-from .image_files import ImageFile, open_image, write_frames, write_image
+from .file_report import FileReport
+from .image_files import ImageFile, as_colour, open_image, write_frames, write_image
 from .known_people import KnownPeople, build_recognizer
 from .modifiers import CropGeometry, build_modifier
 from .redrawing import FaceRedrawer, cover_whole
@@ -31,6 +32,8 @@ from .video_writer import VideoWriter, overlay
 from .whole_files import written_whole
 
 __all__ = ['AnonymizerInferencer', 'Outcome']
+
+_PERSIST = 5
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Outcome:
         filled (int): Those of them in frames where the detector did not see the face.
         whole (int): Frames covered whole, since they could not be examined.
         spared (int): Faces left visible because of who they are, over all frames.
+        report (FileReport): What was covered, frame by frame.
     """
 
     source: str
@@ -65,6 +69,7 @@ class Outcome:
     filled: int = 0
     whole: int = 0
     spared: int = 0
+    report: FileReport = field(default_factory=FileReport, repr=False)
 
     def count(self, covered: Covered) -> None:
         """Add a frame."""
@@ -73,6 +78,20 @@ class Outcome:
         self.spared += covered.spared
         self.faces += len(covered.covers)
         self.filled += sum(not cover.seen for cover in covered.covers)
+        self.report.add(covered)
+
+    def write_report(self, path: Path) -> None:
+        """Write what was found and done as JSON.
+
+        It quotes the metadata that was removed: it is not for those who get the output.
+        """
+        self.report.write(
+            path,
+            source=self.source,
+            output=str(self.out),
+            problems=self.problems,
+            removed=self.removed,
+        )
 
 
 class AnonymizerInferencer:
@@ -88,9 +107,11 @@ class AnonymizerInferencer:
         modifier (str, Path, Mapping or BaseModifier, optional): M by name, config or
             config file; see :func:`build_modifier`. Defaults to a solid mask.
         weights (str or Path, optional): Weights of a learned modifier.
-        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'`` or the config of
-            a face detector. Defaults to ``'mtcnn'``.
-        detector_weights (str or Path, optional): ONNX file of ``'yunet'``.
+        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, ``'thorough'``
+            or the config of a face detector; see :func:`build_detector`. Defaults to
+            ``'mtcnn'``.
+        detector_weights (str or Path, optional): ONNX file of ``'yunet'`` and
+            ``'thorough'``.
         boxes (str or Path, optional): A face table or JSON file to take the faces from
             instead; see :class:`GivenFaces`.
         exempt (str or Path, optional): Folder with photographs of people who stay
@@ -111,6 +132,9 @@ class AnonymizerInferencer:
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
         score_thr (float): Score from which a face needs no track to be covered.
+        persist (int, optional): Cover a face below that score, too, when its track
+            finds it in so many frames of those known at a time. Defaults to 5 for
+            ``'thorough'``, else to not doing so.
         codec, quality, container, encoder_options: Of videos; see
             :class:`VideoWriter`. The container defaults to the source's.
         copy_audio (bool): Whether sound is copied. Defaults to ``True``.
@@ -147,6 +171,7 @@ class AnonymizerInferencer:
         look_ahead: int = 30,
         hold: int = 8,
         score_thr: float = SURE,
+        persist: int | None = None,
         codec: str | None = None,
         quality: int | None = None,
         container: str | None = None,
@@ -183,7 +208,11 @@ class AnonymizerInferencer:
             self.people = _known_people(exempt, only, recognizer, found_by)
         self.score_thr = score_thr
         visible = None if self.people is None else self.people.visible
-        self.planner = CoverPlanner(look_ahead, hold, sure=score_thr, visible=visible)
+        if persist is None and detector == 'thorough' and boxes is None:
+            persist = min(_PERSIST, max(look_ahead, 2))
+        self.planner = CoverPlanner(
+            look_ahead, hold, sure=score_thr, persist=persist, visible=visible
+        )
         self.writing = dict(
             codec=codec,
             quality=quality,
@@ -201,6 +230,7 @@ class AnonymizerInferencer:
         end: float | None = None,
         overwrite: bool = False,
         show_progress: bool = True,
+        report: str | Path | None = None,
     ) -> list[Outcome]:
         """Anonymize all inputs.
 
@@ -218,6 +248,9 @@ class AnonymizerInferencer:
             overwrite (bool): Whether files that are there are made anew. Defaults to
                 leaving them: they are whole.
             show_progress (bool): Whether progress is shown, on a terminal.
+            report (str or Path, optional): Folder in which each file that is written
+                gets a report, ``<name>.json``, of what was found and done. See
+                :meth:`FileReport.as_dict`.
 
         Returns:
             list[Outcome]: One for each input.
@@ -266,6 +299,8 @@ class AnonymizerInferencer:
                     else:
                         progress = show_progress and len(sources) == 1
                         self._video(source, beside, outcome, start, end, progress)
+                    if report is not None:
+                        outcome.write_report(Path(report, f'{source.name}.json'))
                 outcome.status = 'written'
             # Whatever is wrong with one file, the next one may be done.
             except Exception as error:
@@ -308,7 +343,7 @@ class AnonymizerInferencer:
 
     def _still(self, pixels: np.ndarray, find: Callable, outcome: Outcome):
         """Anonymize one picture of any kind; it is changed."""
-        colour = _as_colour(pixels)
+        colour = as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
         faces = find(0, eight)
         size = np.tile(eight.shape[1::-1], 2)
@@ -551,15 +586,6 @@ def _stoppable(live: bool) -> Iterator[Callable[[], bool]]:
         yield stop.is_set
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _as_colour(pixels: np.ndarray) -> np.ndarray:
-    """An RGB copy, (H, W, 3), of a picture of any kind."""
-    if pixels.ndim == 2:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    if pixels.shape[2] <= 2:
-        return cv2.cvtColor(np.ascontiguousarray(pixels[..., 0]), cv2.COLOR_GRAY2RGB)
-    return pixels[..., :3].copy()
 
 
 def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from mmanon.registry import MODELS
 from .sources import InputError
 
 __all__ = [
+    'DETECTORS',
     'DetectedFaces',
     'FaceFinder',
     'GivenFaces',
@@ -34,6 +35,7 @@ __all__ = [
 # and 0.6.
 SURE = 0.6
 CANDIDATE = 0.3
+DETECTORS = ('mtcnn', 'yunet', 'thorough')
 _TILE = 2048
 _OVERLAP = 512
 
@@ -66,10 +68,11 @@ def build_detector(
     """Build a face detector that also reports candidates it is not sure of.
 
     Args:
-        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, or the config of
-            a registered face detector, which is built as it is. Defaults to
+        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, ``'thorough'``
+            (both, and YuNet on each colour channel too), or the config of a
+            registered face detector, which is built as it is. Defaults to
             ``'mtcnn'``.
-        weights (str or Path, optional): ONNX file of ``'yunet'``.
+        weights (str or Path, optional): ONNX file of ``'yunet'`` and ``'thorough'``.
         device (str): Where ``'mtcnn'`` runs.
 
     Returns:
@@ -81,29 +84,37 @@ def build_detector(
     """
     if isinstance(detector, Mapping):
         return MODELS.build(dict(detector))
-    if detector not in (None, 'mtcnn', 'yunet'):
+    if detector not in (None, *DETECTORS):
         raise ValueError(
-            f"detector must be 'mtcnn', 'yunet' or a config, got {detector!r}"
+            f'detector must be one of {", ".join(DETECTORS)} or a config, got '
+            f'{detector!r}'
         )
-    if detector == 'yunet':
-        if weights is None:
-            raise ValueError("detector 'yunet' needs its ONNX file as weights")
-        return MODELS.build(
-            dict(
-                type='mmanon.YuNetFaceDetector',
-                weights=str(weights),
-                score_threshold=CANDIDATE,
-            )
-        )
-    if weights is not None:
-        raise ValueError("weights belong to detector 'yunet'; 'mtcnn' brings its own")
-    return MODELS.build(
-        dict(
-            type='mmanon.MTCNNFaceDetector',
-            thresholds=(0.6, 0.7, CANDIDATE),
-            device=device,
-        )
+    mtcnn = dict(
+        type='mmanon.MTCNNFaceDetector',
+        thresholds=(0.6, 0.7, CANDIDATE),
+        device=device,
     )
+    if detector in (None, 'mtcnn'):
+        if weights is not None:
+            raise ValueError(
+                "weights belong to detector 'yunet' or 'thorough'; 'mtcnn' brings its "
+                'own'
+            )
+        return MODELS.build(mtcnn)
+    if weights is None:
+        raise ValueError(
+            f'detector {detector!r} needs the ONNX file of YuNet as weights'
+        )
+    yunet = dict(
+        type='mmanon.YuNetFaceDetector',
+        weights=str(weights),
+        score_threshold=CANDIDATE,
+    )
+    if detector == 'yunet':
+        return MODELS.build(yunet)
+    views = ('plain', 'red', 'green', 'blue')
+    both = [dict(detector=mtcnn), dict(detector=yunet, views=views)]
+    return MODELS.build(dict(type='mmanon.CombinedFaceDetector', detectors=both))
 
 
 class DetectedFaces:

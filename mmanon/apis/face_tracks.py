@@ -113,6 +113,7 @@ class _Track:
     number: int
     scene: int
     sightings: deque[_Sighting] = field(default_factory=deque)
+    counts: bool = False  # whether it is taken for a face
 
 
 @dataclass
@@ -138,6 +139,9 @@ class CoverPlanner:
             for a face that is seen and up to three times for one that is not.
             Defaults to 0.1.
         sure (float): Score above which a face needs no track.
+        persist (int, optional): A face that is never so sure is covered all the same
+            when a track finds it in so many frames that are known at a time. By
+            default a track begins only with a face that is sure.
         visible (callable, optional): Of the likenesses of a track's faces around a
             frame to whether it may be seen there. See :class:`KnownPeople`.
 
@@ -152,6 +156,7 @@ class CoverPlanner:
         hold: int = 8,
         enlarge: float = 0.1,
         sure: float = 0.6,
+        persist: int | None = None,
         visible=None,
     ) -> None:
         if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
@@ -160,8 +165,13 @@ class CoverPlanner:
                 f'hold, got {look_ahead}, {hold} and {enlarge}'
             )
         self.look_ahead, self.hold, self.enlarge = look_ahead, hold, enlarge
-        self.sure, self.visible = sure, visible
-        self._linker = _linker(look_ahead, sure)
+        if persist is not None and not 2 <= persist <= look_ahead:
+            raise ValueError(
+                f'persist must be in [2, look_ahead={look_ahead}], got {persist}'
+            )
+        self.sure, self.persist, self.visible = sure, persist, visible
+        # All that was found may be followed, where what stays is taken for a face.
+        self._linker = _linker(look_ahead, sure if persist is None else 0.0)
 
     def plan(self, frames: Iterable[SeenFrame]) -> Iterator[Covered]:
         """Decide for each frame of one video.
@@ -206,6 +216,7 @@ class CoverPlanner:
                 track = self._tracks.setdefault(number, _Track(number, scene))
                 alike = np.nan if frame.likeness is None else frame.likeness[place]
                 track.sightings.append(_Sighting(index, box, score, float(alike)))
+                track.counts |= self.persist is None or score >= self.sure
             elif score >= self.sure:
                 single.append((box, score))
         return single
@@ -220,6 +231,9 @@ class CoverPlanner:
             if not sightings:
                 del self._tracks[track.number]
             if not sightings or track.scene != waiting.scene:
+                continue
+            track.counts |= self.persist is not None and len(sightings) >= self.persist
+            if not track.counts:
                 continue
             cover = self._cover(track, index)
             if cover is None:

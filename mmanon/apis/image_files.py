@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import get_sampling
 from .orientation import Orientation
 from .sources import InputError
 
-__all__ = ['ImageFile', 'open_image', 'write_frames', 'write_image']
+__all__ = ['as_colour', 'ImageFile', 'open_image', 'write_frames', 'write_image']
 
 _DEEP = {'.png', '.tif', '.tiff'}
 _MOVING = {'GIF', 'WEBP', 'PNG'}
@@ -226,6 +226,15 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
         for one in found.removed
         if one.startswith(gone) or not one.startswith('EXIF')
     ]
+
+
+def as_colour(pixels: np.ndarray) -> np.ndarray:
+    """An RGB copy, (H, W, 3), of a picture of any kind."""
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    if pixels.shape[2] <= 2:
+        return cv2.cvtColor(np.ascontiguousarray(pixels[..., 0]), cv2.COLOR_GRAY2RGB)
+    return pixels[..., :3].copy()
 
 
 def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:

@@ -17,7 +17,7 @@ from mmanon.registry import MODELS
 
 from .sources import IMAGES
 
-__all__ = ['KnownPeople', 'build_recognizer']
+__all__ = ['KnownPeople', 'build_recognizer', 'embed_face']
 
 
 def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
@@ -46,6 +46,27 @@ def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
     built = MODELS.build(dict(recognizer))
     built.init_weights()
     return built.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def embed_face(
+    recognizer: FaceClassifier, image: np.ndarray, landmarks: np.ndarray
+) -> np.ndarray:
+    """Embed one face of a picture, aligned by its landmarks.
+
+    Args:
+        recognizer (FaceClassifier): Tells people apart.
+        image (np.ndarray): uint8 (H, W, 3) RGB.
+        landmarks (np.ndarray): In its pixels, (5, 2), not all in one point.
+
+    Returns:
+        np.ndarray: (E,), of length 1.
+    """
+    margin = recognizer.margin
+    size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
+    face = torch.from_numpy(align_face(image, landmarks, size, margin))
+    face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.nn.functional.normalize(recognizer.embed(face))[0].numpy()
 
 
 class KnownPeople:
@@ -99,7 +120,7 @@ class KnownPeople:
             if marks is None:
                 without.append(path)
             else:
-                known.append(self._embed(image, marks))
+                known.append(embed_face(self.recognizer, image, marks))
         if not known:
             raise ValueError(
                 f'no face is found on the {len(paths)} photographs of {folder}'
@@ -112,15 +133,6 @@ class KnownPeople:
             level=logging.WARNING if without else logging.INFO,
         )
         return np.stack(known)
-
-    @torch.no_grad()
-    def _embed(self, image: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        """The unit embedding, (E,), of the face with landmarks (5, 2) in pixels."""
-        margin = self.recognizer.margin
-        size = round(max(self.recognizer.backbone.input_size) * (1 + 2 * margin))
-        face = torch.from_numpy(align_face(image, marks, size, margin))
-        face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
-        return torch.nn.functional.normalize(self.recognizer.embed(face))[0].numpy()
 
     def likeness(self, image: np.ndarray, faces: Faces) -> np.ndarray:
         """How much each face is like the most similar photograph.
@@ -137,7 +149,9 @@ class KnownPeople:
         for place, marks in enumerate(faces.landmarks.astype(np.float64)):
             marks = marks * [width, height]
             if faces.examined and np.isfinite(marks).all() and marks.std(0).max() > 0:
-                cosines[place] = (self._gallery @ self._embed(image, marks)).max()
+                cosines[place] = (
+                    self._gallery @ embed_face(self.recognizer, image, marks)
+                ).max()
         return cosines
 
     def visible(self, away: np.ndarray, likeness: np.ndarray) -> bool:

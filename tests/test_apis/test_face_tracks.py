@@ -157,3 +157,23 @@ def test_who_is_visible_is_asked_with_the_frames_around():
 def test_impossible_numbers_are_refused(wrong):
     with pytest.raises(ValueError, match='must hold'):
         CoverPlanner(**wrong)
+
+
+def test_a_weak_candidate_that_stays_counts_when_asked_to():
+    frames = [at(t, score=0.35) if 8 <= t < 13 else faces() for t in range(25)]
+    assert not any(one.covers for one in plan(frames))
+    covered = [t for t, one in enumerate(plan(frames, persist=5, hold=2)) if one.covers]
+    assert covered == list(range(6, 15))
+
+
+def test_a_weak_candidate_that_does_not_stay_is_left_alone():
+    frames = [at(t, score=0.35) if 8 <= t < 12 else faces() for t in range(25)]
+    assert not any(one.covers for one in plan(frames, persist=5))
+    sure = [at(t, score=0.9) if t == 8 else faces() for t in range(25)]
+    assert any(one.covers for one in plan(sure, persist=5))
+
+
+@pytest.mark.parametrize('persist', [1, 31])
+def test_no_more_frames_can_be_asked_for_than_are_known(persist):
+    with pytest.raises(ValueError, match='persist'):
+        CoverPlanner(look_ahead=30, persist=persist)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -74,6 +75,20 @@ def test_failures_are_listed_with_their_reason_and_the_rest_is_done(
     assert files(out) == ['deep/clip.mp4', 'photo.png']
 
 
+def test_a_report_tells_of_each_file_what_was_done(data, tmp_path):
+    def tag(container, _):
+        container.metadata.update(title='At home')
+
+    write_video(data / 'tagged.mp4', [picture(t) for t in range(5)], prepare=tag)
+    reports = tmp_path / 'reports'
+    assert main([str(data), '-o', str(tmp_path / 'out'), '--report', str(reports)]) == 0
+    assert files(reports) == ['deep/clip.mp4.json', 'photo.png.json', 'tagged.mp4.json']
+    told = json.loads((reports / 'tagged.mp4.json').read_text())
+    assert told['faces_per_frame'] == [1] * 5 and len(told['tracks']) == 1
+    assert any('At home' in one for one in told['removed'])
+    assert told['output'] == str(tmp_path / 'out' / 'tagged.mp4')
+
+
 def test_an_input_is_never_written_over(data, capsys):
     before = (data / 'photo.png').read_bytes()
     assert main([str(data / 'photo.png'), '-o', str(data), '--overwrite']) == 1
@@ -129,7 +144,7 @@ def test_a_clip_without_faces_stays_as_it_is(tmp_path):
 
 
 RUN = """
-import resource, sys, time
+import resource, signal, sys, time
 sys.path.insert(0, {tests!r})
 from made_videos import RedSquareDetector
 from mmanon.apis import anonymizer_inferencer
@@ -146,6 +161,8 @@ class Stalling(RedSquareDetector):
         return super()._detect(image)
 
 anonymizer_inferencer.build_detector = lambda *_: Stalling()
+# A shell that starts the tests in the background has Ctrl-C ignored below it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if {limit}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 sys.exit(main(sys.argv[1:]))
@@ -169,12 +186,12 @@ def start(source, out, stall_at=-1, limit=0):
 def test_stopping_in_the_middle_leaves_nothing_under_the_final_name(tmp_path, number):
     source = write_video(tmp_path / 'a.mkv', [picture(t % 20) for t in range(60)])
     out = tmp_path / 'out'
-    process = start(source, out, stall_at=40)
-    before = next((line for line in process.stdout if '<hangs>' in line), None)
-    assert before is not None, 'the command ended before it was stopped'
-    begun = [one.suffix for one in out.iterdir()]
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    with start(source, out, stall_at=40) as process:
+        hangs = any('<hangs>' in line for line in process.stdout)
+        begun = [one.suffix for one in out.glob('*')]
+        process.send_signal(number)
+        said = process.stdout.read()
+    assert hangs, 'the command ended before it was stopped'
     assert begun == ['.part']
     assert not (out / 'a.mkv').exists()
     if number == signal.SIGINT:
@@ -190,7 +207,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     noise = [np.repeat(one, 3, 2) for one in noise]
     source = write_video(tmp_path / 'a.mkv', noise)
     out = tmp_path / 'out'
-    process = start(source, out, limit=60_000)
-    said, _ = process.communicate(timeout=120)
+    with start(source, out, limit=60_000) as process:
+        said = process.stdout.read()
     assert process.returncode == 1 and '1 failed' in said
     assert list(out.iterdir()) == []

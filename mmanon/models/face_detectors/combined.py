@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torchvision.ops import nms
+
+from mmanon.registry import MODELS
+
+from .base import BaseFaceDetector
+
+_CHANNELS = {'red': 0, 'green': 1, 'blue': 2}
+_VIEWS = ('plain', 'mirrored', *_CHANNELS)
+# The eyes and the mouth's corners change sides in a mirror.
+_MIRRORED_MARKS = [1, 0, 2, 4, 3]
+
+
+@MODELS.register_module()
+class CombinedFaceDetector(BaseFaceDetector):
+    """The faces that any of several detectors finds in any of several views.
+
+    Detectors fail on different faces, and coloured light spoils some channels of a
+    picture more than others: under red light the red one is white all over, and the
+    green one still shows a face.
+
+    Args:
+        detectors: Each a mapping: the config of a face detector under ``detector``
+            (or the detector itself), and under ``views`` the pictures it is shown:
+            ``'plain'``, ``'mirrored'``, or one channel as grey, ``'red'``,
+            ``'green'`` or ``'blue'``. By default only ``'plain'``.
+        nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes is
+            left out.
+
+    Raises:
+        ValueError: If there is no detector, a view is unknown, or the threshold is out
+            of its range.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Mapping], nms_threshold: float = 0.5
+    ) -> None:
+        if not detectors:
+            raise ValueError('detectors must name one face detector at least')
+        if not 0 <= nms_threshold <= 1:
+            raise ValueError(f'nms_threshold must be in [0, 1], got {nms_threshold}')
+        self.nms_threshold = nms_threshold
+        self._passes: list[tuple[BaseFaceDetector, str]] = []
+        for one in detectors:
+            built = one['detector']
+            if isinstance(built, Mapping):
+                built = MODELS.build(dict(built))
+            for view in one.get('views', ('plain',)):
+                if view not in _VIEWS:
+                    raise ValueError(
+                        f'views must be some of {", ".join(_VIEWS)}, got {view!r}'
+                    )
+                self._passes.append((built, view))
+
+    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = [_look(detector, image, view) for detector, view in self._passes]
+        boxes, scores, marks = (np.concatenate(one) for one in zip(*found, strict=True))
+        kept = nms(
+            torch.from_numpy(boxes), torch.from_numpy(scores), self.nms_threshold
+        ).numpy()
+        return boxes[kept], scores[kept], marks[kept]
+
+
+def _look(
+    detector: BaseFaceDetector, image: np.ndarray, view: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, scores and landmarks, in pixels of ``image``, found in a view of it."""
+    if view in _CHANNELS:
+        channel = image[..., _CHANNELS[view]]
+        found = detector.detect(np.repeat(channel[..., None], 3, 2))
+    elif view == 'mirrored':
+        found = detector.detect(np.ascontiguousarray(image[:, ::-1]))
+        width = image.shape[1]
+        boxes, marks = found.boxes.copy(), found.landmarks[:, _MIRRORED_MARKS].copy()
+        boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+        marks[..., 0] = width - marks[..., 0]
+        return boxes, found.scores, marks
+    else:
+        found = detector.detect(image)
+    return found.boxes, found.scores, found.landmarks

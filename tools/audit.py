@@ -1,0 +1,11 @@
+"""Check whether faces of an original can still be matched in what was made of it.
+
+python tools/audit.py clips/ anonymized/ --recognizer mobilefacenet.pt --threshold 0.3
+"""
+
+import sys
+
+from mmanon.apis.audit_command import main
+
+if __name__ == '__main__':
+    sys.exit(main())
