@@ -6,6 +6,7 @@ from .recognition_metrics import (
     FaceIdentificationMetric,
     FaceVerificationMetric,
     RecognitionMetric,
+    load_recognizer,
 )
 from .video_map_metric import VideoMAPMetric
 
@@ -18,5 +19,6 @@ __all__ = [
     'FrameMAPMetric',
     'RecognitionMetric',
     'VideoMAPMetric',
+    'load_recognizer',
     'prepare_face_metrics',
 ]

@@ -30,6 +30,7 @@ __all__ = [
     'FaceVerificationMetric',
     'MATCHINGS',
     'RecognitionMetric',
+    'load_recognizer',
 ]
 
 MATCHINGS = {
@@ -117,23 +118,9 @@ class RecognitionMetric(FaceMetric):
                 )
             return model.discriminator
         if self._recognizer is None:
-            cfg = copy.deepcopy(self.recognizer_cfg)
-            if cfg.setdefault('margin', model.margin) != model.margin:
-                raise ValueError(
-                    f'{self.prefix}: recognizer.margin={cfg["margin"]}, but the faces '
-                    f'are cut with the margin {model.margin} of the model; leave it out'
-                )
-            # The weights it begins with are drawn, and then replaced.
-            with torch.random.fork_rng(devices=[]):
-                recognizer = MODELS.build(cfg)
-            if not _has_weights(recognizer):
-                raise ValueError(
-                    f'{self.prefix}: a recognizer without trained weights knows nobody '
-                    'and would make every modifier look safe; give its backbone '
-                    "`init_cfg=dict(type='Pretrained', checkpoint=...)`"
-                )
-            recognizer.init_weights()
-            self._recognizer = recognizer.eval().requires_grad_(False)
+            self._recognizer = load_recognizer(
+                self.recognizer_cfg, model.margin, self.prefix
+            )
         return self._recognizer.to(device)
 
 
@@ -272,6 +259,39 @@ class FaceIdentificationMetric(RecognitionMetric):
         names = np.array(faces.dataset.metainfo['classes'])[faces.dataset.labels]
         hits = rank_k(probes, gallery, names, ranks=self.ranks)
         return {f'rank{k}': hit for k, hit in hits.items()}
+
+
+def load_recognizer(cfg: dict, margin: float, name: str) -> nn.Module:
+    """Build a recognizer with its trained weights.
+
+    Args:
+        cfg (dict): See :class:`RecognitionMetric`.
+        margin (float): Of the faces that it will be shown.
+        name (str): What errors call it.
+
+    Returns:
+        nn.Module: In evaluation mode.
+
+    Raises:
+        ValueError: When it has no trained weights, or was made for another margin.
+    """
+    cfg = copy.deepcopy(cfg)
+    if cfg.setdefault('margin', margin) != margin:
+        raise ValueError(
+            f'{name}: recognizer.margin={cfg["margin"]}, but the faces are cut with '
+            f'the margin {margin} of the model; leave it out'
+        )
+    # The weights it begins with are drawn, and then replaced.
+    with torch.random.fork_rng(devices=[]):
+        recognizer = MODELS.build(cfg)
+    if not _has_weights(recognizer):
+        raise ValueError(
+            f'{name}: a recognizer without trained weights knows nobody and would '
+            'make every modifier look safe; give its backbone '
+            "`init_cfg=dict(type='Pretrained', checkpoint=...)`"
+        )
+    recognizer.init_weights()
+    return recognizer.eval().requires_grad_(False)
 
 
 def _name_of(recognizer: dict | str) -> str:

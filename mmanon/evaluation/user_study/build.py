@@ -1,0 +1,201 @@
+"""The page of a study, and the key to its answers, which is kept apart."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmanon.datasets.face_identities import FaceIdentityDataset
+from mmanon.evaluation.tradeoff.rows import write_beside
+from mmanon.models.modifiers import BaseModifier
+from mmanon.models.modifiers.covering import redraw_or_cover
+from mmanon.visualization.inline_images import face_to_pixels, image_url
+from mmanon.visualization.web_page import render_page
+
+from .questions import NameQuestion, PairQuestion, Questions
+
+__all__ = ['ANSWERS_FORMAT', 'KEY_FORMAT', 'KEY_FILE', 'PAGE_FILE', 'build_study']
+
+ANSWERS_FORMAT = 'mmanon user study answers 1'
+KEY_FORMAT = 'mmanon user study key 1'
+PAGE_FILE = 'study.html'
+KEY_FILE = 'key.json'
+_TEMPLATE = Path(__file__).with_name('page.html')
+_REFERENCE_QUALITY = 92
+_BATCH = 32
+
+
+def build_study(
+    out_dir: Path,
+    dataset: FaceIdentityDataset,
+    questions: Questions,
+    modifier: BaseModifier,
+    seed: int = 0,
+    hide_names: bool = False,
+    about: dict[str, Any] | None = None,
+) -> tuple[Path, Path]:
+    """Write the page, to be handed out, and the key, to be kept.
+
+    The page holds all pictures; of modified ones only what M made of them. Which
+    answers are right, the seed and the names of files are in the key alone.
+
+    Args:
+        out_dir (Path): Folder for both.
+        dataset (FaceIdentityDataset): The people, without augmentation.
+        questions (Questions): Of this data set.
+        modifier (BaseModifier): M. Faces that a learned one hardly changes are covered,
+            as by :func:`redraw_or_cover`.
+        seed (int): Of random modifiers. Defaults to 0.
+        hide_names (bool): Show letters in place of the people's names.
+        about (dict, optional): What else the key says, such as the modifier's name.
+
+    Returns:
+        tuple[Path, Path]: Page and key.
+
+    Raises:
+        ValueError: When an image cannot be decoded, or M makes values of it that are
+            not finite.
+    """
+    asked = [i for one in questions.pairs for i in (one.first, one.second)]
+    asked += [one.image for one in questions.names]
+    asked = list(dict.fromkeys(asked))
+    drawn, covered = _redraw(dataset, asked, modifier, seed)
+    pictures = _Pictures()
+    for index, face in zip(asked, drawn, strict=True):
+        pictures.add(('modified', index), image_url(face_to_pixels(face)))
+    page_questions, answers = [], {}
+    for number, one in enumerate(questions.pairs, 1):
+        name = f'pair-{number}'
+        page_questions.append(_pair_on_page(name, one, pictures))
+        answers[name] = dict(
+            kind='pairs',
+            right='same' if one.same else 'different',
+            options=['same', 'different'],
+            images=[_file(dataset, index) for index in (one.first, one.second)],
+        )
+    for number, one in enumerate(questions.names, 1):
+        name = f'name-{number}'
+        page_questions.append(
+            _name_on_page(name, one, pictures, dataset, questions, hide_names)
+        )
+        answers[name] = dict(
+            kind='names',
+            right=one.right,
+            options=list(range(len(one.choices))),
+            people=[dataset.metainfo['classes'][person] for person in one.choices],
+            images=[_file(dataset, one.image)],
+        )
+    study = dict(
+        answers_format=ANSWERS_FORMAT,
+        questions=page_questions,
+        images=pictures.urls,
+    )
+    study['id'] = hashlib.sha256(json.dumps(study).encode()).hexdigest()[:12]
+    page = render_page(
+        _TEMPLATE,
+        study=study,
+        pairs=len(questions.pairs),
+        names=len(questions.names),
+        choices=len(questions.names[0].choices) if questions.names else 0,
+    )
+    key = dict(
+        format=KEY_FORMAT,
+        study=study['id'],
+        seed=seed,
+        margin=dataset.margin,
+        covered=int(covered.sum()),
+        modified=len(asked),
+        **(about or {}),
+        questions=answers,
+    )
+    paths = out_dir / PAGE_FILE, out_dir / KEY_FILE
+    # A page without its key is worth nothing: the key comes first.
+    write_beside(paths[1], json.dumps(key, indent=1) + '\n')
+    write_beside(paths[0], page)
+    return paths
+
+
+class _Pictures:
+    """Pictures by an id that says nothing of what they show."""
+
+    def __init__(self) -> None:
+        self.urls: dict[str, str] = {}
+        self._ids: dict[tuple[str, int], str] = {}
+
+    def add(self, what: tuple[str, int], url: str) -> str:
+        """Keep a picture.
+
+        Returns:
+            str: Its id: pictures are numbered as they come.
+        """
+        self._ids[what] = f'p{len(self._ids) + 1}'
+        self.urls[self._ids[what]] = url
+        return self._ids[what]
+
+    def id_of(self, what: tuple[str, int]) -> str | None:
+        return self._ids.get(what)
+
+
+def _pair_on_page(name: str, one: PairQuestion, pictures: _Pictures) -> dict:
+    return dict(
+        id=name,
+        kind='pairs',
+        images=[pictures.id_of(('modified', i)) for i in (one.first, one.second)],
+        choices=[
+            dict(answer='same', label='Same person', images=[]),
+            dict(answer='different', label='Different people', images=[]),
+        ],
+    )
+
+
+def _name_on_page(
+    name: str,
+    one: NameQuestion,
+    pictures: _Pictures,
+    dataset: FaceIdentityDataset,
+    questions: Questions,
+    hide_names: bool,
+) -> dict:
+    choices = []
+    for place, person in enumerate(one.choices):
+        shown = []
+        for index in questions.references[person]:
+            what = ('original', index)
+            found = pictures.id_of(what)
+            if found is None:
+                face = face_to_pixels(dataset[index]['image'])
+                found = pictures.add(what, image_url(face, _REFERENCE_QUALITY))
+            shown.append(found)
+        label = dataset.metainfo['classes'][person]
+        if hide_names:
+            label = f'Person {chr(ord("A") + place)}' if place < 26 else f'{place + 1}'
+        choices.append(dict(answer=place, label=label, images=shown))
+    return dict(
+        id=name,
+        kind='names',
+        images=[pictures.id_of(('modified', one.image))],
+        choices=choices,
+    )
+
+
+@torch.no_grad()
+def _redraw(
+    dataset: FaceIdentityDataset, indices: list[int], modifier: BaseModifier, seed: int
+) -> tuple[Tensor, Tensor]:
+    """What people are shown of these images, and which of them were covered."""
+    faces, covered = [], []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for start in range(0, len(indices), _BATCH):
+            some = [dataset[i]['image'] for i in indices[start : start + _BATCH]]
+            drawn, hidden = redraw_or_cover(modifier, torch.stack(some), dataset.margin)
+            faces.append(drawn)
+            covered.append(hidden)
+    return torch.cat(faces), torch.cat(covered)
+
+
+def _file(dataset: FaceIdentityDataset, index: int) -> str:
+    return dataset.paths[index].relative_to(dataset.data_root).as_posix()

@@ -1,0 +1,146 @@
+"""The files of a study, read and checked: the key, the page, the answers."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .build import ANSWERS_FORMAT, KEY_FILE, KEY_FORMAT, PAGE_FILE
+
+__all__ = ['Answers', 'Key', 'read_answers', 'read_key', 'read_page']
+
+_DATA = re.compile(r'<script type="application/json" id="study">(.*?)</script>', re.S)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which answers are right.
+
+    Attributes:
+        study: Id of the study.
+        margin: Of the face crops that are shown.
+        right: The right answer of each question.
+        kinds: ``'pairs'`` or ``'names'``, of each question.
+        options: The answers that each question allows.
+    """
+
+    study: str
+    margin: float
+    right: dict[str, Any]
+    kinds: dict[str, str]
+    options: dict[str, list]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one person, or a machine, answered.
+
+    Attributes:
+        path: The file.
+        kind: ``'person'`` or ``'machine'``.
+        respondent: A random number, or the machine's name.
+        given: The answer of each question that was answered.
+    """
+
+    path: Path
+    kind: str
+    respondent: str
+    given: dict[str, Any]
+
+
+def read_key(folder: Path) -> Key:
+    """Read the key of a study.
+
+    Args:
+        folder (Path): What ``tools/user_study.py build`` wrote.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: When it is not one.
+    """
+    path = folder / KEY_FILE
+    content = _read_json(path, KEY_FORMAT, 'the key of a study')
+    questions = content['questions']
+    return Key(
+        study=content['study'],
+        margin=content['margin'],
+        right={name: one['right'] for name, one in questions.items()},
+        kinds={name: one['kind'] for name, one in questions.items()},
+        options={name: one['options'] for name, one in questions.items()},
+    )
+
+
+def read_page(folder: Path, key: Key) -> dict[str, Any]:
+    """Read what the page of a study shows: its ``questions`` and ``images``.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: When it is not one, or of another study than the key.
+    """
+    path = folder / PAGE_FILE
+    found = _DATA.search(path.read_text(encoding='utf-8'))
+    if found is None:
+        raise ValueError(f'{path} is no page of a study')
+    study = json.loads(found[1])
+    if study['id'] != key.study:
+        raise ValueError(
+            f'{path} is of the study {study["id"]}, and the key beside it of '
+            f'{key.study}: build them again'
+        )
+    return study
+
+
+def read_answers(path: Path, key: Key) -> Answers:
+    """Read the answers that a page saved, or that a machine gave.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When they are of another study, or answer what was not asked;
+            names the question.
+    """
+    content = _read_json(path, ANSWERS_FORMAT, 'a file of answers')
+    if content.get('study') != key.study:
+        raise ValueError(
+            f'{path} answers the study {content.get("study")!r}, and the key is of '
+            f'{key.study!r}'
+        )
+    respondent = content.get('respondent')
+    respondent = respondent if isinstance(respondent, dict) else {}
+    kind, name = respondent.get('kind'), respondent.get('id')
+    if kind not in ('person', 'machine') or not isinstance(name, str) or not name:
+        raise ValueError(
+            f"{path}: respondent must have a kind, 'person' or 'machine', and an id, "
+            f'got {respondent}'
+        )
+    given: dict[str, Any] = {}
+    answers = content.get('answers')
+    for one in answers if isinstance(answers, list) else []:
+        if not isinstance(one, dict) or not isinstance(one.get('question'), str):
+            raise ValueError(f'{path}: {one!r} is no answer to a question')
+        question, answer = one['question'], one.get('answer')
+        if question not in key.right:
+            raise ValueError(f'{path} answers {question!r}, which was not asked')
+        if question in given:
+            raise ValueError(f'{path} answers {question!r} twice')
+        if isinstance(answer, bool) or answer not in key.options[question]:
+            raise ValueError(
+                f'{path}: the answer to {question!r} must be one of '
+                f'{key.options[question]}, got {answer!r}'
+            )
+        given[question] = answer
+    if not given:
+        raise ValueError(f'{path} holds no answers')
+    return Answers(path, kind, name, given)
+
+
+def _read_json(path: Path, form: str, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}, {what}, does not exist')
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from None
+    if not isinstance(content, dict) or content.get('format') != form:
+        raise ValueError(f'{path} is not {what}: its `format` is not {form!r}')
+    return content

@@ -1,0 +1,92 @@
+"""A recognizer answers a study: a baseline, and no substitute for people."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmanon.evaluation.embeddings import cosines, unit_embeddings
+from mmanon.visualization.inline_images import decode_image_url
+
+from .build import ANSWERS_FORMAT
+
+__all__ = ['answer_by_machine']
+
+_BATCH = 32
+
+
+def answer_by_machine(
+    study: dict[str, Any], recognizer: nn.Module, name: str
+) -> dict[str, Any]:
+    """Let a recognizer answer, from the pictures on the page as people see them.
+
+    Of the pairs it calls the more alike half the same person, as it is told, like
+    people are, that half of them are. A face is named by the person with the reference
+    picture that is most alike.
+
+    Args:
+        study (dict): What the page shows, of :func:`read_page`.
+        recognizer (nn.Module): Has ``embed``, as :class:`FaceClassifier`, and where it
+            looks at modified faces in another way ``embed_modified``.
+        name (str): What the baseline is called.
+
+    Returns:
+        dict: A file of answers, whose respondent is a machine.
+
+    Raises:
+        ValueError: When embeddings are not finite.
+    """
+    asked = {picture for one in study['questions'] for picture in one['images']}
+    embedded = _embed(study['images'], asked, recognizer)
+
+    def alike(first: str, second: str) -> float:
+        return float(cosines(embedded[first] @ embedded[second]))
+
+    answers = {}
+    pairs = [one for one in study['questions'] if one['kind'] == 'pairs']
+    scores = [alike(*one['images']) for one in pairs]
+    ranked = np.argsort(np.negative(scores), kind='stable')
+    for rank, place in enumerate(ranked):
+        same = rank < len(pairs) // 2
+        answers[pairs[place]['id']] = 'same' if same else 'different'
+    for one in study['questions']:
+        if one['kind'] == 'names':
+            (face,) = one['images']
+            best = [
+                max(alike(face, picture) for picture in choice['images'])
+                for choice in one['choices']
+            ]
+            answers[one['id']] = one['choices'][int(np.argmax(best))]['answer']
+    return dict(
+        format=ANSWERS_FORMAT,
+        study=study['id'],
+        respondent=dict(kind='machine', id=name),
+        answers=[
+            dict(question=one['id'], answer=answers[one['id']])
+            for one in study['questions']
+        ],
+    )
+
+
+@torch.no_grad()
+def _embed(
+    images: dict[str, str], modified: set[str], recognizer: nn.Module
+) -> dict[str, np.ndarray]:
+    """The unit embedding, (E,), of each picture."""
+    kinds = (
+        ([one for one in images if one not in modified], recognizer.embed),
+        (
+            [one for one in images if one in modified],
+            getattr(recognizer, 'embed_modified', recognizer.embed),
+        ),
+    )
+    found: dict[str, np.ndarray] = {}
+    for names, embed in kinds:
+        for start in range(0, len(names), _BATCH):
+            some = names[start : start + _BATCH]
+            pixels = np.stack([decode_image_url(images[one]) for one in some])
+            faces = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+            vectors = unit_embeddings(embed(faces), 'embeddings of the pictures')
+            found |= dict(zip(some, vectors, strict=True))
+    return found

@@ -1,0 +1,186 @@
+"""Which images a study asks about."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['NameQuestion', 'PairQuestion', 'Questions', 'draw_questions']
+
+
+@dataclass(frozen=True)
+class PairQuestion:
+    """Do these two modified images show one person?
+
+    Attributes:
+        first: Index of an image.
+        second: Index of another one.
+        same: The right answer.
+    """
+
+    first: int
+    second: int
+    same: bool
+
+
+@dataclass(frozen=True)
+class NameQuestion:
+    """Who of these people is on this modified image?
+
+    Attributes:
+        image: Index of the image.
+        choices: Labels of people, in the order in which they are shown.
+        right: Place of the right one among the choices.
+    """
+
+    image: int
+    choices: tuple[int, ...]
+    right: int
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A study.
+
+    Attributes:
+        pairs: Half of them of one person.
+        names: Each person is the right answer as often as any other, give or take one.
+        references: By person, the images that show who it is, as they were before.
+        left_out: People with too few images.
+    """
+
+    pairs: list[PairQuestion]
+    names: list[NameQuestion]
+    references: dict[int, list[int]]
+    left_out: list[int]
+
+
+def draw_questions(
+    labels: Sequence[int] | np.ndarray,
+    pairs: int = 40,
+    names: int = 40,
+    choices: int = 5,
+    references: int = 2,
+    seed: int = 0,
+) -> Questions:
+    """Draw the questions of a study.
+
+    The reference images of a person are asked about nowhere, and are the same in all
+    questions: neither a photograph shown twice nor one that is missing tells the
+    answer. No image is in two questions of a kind.
+
+    Args:
+        labels (Sequence[int]): Who is on each image, (K,).
+        pairs (int): Questions about two images; an even number. Defaults to 40.
+        names (int): Questions for a name. Defaults to 40.
+        choices (int): Names to choose from. Defaults to 5.
+        references (int): Images that show who a person is. Defaults to 2.
+        seed (int): The same seed draws the same questions. Defaults to 0.
+
+    Raises:
+        ValueError: When a number is out of range, or there are too few people or
+            images; says which.
+    """
+    _check(pairs, names, choices, references)
+    random = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    images = {
+        int(person): random.permutation(np.flatnonzero(labels == person)).tolist()
+        for person in np.unique(labels)
+    }
+    needed = references + 2
+    chosen = {p: one for p, one in images.items() if len(one) >= needed}
+    least = max(choices, 2)
+    if len(chosen) < least:
+        raise ValueError(
+            f'{least} people with at least {needed} images each are needed (references '
+            f'{references}, and two to ask about); {len(chosen)} of {len(images)} have '
+            'so many: add images, or ask for fewer references or choices'
+        )
+    asked = {person: one[references:] for person, one in chosen.items()}
+    return Questions(
+        pairs=_draw_pairs(asked, pairs // 2, random),
+        names=_draw_names(asked, names, choices, random),
+        references={person: one[:references] for person, one in chosen.items()},
+        left_out=[person for person in images if person not in chosen],
+    )
+
+
+def _check(pairs: int, names: int, choices: int, references: int) -> None:
+    if pairs < 0 or pairs % 2:
+        raise ValueError(
+            f'pairs must be an even number, half of them of one person, got {pairs}'
+        )
+    if names < 0 or pairs + names == 0:
+        raise ValueError(f'names must not be negative, nor 0 beside 0 pairs: {names}')
+    for name, value, least in (('choices', choices, 2), ('references', references, 1)):
+        if value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}')
+
+
+def _draw_pairs(
+    asked: dict[int, list[int]], each: int, random: np.random.Generator
+) -> list[PairQuestion]:
+    """As many pairs of one person as of two, in random order."""
+    left = {person: list(one) for person, one in asked.items()}
+    same = []
+    for pair in _in_rounds(left, 2, random):
+        if len(same) == each:
+            break
+        same.append(PairQuestion(*pair, same=True))
+    if len(same) < each:
+        raise _too_few_images(2 * each, asked)
+    for question in same:
+        for one in left.values():
+            one[:] = [i for i in one if i not in (question.first, question.second)]
+    different = []
+    for _ in range(each):
+        # Those with the most images left: so as many pairs come out as there can be.
+        a, b = sorted(left, key=lambda one: (-len(left[one]), random.random()))[:2]
+        if not left[b]:
+            raise _too_few_images(2 * each, asked)
+        pair = random.permutation([left[a].pop(), left[b].pop()]).tolist()
+        different.append(PairQuestion(*pair, same=False))
+    questions = [*same, *different]
+    return [questions[i] for i in random.permutation(len(questions))]
+
+
+def _too_few_images(pairs: int, asked: dict[int, list[int]]) -> ValueError:
+    return ValueError(
+        f'{pairs} pairs of {2 * pairs} different images, half of them of one person, '
+        f'cannot be made of {sum(map(len, asked.values()))} images of {len(asked)} '
+        'people beside the references: ask for fewer pairs or references, or add images'
+    )
+
+
+def _draw_names(
+    asked: dict[int, list[int]], count: int, choices: int, random: np.random.Generator
+) -> list[NameQuestion]:
+    there = sum(map(len, asked.values()))
+    if there < count:
+        raise ValueError(
+            f'{count} questions for a name need as many images beside the references; '
+            f'there are {there}: ask for fewer names or references, or add images'
+        )
+    owner = {image: person for person, one in asked.items() for image in one}
+    questions = []
+    for (image,), _ in zip(_in_rounds(asked, 1, random), range(count), strict=False):
+        others = [person for person in asked if person != owner[image]]
+        shown = random.choice(others, choices - 1, replace=False).tolist()
+        right = int(random.integers(choices))
+        shown.insert(right, owner[image])
+        questions.append(NameQuestion(image, tuple(shown), right))
+    return [questions[i] for i in random.permutation(count)]
+
+
+def _in_rounds(
+    asked: dict[int, list[int]], size: int, random: np.random.Generator
+) -> Iterator[list[int]]:
+    """Groups of a person's images: one of each person, in random order, then again."""
+    start = 0
+    while any(len(one) >= start + size for one in asked.values()):
+        for person in random.permutation(list(asked)).tolist():
+            group = asked[person][start : start + size]
+            if len(group) == size:
+                yield group
+        start += size

@@ -1,0 +1,178 @@
+"""How many answers are right, and what guessing would give."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from .files import Answers, Key
+
+__all__ = ['Score', 'score_answers', 'scores_table', 'wilson_interval']
+
+KINDS = dict(pairs='same person or not', names='which of these people')
+
+
+@dataclass(frozen=True)
+class Score:
+    """Answers to one kind of questions.
+
+    Attributes:
+        who: ``'people'``, or ``'machine <name>'``.
+        respondents: How many gave them.
+        kind: ``'pairs'`` or ``'names'``.
+        asked: Questions that were put, over all respondents.
+        answered: Those that have an answer.
+        right: Those that are right.
+        chance: Accuracy of one who guesses.
+        low: Lower end of the confidence interval of the accuracy.
+        high: Upper end.
+    """
+
+    who: str
+    respondents: int
+    kind: str
+    asked: int
+    answered: int
+    right: int
+    chance: float
+    low: float
+    high: float
+
+    @property
+    def accuracy(self) -> float:
+        """Right ones of those answered, in [0, 1]."""
+        return self.right / self.answered
+
+    @property
+    def verdict(self) -> str:
+        """Whether chance lies below, within or above the interval."""
+        if self.low > self.chance:
+            return 'better than chance'
+        if self.high < self.chance:
+            return 'worse than chance'
+        return 'not told from chance'
+
+
+def wilson_interval(
+    right: int, total: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (1927).
+
+    Args:
+        right (int): Successes.
+        total (int): Independent trials, at least 1.
+        confidence (float): In (0, 1). Defaults to 0.95.
+
+    Returns:
+        tuple[float, float]: Lower and upper end, in [0, 1].
+
+    Raises:
+        ValueError: When a number is out of range.
+
+    Example:
+        >>> [round(end, 3) for end in wilson_interval(8, 10)]
+        [0.49, 0.943]
+    """
+    if not 0 <= right <= total or total < 1:
+        raise ValueError(f'{right} of {total} is no proportion')
+    if not 0 < confidence < 1:
+        raise ValueError(f'confidence must be in (0, 1), got {confidence}')
+    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    part = right / total
+    middle = (part + z2 / (2 * total)) / (1 + z2 / total)
+    spread = math.sqrt(z2 * part * (1 - part) / total + (z2 / (2 * total)) ** 2)
+    half = spread / (1 + z2 / total)
+    # Nothing or all right: the end is 0 or 1, not a rounding off it.
+    low = 0.0 if right == 0 else middle - half
+    high = 1.0 if right == total else middle + half
+    return low, high
+
+
+def score_answers(
+    key: Key, answers: Sequence[Answers], confidence: float = 0.95
+) -> list[Score]:
+    """Score what people answered, all together, and each machine by itself.
+
+    Args:
+        key (Key): Which answers are right.
+        answers (Sequence[Answers]): Of this study.
+        confidence (float): Of the intervals. Defaults to 0.95.
+
+    Returns:
+        list[Score]: Of people first; kinds of questions that nobody answered are left
+        out.
+
+    Raises:
+        ValueError: When two files are of one respondent.
+    """
+    seen: dict[tuple[str, str], Answers] = {}
+    for one in answers:
+        other = seen.setdefault((one.kind, one.respondent), one)
+        if other is not one:
+            raise ValueError(
+                f'{other.path} and {one.path} are both of the {one.kind} '
+                f'{one.respondent}: name one of them'
+            )
+    people = [one for one in answers if one.kind == 'person']
+    groups = {'people': people} if people else {}
+    groups |= {f'machine {a.respondent}': [a] for a in answers if a.kind == 'machine'}
+    scores = [
+        _score(key, kind, who, group, confidence)
+        for who, group in groups.items()
+        for kind in KINDS
+    ]
+    return [one for one in scores if one is not None]
+
+
+def _score(
+    key: Key, kind: str, who: str, group: Sequence[Answers], confidence: float
+) -> Score | None:
+    questions = [name for name, of in key.kinds.items() if of == kind]
+    marks = [
+        one.given[question] == key.right[question]
+        for one in group
+        for question in questions
+        if question in one.given
+    ]
+    if not marks:
+        return None
+    low, high = wilson_interval(sum(marks), len(marks), confidence)
+    return Score(
+        who=who,
+        respondents=len(group),
+        kind=kind,
+        asked=len(questions) * len(group),
+        answered=len(marks),
+        right=sum(marks),
+        chance=1 / len(key.options[questions[0]]),
+        low=low,
+        high=high,
+    )
+
+
+def scores_table(scores: Sequence[Score], confidence: float = 0.95) -> str:
+    """Scores as a Markdown table, in percent."""
+    heads = [
+        'who',
+        'question',
+        'right / answered / asked',
+        'accuracy',
+        f'{100 * confidence:g} % interval',
+        'chance',
+        '',
+    ]
+    lines = [heads, ['---', '---', *['--:'] * 4, '---']]
+    for one in scores:
+        who = one.who if one.who != 'people' else f'{one.respondents} people'
+        lines.append(
+            [
+                '1 person' if who == '1 people' else who,
+                KINDS[one.kind],
+                f'{one.right} / {one.answered} / {one.asked}',
+                f'{100 * one.accuracy:.1f} %',
+                f'{100 * one.low:.1f}–{100 * one.high:.1f} %',
+                f'{100 * one.chance:.1f} %',
+                one.verdict,
+            ]
+        )
+    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)

@@ -1,0 +1,91 @@
+"""Pictures that stand in the text of a web page, as data URLs."""
+
+import base64
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+__all__ = ['decode_image_url', 'face_to_pixels', 'file_url', 'image_url']
+
+_TYPES = {'.jpg': 'image/jpeg', '.png': 'image/png', '.svg': 'image/svg+xml'}
+_URL = re.compile(r'data:image/(?:jpeg|png);base64,([A-Za-z0-9+/=]+)')
+
+
+def face_to_pixels(face: Tensor) -> np.ndarray:
+    """The picture of a face.
+
+    Args:
+        face (Tensor): RGB, (3, S, S) in [-1, 1]; what lies outside is clipped.
+
+    Returns:
+        np.ndarray: RGB, uint8 (S, S, 3).
+
+    Raises:
+        ValueError: When a value is not finite.
+    """
+    if not bool(face.isfinite().all()):
+        raise ValueError('a face holds values that are not finite')
+    pixels = ((face.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return pixels.permute(1, 2, 0).cpu().numpy()
+
+
+def image_url(pixels: np.ndarray, quality: int | None = None) -> str:
+    """Encode a picture, without any metadata, as a data URL.
+
+    Args:
+        pixels (np.ndarray): RGB, uint8 (H, W, 3).
+        quality (int, optional): Of a JPEG, 1 to 100. Defaults to a PNG, without loss.
+
+    Raises:
+        ValueError: When the picture cannot be encoded.
+    """
+    suffix = '.png' if quality is None else '.jpg'
+    options = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(
+            f'a picture must be uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}'
+        )
+    done, encoded = cv2.imencode(suffix, pixels[..., ::-1], options)
+    if not done:
+        raise ValueError(f'a picture of {pixels.shape} cannot be encoded as {suffix}')
+    return _url(encoded.tobytes(), suffix)
+
+
+def file_url(path: Path) -> str:
+    """A JPEG, PNG or SVG file as a data URL.
+
+    A browser runs no script and loads no file of an SVG that an ``img`` shows.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is of another kind.
+    """
+    if path.suffix not in _TYPES:
+        raise ValueError(f'{path} must be one of {", ".join(sorted(_TYPES))}')
+    return _url(path.read_bytes(), path.suffix)
+
+
+def decode_image_url(url: str) -> np.ndarray:
+    """The picture of :func:`image_url`.
+
+    Returns:
+        np.ndarray: RGB, uint8 (H, W, 3).
+
+    Raises:
+        ValueError: When the text is none, or the picture cannot be decoded.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise ValueError(f'{url[:40]!r} is no data URL of a PNG or JPEG')
+    encoded = np.frombuffer(base64.b64decode(match[1]), np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError('the picture of a data URL cannot be decoded')
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def _url(content: bytes, suffix: str) -> str:
+    return f'data:{_TYPES[suffix]};base64,{base64.b64encode(content).decode()}'

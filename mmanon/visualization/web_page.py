@@ -1,0 +1,28 @@
+"""Web pages of one file, from templates."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+__all__ = ['render_page']
+
+
+def render_page(template: Path, **values: Any) -> str:
+    """Fill a template; all values are escaped for HTML.
+
+    Args:
+        template (Path): It may include the files beside it.
+        **values: What it shows. One it does not get is an error.
+
+    Returns:
+        str: The page.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(template.parent, encoding='utf-8'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name).render(values)
