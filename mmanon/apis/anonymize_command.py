@@ -70,6 +70,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'many frames; default: 5 with --detector thorough, else never',
     )
     where.add_argument(
+        '--every',
+        type=int,
+        metavar='N',
+        help='look for faces in each n-th frame and when the picture changes; faster, '
+        'less safe',
+    )
+    where.add_argument(
+        '--scale',
+        type=float,
+        help='look for faces in a picture made smaller by this, such as 0.5; faster, '
+        'and small faces are missed',
+    )
+    where.add_argument(
         '--hold',
         type=int,
         metavar='FRAMES',
@@ -131,7 +144,7 @@ def build(args: argparse.Namespace) -> AnonymizerInferencer:
     """The inferencer that the arguments describe."""
     given = {
         name: getattr(args, name)
-        for name in ('score_thr', 'persist', 'hold', 'look_ahead')
+        for name in ('score_thr', 'persist', 'hold', 'every', 'scale', 'look_ahead')
         if getattr(args, name) is not None
     }
     return AnonymizerInferencer(

@@ -19,7 +19,13 @@ from tqdm import tqdm
 from mmanon.models.face_crops import widest_feather
 from mmanon.models.modifiers import BaseModifier
 
-from .face_finding import SURE, DetectedFaces, GivenFaces, build_detector
+from .face_finding import (
+    SURE,
+    DetectedFaces,
+    GivenFaces,
+    SparseFaces,
+    build_detector,
+)
 from .face_tracks import Cover, Covered, CoverPlanner, SeenFrame, thumbnail
 from .file_report import FileReport
 from .image_files import ImageFile, as_colour, open_image, write_frames, write_image
@@ -131,6 +137,11 @@ class AnonymizerInferencer:
         shape (str): ``'square'`` or ``'ellipse'``.
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
+        every (int): Look for faces in each n-th frame of a video, and when the picture
+            changes; the frames between are filled along the tracks. At most
+            ``hold + 1``, so that a face that appears in between is covered. Defaults
+            to looking at every frame.
+        scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track
             finds it in so many frames of those known at a time. Defaults to 5 for
@@ -170,6 +181,8 @@ class AnonymizerInferencer:
         shape: str = 'square',
         look_ahead: int = 30,
         hold: int = 8,
+        every: int = 1,
+        scale: float = 1.0,
         score_thr: float = SURE,
         persist: int | None = None,
         codec: str | None = None,
@@ -199,12 +212,22 @@ class AnonymizerInferencer:
         if feather is None:
             geometry = _spare_the_face(geometry, shape)
         self.redrawer = FaceRedrawer(built, geometry, shape, seed, device)
+        if not 1 <= every <= hold + 1:
+            raise ValueError(
+                f'every must be in [1, hold + 1], got every={every} and hold={hold}: '
+                'a face that comes into view would show until it is looked for'
+            )
         self.people = None
         if boxes is not None:
+            if every > 1 or scale != 1:
+                raise ValueError(
+                    'every and scale are for looking for faces: they do not go with '
+                    'boxes'
+                )
             self.finder = GivenFaces(boxes)
         else:
             found_by = build_detector(detector, detector_weights, device)
-            self.finder = DetectedFaces(found_by)
+            self.finder = SparseFaces(DetectedFaces(found_by, scale), every)
             self.people = _known_people(exempt, only, recognizer, found_by)
         self.score_thr = score_thr
         visible = None if self.people is None else self.people.visible

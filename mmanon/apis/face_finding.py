@@ -14,12 +14,14 @@ from itertools import product
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from mmengine.logging import print_log
 
 from mmanon.datasets.face_table import Faces, FaceTable
 from mmanon.registry import MODELS
 
+from .face_tracks import thumbnail
 from .sources import InputError
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     'DetectedFaces',
     'FaceFinder',
     'GivenFaces',
+    'SparseFaces',
     'build_detector',
 ]
 
@@ -36,6 +39,8 @@ __all__ = [
 SURE = 0.6
 CANDIDATE = 0.3
 DETECTORS = ('mtcnn', 'yunet', 'thorough')
+# Likeness of two frames, see `thumbnail`, below which faces are looked for anew.
+_ALIKE = 0.9
 _TILE = 2048
 _OVERLAP = 512
 
@@ -125,10 +130,17 @@ class DetectedFaces:
 
     Args:
         detector (BaseFaceDetector): What finds faces.
+        scale (float): By how much the picture is made smaller before, in (0, 1]; the
+            smallest face that is found grows as much. Defaults to 1.
+
+    Raises:
+        ValueError: When the scale is out of its range.
     """
 
-    def __init__(self, detector) -> None:
-        self.detector = detector
+    def __init__(self, detector, scale: float = 1.0) -> None:
+        if not 0 < scale <= 1:
+            raise ValueError(f'scale must be in (0, 1], got {scale}')
+        self.detector, self.scale = detector, scale
 
     def open(self, name: str) -> Find:
         """Begin a source; see :class:`FaceFinder`."""
@@ -154,6 +166,9 @@ class DetectedFaces:
         return find
 
     def _find(self, image: np.ndarray) -> Faces:
+        if self.scale < 1:
+            small = [max(1, round(side * self.scale)) for side in image.shape[1::-1]]
+            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         height, width = image.shape[:2]
         if max(height, width) <= 2 * _TILE:
             boxes, scores, marks = self._detect(image)
@@ -194,6 +209,42 @@ class DetectedFaces:
             shift = np.float64([left, top])
             found.append((boxes + np.tile(shift, 2), scores, marks + shift))
         return tuple(np.concatenate(one) for one in zip(*found, strict=True))
+
+
+class SparseFaces:
+    """Asks another finder for each n-th frame, and when the picture has changed.
+
+    Of the frames between it says that no face was seen: the tracks fill them.
+
+    Args:
+        finder (FaceFinder): Who is asked.
+        every (int): n. Defaults to every frame.
+
+    Raises:
+        ValueError: When ``every`` is below 1.
+    """
+
+    def __init__(self, finder: FaceFinder, every: int = 1) -> None:
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        self.finder, self.every = finder, every
+
+    def open(self, name: str) -> Find:
+        """Begin a source; see :class:`FaceFinder`."""
+        ask = self.finder.open(name)
+        last, then = -self.every, np.zeros(0)
+
+        def find(index: int, image: np.ndarray) -> Faces:
+            nonlocal last, then
+            small = thumbnail(image)
+            if index - last < self.every and (small * then).sum() >= _ALIKE:
+                return Faces.none()
+            faces = ask(index, image)
+            # Nothing is known of the frames after one that could not be examined.
+            last, then = (index if faces.examined else index - self.every), small
+            return faces
+
+        return find
 
 
 def _begins(side: int) -> list[int]:

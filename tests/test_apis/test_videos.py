@@ -62,6 +62,40 @@ def test_frames_that_a_blinking_detector_misses_are_covered(tmp_path, pictures):
     assert (outcome.faces, outcome.filled, outcome.whole) == (20, 8, 0)
 
 
+@pytest.mark.parametrize('every', [2, 4, 9])
+def test_faces_looked_for_in_each_nth_frame_are_covered_in_all(
+    tmp_path, pictures, every
+):
+    source = write_video(tmp_path / 'a.mp4', pictures)
+    outcome = anonymize(source, tmp_path / 'out', every=every)
+    assert leaked(outcome.out) == 0
+    looked = -(-LENGTH // every)
+    assert (outcome.faces, outcome.filled) == (LENGTH, LENGTH - looked)
+
+
+def test_faces_are_found_in_a_smaller_picture(tmp_path, pictures):
+    source = write_video(tmp_path / 'a.mp4', pictures)
+    outcome = anonymize(source, tmp_path / 'out', scale=0.5)
+    assert leaked(outcome.out) == 0 and outcome.filled == 0
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'said'),
+    [
+        (dict(every=10, hold=8), 'hold'),
+        (dict(every=0), 'every'),
+        (dict(scale=0), 'scale'),
+        (dict(scale=0.5, boxes='boxes.json'), 'boxes'),
+    ],
+)
+def test_what_would_show_a_face_or_make_no_sense_is_refused(tmp_path, wrong, said):
+    (tmp_path / 'boxes.json').write_text('{}')
+    if 'boxes' in wrong:
+        wrong = {**wrong, 'boxes': tmp_path / 'boxes.json'}
+    with pytest.raises(ValueError, match=said):
+        AnonymizerInferencer(detector=detector(), **wrong)
+
+
 def test_a_frame_that_cannot_be_examined_is_covered_whole(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures)
     outcome = anonymize(source, tmp_path / 'out', detector(raising=[3]))
