@@ -129,7 +129,7 @@ def finish(jobs: dict[Future, str], after_each: Callable[[], object]) -> list[st
         for job in done:
             try:
                 job.result()
-            except StageFailed as error:
+            except (StageFailed, OSError) as error:
                 failed.append(f'{jobs[job]}: {error}')
                 say(f'FAILED {failed[-1]}')
             else:
@@ -142,11 +142,14 @@ def main() -> None:
     args = parse_args()
     plan = make_plan(args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with hold_work_dir(plan.work_dir, say) as keep:
-        runs = ', '.join(map(str, plan.runs))
-        say(f'{len(plan.runs)} runs in {plan.work_dir}: {runs}')
-        failed = sweep(plan, Commands(TOOLS, args.workers, keep), args.workers)
-        files = write_results(plan)
+    try:
+        with hold_work_dir(plan.work_dir, say) as keep:
+            runs = ', '.join(map(str, plan.runs))
+            say(f'{len(plan.runs)} runs in {plan.work_dir}: {runs}')
+            failed = sweep(plan, Commands(TOOLS, args.workers, keep), args.workers)
+            files = write_results(plan)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     print((plan.work_dir / 'tradeoff.md').read_text())
     print('\n'.join(map(str, files)))
     if failed:

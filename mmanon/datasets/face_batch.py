@@ -87,6 +87,10 @@ class ClassBalancedSampler(Sampler):
                 yield self.draw(position)
             iteration += 1
 
+    def __len__(self) -> int:
+        """Images of the data set, as of mmengine's own endless samplers."""
+        return sum(map(len, self._images))
+
     def draw(self, position: int) -> FaceDraw:
         """What is drawn at a position of the stream that all processes share."""
         group, image = divmod(position, self.images_per_identity)

@@ -1,6 +1,7 @@
 """Attackers that practise on a modifier, by themselves and in a runner."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +22,7 @@ from mmanon.models.attackers import (
 from mmanon.registry import MODELS
 
 PEOPLE = 3
+TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'
 
 
 def faces(count=6, size=32):
@@ -194,7 +196,7 @@ def test_what_a_config_trains_a_metric_loads_whole(tmp_path):
         recognizer=recognizer(),
         margin=0.3,
     )
-    config = Config.fromfile('configs/_base_/attackers/training.py')
+    config = Config.fromfile(TRAINING)
     config.merge_from_dict(
         dict(
             model=model,

@@ -15,20 +15,22 @@ from mmanon.evaluation.tradeoff import (
 from mmanon.evaluation.tradeoff.rows import write_beside
 
 from .plan import Plan
-from .stages import FIGURES_FILE, is_learned
+from .stages import Stages, is_learned
 
 
 def collect_rows(plan: Plan) -> list[Row]:
-    """The rows of all runs that have been tested, in the order of the plan.
+    """The rows of all runs that have been tested as planned, in their order.
 
     Raises:
         ValueError: When a figure is missing in a run's figures.
     """
-    rows = []
+    rows, stages = [], Stages(plan)
     for run in plan.runs:
-        path = run.folder / FIGURES_FILE
-        if not path.is_file():
+        test = stages.of(run)[-1]
+        # What was tested before other attackers is not what is asked for now.
+        if not test.is_done:
             continue
+        path = test.result
         figures = json.loads(path.read_text())
         for attacker in plan.attackers:
             for matching in MATCHINGS:
