@@ -1,8 +1,8 @@
 """Train and test a detector under many modifiers: how private, and how good?
 
-    python tools/tradeoff.py configs/tradeoff/mini.py --preset small
-    python tools/tradeoff.py configs/tradeoff/mini.py --workers 2
-    python tools/tradeoff.py configs/tradeoff/mini.py --methods raw downsample:8 learned
+    python tools/tradeoff.py configs/tradeoff/tradeoff_mini.py --preset small
+    python tools/tradeoff.py configs/tradeoff/tradeoff_mini.py --workers 2
+    python tools/tradeoff.py CONFIG --methods raw downsample:8 learned --seeds 0 1
 
 What is finished is not done again, and what was stopped goes on: start the same command
 once more. The work dir gets tradeoff.json, one row for each method, strength, seed,
@@ -64,6 +64,8 @@ def parse_args() -> argparse.Namespace:
 
 def make_plan(args: argparse.Namespace) -> Plan:
     """Read the config, and look for all that would stop the sweep."""
+    if args.preset and not args.work_dir:
+        args.work_dir = f'work_dirs/{Path(args.config).stem}_{args.preset}'
     config = load_config(args)
     try:
         plan = read_plan(

@@ -243,6 +243,10 @@ def test_a_sweep_that_can_run_passes(config):
             {'tradeoff.methods.downsample.strengths': [-1]},
             'downsample -1, seed 0: size',
         ),
+        (
+            {'tradeoff.methods.raw.hook': dict(modifier=dict(type='mmanon.Smear'))},
+            'raw, seed 0: .*Smear',
+        ),
         ({'custom_hooks.0.val_faces': None}, "needs the hook's `val_faces`"),
         ({'custom_hooks.0.face_table': 'n.parquet'}, 'face table n.parquet does not'),
         ({'test_dataloader.dataset.ann_file': 'n.csv'}, r'ann_file names n\.csv'),

@@ -35,8 +35,8 @@ def check_sweep(plan: Plan) -> None:
     for run in plan.runs:
         try:
             is_learned(run)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'{run}: {error}') from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{run}: {error.args[0]}') from None
     stages = Stages(plan)
     all_stages = stages.shared() + [
         stage for run in plan.runs for stage in stages.of(run)
@@ -134,6 +134,8 @@ def _check_recognizers(plan: Plan, stages: Stages) -> None:
         if recognizer == 'discriminator':
             continue
         with torch.random.fork_rng(devices=[]):
-            module = MODELS.build({**recognizer, 'margin': plan.geometry['margin']})
-            if hasattr(module, 'init_weights'):
-                module.init_weights()
+            try:
+                module = MODELS.build({**recognizer, 'margin': plan.geometry['margin']})
+            except (KeyError, TypeError) as error:
+                raise ValueError(f'attacker {name!r}: {error.args[0]}') from None
+            module.init_weights()

@@ -193,7 +193,7 @@ class Stages:
         config.model.margin = plan.geometry['margin']
         if spec.get('recognizer'):
             config.model.recognizer = ConfigDict(self.recognizer(spec['recognizer']))
-        elif config.model.recognizer.get('head'):
+        if config.model.recognizer.get('head'):
             config.model.recognizer.head.num_classes = len(self.train_people)
         if run is not None:
             modifier = copy.deepcopy(run.setting.hook['modifier'])

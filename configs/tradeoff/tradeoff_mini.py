@@ -1,6 +1,6 @@
 # The trade-off on the mini benchmark's drawn people:
 #   python tools/make_mini_benchmark.py --out data/mini
-#   python tools/tradeoff.py configs/tradeoff/mini.py --preset small
+#   python tools/tradeoff.py configs/tradeoff/tradeoff_mini.py --preset small
 # Without the preset all methods, strengths, seeds and attackers.
 _base_ = [
     '../mini/slowonly_resnet-sphereface_mini.py',
