@@ -62,6 +62,8 @@ class BuildWithMim(build_py):
 
 
 extras = {
+    # The attacker DlibRecognizer; not in `all`, as it is compiled when installed.
+    'dlib': ['dlib'],
     'mim': read_requirements('mminstall'),
     'optional': read_requirements('optional'),
     'tests': read_requirements('tests'),

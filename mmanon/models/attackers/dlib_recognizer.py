@@ -46,7 +46,8 @@ class DlibRecognizer(BaseModule):
             import dlib
         except ImportError as error:
             raise ImportError(
-                'DlibRecognizer needs the package dlib: `pip install dlib`, which '
+                'DlibRecognizer needs the package dlib: `pip install dlib` (or the extra '
+                '`mmanon[dlib]`), which '
                 'compiles for some minutes and needs CMake and a C++ compiler'
             ) from error
         if not Path(weights).is_file():
