@@ -145,7 +145,7 @@ class AnonymizerInferencer:
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track
             finds it in so many frames of those known at a time. Defaults to 5 for
-            ``'thorough'``, else to not doing so.
+            ``'thorough'`` (with as much look-ahead), else to not doing so.
         codec, quality, container, encoder_options: Of videos; see
             :class:`VideoWriter`. The container defaults to the source's.
         copy_audio (bool): Whether sound is copied. Defaults to ``True``.
@@ -231,8 +231,8 @@ class AnonymizerInferencer:
             self.people = _known_people(exempt, only, recognizer, found_by)
         self.score_thr = score_thr
         visible = None if self.people is None else self.people.visible
-        if persist is None and detector == 'thorough' and boxes is None:
-            persist = min(_PERSIST, max(look_ahead, 2))
+        if persist is None and detector == 'thorough' and look_ahead >= _PERSIST:
+            persist = _PERSIST
         self.planner = CoverPlanner(
             look_ahead, hold, sure=score_thr, persist=persist, visible=visible
         )

@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from .audit import Audit, FaceAuditor, threshold_at_far
 from .face_finding import DETECTORS, SURE, build_detector
 from .known_people import build_recognizer
-from .sources import InputError, find_sources
+from .sources import VIDEOS, InputError, find_sources
 from .whole_files import written_whole
 
 __all__ = ['main']
@@ -88,11 +88,21 @@ def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
         return
     for source in find_sources(original, anonymized)[0]:
         made = source.output(anonymized)
-        others = sorted(made.parent.glob(f'{made.stem}.*'))
-        # The kind of file may have been chosen by --container.
-        if not made.exists() and source.kind == 'video' and len(others) == 1:
-            made = others[0]
+        if not made.exists() and source.kind == 'video':
+            made = _of_another_kind(made) or made
         yield Path(source.where), made
+
+
+def _of_another_kind(made: Path) -> Path | None:
+    """The one video of that name, whose kind may have been chosen by --container."""
+    if not made.parent.is_dir():
+        return None
+    others = [
+        one
+        for one in made.parent.iterdir()
+        if one.stem == made.stem and one.suffix.lower() in VIDEOS
+    ]
+    return others[0] if len(others) == 1 else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     raise InputError(f'{original}: there is no {made}')
                 audits.append(auditor.compare(original, made, args.every))
                 print(audits[-1].as_text(), flush=True)
-            except InputError as error:
+            except (InputError, OSError) as error:
                 failed.append(str(error))
         if args.json is not None:
             _write(args, auditor.threshold, audits, failed)

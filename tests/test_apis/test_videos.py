@@ -62,6 +62,22 @@ def test_frames_that_a_blinking_detector_misses_are_covered(tmp_path, pictures):
     assert (outcome.faces, outcome.filled, outcome.whole) == (20, 8, 0)
 
 
+def test_a_face_that_is_never_sure_is_covered_where_it_persists(tmp_path, pictures):
+    source = write_video(tmp_path / 'a.mp4', pictures)
+    never_sure = detector(unsure=range(LENGTH))
+    outcome = anonymize(source, tmp_path / 'out', never_sure, persist=5)
+    assert leaked(outcome.out) == 0
+    assert leaked(anonymize(source, tmp_path / 'open', never_sure).out) > 0
+
+
+def test_the_thorough_search_follows_what_persists(shared_data):
+    weights = shared_data / 'weights/yunet_n_320_320.onnx'
+    thorough = AnonymizerInferencer(detector='thorough', detector_weights=weights)
+    assert thorough.planner.persist == 5
+    with pytest.raises(ValueError, match="'thorough' needs the ONNX file"):
+        AnonymizerInferencer(detector='thorough')
+
+
 @pytest.mark.parametrize('every', [2, 4, 9])
 def test_faces_looked_for_in_each_nth_frame_are_covered_in_all(
     tmp_path, pictures, every
