@@ -46,9 +46,9 @@ class DlibRecognizer(BaseModule):
             import dlib
         except ImportError as error:
             raise ImportError(
-                'DlibRecognizer needs the package dlib: `pip install dlib` (or the extra '
-                '`mmanon[dlib]`), which '
-                'compiles for some minutes and needs CMake and a C++ compiler'
+                'DlibRecognizer needs the package dlib: `pip install dlib`, or the '
+                'extra `mmanon[dlib]`; it compiles for some minutes, and needs CMake '
+                'and a C++ compiler'
             ) from error
         if not Path(weights).is_file():
             raise FileNotFoundError(
