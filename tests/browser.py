@@ -88,6 +88,7 @@ class Browser:
         self._to, self._from = to_browser, from_browser
         self._unread = b''
         self._count = 0
+        self._is_loaded = False
         self._session: str | None = None
         targets = self._call('Target.getTargets')['targetInfos']
         page = next(one['targetId'] for one in targets if one['type'] == 'page')
@@ -102,9 +103,12 @@ class Browser:
             self._call(f'{domain}.enable')
 
     def open(self, page: Path) -> None:
-        """Load a page from a file."""
+        """Load a page from a file, with all of its pictures."""
+        self._is_loaded = False
         self._call('Page.navigate', url=page.resolve().as_uri())
-        self.wait_for("document.readyState === 'complete'")
+        while not self._is_loaded:
+            message = self._read()
+            self._note(message.get('method'), message.get('params') or {})
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
@@ -180,7 +184,9 @@ class Browser:
             self._note(answer.get('method'), answer.get('params') or {})
 
     def _note(self, event: str | None, said: dict) -> None:
-        if event == 'Runtime.exceptionThrown':
+        if event == 'Page.loadEventFired':
+            self._is_loaded = True
+        elif event == 'Runtime.exceptionThrown':
             self.problems.append(str(said['exceptionDetails']))
         elif event == 'Log.entryAdded' and said['entry']['level'] == 'error':
             self.problems.append(said['entry']['text'])
