@@ -27,7 +27,7 @@ def run(script: str, *args: object) -> None:
         raise SystemExit(f'tools/{script} failed; its output stands above')
 
 
-def train(config: str, work_dir: Path, *options: str) -> float | None:
+def train(config: str, work_dir: Path) -> float | None:
     """Train, or go on from where a stopped training was.
 
     Returns:
@@ -44,7 +44,8 @@ def train(config: str, work_dir: Path, *options: str) -> float | None:
     write(spent, None)
     start = time.monotonic()
     try:
-        run('train.py', config, '--work-dir', work_dir, *resume, *options)
+        # Tested below, once.
+        run('train.py', config, '--work-dir', work_dir, '--no-validate', *resume)
     finally:
         if seconds is not None:
             seconds = round(seconds + time.monotonic() - start, 1)

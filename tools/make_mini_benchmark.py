@@ -21,7 +21,7 @@ NUMBERS = {
     'test_clips': (240, 'clips to test on, of other people'),
     'train_identities': (60, 'people in the training clips and faces'),
     'test_identities': (20, 'people in the test clips'),
-    'train_faces': (30, "pictures of each training person's face"),
+    'train_faces': (45, "pictures of each training person's face"),
     'val_faces': (10, "further pictures of each person's face, held out"),
 }
 

@@ -31,7 +31,7 @@ from mmanon.datasets.mini_benchmark.drawn_head import DrawnHead
 from mmanon.datasets.mini_benchmark.face_set import cut_face
 from mmanon.datasets.mini_benchmark.head_pose import Expression, HeadPose
 from mmanon.datasets.mini_benchmark.plan import plan_clips
-from mmanon.datasets.mini_benchmark.settings import VERSION
+from mmanon.datasets.mini_benchmark.settings import MARGIN, VERSION
 from mmanon.models.face_crops import crop_faces, square_boxes
 from mmanon.models.face_detectors import FaceDetections, YuNetFaceDetector
 
@@ -210,7 +210,7 @@ def test_face_set_is_cut_as_faces_of_clips_are():
     box = np.array([40.0, 30.0, 64.0, 60.0])
     ours = cut_face(frame, box)
     assert ours.shape == (64, 64, 3)
-    boxes = square_boxes(torch.tensor([[0.0, *box]]), margin=0.3)
+    boxes = square_boxes(torch.tensor([[0.0, *box]]), margin=MARGIN)
     frames = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
     theirs = crop_faces(frames, boxes, 64)[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - theirs).mean() < 2

@@ -1,9 +1,14 @@
-# The game at the size of the mini benchmark: a small ResNet modifier on crops of 48
+# The game at the size of the mini benchmark: a small ResNet modifier on crops of 56
 # pixels against a shallow SphereFace, and the bounded objective "could be anyone".
 custom_hooks = [
     dict(
         type='mmanon.AdversarialAnonymizationHook',
-        modifier=dict(type='mmanon.ResNetModifier', base_channels=8, num_blocks=3),
+        modifier=dict(
+            type='mmanon.ResNetModifier',
+            base_channels=8,
+            num_blocks=3,
+            start='scratch',
+        ),
         discriminator=dict(
             type='mmanon.FaceClassifier',
             backbone=dict(
@@ -27,37 +32,31 @@ custom_hooks = [
                 type='mmanon.FaceIdentityDataset', data_root='data/mini/faces/val'
             ),
         ),
-        crop_size=48,
+        crop_size=56,
         margin=0.15,
         # Small weights, so that the detector's loss counts for more.
-        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.25),
-        structure_loss=dict(type='mmdet.L1Loss', loss_weight=1.0),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.012),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.5),
         optim_wrapper=dict(
-            modifier=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
+            modifier=dict(optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))),
             discriminator=dict(
-                optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))
+                optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))
             ),
         ),
-        # M comes to rest as the detector's rate falls, so that the detector can follow.
         param_scheduler=dict(
-            modifier=[
-                dict(
-                    type='CosineAnnealingLR',
-                    by_epoch=True,
-                    eta_min=1e-5,
-                    convert_to_iter_based=True,
-                )
-            ],
             discriminator=[
                 dict(
                     type='CosineAnnealingLR',
-                    by_epoch=True,
-                    eta_min=3e-4,
-                    convert_to_iter_based=True,
+                    by_epoch=False,
+                    T_max=400,
+                    end=400,
+                    eta_min=2e-4,
                 )
             ],
         ),
-        phases=dict(warm_up=60),
+        discriminator_steps=2,
+        # D first learns originals; when the game is over, A alone goes on.
+        phases=dict(warm_up=100, fine_tune=300),
     ),
-    dict(type='mmanon.FacePictureHook', interval=75),
+    dict(type='mmanon.FacePictureHook', interval=100),
 ]

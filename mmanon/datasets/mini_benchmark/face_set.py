@@ -12,7 +12,7 @@ from .settings import CROP_SIZE, FRAME_SIZE, MARGIN, NUM_FRAMES
 
 __all__ = ['cut_face', 'draw_face']
 
-_ACTING = 0.35
+_ACTING = 0.25
 
 
 def draw_face(head: Head, rng: np.random.Generator) -> np.ndarray:

@@ -60,7 +60,7 @@ class MiniBenchmarkSettings:
     test_clips: int = 240
     train_identities: int = 60
     test_identities: int = 20
-    train_faces: int = 30
+    train_faces: int = 45
     val_faces: int = 10
     faces: tuple[str, ...] = ()
     test_faces: tuple[str, ...] = ()
