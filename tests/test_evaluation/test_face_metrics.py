@@ -575,7 +575,7 @@ def examples():
 
 
 def test_the_config_of_the_page_runs(data, tmp_path):
-    config, _ = examples()
+    config, *_ = examples()
     base = tiny_config(
         data, tmp_path / 'work', modifier=dict(type='mmanon.DownsampleModifier', size=4)
     )
@@ -602,7 +602,7 @@ def test_the_config_of_the_page_runs(data, tmp_path):
 
 
 def test_the_functions_of_the_page_run(capsys):
-    _, functions = examples()
+    *_, functions = examples()
     exec(functions, {})
     error, accuracy, ranks = capsys.readouterr().out.splitlines()
     assert 0.2 < float(error) < 0.8
