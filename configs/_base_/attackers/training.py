@@ -1,6 +1,6 @@
-# How an attacker practises: batches of faces of its own people, by iterations. What an
-# attacker's config adds is the `model`, and `data_root`, `crop_size` and `margin` of the
-# faces, which are those of the modifier it attacks.
+# How an attacker practises: batches of faces of its own people, by iterations. What
+# an attacker's config adds is the `model`, and `data_root`, `crop_size` and `margin`
+# of the faces, which are those of the modifier it attacks.
 default_scope = 'mmengine'
 
 train_dataloader = dict(
