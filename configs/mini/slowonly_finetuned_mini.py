@@ -1,6 +1,6 @@
 # The plain detector goes on for 700 iterations: what an anonymized detector of the same
-# budget is compared with. Its rate falls from the fourth epoch on, so that a detector in
-# the game can still follow when the modifier has come to rest.
+# budget is compared with. Its rate falls from the fourth epoch on, so that a detector
+# in the game can still follow when the modifier has come to rest.
 _base_ = './slowonly_mini.py'
 
 load_from = 'work_dirs/mini/plain/epoch_7.pth'
