@@ -51,7 +51,7 @@ class Finding:
         confidence (float): The detector's.
         open (float): The part of the box that is as it was, in [0, 1].
         cosine (float, optional): How much alike the recognizer finds the two; None
-            without landmarks.
+            without landmarks, or where the output is of one colour.
     """
 
     frame: int
@@ -248,7 +248,9 @@ class FaceAuditor:
     ) -> dict | None:
         """What is to be said of a place; None where all is well."""
         left = self._left_open(old, new, box)
-        cosine = self._cosine(old, new, marks)
+        # A recognizer finds any two faces of which it sees nothing alike.
+        blank = not left and self._is_blank(new, box)
+        cosine = None if blank else self._cosine(old, new, marks)
         if left > _UNCOVERED:
             kind = 'uncovered' if score >= self.sure else 'unsure'
         elif cosine is not None and cosine >= self.threshold and score >= self.sure:
@@ -279,6 +281,11 @@ class FaceAuditor:
             change.mean(2), (_CELLS, _CELLS), interpolation=cv2.INTER_AREA
         )
         return float((cells < self.unchanged).mean())
+
+    def _is_blank(self, image: np.ndarray, box: np.ndarray) -> bool:
+        """Whether a box is of one colour, but for what encoding changes."""
+        pixels = _inside(image, box).reshape(-1, 3).astype(np.float32)
+        return float(pixels.std(0).max()) < self.unchanged
 
     def _cosine(
         self, old: np.ndarray, new: np.ndarray, marks: np.ndarray
@@ -371,6 +378,13 @@ def _places(
             strict=True,
         )
     ]
+
+
+def _inside(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    x1, y1 = np.floor(box[:2]).astype(int).clip(0)
+    x2, y2 = np.ceil(box[2:]).astype(int).clip(1, (width, height))
+    return image[y1:y2, x1:x2]
 
 
 def _iou(box: np.ndarray, other: np.ndarray) -> float:

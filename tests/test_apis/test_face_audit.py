@@ -78,7 +78,8 @@ def test_the_one_frame_that_was_forgotten_is_named(audit):
 
 
 def test_a_redrawn_face_that_is_still_recognized_leaks(audit):
-    found = audit([(180, 10, 10)] * 10)
+    still_red = np.tile([(200, 10, 10), (180, 40, 40)], (128, 1))
+    found = audit([still_red] * 10)
     assert {one.kind for one in found.findings} == {'matched'}
     assert found.leaks == 10
 
@@ -133,6 +134,29 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 def test_a_frame_that_cannot_be_examined_is_no_clean_frame(audit):
     with pytest.raises(InputError, match='frame 3 .* could not be examined'):
         audit([GREY] * 10, raising=[6])
+
+
+class AllAlike(ByColour):
+    """A recognizer that takes everybody for the same person."""
+
+    def embed(self, faces):
+        return faces.new_ones(len(faces), 4)
+
+
+def test_a_cover_of_one_colour_is_nobody_whatever_the_recognizer_says(tmp_path):
+    old = picture(0)
+    stripes = repainted(old, GREY)
+    rows = np.flatnonzero(is_red(old).any(1))
+    stripes[rows[::2]] = np.where(is_red(old)[rows[::2], :, None], 20, old[rows[::2]])
+    made = {'a': old, 'grey': repainted(old, GREY), 'stripes': stripes}
+    for name, image in made.items():
+        cv2.imwrite(str(tmp_path / f'{name}.png'), image[..., ::-1])
+    auditor = FaceAuditor(WithMarks(), AllAlike(), threshold=0.9)
+    found = {
+        name: auditor.compare(tmp_path / 'a.png', tmp_path / f'{name}.png').leaks
+        for name in ('grey', 'stripes')
+    }
+    assert found == {'grey': 0, 'stripes': 1}
 
 
 @pytest.mark.parametrize(
