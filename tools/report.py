@@ -1,6 +1,6 @@
 """Make one web page of a trade-off's results: plot, tables, faces, configs.
 
-    python tools/report.py work_dirs/mini
+    python tools/report.py work_dirs/tradeoff_mini_small
 
 WORK_DIR is that of tools/tradeoff.py. The page, WORK_DIR/report.html, needs no other
 file. It shows faces of the people that attackers were tested on, as they were: mind who
