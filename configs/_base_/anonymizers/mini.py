@@ -35,10 +35,8 @@ custom_hooks = [
         crop_size=56,
         margin=0.15,
         # Small weights, so that the detector's loss counts for more.
-        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.012),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.015),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.5),
-        # The average of M draws more calmly than M at any one iteration.
-        ema=dict(type='ExponentialMovingAverage', momentum=0.02),
         optim_wrapper=dict(
             modifier=dict(optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))),
             discriminator=dict(
