@@ -1,6 +1,6 @@
 """Take a trained checkpoint apart: a plain detector, and the modifier alone.
 
-    python tools/export_checkpoint.py work_dirs/mini/joint/epoch_6.pth \\
+    python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \\
         --detector detector.pth --modifier modifier.pth
 
 The detector's file is a plain mmaction2 or mmdet checkpoint. The modifier's file holds

@@ -1,7 +1,7 @@
 """Test a checkpoint: the detector on modified clips, and what D can still name.
 
     python tools/test.py configs/mini/slowonly_resnet-sphereface_mini.py \\
-        work_dirs/mini/joint/epoch_6.pth
+        work_dirs/mini/joint/epoch_7.pth
 """
 
 import argparse

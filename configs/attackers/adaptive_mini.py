@@ -1,5 +1,5 @@
 # The same recognizer, learning from scratch on what a modifier draws:
-#   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_6.pth \
+#   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \
 #       --modifier work_dirs/mini/modifier.pth
 #   python tools/train.py configs/attackers/adaptive_mini.py
 _base_ = './recognizer_mini.py'

@@ -1,7 +1,7 @@
 # A U-Net that learns to undo a modifier, and the recognizer of `recognizer_mini.py`
 # that looks at what it restores. Both files of weights must be there before:
 #   python tools/train.py configs/attackers/recognizer_mini.py
-#   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_6.pth \
+#   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \
 #       --modifier work_dirs/mini/modifier.pth
 #   python tools/train.py configs/attackers/restorer_mini.py
 _base_ = './recognizer_mini.py'

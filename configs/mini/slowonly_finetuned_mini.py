@@ -1,17 +1,17 @@
-# The plain detector goes on for 600 iterations: what an anonymized detector of the same
+# The plain detector goes on for 700 iterations: what an anonymized detector of the same
 # budget is compared with. Its rate falls from the fourth epoch on, so that a detector
 # in the game can still follow when the modifier has come to rest.
 _base_ = './slowonly_mini.py'
 
 load_from = 'work_dirs/mini/plain/epoch_7.pth'
-train_cfg = dict(max_epochs=6, val_interval=6)
+train_cfg = dict(max_epochs=7, val_interval=7)
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,
         begin=3,
-        T_max=3,
+        T_max=4,
         eta_min=1e-5,
         convert_to_iter_based=True,
     )

@@ -22,7 +22,7 @@ tradeoff = dict(
             methods=['raw', 'downsample:8', 'blur:0.06', 'mask', 'learned'],
             seeds=[0],
             attackers=['discriminator', 'unseen'],
-            # Four epochs of six, and the game's phases with them.
+            # Four epochs of seven, and the game's phases with them.
             options={
                 'train_cfg.max_epochs': 4,
                 'param_scheduler.0.begin': 2,

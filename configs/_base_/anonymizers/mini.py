@@ -21,7 +21,7 @@ custom_hooks = [
             head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
         ),
         faces=dict(
-            batch_size=28,
+            batch_size=32,
             num_workers=0,
             dataset=dict(
                 type='mmanon.FaceIdentityDataset', data_root='data/mini/faces/train'
@@ -35,7 +35,7 @@ custom_hooks = [
         crop_size=56,
         margin=0.15,
         # Small weights, so that the detector's loss counts for more.
-        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.015),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.012),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.5),
         optim_wrapper=dict(
             modifier=dict(optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))),
@@ -48,15 +48,15 @@ custom_hooks = [
                 dict(
                     type='CosineAnnealingLR',
                     by_epoch=False,
-                    T_max=370,
-                    end=370,
+                    T_max=400,
+                    end=400,
                     eta_min=2e-4,
                 )
             ],
         ),
         discriminator_steps=2,
         # D first learns originals; when the game is over, A alone goes on.
-        phases=dict(warm_up=100, fine_tune=230),
+        phases=dict(warm_up=100, fine_tune=300),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),
 ]
