@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,11 +104,11 @@ class RecognitionMetric(FaceMetric):
                 found[f'{matching}/{name}'] = value
         return found
 
+    @abstractmethod
     def match(
         self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
     ) -> dict[str, float]:
         """The figures of one matching of embeddings (K, E) of the same K images."""
-        raise NotImplementedError
 
     def _build_recognizer(self, model: nn.Module, device: torch.device) -> nn.Module:
         if self.recognizer_cfg == 'discriminator':
