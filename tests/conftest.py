@@ -2,9 +2,14 @@ import os
 from pathlib import Path
 
 import pytest
-from mmengine.registry import DefaultScope
 
-import mmanon  # noqa: F401  (makes the stack importable for every test)
+# One thread for each process of the tests, and for those that tests start; OpenMP reads
+# it when PyTorch is imported.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from mmengine.registry import DefaultScope  # noqa: E402
+
+import mmanon  # noqa: E402, F401  (makes the stack importable for every test)
 
 
 @pytest.fixture(scope='session')
