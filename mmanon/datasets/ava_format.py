@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,18 +57,19 @@ class Annotation:
                 f'video {self.video!r}, frame {self.frame}: box {self.box} is not '
                 'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
             )
-        if not 1 <= self.frame <= 9999:
-            # AVA's keys have four digits, and keys must sort as their numbers do.
+        if not 1 <= self.frame <= 99999:
             raise ValueError(
-                f'video {self.video!r}: frame {self.frame} is not in [1, 9999]; cut '
-                'the video in shorter ones'
+                f'video {self.video!r}: frame {self.frame} is not in [1, 99999], as '
+                'file names have five digits; cut the video in shorter ones'
             )
         if ',' in self.video:
             raise ValueError(f'the video name {self.video!r} has a comma')
 
 
-def extract_frames(video: Path, folder: Path) -> int:
-    """Write all frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
+def extract_frames(
+    video: Path, folder: Path, files: Mapping[int, Sequence[int]] | None = None
+) -> int:
+    """Write frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
 
     A folder that is there already, and so complete, is left as it is. What a killed
     call leaves, ``.<name>.part``, is removed by the next one.
@@ -76,29 +77,39 @@ def extract_frames(video: Path, folder: Path) -> int:
     Args:
         video: File that PyAV decodes.
         folder: Where to; it appears when all frames are in it.
+        files: For each frame to write, counted from 0, the numbers of its files. By
+            default all frames, numbered from 1.
 
     Returns:
-        The number of frames.
+        The number of files.
 
     Raises:
-        ValueError: If the video cannot be decoded.
+        ValueError: If the video cannot be decoded, or ends before a wanted frame.
     """
     if folder.is_dir():
         return len(list(folder.glob('img_*.jpg')))
     part = folder.with_name(f'.{folder.name}.part')
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    count = 0
+    count, index, end = 0, -1, None if files is None else max(files)
     try:
         with open_video(video) as container:
-            for frame in decode(container):
-                count += 1
-                image = upright(frame, 'bgr24')
-                path = str(part / FILENAME_TMPL.format(count))
-                if not cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-                    raise OSError(f'{path} cannot be written')
+            for index, frame in enumerate(decode(container)):
+                numbers = [index + 1] if files is None else files.get(index, ())
+                for number in numbers:
+                    path = str(part / FILENAME_TMPL.format(number))
+                    image = upright(frame, 'bgr24')
+                    if not cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+                        raise OSError(f'{path} cannot be written')
+                    count += 1
+                if index == end:
+                    break
         if not count:
             raise ValueError(f'{video} has no frames')
+        if end is not None and index < end:
+            raise ValueError(
+                f'{video} ends at frame {index}, but frame {end} is wanted'
+            )
         os.replace(part, folder)
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f'{video} cannot be decoded: {error}') from error

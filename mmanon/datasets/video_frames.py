@@ -14,7 +14,14 @@ import numpy as np
 
 from mmanon.apis.orientation import Orientation
 
-__all__ = ['decode', 'open_video', 'orientation_of', 'turn_of', 'upright']
+__all__ = [
+    'decode',
+    'open_video',
+    'orientation_of',
+    'turn_of',
+    'upright',
+    'video_stream',
+]
 
 
 def open_video(path: str | Path) -> av.container.InputContainer:
@@ -26,15 +33,24 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     return av.open(str(path), metadata_errors='ignore')
 
 
+def video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The first stream of pictures that is no cover picture.
+
+    Raises:
+        IndexError: If there is none.
+    """
+    cover = av.stream.Disposition.attached_pic
+    return [one for one in container.streams.video if not one.disposition & cover][0]
+
+
 def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
-    """All frames of the first stream of pictures that is no cover picture.
+    """All frames of the stream of pictures.
 
     Raises:
         IndexError: If there is none.
         av.FFmpegError: Where decoding cannot go on.
     """
-    cover = av.stream.Disposition.attached_pic
-    stream = [one for one in container.streams.video if not one.disposition & cover][0]
+    stream = video_stream(container)
     stream.thread_type = 'AUTO'
     yield from container.decode(stream)
 

@@ -1,0 +1,1 @@
+"""What the converters of data sets share: `tools/dataset_converters/`."""

@@ -1,0 +1,331 @@
+"""Data sets of actions in videos, in the layout that the configs expect.
+
+::
+
+    <out>/
+      rawframes/<video>/img_00001.jpg …   links, or frames extracted from videos
+      annotations/
+        <split>.json            COCO's form, for detectors of single frames
+        <split>.csv             AVA's form, for detectors of clips
+        <split>_proposals.npz   the annotated boxes, which such detectors classify
+        labels.pbtxt            the actions
+        tubes.json              all boxes of all videos, for `VideoMAPMetric`
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mmanon.apis.whole_files import written_whole
+from mmanon.evaluation.action_annotations import (
+    read_ava_boxes,
+    read_label_map,
+    read_tube_file,
+)
+
+from ..ava_format import Annotation, extract_frames, write_annotations
+from ..coco_format import write_coco
+from .frames import check_video, link_frames, numbered_images
+from .images import check_images, image_size
+from .problems import Problems
+
+__all__ = [
+    'ActionSet',
+    'box_in_frame',
+    'check_action_set',
+    'check_sources',
+    'write_action_set',
+]
+
+
+@dataclass
+class ActionSet:
+    """What a converter has read.
+
+    Attributes:
+        classes: The actions; label 1 is the first.
+        videos: For each video its file, or its folder of numbered images.
+        annotations: The boxes in all annotated frames.
+        splits: The videos of each split.
+        files: For a video of which some frames are wanted: for each of them, counted
+            from 0, the numbers of its files.
+    """
+
+    classes: list[str]
+    videos: dict[str, Path]
+    annotations: list[Annotation]
+    splits: dict[str, list[str]]
+    files: Mapping[str, Mapping[int, Sequence[int]]] | None = None
+
+
+def box_in_frame(
+    box: Sequence[float], width: float, height: float
+) -> tuple[float, float, float, float] | None:
+    """A box in pixels as fractions of the frame, cut to it; None outside of it."""
+    x1, y1, x2, y2 = (
+        min(max(float(side) / full, 0.0), 1.0)
+        for side, full in zip(box, (width, height) * 2, strict=True)
+    )
+    # Files keep four digits.
+    return (x1, y1, x2, y2) if x2 - x1 > 1e-4 and y2 - y1 > 1e-4 else None
+
+
+def check_sources(data: ActionSet, problems: Problems) -> None:
+    """Name the videos and images of a download that cannot be read."""
+    annotated = defaultdict(set)
+    for one in data.annotations:
+        annotated[one.video].add(one.frame)
+    images = []
+    for name, path in tqdm(data.videos.items(), unit='video', leave=False):
+        if not path.is_dir():
+            check_video(path, problems)
+            continue
+        found = numbered_images(path)
+        images += found.values()
+        _check_numbers(path, set(found), annotated[name], problems)
+    check_images(images, problems)
+
+
+def _check_numbers(
+    folder: Path, numbers: set[int], annotated: set[int], problems: Problems
+) -> None:
+    gaps = sorted((annotated | set(range(1, max(numbers, default=0) + 1))) - numbers)
+    if gaps:
+        more = ' …' if len(gaps) > 5 else ''
+        problems.missing(
+            folder, f'{len(gaps)} frame(s), numbers {str(gaps[:5])[1:-1]}{more}'
+        )
+
+
+def write_action_set(
+    out: Path, data: ActionSet, every: int, margin: int, clips: bool = True
+) -> None:
+    """Write a data set.
+
+    What is extracted or linked already is kept, so that an interrupted call is
+    continued by the next.
+
+    Args:
+        out: Folder of the data set.
+        data: What a converter has read.
+        every: The keyframes for detectors of clips are every n-th frame.
+        margin: Frames that must follow such a keyframe.
+        clips: Whether to write the annotations for detectors of clips.
+
+    Raises:
+        SystemExit: If a video cannot be decoded, or a split would be empty.
+    """
+    frames, sizes, by_video = {}, {}, defaultdict(list)
+    for one in data.annotations:
+        by_video[one.video].append(one)
+    for name, path in tqdm(data.videos.items(), unit='video'):
+        folder = out / 'rawframes' / name
+        if path.is_dir():
+            link_frames(numbered_images(path), folder)
+        else:
+            try:
+                extract_frames(path, folder, (data.files or {}).get(name))
+            except ValueError as error:
+                raise SystemExit(f'{error}\nsee --check and --skip-missing') from error
+        found = numbered_images(folder)
+        wanted = (data.files or {}).get(name, {}).values()
+        wanted = {number for those in wanted for number in those}
+        lacking = (wanted | {one.frame for one in by_video[name]}) - set(found)
+        if lacking:
+            raise SystemExit(
+                f'{folder} lacks {len(lacking)} frame(s), such as {min(lacking)}. If '
+                'it was made with other options, remove it and convert again; see '
+                '--check'
+            )
+        frames[name] = {i: f'{name}/{file.name}' for i, file in found.items()}
+        first = next(iter(found.values()))
+        sizes[name] = image_size(first)
+        if sizes[name] is None:
+            raise SystemExit(f'{first} cannot be read: see --check')
+    for split, videos in data.splits.items():
+        videos = sorted(set(videos) & set(frames))
+        mine = [one for video in videos for one in by_video[video]]
+        if not mine:
+            raise SystemExit(f'the {split} split is empty')
+        here = {video: frames[video] for video in videos}
+        write_coco(out / f'annotations/{split}.json', here, sizes, mine, data.classes)
+        print(f'{split}: {len(videos)} videos, {len(mine)} boxes')
+        if not clips:
+            continue
+        # Counted from the video's start, so that all persons share their keyframes.
+        keys = [
+            one
+            for one in mine
+            if (one.frame - 1) % every == 0
+            and one.frame <= max(frames[one.video]) - margin
+        ]
+        if not keys:
+            raise SystemExit(
+                f'the {split} split has no keyframe with {margin} frames behind it: '
+                'see --margin'
+            )
+        write_annotations(out / 'annotations', split, keys, data.classes)
+        print(f'{split}: {len(keys)} boxes in keyframes of clips')
+    if clips:
+        write_tubes(out / 'annotations/tubes.json', by_video, sizes, data.classes)
+
+
+def write_tubes(
+    path: Path,
+    annotations: Mapping[str, Sequence[Annotation]],
+    sizes: Mapping[str, tuple[int, int]],
+    classes: Sequence[str],
+) -> None:
+    """Write tubes as :func:`mmanon.evaluation.action_annotations.read_tube_file` reads.
+
+    A person doing something makes a tube, which is cut where frames are missing.
+    """
+    clips = {}
+    for video, items in annotations.items():
+        if video not in sizes:
+            continue
+        full = sizes[video] * 2
+        tubes = [
+            dict(
+                label=classes[run[0].label - 1],
+                start_frame=run[0].frame - 1,
+                end_frame=run[-1].frame,
+                boxes=[
+                    [round(s * f, 3) for s, f in zip(one.box, full, strict=True)]
+                    for one in run
+                ],
+            )
+            for run in _runs(items)
+        ]
+        clips[video] = dict(
+            annotation_width=full[0], annotation_height=full[1], tubes=tubes
+        )
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(dict(classes=list(classes), clips=clips)))
+
+
+def _runs(items: Sequence[Annotation]) -> Iterator[list[Annotation]]:
+    """One person doing one thing in frames without a gap."""
+    run: list[Annotation] = []
+    for one in sorted(items, key=lambda a: (a.person, a.label, a.frame)):
+        if run and (
+            (run[-1].person, run[-1].label, run[-1].frame + 1)
+            != (one.person, one.label, one.frame)
+        ):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
+
+
+def check_action_set(out: Path, problems: Problems) -> None:
+    """Name what is wrong with a prepared data set: files, numbers, boxes, images."""
+    folder = out / 'annotations'
+    for part in (folder, out / 'rawframes'):
+        if not part.is_dir():
+            problems.missing(part)
+            return
+    used: dict[Path, tuple[int, int]] = {}
+    for path in sorted(folder.glob('*.json')):
+        if path.name == 'tubes.json':
+            _try(problems, path, read_tube_file)
+        else:
+            used |= _check_coco(path, out / 'rawframes', problems)
+    names = folder / 'labels.pbtxt'
+    clips = sorted(folder.glob('*.csv'))
+    classes = _try(problems, names, read_label_map) if clips else None
+    if not clips and not list(folder.glob('*.json')):
+        problems.missing(folder / '*.json', 'no annotations')
+    for path in clips:
+        used |= dict.fromkeys(_check_ava(path, out, classes, problems) - set(used))
+    sizes = check_images(list(used), problems)
+    for (path, wanted), size in zip(used.items(), sizes, strict=True):
+        if wanted and size and wanted != size:
+            problems.wrong(path, f'it is {size}, the annotations say {wanted}')
+
+
+def _try(problems: Problems, path: Path, read):
+    try:
+        return read(path)
+    except FileNotFoundError:
+        problems.missing(path)
+    except ValueError as error:
+        problems.wrong(path, str(error))
+
+
+def _check_coco(
+    path: Path, frames: Path, problems: Problems
+) -> dict[Path, tuple[int, int]]:
+    try:
+        content = json.loads(path.read_text())
+        images = {one['id']: one for one in content['images']}
+        categories = {one['id'] for one in content['categories']}
+        for one in content['annotations']:
+            image = images.get(one['image_id'])
+            x, y, w, h = one['bbox']
+            if image is None:
+                problems.wrong(path, f'annotation {one["id"]} is of no image')
+            elif one['category_id'] not in categories:
+                problems.wrong(path, f'annotation {one["id"]} is of no category')
+            elif not (
+                min(x, y) >= 0
+                and min(w, h) > 0
+                and x + w <= image['width'] + 0.01
+                and y + h <= image['height'] + 0.01
+            ):
+                problems.wrong(
+                    path,
+                    f'box {one["bbox"]} is not within {image["file_name"]}',
+                )
+        return {
+            frames / one['file_name']: (one['width'], one['height'])
+            for one in images.values()
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        problems.wrong(path, f'not annotations as COCO has them: {error!r}')
+        return {}
+
+
+def _check_ava(
+    path: Path, out: Path, classes: dict[int, str] | None, problems: Problems
+) -> set[Path]:
+    lines = _try(problems, path, read_ava_boxes)
+    if lines is None:
+        return set()
+    unknown = set(lines.ids.tolist()) - set(classes or lines.ids.tolist())
+    for number in sorted(unknown):
+        problems.wrong(path, f'action {number} is not in labels.pbtxt')
+    stored: dict[str, dict[int, Path]] = {}
+    used, keys = set(), set()
+    for video, frame in zip(lines.videos, lines.timestamps.tolist(), strict=True):
+        keys.add(f'{video},{frame:04d}')
+        if video not in stored:
+            folder = out / 'rawframes' / video
+            stored[video] = numbered_images(folder) if folder.is_dir() else {}
+            if not stored[video]:
+                problems.missing(folder, f'frames of a video of {path.name}')
+        if frame in stored[video]:
+            used.add(stored[video][frame])
+        elif stored[video]:
+            problems.missing(
+                out / 'rawframes' / video, f'frame {frame}, annotated in {path.name}'
+            )
+    proposals = path.with_name(f'{path.stem}_proposals.npz')
+    if not proposals.is_file():
+        problems.missing(proposals)
+        return used
+    try:
+        with np.load(proposals, allow_pickle=False) as file:
+            for key in sorted(keys - set(file.files)):
+                problems.wrong(proposals, f'no proposals for {key}')
+    except (OSError, ValueError) as error:
+        problems.unreadable(proposals, str(error))
+    return used

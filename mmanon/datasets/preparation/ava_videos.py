@@ -1,0 +1,193 @@
+"""AVA and its like: frames at 30 a second, annotated once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mmanon.apis.whole_files import written_whole
+from mmanon.evaluation.action_annotations import (
+    read_ava_boxes,
+    read_excluded,
+    read_label_map,
+)
+
+from ..ava_format import extract_frames
+from .frames import frame_times, numbered_images, sampled_at
+from .images import check_images
+from .problems import Problems
+
+__all__ = [
+    'FPS',
+    'PROPOSALS',
+    'START',
+    'STOP',
+    'annotation_files',
+    'annotated_seconds',
+    'check_annotations',
+    'check_frames',
+    'check_proposals',
+    'extract_at_rate',
+    'find_videos',
+    'write_without',
+]
+
+FPS = 30
+# The annotated part of a film is its 15th to 30th minute.
+START, STOP = 900, 1801
+VIDEOS = {'.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.webm'}
+PROPOSALS = [
+    f'ava_dense_proposals_{split}.FAIR.recall_93.9.pkl' for split in ('train', 'val')
+]
+LABELS = {
+    '2.1': 'ava_action_list_v2.1_for_activitynet_2018.pbtxt',
+    '2.2': 'ava_action_list_v2.2_for_activitynet_2019.pbtxt',
+}
+
+
+def annotation_files(version: str) -> list[str]:
+    """The files that the configs of a version of AVA name, but for the proposals."""
+    return [
+        *(f'ava_{split}_v{version}.csv' for split in ('train', 'val')),
+        *(
+            f'ava_{split}_excluded_timestamps_v{version}.csv'
+            for split in ('train', 'val')
+        ),
+        LABELS[version],
+    ]
+
+
+def check_annotations(folder: Path, version: str, problems: Problems) -> None:
+    """Name what is missing or wrong among the annotation files of AVA."""
+    for name in annotation_files(version):
+        path = folder / name
+        if not path.is_file():
+            problems.missing(path)
+            continue
+        read = read_label_map
+        if 'excluded' in name:
+            read = read_excluded
+        elif name.endswith('.csv'):
+            read = read_ava_boxes
+        try:
+            read(path)
+        except ValueError as error:
+            problems.wrong(path, str(error))
+
+
+def check_proposals(folder: Path, names: Iterable[str], problems: Problems) -> None:
+    """Name proposals that are missing; of those that are arrays, the unreadable.
+
+    Args:
+        folder: Of the annotations.
+        names: As published, ``.pkl``; ``.npz`` will do, see docs/datasets/pickles.md.
+        problems: Where to name them.
+    """
+    for name in names:
+        path = folder / name
+        if not any(path.with_suffix(end).is_file() for end in ('.pkl', '.npz')):
+            problems.missing(path, 'or the same as .npz')
+    for path in folder.glob('*.npz'):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                file[file.files[0]]
+        except (OSError, ValueError, IndexError) as error:
+            problems.unreadable(path, str(error))
+
+
+def annotated_seconds(paths: Iterable[Path]) -> dict[str, set[int]]:
+    """The annotated timestamps of each video."""
+    found: dict[str, set[int]] = {}
+    for path in paths:
+        lines = read_ava_boxes(path)
+        for video, second in zip(lines.videos, lines.timestamps.tolist(), strict=True):
+            found.setdefault(video, set()).add(second)
+    return found
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """The video files below a folder by their name without extension."""
+    return {
+        path.stem: path
+        for path in sorted(folder.rglob('*'))
+        if path.suffix.lower() in VIDEOS and not path.name.startswith('.')
+    }
+
+
+def extract_at_rate(
+    video: Path, folder: Path, start: float, stop: float, offset: float = 0.0
+) -> int:
+    """Write 30 frames for each second from ``start`` to ``stop``, numbered from 1.
+
+    Where the video has fewer frames a second, some are written twice; where it ends
+    early, fewer.
+
+    Args:
+        video: The file.
+        folder: Where to; left as it is where it is there.
+        start: In seconds, on the clock that the video begins at ``offset`` of.
+        stop: As ``start``.
+        offset: What that clock says at the video's first frame.
+
+    Raises:
+        ValueError: If the video cannot be decoded, or ends before ``start``.
+    """
+    if folder.is_dir():
+        return len(numbered_images(folder))
+    times = frame_times(video)
+    wanted = np.arange(start - offset, stop - offset, 1 / FPS)
+    # The last frame is shown as long as the one before.
+    end = times[-1] + (np.diff(times[-2:]).sum() or 1 / FPS)
+    wanted = wanted[wanted < end - 1e-3]
+    if not len(wanted):
+        raise ValueError(f'{video} ends after {end:.1f} s, before its annotated part')
+    files: dict[int, list[int]] = {}
+    for number, index in enumerate(sampled_at(times, wanted).tolist(), 1):
+        files.setdefault(index, []).append(number)
+    return extract_frames(video, folder, files)
+
+
+def check_frames(
+    folders: Mapping[str, Path],
+    seconds: Mapping[str, set[int]],
+    starts: Mapping[str, int],
+    problems: Problems,
+) -> None:
+    """Name videos whose frames have gaps, end early, or cannot be read where annotated.
+
+    Args:
+        folders: Of frames, by video.
+        seconds: The annotated timestamps of each video.
+        starts: The timestamp of each video's frame 1, :data:`START` by default.
+        problems: Where to name them.
+    """
+    keys = []
+    for video, folder in folders.items():
+        found = numbered_images(folder)
+        gaps = set(range(1, max(found, default=0) + 1)) - set(found)
+        if gaps or not found:
+            problems.missing(
+                folder, f'{len(gaps) or "all"} frame(s), from {min(gaps or {1})}'
+            )
+        for second in sorted(seconds.get(video, ())):
+            number = (second - starts.get(video, START)) * FPS + 1
+            if number in found:
+                keys.append(found[number])
+            elif number not in gaps:
+                problems.missing(
+                    folder, f'frame {number} of the annotated second {second}'
+                )
+    check_images(keys, problems)
+
+
+def write_without(path: Path, target: Path, videos: set[str]) -> None:
+    """Write an annotation file without the lines of some videos."""
+    lines = path.read_text().splitlines(keepends=True)
+    if target.is_symlink():
+        target.unlink()
+    with written_whole(target) as beside:
+        beside.write_text(
+            ''.join(line for line in lines if line.split(',')[0] not in videos)
+        )

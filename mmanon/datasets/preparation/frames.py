@@ -1,0 +1,123 @@
+"""Frames of videos: linked where they are images already, and looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ..video_frames import open_video, video_stream
+from .problems import Problems
+
+__all__ = [
+    'check_video',
+    'frame_times',
+    'link',
+    'link_frames',
+    'numbered_images',
+    'sampled_at',
+]
+
+IMAGES = {'.bmp', '.jpeg', '.jpg', '.png'}
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """The images of a folder by the number that ends their name, ascending."""
+    found = {}
+    for path in folder.iterdir():
+        number = re.search(r'(\d+)$', path.stem)
+        if number and path.suffix.lower() in IMAGES and not path.name.startswith('.'):
+            found[int(number[1])] = path
+    return dict(sorted(found.items()))
+
+
+def link(target: Path, path: Path) -> None:
+    """Make ``path`` a link to ``target``; the same link is left as it is.
+
+    Raises:
+        FileExistsError: If there is something else of that name.
+    """
+    target = target.resolve()
+    if path.is_symlink() and Path(os.readlink(path)) == target:
+        return
+    if path.is_symlink() or path.exists():
+        if path.resolve() == target:
+            return
+        raise FileExistsError(f'{path} is there and not a link to {target}: move it')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def link_frames(images: Mapping[int, Path], folder: Path) -> None:
+    """Make a folder of links ``img_00001.jpg``, … to the images of a video.
+
+    A folder that is there already, and so complete, is left as it is.
+
+    Args:
+        images: The images by their number.
+        folder: Where to; it appears when all links are in it.
+    """
+    if folder.is_dir():
+        return
+    part = folder.with_name(f'.{folder.name}.part')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        for number, path in images.items():
+            name = f'img_{number:05d}{path.suffix.lower()}'
+            (part / name).symlink_to(path.resolve())
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def frame_times(video: Path) -> np.ndarray:
+    """When each frame of a video is shown, in seconds from the first, ascending.
+
+    The packets are read and none is decoded.
+
+    Raises:
+        ValueError: If the file cannot be read or does not say it.
+    """
+    try:
+        with open_video(video) as container:
+            stream = video_stream(container)
+            base = float(stream.time_base)
+            times = [
+                packet.pts * base
+                for packet in container.demux(stream)
+                if packet.size and packet.pts is not None and not packet.is_discard
+            ]
+    except (av.FFmpegError, IndexError) as error:
+        raise ValueError(f'{video} cannot be read: {error}') from error
+    if not times:
+        raise ValueError(f'{video} does not say when its frames are shown')
+    return np.sort(times) - min(times)
+
+
+def sampled_at(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which frame is shown at each of the wanted moments.
+
+    Args:
+        times: (F,) when frames begin to be shown, seconds, ascending.
+        wanted: (n,) moments in seconds.
+
+    Returns:
+        (n,) indices in [0, F); before the first frame it is the first.
+    """
+    # Times are rounded to a stream's time base: a moment may come out a little early.
+    return np.searchsorted(times, np.asarray(wanted) + 1e-3, side='right').clip(1) - 1
+
+
+def check_video(path: Path, problems: Problems) -> None:
+    """Name a video whose first frame cannot be decoded."""
+    try:
+        with open_video(path) as container:
+            next(container.decode(video_stream(container)))
+    except (av.FFmpegError, IndexError, StopIteration) as error:
+        problems.unreadable(path, str(error) or 'it has no frames')

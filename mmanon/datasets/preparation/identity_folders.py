@@ -1,0 +1,59 @@
+"""Identity folders: one folder of images a person, as ``FaceIdentityDataset`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..face_identities import SUFFIXES
+from .images import check_images
+from .problems import Problems
+
+__all__ = ['check_identity_folders', 'find_identities', 'link_people']
+
+
+def find_identities(root: Path) -> dict[str, list[Path]]:
+    """The images of each person, by the name of their folder, in order."""
+    return {
+        folder.name: sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
+        )
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith('.')
+    }
+
+
+def check_identity_folders(root: Path, problems: Problems) -> int:
+    """Name people without images, and images that cannot be read.
+
+    Returns:
+        The number of people.
+    """
+    if not root.is_dir():
+        problems.missing(root, 'one folder of images a person')
+        return 0
+    people = find_identities(root)
+    if not people:
+        problems.missing(root / '*', 'it has no folder of a person')
+    for name, images in people.items():
+        if not images:
+            problems.wrong(root / name, 'it has no images')
+    check_images([path for images in people.values() for path in images], problems)
+    return len(people)
+
+
+def link_people(people: Mapping[str, Iterable[Path]], out: Path) -> None:
+    """Make a folder of links for each person; a complete one is left as it is."""
+    for name, images in people.items():
+        folder = out / name
+        if folder.is_dir():
+            continue
+        part = folder.with_name(f'.{name}.part')
+        part.mkdir(parents=True, exist_ok=True)
+        for path in images:
+            target = part / path.name
+            target.unlink(missing_ok=True)
+            target.symlink_to(path.resolve())
+        part.replace(folder)

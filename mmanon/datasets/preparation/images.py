@@ -1,0 +1,43 @@
+"""Which images cannot be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..aligned_crops import read_image
+from .problems import Problems
+
+__all__ = ['check_images', 'image_size']
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image in pixels; None where it cannot be read."""
+    try:
+        image = read_image(path)
+    except OSError:
+        return None
+    return None if image is None else (image.shape[1], image.shape[0])
+
+
+def check_images(
+    paths: Sequence[Path], problems: Problems
+) -> list[tuple[int, int] | None]:
+    """Decode images, in all cores, and name those that cannot be read.
+
+    Returns:
+        Width and height of each; None where it cannot be read.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        progress = tqdm(paths, unit='image', leave=False)
+        sizes = list(pool.map(image_size, progress))
+    for path, size in zip(paths, sizes, strict=True):
+        if size is None and not path.exists():
+            problems.missing(path)
+        elif size is None:
+            problems.unreadable(path)
+    return sizes

@@ -1,0 +1,41 @@
+"""Reading MATLAB's files."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from .problems import Problems
+
+__all__ = ['read_mat']
+
+
+def read_mat(path: Path, name: str, problems: Problems) -> Any:
+    """Read one variable of a ``.mat`` file; None, and a problem, where that fails.
+
+    Arrays of one element are that element, and structures have attributes.
+    """
+    try:
+        content = loadmat(path, squeeze_me=True, struct_as_record=False)
+    except FileNotFoundError:
+        problems.missing(path)
+    except (
+        MatReadError,
+        NotImplementedError,
+        OSError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        problems.unreadable(path, str(error))
+    else:
+        if name in content:
+            return content[name]
+        problems.wrong(path, f'it has no {name}')
+    return None

@@ -1,0 +1,47 @@
+"""What is missing, wrong or unreadable in a data set."""
+
+from __future__ import annotations
+
+__all__ = ['Problems']
+
+
+class Problems:
+    """Collects what is wrong with a data set, so that all of it is told at once.
+
+    Each problem names a file or an entry of one, and what to do where that is not
+    plain.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[str, None]] = {}
+
+    def missing(self, what: object, why: str = '') -> None:
+        """A file or folder that should be there."""
+        self._add('missing', what, why)
+
+    def wrong(self, what: object, why: str) -> None:
+        """Something that is there, and not as it should be."""
+        self._add('wrong', what, why)
+
+    def unreadable(self, what: object, why: str = '') -> None:
+        """A file that cannot be decoded."""
+        self._add('unreadable', what, why)
+
+    def _add(self, kind: str, what: object, why: str) -> None:
+        line = f'{what}: {why}' if why else str(what)
+        self._lines.setdefault(kind, {})[line] = None
+
+    def count(self, kind: str) -> int:
+        """How many there are of ``'missing'``, ``'wrong'`` or ``'unreadable'``."""
+        return len(self._lines.get(kind, ()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def __str__(self) -> str:
+        """A line for each problem, and one with their numbers."""
+        lines = [
+            f'{kind}: {line}' for kind, those in self._lines.items() for line in those
+        ]
+        counts = [f'{len(those)} {kind}' for kind, those in self._lines.items()]
+        return '\n'.join([*lines, ', '.join(counts) or 'no problem found'])
