@@ -1,13 +1,10 @@
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
-import av
 import cv2
 import mmengine
 import numpy as np
 import pytest
+from converting import index_of, load_tool, write_video
 from mmengine.registry import init_default_scope
 
 from mmanon.datasets.ava_format import (
@@ -17,43 +14,9 @@ from mmanon.datasets.ava_format import (
     write_annotations,
 )
 from mmanon.datasets.face_table import Faces, FaceTableWriter
-
-
-def load_tool(name):
-    path = Path(__file__).parents[2] / 'tools/dataset_converters' / name
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
+from mmanon.evaluation.action_annotations import read_tube_file
 
 ucf24, single_person = load_tool('ucf101_24.py'), load_tool('single_person.py')
-
-
-def write_video(path, count, turn=0, metadata=None):
-    """Frame t, as it is shown, has the bits of t as eight white or black stripes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), 'w', format='mp4') as container:
-        container.metadata.update(metadata or {})
-        stream = container.add_stream('mpeg4', rate=25)
-        stream.width, stream.height = (48, 64) if turn % 180 else (64, 48)
-        stream.pix_fmt = 'yuv420p'
-        if turn:
-            stream.set_display_rotation(turn)
-        for t in range(count):
-            bits = np.unpackbits(np.uint8(t)) * 255
-            image = np.broadcast_to(np.repeat(bits, 8)[None, :, None], (48, 64, 3))
-            image = np.ascontiguousarray(np.rot90(image, -turn // 90))
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-
-
-def index_of(image):
-    stripes = image.reshape(48, 8, 8, 3).mean((0, 2, 3))
-    return int(np.packbits(stripes > 127)[0])
 
 
 @pytest.fixture
@@ -172,11 +135,12 @@ def test_wrong_sources_are_named(clips, tmp_path, capsys):
     with pytest.raises(SystemExit, match='test split is empty'):
         ucf24.main([str(clips), *out, '--test', 'nothing'])
     (clips / 'v_Run_g02_c01.mp4').unlink()
-    with pytest.raises(SystemExit, match='v_Run_g02_c01.mp4 does not exist'):
-        ucf24.main([str(clips), *out, '--test', '*_g02_*'])
-    with pytest.raises(SystemExit):
-        ucf24.main([str(tmp_path), *out, '--test', '*_g02_*'])
-    assert 'tubes.json does not exist' in capsys.readouterr().err
+    assert ucf24.main([str(clips), *out, '--test', '*_g02_*']) == 1
+    assert f'missing: {clips / "v_Run_g02_c01"}' in capsys.readouterr().out
+    assert ucf24.main([str(tmp_path), *out, '--test', '*_g02_*']) == 1
+    assert f'missing: {tmp_path / "tubes.json"}' in capsys.readouterr().out
+    assert ucf24.main([str(tmp_path / 'nowhere'), *out]) == 1
+    assert f'missing: {tmp_path / "nowhere"}' in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -269,8 +233,8 @@ def test_a_video_with_tags_that_are_not_utf8_is_extracted(tmp_path):
 def test_impossible_annotations_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'v', frame 3.*box"):
         Annotation('v', 3, (0.5, 0, 0.4, 1), 1, 0)
-    with pytest.raises(ValueError, match='9999'):
-        Annotation('v', 10000, (0, 0, 1, 1), 1, 0)
+    with pytest.raises(ValueError, match='99999'):
+        Annotation('v', 100000, (0, 0, 1, 1), 1, 0)
     with pytest.raises(ValueError, match='comma'):
         Annotation('v,w', 3, (0, 0, 1, 1), 1, 0)
     with pytest.raises(ValueError, match='label 2'):
@@ -285,7 +249,7 @@ def test_the_shared_clips_convert(shared_data, tmp_path):
     src = shared_data / 'videos/ucf24'
     tubes = json.loads((src / 'tubes.json').read_text())
     name = 'v_CliffDiving_g03_c01'
-    found = ucf24.read_tubes(name, tubes['clips'][name], tubes['classes'], 1, 10000)
+    found = ucf24.read_tubes(name, tubes['clips'][name], tubes['classes'])
     tube = tubes['clips'][name]['tubes'][0]
     assert len(found) == sum(
         t['end_frame'] - t['start_frame'] for t in tubes['clips'][name]['tubes']
@@ -295,3 +259,21 @@ def test_the_shared_clips_convert(shared_data, tmp_path):
         found[0].box, np.clip(np.array(tube['boxes'][0]) / [320, 240, 320, 240], 0, 1)
     )
     assert mmengine.is_list_of(found, Annotation)
+    out = tmp_path / 'out'
+    few = tmp_path / 'few'
+    few.mkdir()
+    names = ['v_Basketball_g01_c02', name]
+    tubes['clips'] = {one: tubes['clips'][one] for one in names}
+    for one in tubes['clips']:
+        (few / f'{one}.mp4').symlink_to(src / f'{one}.mp4')
+    (few / 'tubes.json').write_text(json.dumps(tubes))
+    args = [str(few), '--out', str(out), '--test', names[0], '--margin', '8']
+    assert ucf24.main(args) == 0
+    classes, written = read_tube_file(out / 'annotations/tubes.json')
+    given = read_tube_file(few / 'tubes.json')[1]
+    assert set(written) == set(given)
+    for video, those in given.items():
+        for one, other in zip(those, written[video], strict=True):
+            assert (one.label, *one.frames) == (other.label, *other.frames)
+            np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-4)
+    assert ucf24.main([*args, '--check']) == 0

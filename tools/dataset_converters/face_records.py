@@ -1,0 +1,174 @@
+"""Unpack a face set of record files (MS1M, Glint360K, VGGFace2, CASIA-WebFace)."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmanon.datasets.preparation.command import convert_or_check, make_parser
+from mmanon.datasets.preparation.identity_folders import check_identity_folders
+from mmanon.datasets.preparation.problems import Problems
+from mmanon.datasets.preparation.record_io import read_image_records, read_index
+
+LAYOUT = """\
+A face set as InsightFace's data set zoo has it, such as faces_emore (MS1M-ArcFace),
+glint360k, faces_vgg_112x112 or faces_webface_112x112:
+
+  SRC/
+    train.rec     the faces, 112 x 112 pixels and aligned
+    train.idx     where each record begins
+    property      number of people, height, width
+
+train.lst is not needed; lfw.bin, agedb_30.bin and the like are pickles and never read.
+Name --out after the set; the configs read data/casia_webface by default.
+
+What is written:
+
+  data/ms1m/<person with 7 digits>/<record with 8 digits>.jpg
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    return make_parser(__doc__, LAYOUT, 'data/ms1m').parse_args(argv)
+
+
+@dataclass
+class Source:
+    """A record file, and how many people it should have, if that is known."""
+
+    path: Path
+    people: int | None
+
+
+def read(src: Path, problems: Problems) -> Source | None:
+    """Find the files."""
+    path, about = src / 'train.rec', src / 'property'
+    for one in (path, path.with_suffix('.idx'), about):
+        if not one.is_file():
+            problems.missing(one)
+    if not path.is_file():
+        return None
+    people = None
+    if about.is_file():
+        words = about.read_text().replace(',', ' ').split()
+        if words and words[0].isdecimal():
+            people = int(words[0])
+        else:
+            problems.wrong(about, f'{" ".join(words)!r} is not people, height, width')
+    return Source(path, people)
+
+
+def person_of(label: float, offset: int) -> str:
+    """The folder of a person.
+
+    Raises:
+        ValueError: If the label is no number of a person.
+    """
+    if not math.isfinite(label) or label < 0 or label != int(label):
+        raise ValueError(f'the record at byte {offset} has the label {label}')
+    return f'{int(label):07d}'
+
+
+def check_source(source: Source, problems: Problems) -> None:
+    """Name records that cannot be read, and disagreement between the files."""
+    people, offsets = set(), []
+    try:
+        for place, record in enumerate(
+            tqdm(read_image_records(source.path), unit='record', leave=False)
+        ):
+            offsets.append(record.offset)
+            if not record.image:
+                continue
+            where = f'{source.path}, record {place} at byte {record.offset}'
+            pixels = np.frombuffer(record.image, np.uint8)
+            if cv2.imdecode(pixels, cv2.IMREAD_COLOR) is None:
+                problems.unreadable(where, 'its image cannot be decoded')
+            try:
+                people.add(person_of(record.label, record.offset))
+            except ValueError as error:
+                problems.wrong(source.path, str(error))
+    except ValueError as error:
+        problems.unreadable(source.path, str(error))
+        return
+    if source.people is not None and len(people) != source.people:
+        problems.wrong(
+            source.path,
+            f'it has {len(people)} people, property says {source.people}',
+        )
+    index = source.path.with_suffix('.idx')
+    if index.is_file():
+        try:
+            same = np.array_equal(read_index(index), offsets)
+        except ValueError as error:
+            problems.wrong(index, str(error))
+        else:
+            if not same:
+                problems.wrong(index, f'its offsets are not those of {source.path}')
+
+
+def convert(source: Source, out: Path) -> None:
+    """Write the images as they are stored, person by person.
+
+    A person whose folder is there is complete. The records of one person follow each
+    other; where they do not, the person's folder is opened again.
+    """
+    done = set(os.listdir(out)) if out.is_dir() else set()
+    mine: set[str] = set()
+    person, part, count = None, out, 0
+
+    def finish() -> None:
+        if person is None or person in done:
+            return
+        folder = out / person
+        for path in part.iterdir() if folder.is_dir() else ():
+            path.replace(folder / path.name)
+        if folder.is_dir():
+            part.rmdir()
+        else:
+            part.replace(folder)
+        mine.add(person)
+
+    records = tqdm(read_image_records(source.path), unit='record')
+    try:
+        for place, record in enumerate(records):
+            if not record.image:
+                continue
+            name = person_of(record.label, record.offset)
+            if name != person:
+                finish()
+                person, part = name, out / f'.{name}.part'
+                if name not in done:
+                    shutil.rmtree(part, ignore_errors=True)
+                    part.mkdir(parents=True)
+            if name not in done:
+                (part / f'{place:08d}.jpg').write_bytes(record.image)
+                count += 1
+        finish()
+    except ValueError as error:
+        raise SystemExit(f'{error}\nsee --check') from error
+    print(f'{count} faces of {len(mine)} people written; {len(done)} were there')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    return convert_or_check(
+        args,
+        lambda problems: read(args.src, problems),
+        lambda source: convert(source, args.out),
+        check_source,
+        lambda out, problems: check_identity_folders(out, problems) and None,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
