@@ -26,9 +26,9 @@ def _child(name: str, parent: Registry, location: str) -> Registry:
     return Registry(name, parent=parent, scope='mmanon', locations=[location])
 
 
-MODELS = _child('model', MMENGINE_MODELS, 'mmanon.models')
-DATASETS = _child('dataset', MMENGINE_DATASETS, 'mmanon.datasets')
-DATA_SAMPLERS = _child('data sampler', MMENGINE_DATA_SAMPLERS, 'mmanon.datasets')
-TRANSFORMS = _child('transform', MMENGINE_TRANSFORMS, 'mmanon.datasets')
+MODELS = _child('model', MMENGINE_MODELS, 'mmanon.models.parts')
+DATASETS = _child('dataset', MMENGINE_DATASETS, 'mmanon.datasets.parts')
+DATA_SAMPLERS = _child('data sampler', MMENGINE_DATA_SAMPLERS, 'mmanon.datasets.parts')
+TRANSFORMS = _child('transform', MMENGINE_TRANSFORMS, 'mmanon.datasets.parts')
 HOOKS = _child('hook', MMENGINE_HOOKS, 'mmanon.engine')
 METRICS = _child('metric', MMENGINE_METRICS, 'mmanon.evaluation')

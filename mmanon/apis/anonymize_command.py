@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.logging import MMLogger
-
 from .anonymizer_inferencer import AnonymizerInferencer, Outcome
 from .face_finding import DETECTORS
+from .messages import show_messages
 from .sources import InputError
 
 __all__ = ['main']
@@ -178,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: 0; 1 when a file failed; 130 when it was interrupted.
     """
     args = parse_args(argv)
-    MMLogger.get_instance('mmanon', logger_name='mmanon')
+    show_messages()
     try:
         outcomes = build(args)(
             args.inputs,

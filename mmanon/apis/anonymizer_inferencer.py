@@ -6,40 +6,51 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 from tqdm import tqdm
 
-from mmanon.models.face_crops import widest_feather
-from mmanon.models.modifiers import BaseModifier
+from mmanon.datasets.faces import Faces
+from mmanon.models.crop_geometry import CropGeometry, widest_feather
 
+from .face_drawers import build_drawer
 from .face_finding import (
     SURE,
     DetectedFaces,
     GivenFaces,
-    SparseFaces,
+    Watch,
     build_detector,
 )
+from .face_search import Picture, search
 from .face_tracks import Cover, Covered, CoverPlanner, SeenFrame, thumbnail
 from .file_report import FileReport
+from .frame_drawing import draw_frame, picture_of
 from .image_files import ImageFile, as_colour, open_image, write_frames, write_image
-from .known_people import KnownPeople, build_recognizer
-from .modifiers import CropGeometry, build_modifier
+from .messages import print_log
+from .overlap import worked_ahead, worked_behind
 from .redrawing import FaceRedrawer, cover_whole
 from .sources import InputError, Source, find_sources
 from .video_reader import VideoReader
-from .video_writer import VideoWriter, overlay
+from .video_writer import VideoWriter
 from .whole_files import written_whole
+
+if TYPE_CHECKING:
+    from mmanon.models.modifiers import BaseModifier
+
+    from .known_people import KnownPeople
 
 __all__ = ['AnonymizerInferencer', 'Outcome']
 
 _PERSIST = 5
+_EVERY = 3
+# Frames that wait between the threads that decode, plan, and draw and encode.
+_AHEAD, _BEHIND = 8, 4
 
 
 @dataclass
@@ -137,10 +148,10 @@ class AnonymizerInferencer:
         shape (str): ``'square'`` or ``'ellipse'``.
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
-        every (int): Look for faces in each n-th frame of a video, and when the picture
-            changes; the frames between are filled along the tracks. At most
-            ``hold + 1``, so that a face that appears in between is covered. Defaults
-            to looking at every frame.
+        every (int, optional): Look for faces in each n-th frame of a video, where the
+            picture changes, and in all frames between two that do not agree; in the
+            others they are filled along the tracks. At most ``hold + 1``, so that a
+            face that appears in between is covered. Defaults to 3.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track
@@ -181,7 +192,7 @@ class AnonymizerInferencer:
         shape: str = 'square',
         look_ahead: int = 30,
         hold: int = 8,
-        every: int = 1,
+        every: int | None = None,
         scale: float = 1.0,
         score_thr: float = SURE,
         persist: int | None = None,
@@ -203,15 +214,15 @@ class AnonymizerInferencer:
                 'people are recognized by the landmarks that a detector finds: exempt '
                 'and only do not go with boxes'
             )
-        built, said = build_modifier(modifier, weights)
-        geometry = CropGeometry(
-            crop_size or said.crop_size,
-            said.margin if margin is None else margin,
-            said.feather if feather is None else feather,
+        drawer, geometry = build_drawer(
+            modifier, weights, crop_size, margin, feather, device, seed
         )
         if feather is None:
             geometry = _spare_the_face(geometry, shape)
-        self.redrawer = FaceRedrawer(built, geometry, shape, seed, device)
+        self.redrawer = FaceRedrawer(drawer, geometry, shape)
+        if every is None:
+            every = _EVERY if boxes is None else 1
+            every = min(every, hold + 1)
         if not 1 <= every <= hold + 1:
             raise ValueError(
                 f'every must be in [1, hold + 1], got every={every} and hold={hold}: '
@@ -227,8 +238,9 @@ class AnonymizerInferencer:
             self.finder = GivenFaces(boxes)
         else:
             found_by = build_detector(detector, detector_weights, device)
-            self.finder = SparseFaces(DetectedFaces(found_by, scale), every)
+            self.finder = DetectedFaces(found_by, scale)
             self.people = _known_people(exempt, only, recognizer, found_by)
+        self.every = every
         self.score_thr = score_thr
         visible = None if self.people is None else self.people.visible
         if persist is None and detector == 'thorough' and look_ahead >= _PERSIST:
@@ -279,8 +291,8 @@ class AnonymizerInferencer:
             list[Outcome]: One for each input.
 
         Raises:
-            InputError: When an input is not there or names nothing, or the output
-                folder cannot be written.
+            InputError: When an input is not there or names nothing, or the folder of
+                outputs or reports cannot be written.
             ValueError: When an argument is missing or out of its range.
         """
         if start is not None and start < 0 or end is not None and end <= (start or 0):
@@ -290,7 +302,9 @@ class AnonymizerInferencer:
         if named and out_dir is None:
             raise ValueError('name a folder for the outputs by out_dir')
         if out_dir is not None:
-            _check_writable(out_dir)
+            _check_writable(out_dir, 'output')
+        if report is not None:
+            _check_writable(Path(report), 'report')
         outcomes = [
             self._array(number, image, out_dir) for number, image in enumerate(arrays)
         ]
@@ -301,7 +315,6 @@ class AnonymizerInferencer:
             print_log(
                 f'{len(others)} files are neither images nor videos and are left out: '
                 f'{", ".join(others[:3])}{" …" if len(others) > 3 else ""}',
-                logger='current',
                 level=logging.WARNING,
             )
         taken: dict[Path, str] = {}
@@ -358,11 +371,7 @@ class AnonymizerInferencer:
             (pixels,) = image.pixels()
             write_image(self._still(pixels.copy(), find, outcome), image, beside)
             return
-        seen = (
-            self._see(pixels, find, index, pixels[..., :3])
-            for index, pixels in enumerate(image.pixels())
-        )
-        write_frames(self._moving(seen, outcome), image, beside)
+        write_frames(self._moving(image, find, outcome), image, beside)
 
     def _still(self, pixels: np.ndarray, find: Callable, outcome: Outcome):
         """Anonymize one picture of any kind; it is changed."""
@@ -392,9 +401,18 @@ class AnonymizerInferencer:
         return pixels
 
     def _moving(
-        self, seen: Iterator[SeenFrame], outcome: Outcome
+        self, image: ImageFile, find: Callable, outcome: Outcome
     ) -> Iterator[np.ndarray]:
-        for covered in self.planner.plan(seen):
+        pictures = (
+            Picture(
+                pixels,
+                (pixels.shape[1], pixels.shape[0]),
+                thumbnail(pixels[..., :3]),
+                lambda pixels=pixels: pixels[..., :3],
+            )
+            for pixels in image.pixels()
+        )
+        for covered in self.planner.plan(self._search(pictures, find, 1)):
             outcome.count(covered)
             pixels = covered.picture.copy()
             colour = np.ascontiguousarray(pixels[..., :3])
@@ -402,23 +420,31 @@ class AnonymizerInferencer:
             pixels[..., :3] = colour
             yield pixels
 
-    def _draw(self, image: np.ndarray, covered: Covered) -> list[tuple]:
-        """Cover in an RGB picture what has to be; return the changed rectangles."""
+    def _draw(self, image: np.ndarray, covered: Covered) -> None:
+        """Cover in an RGB picture what has to be."""
         if covered.whole:
             cover_whole(image)
-            return [(0, 0, image.shape[1], image.shape[0])]
-        return self.redrawer.redraw(image, covered.covers)
+        else:
+            self.redrawer.redraw(image, covered.covers)
 
-    def _see(
-        self, picture: object, find: Callable, index: int, image: np.ndarray
-    ) -> SeenFrame:
-        image = np.ascontiguousarray(image)
+    def _search(
+        self, pictures: Iterator[Picture], find: Callable, every: int
+    ) -> Iterator[SeenFrame]:
+        def look(index: int, image: np.ndarray) -> tuple[Faces, np.ndarray | None]:
+            return self._look(find, index, image)
+
+        # PyTorch is not for several threads: it shares its work out by itself.
+        parallel = self.finder.parallel and self.people is None
+        return search(pictures, look, Watch(every), parallel)
+
+    def _look(
+        self, find: Callable, index: int, image: np.ndarray
+    ) -> tuple[Faces, np.ndarray | None]:
+        """The faces of a picture, and how much each is like the people looked for."""
         faces = find(index, image)
-        likeness = None
-        if self.people is not None:
-            likeness = self.people.likeness(image, faces)
-        size = (image.shape[1], image.shape[0])
-        return SeenFrame(picture, faces, size, thumbnail(image), likeness)
+        if self.people is None:
+            return faces, None
+        return faces, self.people.likeness(image, faces)
 
     # --- Videos -----------------------------------------------------------------------
 
@@ -467,43 +493,36 @@ class AnonymizerInferencer:
             disable=None if show_progress else True,
         )
 
-        def seen() -> Iterator[SeenFrame]:
-            index = 0
+        def prepared() -> Iterator[Picture | av.Packet]:
             for item in reader:
-                if isinstance(item, av.Packet):
-                    writer.write_packet(item)
-                    continue
-                image = turn.upright(item.to_ndarray(format='rgb24'))
-                yield self._see(item, find, index, image)
-                index += 1
-                progress.update()
+                yield item if isinstance(item, av.Packet) else picture_of(item, turn)
 
-        with progress:
-            for covered in self.planner.plan(seen()):
+        def write(item: Covered | av.Packet) -> None:
+            if isinstance(item, av.Packet):
+                writer.write_packet(item)
+                return
+            format_ = writer.pixel_format
+            writer.write_frame(draw_frame(item, turn, self.redrawer, format_))
+
+        with ExitStack() as stack:
+            stack.enter_context(progress)
+            put = stack.enter_context(worked_behind(write, _BEHIND))
+            items = stack.enter_context(worked_ahead(prepared(), _AHEAD))
+
+            def pictures() -> Iterator[Picture]:
+                for item in items:
+                    if isinstance(item, av.Packet):
+                        put(item)
+                        continue
+                    yield item
+                    progress.update()
+
+            seen = stack.enter_context(
+                closing(self._search(pictures(), find, self.every))
+            )
+            for covered in self.planner.plan(seen):
                 outcome.count(covered)
-                writer.write_frame(self._frame(covered, turn, writer.pixel_format))
-
-    def _frame(self, covered: Covered, turn, pixel_format: str) -> av.VideoFrame:
-        """The frame to encode; only pixels in covered rectangles change."""
-        frame: av.VideoFrame = covered.picture
-        if frame.format.name != pixel_format:
-            frame = _converted(frame, pixel_format)
-        if not (covered.whole or covered.covers):
-            return frame
-        image = turn.upright(frame.to_ndarray(format='rgb24'))
-        regions = self._draw(image, covered)
-        if not regions:
-            return frame
-        drawn = av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24')
-        drawn = drawn.reformat(
-            format=pixel_format,
-            dst_colorspace=frame.colorspace,
-            dst_color_range=frame.color_range,
-        )
-        regions = _stored_regions(regions, turn, image.shape)
-        drawn.pts, drawn.time_base = frame.pts, frame.time_base
-        drawn.duration = frame.duration
-        return overlay(frame, drawn, regions)
+                put(covered)
 
 
 def _split(inputs) -> tuple[list[np.ndarray], list]:
@@ -532,18 +551,20 @@ def _known_people(exempt, only, recognizer, detector) -> KnownPeople | None:
             'to tell people apart name a recognizer: weights of MobileFaceNet, or the '
             'config of a FaceClassifier'
         )
+    from .known_people import KnownPeople, build_recognizer
+
     built = build_recognizer(recognizer)
     return KnownPeople(folder, detector, built, only=only is not None)
 
 
-def _check_writable(out_dir: Path) -> None:
+def _check_writable(folder: Path, name: str) -> None:
     try:
-        with written_whole(out_dir / '.mmanon_probe') as probe:
+        with written_whole(folder / '.mmanon_probe') as probe:
             probe.touch()
-        (out_dir / '.mmanon_probe').unlink()
+        (folder / '.mmanon_probe').unlink()
     except OSError as error:
         raise InputError(
-            f'output folder {out_dir} cannot be written: {error.strerror}'
+            f'{name} folder {folder} cannot be written: {error.strerror}'
         ) from error
 
 
@@ -585,7 +606,7 @@ def _log(outcome: Outcome) -> None:
                 f'{outcome.whole} frames that could not be examined are covered whole'
             )
     words += outcome.problems + outcome.removed
-    print_log('; '.join([outcome.source, *words]), logger='current', level=level)
+    print_log('; '.join([outcome.source, *words]), level=level)
 
 
 @contextmanager
@@ -624,31 +645,3 @@ def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:
         pixels[:] = grey
     else:
         pixels[..., 0] = grey
-
-
-def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
-    converted = frame.reformat(
-        format=pixel_format,
-        src_colorspace=frame.colorspace,
-        dst_colorspace=frame.colorspace,
-        src_color_range=frame.color_range,
-        dst_color_range=frame.color_range,
-    )
-    converted.pts, converted.time_base = frame.pts, frame.time_base
-    converted.duration = frame.duration
-    return converted
-
-
-def _stored_regions(
-    regions: Sequence[tuple], turn, shape: tuple[int, ...]
-) -> list[tuple[int, int, int, int]]:
-    """Rectangles of the upright picture as they lie in the stored one."""
-    height, width = shape[:2]
-    stored = []
-    for x1, y1, x2, y2 in regions:
-        if turn.upended:
-            y1, y2 = height - y2, height - y1
-        if turn.mirrored:
-            x1, x2 = width - x2, width - x1
-        stored.append((y1, x1, y2, x2) if turn.transposed else (x1, y1, x2, y2))
-    return stored

@@ -16,12 +16,16 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 
-from mmanon.datasets.face_table import Faces, FaceTable
-from mmanon.registry import MODELS
+from mmanon.datasets.faces import Faces
+from mmanon.models.face_detectors import (
+    BaseFaceDetector,
+    CombinedFaceDetector,
+    MTCNNFaceDetector,
+    YuNetFaceDetector,
+)
 
-from .face_tracks import thumbnail
+from .messages import print_log
 from .sources import InputError
 
 __all__ = [
@@ -29,7 +33,7 @@ __all__ = [
     'DetectedFaces',
     'FaceFinder',
     'GivenFaces',
-    'SparseFaces',
+    'Watch',
     'build_detector',
 ]
 
@@ -41,6 +45,8 @@ CANDIDATE = 0.3
 DETECTORS = ('mtcnn', 'yunet', 'thorough')
 # Likeness of two frames, see `thumbnail`, below which faces are looked for anew.
 _ALIKE = 0.9
+# Overlap (IoU) of a face's boxes in two frames that are looked at.
+_SAME_FACE = 0.3
 _TILE = 2048
 _OVERLAP = 512
 
@@ -48,7 +54,13 @@ Find = Callable[[int, np.ndarray], Faces]
 
 
 class FaceFinder(Protocol):
-    """Finds the faces of one source after the other."""
+    """Finds the faces of one source after the other.
+
+    Attributes:
+        parallel (bool): Whether several threads may find at a time.
+    """
+
+    parallel: bool
 
     def open(self, name: str) -> Find:
         """Begin a source.
@@ -69,7 +81,7 @@ def build_detector(
     detector: str | Mapping | None = None,
     weights: str | Path | None = None,
     device: str = 'cpu',
-):
+) -> BaseFaceDetector:
     """Build a face detector that also reports candidates it is not sure of.
 
     Args:
@@ -88,38 +100,36 @@ def build_detector(
         ValueError: When the detector is unknown or lacks its weights.
     """
     if isinstance(detector, Mapping):
+        from mmanon.registry import MODELS
+
         return MODELS.build(dict(detector))
     if detector not in (None, *DETECTORS):
         raise ValueError(
             f'detector must be one of {", ".join(DETECTORS)} or a config, got '
             f'{detector!r}'
         )
-    mtcnn = dict(
-        type='mmanon.MTCNNFaceDetector',
-        thresholds=(0.6, 0.7, CANDIDATE),
-        device=device,
-    )
     if detector in (None, 'mtcnn'):
         if weights is not None:
             raise ValueError(
                 "weights belong to detector 'yunet' or 'thorough'; 'mtcnn' brings its "
                 'own'
             )
-        return MODELS.build(mtcnn)
+        return _mtcnn(device)
     if weights is None:
         raise ValueError(
             f'detector {detector!r} needs the ONNX file of YuNet as weights'
         )
-    yunet = dict(
-        type='mmanon.YuNetFaceDetector',
-        weights=str(weights),
-        score_threshold=CANDIDATE,
-    )
+    yunet = YuNetFaceDetector(weights, score_threshold=CANDIDATE)
     if detector == 'yunet':
-        return MODELS.build(yunet)
+        return yunet
     views = ('plain', 'red', 'green', 'blue')
-    both = [dict(detector=mtcnn), dict(detector=yunet, views=views)]
-    return MODELS.build(dict(type='mmanon.CombinedFaceDetector', detectors=both))
+    return CombinedFaceDetector(
+        [dict(detector=_mtcnn(device)), dict(detector=yunet, views=views)]
+    )
+
+
+def _mtcnn(device: str) -> MTCNNFaceDetector:
+    return MTCNNFaceDetector(thresholds=(0.6, 0.7, CANDIDATE), device=device)
 
 
 class DetectedFaces:
@@ -141,6 +151,7 @@ class DetectedFaces:
         if not 0 < scale <= 1:
             raise ValueError(f'scale must be in (0, 1], got {scale}')
         self.detector, self.scale = detector, scale
+        self.parallel = detector.parallel
 
     def open(self, name: str) -> Find:
         """Begin a source; see :class:`FaceFinder`."""
@@ -157,7 +168,6 @@ class DetectedFaces:
                         f'{name}: frame {index} could not be examined '
                         f'({type(error).__name__}: {error}); it is covered whole, as '
                         'is each that follows of which this is true',
-                        logger='current',
                         level=logging.WARNING,
                     )
                 told = True
@@ -211,40 +221,63 @@ class DetectedFaces:
         return tuple(np.concatenate(one) for one in zip(*found, strict=True))
 
 
-class SparseFaces:
-    """Asks another finder for each n-th frame, and when the picture has changed.
-
-    Of the frames between it says that no face was seen: the tracks fill them.
+class Watch:
+    """Which frames of a video to look at for faces: each n-th, and where much changes.
 
     Args:
-        finder (FaceFinder): Who is asked.
         every (int): n. Defaults to every frame.
 
     Raises:
         ValueError: When ``every`` is below 1.
     """
 
-    def __init__(self, finder: FaceFinder, every: int = 1) -> None:
+    def __init__(self, every: int = 1) -> None:
         if every < 1:
             raise ValueError(f'every must be at least 1, got {every}')
-        self.finder, self.every = finder, every
+        self.every = every
+        self._waited, self._then = every, np.zeros(0)
 
-    def open(self, name: str) -> Find:
-        """Begin a source; see :class:`FaceFinder`."""
-        ask = self.finder.open(name)
-        last, then = -self.every, np.zeros(0)
+    def wants(self, small: np.ndarray) -> bool:
+        """Whether to look at the next frame.
 
-        def find(index: int, image: np.ndarray) -> Faces:
-            nonlocal last, then
-            small = thumbnail(image)
-            if index - last < self.every and (small * then).sum() >= _ALIKE:
-                return Faces.none()
-            faces = ask(index, image)
-            # Nothing is known of the frames after one that could not be examined.
-            last, then = (index if faces.examined else index - self.every), small
-            return faces
+        Args:
+            small (np.ndarray): Its :func:`thumbnail`.
+        """
+        self._waited += 1
+        if self._waited < self.every and (small * self._then).sum() >= _ALIKE:
+            return False
+        self._waited, self._then = 0, small
+        return True
 
-        return find
+    @staticmethod
+    def doubts(before: Faces, after: Faces) -> bool:
+        """Whether to look at the frames between two after all.
+
+        A face that is there in one and not in the other, or has moved by more than
+        its tracks would bridge well, came, went, or was missed; and nothing is known
+        of the frames beside one that could not be examined.
+
+        Args:
+            before (Faces): Of the frame that was looked at last.
+            after (Faces): Of the next one.
+        """
+        if not (before.examined and after.examined):
+            return True
+        return _unmatched(before, after) or _unmatched(after, before)
+
+
+def _unmatched(some: Faces, others: Faces) -> bool:
+    """Whether a face that is sure is not in its place among others."""
+    for box in some.boxes[some.scores >= SURE]:
+        low = np.maximum(box[:2], others.boxes[:, :2])
+        high = np.minimum(box[2:], others.boxes[:, 2:])
+        shared = (high - low).clip(0).prod(1)
+        sizes = (others.boxes[:, 2:] - others.boxes[:, :2]).prod(1)
+        if not (
+            shared > _SAME_FACE * ((box[2:] - box[:2]).prod() + sizes - shared)
+        ).any():
+            return True
+    return False
 
 
 def _begins(side: int) -> list[int]:
@@ -275,12 +308,16 @@ class GivenFaces:
         ValueError: When it is of another kind.
     """
 
+    parallel = False
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f'boxes {path} do not exist')
         self._given = None
         if self.path.suffix.lower() != '.json':
+            from mmanon.datasets.face_table import FaceTable
+
             self._table = FaceTable(self.path)
             return
         try:

@@ -1,14 +1,5 @@
 """Which boxes of each frame to cover, so that no frame of a tracked face is left out.
 
-Faces are followed by ByteTrack as the `trackers` package has it (Apache-2.0, kept,
-NumPy and SciPy inside, time steps of its own for each frame; no PyTorch). What else
-there is does not fit beside this stack: norfair 2.3 wants NumPy below 2, boxmot 25 is
-AGPL and brings PyTorch and a second OpenCV, motpy stands on filterpy of 2018,
-supervision 0.31 has handed its trackers on to `trackers`, and mmdet's ByteTracker
-drops a new face that is lost in its second frame. :func:`mmanon.datasets.link_faces`
-joins the faces of a whole list by overlap alone; here frames come one by one, and the
-ones that matter most are those in which a face moves fast or is hardly seen.
-
 Coordinates are pixels of the upright picture.
 """
 
@@ -22,7 +13,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mmanon.datasets.face_table import Faces
+from mmanon.datasets.faces import Faces
+
+from .face_linking import FaceLinker
 
 __all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail']
 
@@ -91,10 +84,12 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     The product of two, summed, is 1 for pictures alike but for brightness and contrast.
 
     Args:
-        image (np.ndarray): uint8 (H, W, 3).
+        image (np.ndarray): uint8 (H, W, 3), or grey (H, W).
     """
     small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA)
-    grey = small.astype(np.float32).mean(2)
+    grey = small.astype(np.float32)
+    if grey.ndim == 3:
+        grey = grey.mean(2)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1.0)
 
@@ -147,7 +142,6 @@ class CoverPlanner:
 
     Raises:
         ValueError: When a number is out of its range.
-        ImportError: When the `trackers` package is not installed.
     """
 
     def __init__(
@@ -170,8 +164,6 @@ class CoverPlanner:
                 f'persist must be in [2, look_ahead={look_ahead}], got {persist}'
             )
         self.sure, self.persist, self.visible = sure, persist, visible
-        # All that was found may be followed, where what stays is taken for a face.
-        self._linker = _linker(look_ahead, sure if persist is None else 0.0)
 
     def plan(self, frames: Iterable[SeenFrame]) -> Iterator[Covered]:
         """Decide for each frame of one video.
@@ -182,7 +174,10 @@ class CoverPlanner:
         Yields:
             Covered: As many, in the same order.
         """
-        self._linker.reset()
+        # All that was found may be followed, where what stays is taken for a face.
+        self._linker = FaceLinker(
+            self.look_ahead, self.sure if self.persist is None else 0.0
+        )
         self._tracks: dict[int, _Track] = {}
         waiting: deque[_Waiting] = deque()
         first = count = scene = 0
@@ -312,61 +307,3 @@ def _with_cuts(frames: Iterable[SeenFrame]) -> Iterator[tuple[SeenFrame, bool]]:
         frame = coming.popleft()
         known.append(frame)
         yield frame, cut
-
-
-def _linker(look_ahead: int, sure: float):
-    try:
-        import supervision
-        from trackers import BIoU, ByteTrackTracker
-    except ImportError as error:
-        raise ImportError(
-            'videos are anonymized with the package `trackers`: pip install trackers '
-            '(or `pip install --no-deps trackers supervision pydeprecate defusedxml` '
-            'where OpenCV is there under another name than opencv-python)'
-        ) from error
-
-    class Linker:
-        """ByteTrack that keeps a face from the first frame it is seen in."""
-
-        def __init__(self) -> None:
-            self._byte = ByteTrackTracker(
-                lost_track_buffer=look_ahead,
-                frame_rate=30.0,  # so that the buffer counts frames
-                track_activation_threshold=sure,
-                high_conf_det_threshold=sure,
-                minimum_consecutive_frames=1,
-                minimum_iou_threshold=0.1,
-                # A small face may move by its own width from frame to frame.
-                iou=BIoU(0.5),
-            )
-            self._count = 0
-
-        def reset(self) -> None:
-            self._byte.reset()
-
-        def update(self, boxes: np.ndarray, scores: np.ndarray) -> list[int]:
-            """The track of each box, -1 where it has none."""
-            places = np.arange(len(boxes))
-            found = self._byte.update(
-                supervision.Detections(
-                    xyxy=boxes.reshape(-1, 4),
-                    confidence=np.asarray(scores, np.float64),
-                    data={'place': places},
-                )
-            )
-            numbers = np.full(len(boxes), -1)
-            if len(found):
-                numbers[found.data['place']] = found.tracker_id
-            # A new track has no number until it is seen again, and is dropped when it
-            # is not seen in the next frame. To us one sighting is a face.
-            for track in self._byte.tracks:
-                if track.tracker_id == -1:
-                    track.tracker_id = self._count
-                    self._count += 1
-                    start = np.abs(boxes - track.get_state_bbox()).sum(1)
-                    numbers[int(np.where(numbers < 0, start, np.inf).argmin())] = (
-                        track.tracker_id
-                    )
-            return numbers.tolist()
-
-    return Linker()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 
 from mmanon.datasets.aligned_crops import align_face, find_face, read_image
-from mmanon.datasets.face_table import Faces
+from mmanon.datasets.faces import Faces
 from mmanon.models.discriminators import FaceClassifier
 from mmanon.registry import MODELS
 
+from .messages import print_log
 from .sources import IMAGES
 
 __all__ = ['KnownPeople', 'build_recognizer', 'embed_face']
@@ -129,7 +129,6 @@ class KnownPeople:
             f'{folder}: {len(known)} faces of people '
             + ('to be covered' if self.only else 'who stay visible')
             + (f'; no face found on {", ".join(map(str, without))}' if without else ''),
-            logger='current',
             level=logging.WARNING if without else logging.INFO,
         )
         return np.stack(known)

@@ -5,37 +5,22 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
 
 from mmanon.engine.checkpoints import EMA, MODIFIER, extract_part, load_weights
+from mmanon.models.crop_geometry import CropGeometry
 from mmanon.models.modifiers import BaseModifier, LearnedModifier
 from mmanon.registry import MODELS
+
+from .messages import print_log
 
 __all__ = ['DEFAULT_MODIFIER', 'CropGeometry', 'build_modifier']
 
 DEFAULT_MODIFIER = 'SolidMaskModifier'
 """Leaves nothing of a face for any recognizer, and needs no weights."""
-
-
-@dataclass(frozen=True)
-class CropGeometry:
-    """What of a frame a modifier is shown; a learned one as it was trained.
-
-    Attributes:
-        crop_size (int): S, side of a face crop in pixels.
-        margin (float): By how much of its longer side a face box is enlarged on each
-            side.
-        feather (float): Width of the fading edge, as a fraction of the crop's side.
-    """
-
-    crop_size: int = 128
-    margin: float = 0.3
-    feather: float = 0.08
 
 
 def build_modifier(
@@ -67,7 +52,6 @@ def build_modifier(
         print_log(
             f'no modifier was named: faces are covered by {modifier}, which leaves '
             'nothing of them and needs no download',
-            logger='current',
         )
     if isinstance(modifier, (str, Path)):
         if str(modifier).endswith(('.py', '.json', '.yaml', '.yml')):
@@ -86,7 +70,6 @@ def build_modifier(
         print_log(
             f'{type(modifier).__name__} has no trained weights: faces are covered by a '
             'solid mask; name its file by `weights`',
-            logger='current',
             level=logging.WARNING,
         )
     return modifier, geometry

@@ -1,28 +1,26 @@
-"""Redraws the faces of a picture in their place."""
+"""Redraws the faces of pictures in their place.
+
+Faces are cut out and put back as :mod:`mmanon.models.face_crops` does it for training,
+here in NumPy: without gradients, for one face at a time, and without PyTorch.
+"""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from mmanon.models.face_crops import (
-    crop_faces,
-    paste_faces,
-    square_boxes,
-    widest_feather,
-)
-from mmanon.models.modifiers import BaseModifier
-from mmanon.models.modifiers.covering import redraw_or_cover
+from mmanon.models.crop_geometry import CropGeometry, widest_feather
 
+from .face_drawers import FaceDrawer
 from .face_tracks import Cover
-from .modifiers import CropGeometry
 
-__all__ = ['FaceRedrawer', 'cover_whole']
+__all__ = ['FaceRedrawer', 'Region', 'cover_whole']
+
+Region = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in whole pixels within a picture."""
 
 _LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
 
@@ -32,24 +30,26 @@ def cover_whole(image: np.ndarray) -> None:
     image[:] = np.iinfo(image.dtype).max // 2
 
 
-class FaceRedrawer:
-    """Cuts faces out, modifies them, and puts them back.
+class _Place(NamedTuple):
+    """Where a face is redrawn: the square of its crop, and what of it is visible."""
 
-    A modifier that draws noise gets the same for all faces of a track, so that a face
-    does not flicker; the seed is secret, since noise that can be drawn again can be
-    taken away again.
+    square: np.ndarray
+    region: Region
+    track: int
+
+
+class FaceRedrawer:
+    """Cuts faces out, has them drawn anew, and puts them back.
 
     Args:
-        modifier (BaseModifier): M.
-        geometry (CropGeometry): What M is shown.
+        drawer (FaceDrawer, optional): What draws; mid-grey by default.
+        geometry (CropGeometry): What it is shown.
         shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` its inner
             circle. Defaults to ``'square'``.
-        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
-        device (str): Where M runs. Defaults to ``'cpu'``.
 
     Attributes:
-        covered (int): Faces so far that a learned M would have let through, and that
-            got a solid mask.
+        covered (int): Faces so far that a learned modifier would have let through, and
+            that got a solid mask.
 
     Raises:
         ValueError: When the shape is another, or would let part of a face box show.
@@ -57,11 +57,9 @@ class FaceRedrawer:
 
     def __init__(
         self,
-        modifier: BaseModifier,
+        drawer: FaceDrawer | None,
         geometry: CropGeometry,
         shape: str = 'square',
-        seed: int | None = None,
-        device: str = 'cpu',
     ) -> None:
         if shape not in ('square', 'ellipse'):
             raise ValueError(f"shape must be 'square' or 'ellipse', got {shape!r}")
@@ -76,136 +74,160 @@ class FaceRedrawer:
                 f'be in [0, {max(widest, 0):.3f}]'
                 + (', with a margin of at least 0.21' if widest < 0 else '')
             )
-        self.geometry, self.shape = geometry, shape
-        self.modifier = modifier.to(device)
-        self.device = device
-        self.seed = secrets.randbits(62) if seed is None else seed
+        self.drawer, self.geometry, self.shape = drawer, geometry, shape
         self.covered = 0
-        self._draws_noise = self._makes_noise()
 
-    @torch.no_grad()
-    def _makes_noise(self) -> bool:
-        """Whether M answers twice differently."""
-        face = torch.linspace(-1, 1, 3 * 32 * 32, device=self.device)
-        face = face.view(1, 3, 32, 32)
-        first, second = (self._drawn(face, [number])[0] for number in (0, 1))
-        return not torch.equal(first, second)
+    def places(self, size: Sequence[int], covers: Sequence[Cover]) -> list[_Place]:
+        """Where the covers that meet a picture are redrawn.
 
-    def _drawn(self, faces: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Each face modified by noise of its own seed."""
-        answers = []
-        devices = [faces.device] if faces.is_cuda else []
-        for face, seed in zip(faces, seeds, strict=True):
-            with torch.random.fork_rng(devices):
-                torch.manual_seed((self.seed + seed) % 2**63)
-                answers.append(
-                    redraw_or_cover(self.modifier, face[None], self.geometry.margin)
-                )
-        return tuple(torch.cat(one) for one in zip(*answers, strict=True))
+        Args:
+            size (Sequence[int]): Width and height of the picture.
+            covers (Sequence[Cover]): Where.
 
-    @torch.no_grad()
-    def redraw(
-        self, image: np.ndarray, covers: Sequence[Cover]
-    ) -> list[tuple[int, int, int, int]]:
-        """Redraw faces in place.
+        Returns:
+            list: One for each cover that meets the picture; ``region`` of each is what
+            changes.
+        """
+        places = []
+        for cover in covers:
+            low, high = cover.box[:2], cover.box[2:]
+            half = (high - low).max() * (0.5 + self.geometry.margin)
+            centre = (low + high) / 2
+            square = np.concatenate([centre - half, centre + half])
+            x1, y1 = np.floor(square[:2]).astype(int).clip(0).tolist()
+            x2, y2 = np.minimum(np.ceil(square[2:]), size).astype(int).tolist()
+            if x1 < x2 and y1 < y2:
+                places.append(_Place(square, (x1, y1, x2, y2), cover.track))
+        return places
+
+    def redraw(self, image: np.ndarray, covers: Sequence[Cover]) -> list[Region]:
+        """Redraw the faces of a picture in place.
 
         Args:
             image (np.ndarray): (H, W, 3) RGB, uint8 or uint16, upright.
             covers (Sequence[Cover]): Where.
 
         Returns:
-            list[tuple]: (x1, y1, x2, y2) of the changed pixels, one for each cover
-            that meets the picture.
+            list[Region]: The changed pixels, one for each cover that meets the picture.
         """
-        height, width = image.shape[:2]
-        squares, regions, tracks = [], [], []
-        for cover in covers:
-            box = torch.tensor([[0.0, *cover.box.tolist()]], dtype=torch.float64)
-            square = square_boxes(box, self.geometry.margin)[0, 1:].numpy()
-            x1, y1 = np.floor(square[:2]).astype(int).clip(0).tolist()
-            x2, y2 = np.ceil(square[2:]).astype(int).clip(0).tolist()
-            region = (x1, y1, min(x2, width), min(y2, height))
-            if region[0] < region[2] and region[1] < region[3]:
-                squares.append(square)
-                regions.append(region)
-                tracks.append(cover.track)
-        if not regions:
-            return []
-        # All are cut out before any is put back: what M sees is the original.
-        windows = [
-            self._window(image, square, region)
-            for square, region in zip(squares, regions, strict=True)
-        ]
-        size = self.geometry.crop_size
-        crops = torch.cat([crop_faces(*window, size) for window in windows])
-        crops = crops.to(self.device)
-        if self._draws_noise:
-            # A lone face has no track: each gets noise of its own.
-            seeds = [one if one >= 0 else secrets.randbits(62) for one in tracks]
-            drawn, covered = self._drawn(crops, seeds)
-        else:
-            drawn, covered = redraw_or_cover(self.modifier, crops, self.geometry.margin)
-        self.covered += int(covered.sum())
-        for face, (window, box), square, region in zip(
-            drawn.cpu()[:, None].float(), windows, squares, regions, strict=True
-        ):
-            self._put_back(image, face, window, box, square, region)
-        return regions
+        places = self.places(image.shape[1::-1], covers)
+        self.redraw_at([(image, places)])
+        return [one.region for one in places]
 
-    def _window(
-        self, image: np.ndarray, square: np.ndarray, region: tuple[int, int, int, int]
-    ) -> tuple[Tensor, Tensor]:
-        """The part of the picture a square shows, (1, 3, h, w), and the square in it.
+    def redraw_at(self, pictures: Sequence[tuple[np.ndarray, list[_Place]]]) -> None:
+        """Redraw the faces of several pictures in place, all at once.
 
-        A large window is made smaller by a whole factor.
+        Args:
+            pictures (Sequence): Pictures as in :meth:`redraw`, each with places of
+                :meth:`places`.
         """
-        x1, y1, x2, y2 = region
-        shrink = -(-max(x2 - x1, y2 - y1) // _LARGEST)
-        part = image[y1:y2, x1:x2]
-        size = (max(1, (x2 - x1) // shrink), max(1, (y2 - y1) // shrink))
-        if shrink > 1:
-            part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        scale = np.tile([size[0] / (x2 - x1), size[1] / (y2 - y1)], 2)
-        box = (square - [x1, y1, x1, y1]) * scale
-        peak = np.iinfo(image.dtype).max / 2
-        window = torch.from_numpy(part.astype(np.float32) / peak - 1)
-        return window.permute(2, 0, 1)[None], torch.tensor([[0.0, *box.tolist()]])
+        faces = [(image, place) for image, places in pictures for place in places]
+        if not faces:
+            return
+        drawn: np.ndarray | list = [np.zeros((1, 1, 3), np.float32)] * len(faces)
+        if self.drawer is not None:
+            # All are cut out before any is put back: what M sees is the original.
+            size = self.geometry.crop_size
+            crops = np.stack([_cut_out(*one, size) for one in faces])
+            drawn, covered = self.drawer.draw(crops, [one.track for _, one in faces])
+            drawn = drawn.transpose(0, 2, 3, 1)
+            self.covered += int(covered.sum())
+        for (image, place), face in zip(faces, drawn, strict=True):
+            self._put_back(image, place, face)
 
-    def _put_back(
-        self,
-        image: np.ndarray,
-        face: Tensor,
-        window: Tensor,
-        box: Tensor,
-        square: np.ndarray,
-        region: tuple[int, int, int, int],
-    ) -> None:
-        x1, y1, x2, y2 = region
-        pasted = paste_faces(window, face, box)[0].permute(1, 2, 0).numpy()
-        if pasted.shape[:2] != (y2 - y1, x2 - x1):
-            pasted = cv2.resize(
-                pasted, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR
+    def _put_back(self, image: np.ndarray, place: _Place, face: np.ndarray) -> None:
+        x1, y1, x2, y2 = place.region
+        if len(face) > 1:
+            columns, rows = (
+                _unsampling_weights(start, stop, low, high, len(face))
+                for start, stop, low, high in zip(
+                    (x1, y1), (x2, y2), place.square[:2], place.square[2:], strict=True
+                )
             )
+            face = _resample(face, rows, columns)
         peak = np.iinfo(image.dtype).max / 2
-        fade = self._fade(square, region)[..., None]
-        part = image[y1:y2, x1:x2]
-        mixed = part + fade * ((pasted + 1) * peak - part)
-        image[y1:y2, x1:x2] = mixed.round().clip(0, 2 * peak).astype(image.dtype)
+        part = image[y1:y2, x1:x2].astype(np.float32)
+        part += self._fade(place)[..., None] * ((face + 1) * peak - part)
+        image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
 
-    def _fade(
-        self, square: np.ndarray, region: tuple[int, int, int, int]
-    ) -> np.ndarray:
+    def _fade(self, place: _Place) -> np.ndarray:
         """How much of each pixel is replaced, (h, w) float32 in [0, 1]."""
-        x1, y1, x2, y2 = region
+        square, (x1, y1, x2, y2) = place.square, place.region
         # From -1 at one edge of the square to 1 at the other.
         side = square[2:] - square[:2]
         x = 2 * (np.arange(x1, x2) + 0.5 - square[0]) / side[0] - 1
         y = 2 * (np.arange(y1, y2) + 0.5 - square[1]) / side[1] - 1
+        x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
         if self.shape == 'ellipse':
-            away = np.sqrt(x**2 + y[:, None] ** 2)
+            away = np.sqrt(x**2 + y**2)
         else:
-            away = np.maximum(np.abs(x), np.abs(y)[:, None])
+            away = np.maximum(np.abs(x), np.abs(y))
         depth = (1 - away) / 2
         if not self.geometry.feather:
             return (depth > 0).astype(np.float32)
-        return (depth / self.geometry.feather).clip(0, 1).astype(np.float32)
+        return (depth / self.geometry.feather).clip(0, 1)
+
+
+def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+    """A crop, (3, S, S) float32 in [-1, 1], as ``crop_faces`` cuts it.
+
+    A large window is made smaller by a whole factor first.
+    """
+    # One pixel more on each side: the outermost samples lie between two.
+    x1, y1 = (max(0, low - 1) for low in place.region[:2])
+    x2, y2 = (high + 1 for high in place.region[2:])
+    part = image[y1:y2, x1:x2]
+    y2, x2 = y1 + part.shape[0], x1 + part.shape[1]
+    shrink = -(-max(part.shape[:2]) // _LARGEST)
+    if shrink > 1:
+        less = [max(1, side // shrink) for side in part.shape[1::-1]]
+        part = cv2.resize(part, less, interpolation=cv2.INTER_AREA)
+    scale = np.array(part.shape[1::-1]) / [x2 - x1, y2 - y1]
+    low, high = ((side - [x1, y1]) * scale for side in np.split(place.square, 2))
+    # Beyond the picture's border the nearest pixel is repeated.
+    before = np.maximum(0, np.ceil(1 - low)).astype(int)
+    after = np.maximum(0, np.ceil(high + 1) - part.shape[1::-1]).astype(int)
+    part = cv2.copyMakeBorder(
+        part, before[1], after[1], before[0], after[0], cv2.BORDER_REPLICATE
+    )
+    peak = np.iinfo(image.dtype).max / 2
+    columns, rows = (
+        _sampling_weights(start + more, stop + more, size, count)
+        for start, stop, more, count in zip(
+            low, high, before, part.shape[1::-1], strict=True
+        )
+    )
+    pixels = part.astype(np.float32) / np.float32(peak) - 1
+    return _resample(pixels, rows, columns).transpose(2, 0, 1)
+
+
+def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Weigh the rows and the columns of (h, w, 3) to (H, W, 3), float32."""
+    down = (rows @ pixels.reshape(len(pixels), -1)).reshape(len(rows), -1, 3)
+    return np.matmul(columns, down)
+
+
+def _sampling_weights(low: float, high: float, size: int, count: int) -> np.ndarray:
+    """Weights (S, count) of a row's pixels in samples spread evenly over a side.
+
+    Bilinear, widened to an area filter where a sample spans more than a pixel.
+    """
+    step = (high - low) / size
+    return _triangle(low + (np.arange(size) + 0.5) * step, step, count)
+
+
+def _unsampling_weights(
+    start: int, stop: int, low: float, high: float, size: int
+) -> np.ndarray:
+    """Weights (pixels, S) of a crop's samples in the pixels of its region."""
+    step = (high - low) / size
+    # Half a sample beyond the crop's edge the last sample holds.
+    place = ((np.arange(start, stop) + 0.5 - low) / step).clip(0.5, size - 0.5)
+    return _triangle(place, 1 / step, size)
+
+
+def _triangle(centre: np.ndarray, reach: float, count: int) -> np.ndarray:
+    """Weights (..., count) of evenly spread samples around centres, summing to 1."""
+    away = np.abs(np.arange(count) + 0.5 - centre[:, None])
+    weight = np.maximum(1 - away / max(reach, 1), 0)
+    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)

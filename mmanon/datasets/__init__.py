@@ -1,5 +1,9 @@
-from .face_batch import *  # noqa: F401,F403
-from .face_identities import *  # noqa: F401,F403
-from .face_table import *  # noqa: F401,F403
-from .proposals import *  # noqa: F401,F403
-from .transforms import *  # noqa: F401,F403
+"""All of data, imported when the first of it is asked for; see :mod:`mmanon.models`."""
+
+
+def __getattr__(name: str):
+    if name.startswith('__'):
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(f'{__name__}.parts'), name)

@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from mmengine.logging import MMLogger
 
+from .faces import Faces
+
 __all__ = ['FaceTable', 'FaceTableWriter', 'Faces', 'VideoInfo']
 
 _VERSION = 1
@@ -41,52 +43,6 @@ _SCHEMA = pa.schema(
 )
 _MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
 _CACHED_GROUPS = 8
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Faces of one frame, in fractions of the frame's width and height.
-
-    Attributes:
-        boxes: float32 (k, 4), x1, y1, x2, y2 in [0, 1] with x1 < x2 and y1 < y2.
-        scores: float32 (k,), the detector's confidence in [0, 1].
-        landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
-            on its right, the nose, and the mouth's corner on its left and its right;
-            NaN where unknown.
-        tracks: int32 (k,), the same number for one person's face all along a video;
-            -1 where unknown.
-        examined: Whether a face detector has seen the frame itself.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    landmarks: np.ndarray
-    tracks: np.ndarray
-    examined: bool = True
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @property
-    def is_cover(self) -> bool:
-        """Whether this is :meth:`whole_frame`: no face, but a frame to be hidden."""
-        return not self.examined and bool((self.boxes == (0, 0, 1, 1)).all(1).any())
-
-    @classmethod
-    def none(cls) -> Faces:
-        """No face."""
-        return cls(*_empty())
-
-    @classmethod
-    def whole_frame(cls) -> Faces:
-        """One box over all of a frame of which nothing is known."""
-        return cls(
-            np.array([[0, 0, 1, 1]], np.float32),
-            np.zeros(1, np.float32),
-            np.full((1, 5, 2), np.nan, np.float32),
-            np.full(1, -1, np.int32),
-            examined=False,
-        )
 
 
 @dataclass(frozen=True)
@@ -606,15 +562,6 @@ class _Group:
         return Faces(
             self.boxes[kept], self.scores[kept], self.landmarks[kept], self.tracks[kept]
         )
-
-
-def _empty() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return (
-        np.zeros((0, 4), np.float32),
-        np.zeros(0, np.float32),
-        np.zeros((0, 5, 2), np.float32),
-        np.zeros(0, np.int32),
-    )
 
 
 def _outside(boxes: np.ndarray) -> np.ndarray:

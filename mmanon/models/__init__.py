@@ -1,6 +1,13 @@
-from .attackers import *  # noqa: F401,F403
-from .detectors import *  # noqa: F401,F403
-from .discriminators import *  # noqa: F401,F403
-from .face_detectors import *  # noqa: F401,F403
-from .losses import *  # noqa: F401,F403
-from .modifiers import *  # noqa: F401,F403
+"""All models, imported when the first of them is asked for.
+
+Whoever needs a part only, such as face detectors, which work without PyTorch, imports
+``mmanon.models.<part>`` and does not wait for the rest.
+"""
+
+
+def __getattr__(name: str):
+    if name.startswith('__'):
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(f'{__name__}.parts'), name)

@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .crop_geometry import widest_feather
+
 __all__ = [
     'crop_faces',
     'paste_faces',
@@ -43,11 +45,6 @@ def square_boxes(boxes: Tensor, margin: float) -> Tensor:
     centre = (boxes[:, 1:3] + boxes[:, 3:5]) / 2
     half = (boxes[:, 3:5] - boxes[:, 1:3]).amax(1, keepdim=True) * (0.5 + margin)
     return torch.cat([boxes[:, :1], centre - half, centre + half], dim=1)
-
-
-def widest_feather(margin: float) -> float:
-    """The widest feather, as a fraction of a crop's side, that spares the face box."""
-    return margin / (1 + 2 * margin)
 
 
 def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:

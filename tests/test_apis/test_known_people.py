@@ -92,7 +92,7 @@ def test_when_unsure_a_face_is_covered(folder):
 @pytest.mark.parametrize(('only', 'shown'), [(False, ANN), (True, BOB)])
 def test_exempt_and_only_decide_who_is_covered(folder, monkeypatch, only, shown):
     monkeypatch.setattr(
-        'mmanon.apis.anonymizer_inferencer.build_recognizer', lambda _: ByColour()
+        'mmanon.apis.known_people.build_recognizer', lambda _: ByColour()
     )
     inferencer = AnonymizerInferencer(
         detector=dict(type='EverywhereDetector'),

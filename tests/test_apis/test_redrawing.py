@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmanon.apis.face_drawers import ModifierDrawer, build_drawer
 from mmanon.apis.face_tracks import Cover
-from mmanon.apis.modifiers import CropGeometry, build_modifier
+from mmanon.apis.modifiers import build_modifier
 from mmanon.apis.redrawing import FaceRedrawer
+from mmanon.models.crop_geometry import CropGeometry
+from mmanon.models.face_crops import crop_faces, paste_faces, square_boxes
 from mmanon.models.modifiers import (
     GaussianNoiseModifier,
     IdentityModifier,
@@ -24,13 +27,15 @@ def cover(box=BOX, track=0):
 
 
 def redrawer(modifier, feather=0.05, shape='square', **kwargs):
-    return FaceRedrawer(modifier, CropGeometry(64, 0.3, feather), shape, **kwargs)
+    drawer = None if modifier is None else ModifierDrawer(modifier, 0.3, **kwargs)
+    return FaceRedrawer(drawer, CropGeometry(64, 0.3, feather), shape)
 
 
 @pytest.mark.parametrize('shape', ['square', 'ellipse'])
-def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape):
+@pytest.mark.parametrize('modifier', [None, SolidMaskModifier()])
+def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape, modifier):
     image, before = noise(), noise()
-    (region,) = redrawer(SolidMaskModifier(), shape=shape).redraw(image, [cover()])
+    (region,) = redrawer(modifier, shape=shape).redraw(image, [cover()])
     assert (np.abs(image[30:56, 40:60].astype(int) - 128) <= 1).all()
     x1, y1, x2, y2 = region
     inside = np.zeros((100, 120), bool)
@@ -76,6 +81,27 @@ def test_what_m_sees_is_the_original_even_where_faces_overlap():
     again = noise()
     redrawer(IdentityModifier(), feather=0).redraw(again, [cover()])
     assert np.array_equal(image[10:22], again[10:22])
+
+
+@pytest.mark.parametrize(
+    'box',
+    [[40, 30, 60, 56], [40.3, 30.8, 47.1, 36.9], [-9, 60, 30, 110], [5, 5, 95, 90]],
+)
+def test_faces_are_cut_out_and_put_back_as_in_training(box):
+    class Asked(IdentityModifier):
+        def modify(self, faces):
+            self.faces = faces
+            return -faces
+
+    modifier, image = Asked(), noise()
+    redrawer(modifier, feather=0).redraw(image, [cover(box)])
+    frame = torch.from_numpy(noise()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    square = square_boxes(torch.tensor([[0, *box]], dtype=torch.float64), 0.3)
+    expected = crop_faces(frame, square, 64)
+    assert (modifier.faces - expected).abs().max() < 1e-4
+    pasted = paste_faces(frame, -expected, square)[0].permute(1, 2, 0)
+    pasted = ((pasted + 1) * 127.5).round().numpy()
+    assert np.abs(image - pasted).max() <= 1
 
 
 def test_noise_is_the_same_along_a_track_and_differs_between_tracks():
@@ -129,13 +155,15 @@ def test_an_unknown_name_tells_those_that_are_known():
         build_modifier('Pixelator')
 
 
-def test_the_default_says_that_it_is_the_default(monkeypatch):
+def test_the_default_is_grey_and_says_that_it_is_the_default(monkeypatch):
     said = []
     monkeypatch.setattr(
-        'mmanon.apis.modifiers.print_log', lambda message, **_: said.append(message)
+        'mmanon.apis.face_drawers.print_log', lambda message, **_: said.append(message)
     )
-    assert isinstance(build_modifier()[0], SolidMaskModifier)
-    assert 'SolidMaskModifier' in said[0] and 'no download' in said[0]
+    assert build_drawer() == (None, CropGeometry())
+    assert 'grey' in said[0] and 'no download' in said[0]
+    with pytest.raises(ValueError, match='name the modifier'):
+        build_drawer(weights='m.pth')
 
 
 def test_a_training_config_brings_modifier_and_geometry(tmp_path):

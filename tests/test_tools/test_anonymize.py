@@ -169,12 +169,15 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+TO_DISK_AT_ONCE = ['--encoder-option', 'tune=zerolatency']
+
+
 def start(source, out, stall_at=-1, limit=0):
     """The command as a process of its own, whose detector never ends one frame."""
     code = RUN.format(tests=str(TESTS), frames=stall_at, limit=limit)
     command = [sys.executable, '-c', code, str(source), '-o', str(out)]
     return subprocess.Popen(
-        [*command, '--look-ahead', '8', '--encoder-option', 'tune=zerolatency'],
+        [*command, '--look-ahead', '8', '--every', '1', *TO_DISK_AT_ONCE],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -26,7 +26,14 @@ class FaceDetections:
 
 
 class BaseFaceDetector(ABC):
-    """Finds the faces of an image; a subclass implements :meth:`_detect`."""
+    """Finds the faces of an image; a subclass implements :meth:`_detect`.
+
+    Attributes:
+        parallel (bool): Whether several threads may call :meth:`detect` at a time, and
+            gain by it.
+    """
+
+    parallel: bool = False
 
     def detect(self, image: np.ndarray) -> FaceDetections:
         """Find all faces of an image.

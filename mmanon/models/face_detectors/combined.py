@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
-import torch
-from torchvision.ops import nms
 
 from mmanon.registry import MODELS
 
@@ -60,9 +59,13 @@ class CombinedFaceDetector(BaseFaceDetector):
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = [_look(detector, image, view) for detector, view in self._passes]
         boxes, scores, marks = (np.concatenate(one) for one in zip(*found, strict=True))
-        kept = nms(
-            torch.from_numpy(boxes), torch.from_numpy(scores), self.nms_threshold
-        ).numpy()
+        if not len(boxes):
+            return boxes, scores, marks
+        sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+        kept = np.asarray(
+            cv2.dnn.NMSBoxes(sizes.astype(np.float64), scores, 0.0, self.nms_threshold),
+            int,
+        )
         return boxes[kept], scores[kept], marks[kept]
 
 

@@ -1,0 +1,39 @@
+"""What the commands say while they work.
+
+mmengine's own logger imports PyTorch, which takes longer than anonymizing a short clip.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+__all__ = ['print_log', 'show_messages']
+
+_logger = logging.getLogger('mmanon')
+
+
+def print_log(message: str, level: int = logging.INFO) -> None:
+    """Log by the standard logger ``'mmanon'``.
+
+    Args:
+        message (str): What to say.
+        level (int): As of the module ``logging``.
+    """
+    _logger.log(level, message)
+
+
+def show_messages() -> None:
+    """Show messages of all levels from INFO on, as a command does.
+
+    Without this call Python itself shows warnings and errors only.
+    """
+    if not _logger.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(
+            logging.Formatter(
+                '%(asctime)s - %(name)s - %(levelname)s - %(message)s', '%m/%d %H:%M:%S'
+            )
+        )
+        _logger.addHandler(handler)
+    _logger.setLevel(logging.INFO)

@@ -1,0 +1,64 @@
+"""The faces of one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['Faces']
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces of one frame, in fractions of the frame's width and height.
+
+    Attributes:
+        boxes: float32 (k, 4), x1, y1, x2, y2 in [0, 1] with x1 < x2 and y1 < y2.
+        scores: float32 (k,), the detector's confidence in [0, 1].
+        landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
+            on its right, the nose, and the mouth's corner on its left and its right;
+            NaN where unknown.
+        tracks: int32 (k,), the same number for one person's face all along a video;
+            -1 where unknown.
+        examined: Whether a face detector has seen the frame itself.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+    tracks: np.ndarray
+    examined: bool = True
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether this is :meth:`whole_frame`: no face, but a frame to be hidden."""
+        return not self.examined and bool((self.boxes == (0, 0, 1, 1)).all(1).any())
+
+    @classmethod
+    def none(cls) -> Faces:
+        """No face."""
+        return cls(*_empty())
+
+    @classmethod
+    def whole_frame(cls) -> Faces:
+        """One box over all of a frame of which nothing is known."""
+        return cls(
+            np.array([[0, 0, 1, 1]], np.float32),
+            np.zeros(1, np.float32),
+            np.full((1, 5, 2), np.nan, np.float32),
+            np.full(1, -1, np.int32),
+            examined=False,
+        )
+
+
+def _empty() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return (
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros((0, 5, 2), np.float32),
+        np.zeros(0, np.int32),
+    )

@@ -1,0 +1,129 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mmanon.apis.face_finding import Watch
+from mmanon.apis.face_search import Picture, search
+from mmanon.apis.face_tracks import thumbnail
+from mmanon.datasets.faces import Faces
+
+
+def face(left=0.2, score=0.9):
+    return Faces(
+        np.array([[left, 0.2, left + 0.2, 0.4]], np.float32),
+        np.array([score], np.float32),
+        np.full((1, 5, 2), np.nan, np.float32),
+        np.full(1, -1, np.int32),
+    )
+
+
+def scene(seed):
+    small = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8)
+    return small.repeat(8, 0).repeat(8, 1)
+
+
+def pictures(scenes):
+    for number, one in enumerate(scenes):
+        image = scene(one)
+        yield Picture(number, (128, 96), thumbnail(image), lambda image=image: image)
+
+
+def looked_at(scenes, every, answers=lambda index: Faces.none(), parallel=True):
+    """The frames that were looked at, and what is known of each frame in the end."""
+    looked = []
+
+    def look(index, image):
+        assert image.shape == (96, 128, 3)
+        looked.append(index)
+        return answers(index), None
+
+    seen = list(search(pictures(scenes), look, Watch(every), parallel))
+    assert [one.picture for one in seen] == list(range(len(scenes)))
+    return sorted(looked), [one.faces for one in seen]
+
+
+@pytest.mark.parametrize('parallel', [False, True])
+def test_each_nth_frame_and_the_last_are_looked_at(parallel):
+    assert looked_at([0] * 10, 4, parallel=parallel)[0] == [0, 4, 8, 9]
+    assert looked_at([0] * 3, 1, parallel=parallel)[0] == [0, 1, 2]
+    assert looked_at([], 3, parallel=parallel)[0] == []
+
+
+def test_a_new_scene_is_looked_at_at_once():
+    assert looked_at([0] * 5 + [1] * 6, 4)[0] == [0, 4, 5, 9, 10]
+
+
+def test_where_a_face_comes_or_goes_every_frame_is_looked_at():
+    looked, faces = looked_at(
+        [0] * 17, 4, lambda index: face() if 6 <= index <= 9 else Faces.none()
+    )
+    assert looked == [0, *range(4, 13), 16]
+    assert [len(one) for one in faces] == [0] * 6 + [1] * 4 + [0] * 7
+
+
+def test_where_a_face_has_left_its_place_every_frame_is_looked_at():
+    slow, fast = (
+        looked_at([0] * 9, 4, lambda index, step=step: face(index * step))[0]
+        for step in (0.01, 0.08)
+    )
+    assert slow == [0, 4, 8] and fast == list(range(9))
+
+
+def test_faces_that_are_not_sure_raise_no_doubt():
+    looked, _ = looked_at(
+        [0] * 9, 4, lambda index: face(score=0.4) if index == 4 else Faces.none()
+    )
+    assert looked == [0, 4, 8]
+    # But a face that was sure and is found again with less confidence is no other.
+    looked, _ = looked_at([0] * 9, 4, lambda i: face(score=0.4 if i == 4 else 0.9))
+    assert looked == [0, 4, 8]
+
+
+def test_around_a_frame_that_could_not_be_examined_every_frame_is_looked_at():
+    looked, faces = looked_at(
+        [0] * 13, 4, lambda i: Faces.whole_frame() if i == 4 else Faces.none()
+    )
+    assert looked == [*range(9), 12]
+    assert [one.examined for one in faces].count(False) == 1
+
+
+def test_several_frames_are_looked_at_at_a_time(monkeypatch):
+    monkeypatch.setattr('os.cpu_count', lambda: 2)
+    meeting = threading.Barrier(2, timeout=20)
+
+    def look(index, image):
+        meeting.wait()  # broken unless two meet here
+        return Faces.none(), None
+
+    assert len(list(search(pictures([0] * 6), look, Watch(1), True))) == 6
+
+
+def test_frames_are_not_taken_far_ahead_of_those_that_are_done():
+    taken = []
+
+    def endless():
+        for one in pictures([0] * 10_000):
+            taken.append(one)
+            yield one
+
+    done = search(endless(), lambda *_: (Faces.none(), None), Watch(3), True)
+    for _ in range(50):
+        next(done)
+    time.sleep(0.1)
+    assert len(taken) < 150
+    done.close()
+
+
+def test_an_error_of_what_looks_is_raised():
+    def look(index, image):
+        raise MemoryError('no memory left')
+
+    with pytest.raises(MemoryError, match='no memory left'):
+        list(search(pictures([0] * 6), look, Watch(3), True))
+
+
+def test_every_frame_is_the_most():
+    with pytest.raises(ValueError, match='at least 1'):
+        Watch(0)

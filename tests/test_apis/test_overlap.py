@@ -1,0 +1,67 @@
+import threading
+
+import pytest
+
+from mmanon.apis.overlap import Workers, worked_ahead, worked_behind
+
+
+def test_items_come_in_their_order_and_none_is_lost():
+    with worked_ahead(range(100), 3) as items:
+        assert list(items) == list(range(100))
+    done = []
+    with worked_behind(done.append, 3) as put:
+        for item in range(100):
+            put(item)
+    assert done == list(range(100))
+
+
+def test_no_more_items_wait_than_may():
+    taken = []
+    with worked_ahead(map(taken.append, range(100)), 3) as items:
+        for _ in range(10):
+            next(items)
+        # One more waits to be put, and one may have been taken since.
+        assert len(taken) <= 10 + 3 + 2
+    assert len(taken) <= 10 + 3 + 2
+
+
+def test_an_error_is_raised_where_its_turn_has_come():
+    def broken():
+        yield 1
+        raise OSError('no more')
+
+    with worked_ahead(broken(), 3) as items:
+        assert next(items) == 1
+        with pytest.raises(OSError, match='no more'):
+            next(items)
+
+
+def test_an_error_of_what_works_behind_is_raised_and_the_rest_left():
+    def fail(item):
+        if item == 2:
+            raise OSError('disk full')
+
+    with pytest.raises(OSError, match='disk full'):
+        with worked_behind(fail, 2) as put:
+            for item in range(1000):
+                put(item)
+    with pytest.raises(OSError, match='disk full'):
+        with worked_behind(fail, 2) as put:
+            put(2)  # the last: told when the block ends
+
+
+def test_after_an_error_of_the_block_its_threads_have_ended():
+    before = threading.active_count()
+    with pytest.raises(KeyError):
+        with worked_behind(print, 2), worked_ahead(iter(int, 1), 2):
+            raise KeyError
+    assert threading.active_count() == before
+
+
+def test_workers_hand_on_results_and_errors():
+    workers = Workers(2)
+    good, bad = workers.submit(lambda: 7), workers.submit(lambda: 1 / 0)
+    assert good.result(20) == 7
+    with pytest.raises(ZeroDivisionError):
+        bad.result(20)
+    workers.end()
