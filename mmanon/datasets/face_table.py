@@ -2,14 +2,21 @@
 
 A row is one face; a frame examined without finding any is one row whose box is null; a
 frame without a row was never examined. Rows are sorted by (video, frame), so that a
-row group is found by its statistics. The file's metadata tell what each video was, see
+row group is found by its statistics. A column tells what each video was, see
 :class:`VideoInfo`: faces of another video of the same name must not be taken for them.
+
+Nothing grows with the number of faces or videos but the file's footer, a few kilobytes
+for a row group of 16384 faces: a process that opens a table reads the footer, and maps
+the rest of the file into memory, which all processes of a machine share; a process that
+asks for a frame decodes its row group and keeps the last eight. What that takes for ten
+million faces is measured by ``tools/benchmark_face_table.py``.
 """
 
 from __future__ import annotations
 
 import bisect
 import json
+import mmap
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -19,6 +26,9 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
+
+# Arrow imports it at the first call of some methods otherwise, while a worker waits.
+import pyarrow.compute  # noqa: F401
 import pyarrow.parquet as pq
 from mmengine.logging import MMLogger
 
@@ -28,7 +38,6 @@ __all__ = ['FaceTable', 'FaceTableWriter', 'Faces', 'VideoInfo']
 
 _VERSION = 1
 _METADATA_KEY = b'mmanon_face_table'
-_VIDEOS_KEY = b'mmanon_videos'
 _BOX = ('x1', 'y1', 'x2', 'y2')
 _SCHEMA = pa.schema(
     [
@@ -39,10 +48,16 @@ _SCHEMA = pa.schema(
         pa.field('track', pa.int32()),
         # Of length 10 or null; Arrow below 26 cannot read nulls of a fixed-size list.
         pa.field('landmarks', pa.list_(pa.float32())),
+        # VideoInfo as JSON, the same in all rows of a video; null where it is unknown.
+        # A column, not the file's metadata: of those every process reads all.
+        pa.field('video_info', pa.string()),
     ]
 )
+# A table of an earlier release has none.
+_OPTIONAL = {'video_info'}
 _MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
 _CACHED_GROUPS = 8
+_CACHED_INFOS = 4096
 
 
 @dataclass(frozen=True)
@@ -126,16 +141,25 @@ class FaceTableWriter:
         self._schema = schema
         self._last: tuple[str, int] | None = None
         self._rows: list[tuple] = []
-        self._videos: dict[str, tuple] = {}
+        self._described: tuple[str, str] | None = None
 
     def describe(self, video: str, info: VideoInfo) -> None:
-        """Say what a video is; before or after its frames are added.
+        """Say what a video is, before its frames are added.
 
         Args:
             video: As for :meth:`add`.
             info: Lets a reader of the table refuse another video of that name.
+
+        Raises:
+            ValueError: If frames of the video, or of one behind it, were added already.
         """
-        self._videos[str(video)] = astuple(info)
+        if self._last is not None and str(video) <= self._last[0]:
+            raise ValueError(
+                f'video {video!r} is described after frame {self._last} was added: '
+                'describe each video before its frames'
+            )
+        about = json.dumps(astuple(info), separators=(',', ':'))
+        self._described = str(video), about
 
     def add(self, video: str, frame: int, faces: Faces) -> None:
         """Add the faces of one examined frame; frames come sorted by (video, frame).
@@ -157,6 +181,9 @@ class FaceTableWriter:
                 'by (video, frame)'
             )
         self._last = key
+        about = None
+        if self._described is not None and self._described[0] == key[0]:
+            about = self._described[1]
         boxes = np.asarray(faces.boxes, np.float32).reshape(-1, 4)
         bad = _outside(boxes)
         if bad.any():
@@ -165,7 +192,7 @@ class FaceTableWriter:
                 'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
             )
         if not len(boxes):
-            self._rows.append((*key, None, None, None, None, None, None, None))
+            self._rows.append((*key, *[None] * 7, about))
         for box, score, points, track in zip(
             boxes, faces.scores, faces.landmarks, faces.tracks, strict=True
         ):
@@ -177,6 +204,7 @@ class FaceTableWriter:
                     float(score),
                     int(track),
                     None if np.isnan(points).any() else points.tolist(),
+                    about,
                 )
             )
         if len(self._rows) >= self._rows_per_group:
@@ -199,9 +227,6 @@ class FaceTableWriter:
     def close(self) -> None:
         """Complete the table and move it to its place."""
         self._flush()
-        if self._videos:
-            about = json.dumps(self._videos, separators=(',', ':'))
-            self._writer.add_key_value_metadata({_VIDEOS_KEY: about})
         self._writer.close()
         os.replace(self._part, self._path)
 
@@ -253,10 +278,20 @@ class FaceTable:
             )
         try:
             # Mapped, not read: many loader workers then share one copy of the file.
+            with open(self.path, 'rb') as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            source = pa.BufferReader(pa.py_buffer(self._map))
+            metadata = pq.read_metadata(source)
             self._file = pq.ParquetFile(
-                self.path, read_dictionary=['video'], memory_map=True
+                source,
+                metadata=metadata,
+                read_dictionary=[
+                    name
+                    for name in ('video', 'video_info')
+                    if name in metadata.schema.names
+                ],
             )
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, ValueError) as error:
             raise ValueError(
                 f'{self.path} is not a Parquet file ({error}); make a face table by '
                 f'`{_MAKE.format(self.path)}`'
@@ -275,7 +310,7 @@ class FaceTable:
         self._index_groups()
         self._groups: OrderedDict[int, _Group] = OrderedDict()
         self._videos: set[str] | None = None
-        self._infos: dict[str, list] | None = None
+        self._infos: dict[str, VideoInfo | None] = {}
         self._guessed: set[str] = set()
         self._said_interval = False
 
@@ -289,12 +324,15 @@ class FaceTable:
     def _check_schema(self) -> None:
         have = self._file.schema_arrow
         missing = [name for name in _SCHEMA.names if name not in have.names]
-        if missing:
+        if set(missing) - _OPTIONAL:
             raise ValueError(
                 f'face table {self.path} lacks the columns {missing}; it has '
                 f'{have.names}'
             )
+        self._columns = [name for name in _SCHEMA.names if name not in missing]
         for field in _SCHEMA:
+            if field.name in missing:
+                continue
             got = have.field(field.name).type
             if pa.types.is_dictionary(got):
                 got = got.value_type
@@ -338,12 +376,18 @@ class FaceTable:
             self._groups.move_to_end(i)
         else:
             table = self._file.read_row_group(
-                i, columns=list(_SCHEMA.names), use_threads=False
+                i, columns=self._columns, use_threads=False
             )
             self._groups[i] = _Group(table, self)
+            self._let_go()
             if len(self._groups) > _CACHED_GROUPS:
                 self._groups.popitem(last=False)
         return self._groups[i]
+
+    def _let_go(self) -> None:
+        """Take what was read off this process's account; it stays in the page cache."""
+        if hasattr(mmap, 'MADV_DONTNEED'):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def _span(self, video: str) -> range:
         """The row groups that may hold frames of ``video``."""
@@ -385,17 +429,24 @@ class FaceTable:
                     i, columns=['video'], use_threads=False
                 )
                 self._videos.update(group['video'].unique().to_pylist())
+            self._let_go()
         return self._videos
 
     def info(self, video: str) -> VideoInfo | None:
         """What a video was when its faces were found; None where that is unknown.
 
-        It is unknown in a table of an earlier release. Reads it for all videos, once.
+        It is unknown in a table of an earlier release, and of a video that the table
+        does not have.
         """
-        if self._infos is None:
-            found = (self._file.metadata.metadata or {}).get(_VIDEOS_KEY, b'{}')
-            self._infos = json.loads(found)
-        return VideoInfo(*self._infos[video]) if video in self._infos else None
+        if video not in self._infos:
+            # A long video's first row group may not be the one of the frame wanted: its
+            # info is kept. Many short ones are in the very group that is read for them.
+            if len(self._infos) >= _CACHED_INFOS:
+                self._infos.clear()
+            groups = (self._group(i) for i in self._span(video))
+            found = (group.info(video) for group in groups if video in group.videos)
+            self._infos[video] = next(found, None)
+        return self._infos[video]
 
     def frames(self, video: str) -> np.ndarray:
         """The examined frames of a video, int64 and ascending.
@@ -493,16 +544,17 @@ class _Group:
     """The rows of one row group as arrays, with the bounds of each video."""
 
     def __init__(self, table: pa.Table, owner: FaceTable) -> None:
-        column = table['video'].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = column.chunk(0)
+        column = _one_chunk(table['video'])
         if table.num_rows and (column.null_count or table['frame'].null_count):
             raise ValueError(f'face table {owner.path} has rows without video or frame')
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        codes = column.indices.to_numpy()
+        codes = _array(column.indices)
         names = column.dictionary.to_pylist()
-        self.frames = table['frame'].to_numpy().astype(np.int64)
+        self.frames = _array(table['frame']).astype(np.int64)
+        self._infos = None
+        if 'video_info' in table.column_names:
+            self._infos = table['video_info']
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         stops = np.append(starts[1:], len(codes))
         self.videos = {
@@ -517,9 +569,9 @@ class _Group:
             if (np.diff(self.frames[rows]) < 0).any():
                 raise owner._unsorted(video)
 
-        null = np.stack([table[n].is_null().to_numpy() for n in _BOX], 1)
-        boxes = [table[n].fill_null(0).to_numpy() for n in _BOX]
-        self.boxes = np.stack(boxes, 1).astype(np.float32)
+        null = np.stack([_flags(table[n].is_null()) for n in _BOX], 1)
+        boxes = np.stack([_array(table[n]) for n in _BOX], 1).astype(np.float32)
+        self.boxes = np.where(null, np.float32(0), boxes)
         self.found = ~null.all(1)
         bad = self.found & (null.any(1) | _outside(self.boxes))
         if bad.any():
@@ -530,13 +582,11 @@ class _Group:
                 f'box {table.select(_BOX).slice(row, 1).to_pylist()[0]} is not '
                 'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
             )
-        self.scores = table['score'].fill_null(0).to_numpy().astype(np.float32)
-        self.tracks = table['track'].fill_null(-1).to_numpy().astype(np.int32)
-        points = table['landmarks'].combine_chunks()
-        if isinstance(points, pa.ChunkedArray):
-            points = points.chunk(0)
-        known = points.is_valid().to_numpy(zero_copy_only=False)
-        lengths = points.value_lengths().to_numpy(zero_copy_only=False)[known]
+        self.scores = _known(table['score'], 0).astype(np.float32)
+        self.tracks = _known(table['track'], -1).astype(np.int32)
+        points = _one_chunk(table['landmarks'])
+        known = _flags(points.is_valid())
+        lengths = _array(points.value_lengths())[known]
         if (lengths != 10).any():
             raise ValueError(
                 f'face table {owner.path}: landmarks must be 10 numbers or null, '
@@ -544,8 +594,15 @@ class _Group:
             )
         self.landmarks = np.full((len(codes), 5, 2), np.nan, np.float32)
         # flatten() leaves the null lists out.
-        values = points.flatten().to_numpy(zero_copy_only=False)
+        values = _known(points.flatten(), np.nan)
         self.landmarks[known] = values.reshape(-1, 5, 2)
+
+    def info(self, video: str) -> VideoInfo | None:
+        """What a video was; None where that is unknown."""
+        if self._infos is None:
+            return None
+        about = self._infos[self.videos[video].start].as_py()
+        return None if about is None else VideoInfo(*json.loads(about))
 
     def frames_of(self, video: str) -> np.ndarray:
         """The examined frames of a video in this group, ascending."""
@@ -562,6 +619,39 @@ class _Group:
         return Faces(
             self.boxes[kept], self.scores[kept], self.landmarks[kept], self.tracks[kept]
         )
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    column = column.combine_chunks()
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _array(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Numbers as an array; where they are null, it holds whatever lies there.
+
+    Not by to_numpy() or to_pandas_dtype(), and no scalar of Arrow's is made here: where
+    pandas is installed, they import it, half a second and 40 MB in each worker.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = _one_chunk(column)
+    letter = 'f' if pa.types.is_floating(column.type) else 'i'
+    if pa.types.is_unsigned_integer(column.type):
+        letter = 'u'
+    kind = np.dtype(f'{letter}{column.type.bit_width // 8}')
+    if not len(column):
+        return np.zeros(0, kind)
+    values = np.frombuffer(column.buffers()[1], kind)
+    return values[column.offset : column.offset + len(column)]
+
+
+def _known(column: pa.Array | pa.ChunkedArray, instead: float) -> np.ndarray:
+    """Numbers, with another one where they are null."""
+    values = _array(column)
+    return np.where(_flags(column.is_valid()), values, values.dtype.type(instead))
+
+
+def _flags(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return _array(column.cast(pa.uint8())).astype(bool)
 
 
 def _outside(boxes: np.ndarray) -> np.ndarray:

@@ -161,20 +161,51 @@ def test_a_table_tells_what_its_videos_were(tmp_path):
     infos = {
         'a': VideoInfo('file', 720, 1280, 9, 'quarter'),
         'b': VideoInfo('folder'),
+        'c': None,
         'ö': VideoInfo('folder', 64, 48, 2),
     }
-    with FaceTableWriter(path, 'test') as writer:
-        writer.add('a', 0, faces(A))
+    with FaceTableWriter(path, 'test', rows_per_group=2) as writer:
         for video, info in infos.items():
-            writer.describe(video, info)
-        writer.add('c', 0, faces(A))
+            if info is not None:
+                writer.describe(video, info)
+            for frame in range(3):
+                writer.add(video, frame, faces(A))
     table = copy.copy(FaceTable(path))
     assert {video: table.info(video) for video in infos} == infos
-    assert table.info('c') is None and table.detector == 'test'
+    assert table.info('d') is None and table.detector == 'test'
     with pytest.raises(ValueError, match="'file' or 'folder'"):
         VideoInfo('frames')
     with pytest.raises(ValueError, match="'quarter'"):
         VideoInfo('file', turned='left')
+
+
+def test_a_video_is_described_before_its_frames(tmp_path):
+    with FaceTableWriter(tmp_path / 'f.parquet', 'test') as writer:
+        writer.add('b', 0, faces(A))
+        for late in 'ab':
+            with pytest.raises(ValueError, match=f"'{late}' is described after"):
+                writer.describe(late, VideoInfo('folder'))
+
+
+def test_a_table_of_an_earlier_release_says_nothing_of_its_videos(tmp_path):
+    path = tmp_path / 'f.parquet'
+    write(path, [('v', 1, faces(A))])
+    pq.write_table(pq.read_table(path).drop_columns('video_info'), path)
+    table = FaceTable(path)
+    assert table.info('v') is None
+    np.testing.assert_allclose(table.lookup('v', 1).boxes, [A])
+
+
+def test_opening_a_table_does_not_read_what_grows_with_its_videos(tmp_path):
+    sizes = []
+    for videos in (100, 200):
+        path = tmp_path / f'{videos}.parquet'
+        with FaceTableWriter(path, 'test') as writer:
+            for i in range(videos):
+                writer.describe(f'{i:03}', VideoInfo('folder', 640, 480, i))
+                writer.add(f'{i:03}', 0, faces(A))
+        sizes.append(pq.read_metadata(path).serialized_size)
+    assert abs(sizes[1] - sizes[0]) < 100
 
 
 @pytest.mark.parametrize(
