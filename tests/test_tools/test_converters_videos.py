@@ -21,7 +21,7 @@ from mmanon.evaluation.action_annotations import read_ava_boxes, read_tube_file
 jhmdb, daly, ucf24 = (load_tool(f'{n}.py') for n in ('jhmdb', 'daly', 'ucf101_24'))
 ava, ava_kinetics = load_tool('ava.py'), load_tool('ava_kinetics.py')
 multisports = load_tool('multisports.py')
-BASES = Path(__file__).parents[2] / 'configs/_base_/datasets'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 def coco_dataset(out, name, split):
@@ -30,7 +30,7 @@ def coco_dataset(out, name, split):
     import mmdet.datasets  # noqa: F401
     from mmdet.registry import DATASETS
 
-    config = Config.fromfile(BASES / f'{name}.py')
+    config = Config.fromfile(CONFIGS / f'_base_/datasets/{name}.py')
     dataset = config.test_dataloader.dataset
     dataset.update(data_root=str(out), ann_file=f'annotations/{split}.json')
     return DATASETS.build(dataset)
@@ -239,10 +239,11 @@ def daly_files(tmp_path):
             'suggestedClass': 'Phoning',
             'annot': {'Phoning': [instance], 'Drinking': []},
         }
+    base = Config.fromfile(CONFIGS / '_base_/datasets/daly.py')
     content = {
         'version': 'daly1.1.0',
         'splits': [[names[1]]],
-        'labels': list(Config.fromfile(BASES / 'daly.py').metainfo.classes),
+        'labels': list(base.metainfo.classes),
         'joints': [],
         'objectList': [],
         'annot': annotations,
@@ -423,10 +424,9 @@ def test_frames_of_ava_are_linked_and_its_files_too(tmp_path, monkeypatch, capsy
     out = tmp_path / 'ava'
     assert (out / 'rawframes/053oq2xB3oU').resolve() == src / 'rawframes/053oq2xB3oU'
     names = {path.name for path in (out / 'annotations').iterdir()}
-    # As mmaction2's config of AVA 2.2 names them.
+    # As mmaction2's config of AVA 2.2, which ours builds on, names them.
     config = Config.fromfile(
-        'mmaction::detection/slowonly/'
-        'slowonly_kinetics400-pretrained-r50_8xb6-8x8x1-cosine-10e_ava22-rgb.py'
+        CONFIGS / 'slowonly/slowonly-r50_resnet9-sphereface20_ava22.py'
     )
     dataset = config.train_dataloader.dataset
     wanted = [dataset[key] for key in ('ann_file', 'exclude_file', 'label_file')]
@@ -554,8 +554,7 @@ def test_multisports_gets_the_annotations_that_mmaction_reads(tmp_path, capsys):
     from mmaction.registry import DATASETS
 
     config = Config.fromfile(
-        'mmaction::detection/slowonly/'
-        'slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-8e_multisports-rgb.py'
+        CONFIGS / 'slowonly/slowonly-r50_resnet9-sphereface20_multisports.py'
     )
     dataset = config.train_dataloader.dataset
     for key in ('ann_file', 'proposal_file'):
