@@ -328,7 +328,8 @@ def test_the_corrected_annotations_of_ucf101_24_convert(tmp_path):
     for i, (clip, label) in enumerate(zip(clips, (1, 6), strict=True)):
         tubes = np.zeros((1, i + 1), parts)
         for k in range(i + 1):
-            boxes = np.tile([1 + 32 * k, 1, 160, 120], (20, 1)).astype(np.int16)
+            # A row more than there are frames.
+            boxes = np.tile([1 + 32 * k, 1, 160, 120], (21, 1)).astype(np.int16)
             tubes[0, k] = (30, 11, label, boxes)
         annot[0, i] = (40, clip, tubes)
     savemat(src / 'finalAnnots.mat', {'annot': annot})
@@ -610,6 +611,12 @@ def test_the_help_tells_the_layout(tool, capsys):
         tool.main(['--help'])
     text = capsys.readouterr().out
     assert end.value.code == 0 and tool.LAYOUT.strip() in text and '--check' in text
+
+
+def test_what_lies_in_its_place_already_is_checked_once(tmp_path, capsys):
+    write_jhmdb(tmp_path / 'src', ['sit'])
+    args = [str(tmp_path / 'src'), '--out', str(tmp_path / 'src')]
+    assert report_of(jhmdb.main, args, capsys) == (0, 'no problem found\n')
 
 
 def test_zip_archives_are_no_folders(tmp_path, capsys):

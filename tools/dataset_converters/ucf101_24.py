@@ -136,7 +136,8 @@ def read_corrected(path: Path, problems: Problems) -> tuple[list[str], Boxes] | 
 
     Its ``annot`` has for each clip ``name`` and ``tubes``: ``sf`` and ``ef``, the first
     and the last frame, and ``class``, all from 1, and ``boxes``, a row of x, y, width
-    and height in pixels from 1 for each frame.
+    and height in pixels from 1 for each frame. Rows after ``ef`` are left out, as those
+    who corrected the file do; frames without a row have no box.
     """
     annot = read_mat(path, 'annot', problems)
     if annot is None:
@@ -156,13 +157,11 @@ def _mat_boxes(name: str, clip) -> list[Annotation]:
     for person, tube in enumerate(np.atleast_1d(clip.tubes)):
         rows = np.asarray(tube.boxes, np.float64).reshape(-1, 4)
         first, last = int(tube.sf), int(tube.ef)
-        if len(rows) != last - first + 1:
-            raise ValueError(
-                f'a tube from frame {first} to {last} has {len(rows)} boxes'
-            )
         label = int(getattr(tube, 'class'))
         CLASSES[label - 1]
         for frame, (x, y, w, h) in enumerate(rows.tolist(), first):
+            if frame > last:
+                break
             box = box_in_frame((x - 1, y - 1, x - 1 + w, y - 1 + h), *SIZE)
             if box is not None:
                 found.append(Annotation(name, frame, box, label, person))

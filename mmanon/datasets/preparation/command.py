@@ -72,6 +72,9 @@ def convert_or_check(
 
     Returns:
         The exit code.
+
+    Raises:
+        SystemExit: If something else lies where a link is to be made.
     """
     problems = Problems()
     if not args.src.is_dir():
@@ -82,7 +85,7 @@ def convert_or_check(
     if args.check:
         if source is not None:
             check_source(source, problems)
-        if args.out.exists():
+        if args.out.exists() and not args.out.samefile(args.src):
             check_out(args.out, problems)
         print(problems)
         return int(len(problems) > 0)
@@ -96,5 +99,8 @@ def convert_or_check(
     if problems:
         print(problems)
         print('the rest is converted: its results are not those of the whole data set')
-    convert(source)
+    try:
+        convert(source)
+    except FileExistsError as error:
+        raise SystemExit(str(error)) from error
     return 0
