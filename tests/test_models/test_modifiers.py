@@ -186,6 +186,8 @@ def test_only_learned_modifiers_need_training(name):
         (ResNetModifier, dict(base_channels=0)),
         (ResNetModifier, dict(num_blocks=0)),
         (ResNetModifier, dict(num_downs=0)),
+        (ResNetModifier, dict(outer_kernel=0)),
+        (ResNetModifier, dict(outer_kernel=4)),
         (ResNetModifier, dict(base_channels=2, num_blocks=1, start='zero')),
         (UNetModifier, dict(depth=0)),
         (UNetModifier, dict(base_channels=2, depth=1, start='zero')),
@@ -402,6 +404,19 @@ def test_width_blocks_and_depth_are_the_users_choice():
     convs = [one for one in modifier.modules() if isinstance(one, torch.nn.Conv2d)]
     assert len(convs) == 1 + 3 + 2 * 3 + 3 + 1
     assert max(one.out_channels for one in convs) == 16
+
+
+def test_the_outer_convolutions_alone_take_another_kernel():
+    modifier = ResNetModifier(base_channels=2, num_blocks=1, outer_kernel=5)
+    faces = made_up_faces(side=20)
+    assert modifier(faces).shape == faces.shape
+    sides = [
+        one.kernel_size[0]
+        for one in modifier.modules()
+        if isinstance(one, torch.nn.Conv2d)
+    ]
+    assert sides[0] == sides[-1] == 5
+    assert set(sides[1:-1]) == {3}
 
 
 def test_a_residual_block_can_raise_and_lower_features():
