@@ -13,7 +13,11 @@ from mmengine.dataset import BaseDataset, Compose, ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
 from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
-from mmanon.datasets.transforms import LoadFaces, insert_load_faces
+from mmanon.datasets.transforms import (
+    LoadFaces,
+    complete_pipeline,
+    insert_load_faces,
+)
 
 H, W, FRAMES = 90, 121, 40
 TOLERANCE = 1.5
@@ -725,15 +729,161 @@ def test_a_rotated_box_is_enclosed(mmdet, root):
 def test_mmdet_transforms_that_mix_or_do_not_record_are_refused(mmdet, root):
     table = str(root / 'faces.parquet')
     for step in (
-        dict(type='CachedMosaic'),
-        dict(type='CachedMixUp', img_scale=(90, 121)),
         dict(type='RandomAffine'),
-        dict(type='Expand'),
+        dict(type='MinIoURandomCrop'),
         dict(type='mmcv.Resize', scale=(60, 60)),
-        dict(type='RandomApply', transforms=[dict(type='RandomShift')]),
+        dict(type='RandomApply', transforms=[dict(type='RandomAffine')]),
     ):
         with pytest.raises(ValueError, match='cannot be\\s+carried'):
             insert_load_faces(image_dataset(root, [step]), table)
+
+
+MOSAIC = dict(type='CachedMosaic', img_scale=(W, H), pad_val=0.0, max_cached_images=6)
+MIXUP = dict(
+    type='CachedMixUp',
+    img_scale=(W, H),
+    ratio_range=(1.0, 1.0),
+    max_cached_images=6,
+    pad_val=(0, 0, 0),
+)
+MIXING_PIPELINES = {
+    'mosaic': [MOSAIC],
+    'mixup': [MIXUP],
+    'expanded': [
+        dict(type='Expand', mean=(20, 20, 20), to_rgb=False, prob=1.0),
+        dict(type='RandomFlip', prob=0.5),
+    ],
+    'shifted': [dict(type='RandomShift', prob=1.0, max_shift_px=40)],
+    # RTMDet's own
+    'rtmdet': [
+        MOSAIC,
+        dict(
+            type='RandomResize',
+            scale=(2 * W, 2 * H),
+            ratio_range=(0.5, 2.0),
+            keep_ratio=True,
+        ),
+        dict(type='RandomCrop', crop_size=(80, 80)),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='Pad', size=(80, 80), pad_val=dict(img=(0, 0, 0))),
+        MIXUP,
+    ],
+}
+
+
+def covered(shape, boxes, grown):
+    """Where boxes, each side moved outwards by some pixels, lie in an image."""
+    mask = np.zeros(shape, bool)
+    for x1, y1, x2, y2 in np.round(boxes + [-grown, -grown, grown, grown]).astype(int):
+        mask[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
+    return mask
+
+
+@pytest.mark.parametrize('name', MIXING_PIPELINES)
+def test_faces_of_mixed_images_follow_the_pixels(mmdet, root, name):
+    dataset = image_dataset(root, MIXING_PIPELINES[name])
+    insert_load_faces(dataset, str(root / 'faces.parquet'))
+    compared, several, area, missed = 0, 0, 0, 0
+    for number in range(40):
+        seed(number)
+        packed = dataset[number % 3]
+        sample = packed['data_samples']
+        # half a face on half the background is brighter than half of both grounds
+        bright = packed['inputs'].numpy()[0] > 100
+        faces = sample.metainfo['faces'][:, 1:]
+        assert (bright <= covered(bright.shape, faces, 2)).all(), number
+        inner = covered(bright.shape, faces, -2)
+        area, missed = area + inner.sum(), missed + (inner & ~bright).sum()
+        assert sample.gt_instances.bboxes.tensor.shape[1] == 4
+        compared += len(faces)
+        several += len(faces) > 1
+    assert compared >= 40
+    assert several >= 10 or name in ('expanded', 'shifted')
+    # A face that was cut by a crop has its box whole, over the padding beside it.
+    assert missed <= area * (0.2 if name == 'rtmdet' else 0)
+
+
+def test_faces_stay_where_mixing_leaves_annotated_boxes_out(mmdet, root):
+    class Forget:
+        def __call__(self, results):
+            results['gt_bboxes'] = results['gt_bboxes'][:0]
+            results['gt_bboxes_labels'] = results['gt_bboxes_labels'][:0]
+            results['gt_ignore_flags'] = results['gt_ignore_flags'][:0]
+            return results
+
+    dataset = image_dataset(root, [MOSAIC])
+    insert_load_faces(dataset, str(root / 'faces.parquet'))
+    dataset.pipeline.transforms.insert(-2, Forget())
+    for number in range(8):
+        seed(number)
+        sample = dataset[number % 3]['data_samples']
+    assert len(sample.gt_instances) == 0
+    assert len(sample.metainfo['faces']) > 1
+
+
+def test_unexamined_images_are_covered_in_a_mosaic(mmdet, root, tmp_path):
+    with FaceTableWriter(tmp_path / 'faces.parquet', 'made up') as table:
+        table.add('a/v', 17, FaceTable(root / 'faces.parquet').lookup('a/v', 17))
+    dataset = image_dataset(root, [MOSAIC])
+    insert_load_faces(dataset, str(tmp_path / 'faces.parquet'))
+    kinds = set()
+    for number in range(20):
+        seed(number)
+        meta = dataset[number % 3]['data_samples'].metainfo
+        for cover, face in zip(meta['covers'], meta['faces'], strict=True):
+            width, height = face[3:] - face[1:3]
+            # an unexamined image of the mosaic is covered from side to side
+            assert (abs(width - W) < 1 and abs(height - H) < 1) == cover
+            kinds.add(bool(cover))
+    assert kinds == {True, False}
+
+
+def test_boxes_that_lost_their_faces_are_noticed(mmdet, root):
+    class Replace:
+        def __call__(self, results):
+            results['gt_bboxes'] = results['gt_bboxes'].plain
+            return results
+
+    dataset = image_dataset(root, [MOSAIC])
+    insert_load_faces(dataset, str(root / 'faces.parquet'))
+    dataset.pipeline.transforms.insert(-2, Replace())
+    with pytest.raises(ValueError, match='made HorizontalBoxes of the annotated boxes'):
+        dataset[0]
+
+
+def test_mixing_asks_for_annotated_boxes(mmdet, root):
+    dataset = image_dataset(root, [MOSAIC])
+    del dataset.pipeline.transforms[1]
+    with pytest.raises(ValueError, match='no LoadAnnotations'):
+        insert_load_faces(dataset, str(root / 'faces.parquet'))
+
+
+def test_inserting_twice_attaches_faces_once(mmdet, root):
+    dataset = image_dataset(root, [MOSAIC])
+    for _ in range(2):
+        insert_load_faces(dataset, str(root / 'faces.parquet'))
+    kinds = [type(t).__name__ for t in dataset.pipeline.transforms]
+    assert kinds[1:] == [
+        'LoadAnnotations',
+        'AttachFaces',
+        'CachedMosaic',
+        'LoadFaces',
+        'PackDetInputs',
+    ]
+
+
+def test_a_pipeline_for_later_is_built_with_the_faces(mmdet, root):
+    steps = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackDetInputs'),
+    ]
+    built = complete_pipeline(steps, str(root / 'faces.parquet'))
+    assert [type(one).__name__ for one in built[-2:]] == ['LoadFaces', 'PackDetInputs']
+    assert {'faces', 'covers'} <= set(built[-1].meta_keys)
+    with pytest.raises(ValueError, match='cannot be carried'):
+        steps.insert(2, dict(type='RandomAffine'))
+        complete_pipeline(steps, str(root / 'faces.parquet'))
 
 
 def test_an_image_resized_without_a_record_is_noticed(root):

@@ -1,3 +1,3 @@
-from .load_faces import LoadFaces, insert_load_faces
+from .load_faces import LoadFaces, complete_pipeline, insert_load_faces
 
-__all__ = ['LoadFaces', 'insert_load_faces']
+__all__ = ['LoadFaces', 'complete_pipeline', 'insert_load_faces']

@@ -3,7 +3,8 @@
 mmaction2's transforms record what they keep of the frames (``crop_quadruple`` and
 ``flip``), mmdet's the map from the image's pixels to the final ones
 (``homography_matrix``): the boxes, known as fractions of the frame, are put through
-that once at the end.
+that once at the end. Those of mmdet's that mix images record nothing; through them the
+annotated boxes carry the faces (:mod:`.boxes_with_faces`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import MMLogger
 
 from mmanon.registry import TRANSFORMS
@@ -26,6 +27,7 @@ from ..face_table import FaceTable, VideoInfo
 
 _VIDEO_EXTENSION = re.compile(r'\.(mp4|avi|mkv|webm|mov|m4v|mpe?g|wmv|flv|3gp)$', re.I)
 _PACKERS = {'PackActionInputs', 'PackDetInputs'}
+_OURS = {'AttachFaces', 'LoadFaces'}
 _CROPS = {
     'CenterCrop',
     'MultiScaleCrop',
@@ -38,23 +40,21 @@ _CROPS = {
 _UNCARRIED = {
     'mmaction': {'ImgAug', 'MMCompact', 'PoseCompact', 'PytorchVideoWrapper'},
     'mmcv': {'CenterCrop', 'RandomFlip', 'Resize'},
+    # RandomAffine and MinIoURandomCrop do not even tell the annotated boxes where none
+    # is annotated.
     'mmdet': {
         'Albu',
-        'CachedMixUp',
-        'CachedMosaic',
         'CopyPaste',
         'CutHeight',
-        'Expand',
         'InstaBoost',
         'MinIoURandomCrop',
-        'MixUp',
-        'Mosaic',
         'MultiBranch',
         'RandomAffine',
         'RandomCenterCropPad',
-        'RandomShift',
     },
 }
+# Transforms of mmdet that tell the annotated boxes alone where pixels go.
+_CARRIED_BY_BOXES = {'CachedMixUp', 'CachedMosaic', 'Expand', 'RandomShift'}
 _STATIONARY_TORCHVISION = {
     'ColorJitter',
     'GaussianBlur',
@@ -98,6 +98,7 @@ class LoadFaces(BaseTransform):
 
     - img_path, img_shape, ori_shape
     - homography_matrix (optional)
+    - gt_bboxes, where they carry the faces
 
     Added Keys:
 
@@ -138,7 +139,7 @@ class LoadFaces(BaseTransform):
         if 'frame_inds' in results:
             faces, covers = self._clip_faces(results)
         elif isinstance(results.get('img_path'), str):
-            faces, covers = self._image_faces(results)
+            faces, covers = self.image_faces(results)
         else:
             raise ValueError(
                 'LoadFaces needs "frame_inds" (a clip of mmaction2) or "img_path" (an '
@@ -290,13 +291,24 @@ class LoadFaces(BaseTransform):
         rows, covers = [np.zeros((0, 5), np.float32)], [np.zeros(0, bool)]
         for v, view in enumerate(views):
             for t, number in enumerate(numbers.tolist()):
-                boxes = _inside(view.project(found[number].boxes), h, w)
+                boxes = view.project(found[number].boxes)
+                boxes = boxes[_inside(boxes, h, w)]
                 position = np.full((len(boxes), 1), v * len(numbers) + t)
                 rows.append(np.hstack([position, boxes]))
                 covers.append(np.full(len(boxes), found[number].is_cover))
         return np.concatenate(rows).astype(np.float32), np.concatenate(covers)
 
-    def _image_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
+    def image_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
+        """The faces of an image of mmdet, as they would be added to its results.
+
+        Returns:
+            ``faces`` and ``covers``.
+        """
+        if results.get('faces_attached'):
+            from .boxes_with_faces import detach_faces
+
+            boxes, covers = detach_faces(results)
+            return _rows_inside(boxes, covers, results['img_shape'])
         path = results['img_path']
         number = re.search(r'(\d+)$', os.path.splitext(os.path.basename(path))[0])
         if number is None:
@@ -326,9 +338,8 @@ class LoadFaces(BaseTransform):
             )
         found = self.table.lookup(video, int(number.group(1)))
         boxes = _project(found.boxes * [w, h, w, h], matrix)
-        boxes = _inside(boxes, *results['img_shape'][:2])
-        rows = np.hstack([np.zeros((len(boxes), 1)), boxes])
-        return rows.astype(np.float32), np.full(len(boxes), found.is_cover)
+        covers = np.full(len(boxes), found.is_cover)
+        return _rows_inside(boxes, covers, results['img_shape'])
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(face_table={self.table.path!r})'
@@ -358,25 +369,63 @@ def insert_load_faces(dataset: Any, face_table: str) -> None:
     """
     for leaf in _leaves(dataset):
         transforms = leaf.pipeline.transforms
-        present = [one for one in _flatten(transforms) if isinstance(one, LoadFaces)]
-        others = [one for one in transforms if not isinstance(one, LoadFaces)]
-        packers = [i for i, t in enumerate(others) if _names(t) & _PACKERS]
-        if not packers:
-            raise ValueError(
-                f'the pipeline of {type(leaf).__name__} has no packing transform '
-                f'({" or ".join(sorted(_PACKERS))}) to put LoadFaces before; it is '
-                f'{[type(t).__name__ for t in transforms]}'
-            )
-        _check_present(present, transforms, face_table)
-        _check_carried(others[: packers[-1]])
-        loader = present[0] if present else LoadFaces(face_table)
+        completed, loader = _with_load_faces(transforms, face_table)
         _check_videos(leaf, loader)
-        # Where it stands it says where faces are in the frames that are packed.
-        others.insert(packers[-1], loader)
-        transforms[:] = others
-        packer = others[packers[-1] + 1]
-        more = [key for key in ('faces', 'covers') if key not in packer.meta_keys]
-        packer.meta_keys = (*packer.meta_keys, *more)
+        transforms[:] = completed
+
+
+def complete_pipeline(pipeline: Sequence[Any], face_table: str) -> list[Any]:
+    """A pipeline that a data set switches to later, with its samples' faces.
+
+    Args:
+        pipeline: Its transforms, or their configs.
+        face_table: As for :func:`insert_load_faces`.
+
+    Returns:
+        The built transforms.
+
+    Raises:
+        ValueError: As :func:`insert_load_faces`.
+    """
+    return _with_load_faces(Compose(pipeline).transforms, face_table)[0]
+
+
+def _with_load_faces(
+    transforms: Sequence[Any], face_table: str
+) -> tuple[list[Any], LoadFaces]:
+    """The transforms with LoadFaces where it belongs, and that LoadFaces."""
+    present = [one for one in _flatten(transforms) if isinstance(one, LoadFaces)]
+    others = [one for one in transforms if not _names(one) & _OURS]
+    packers = [i for i, t in enumerate(others) if _names(t) & _PACKERS]
+    if not packers:
+        raise ValueError(
+            f'the pipeline has no packing transform ({" or ".join(sorted(_PACKERS))}) '
+            f'to put LoadFaces before; it is {[type(t).__name__ for t in transforms]}'
+        )
+    _check_present(present, transforms, face_table)
+    before, packer = others[: packers[-1]], others[packers[-1]]
+    _check_carried(before)
+    loader = present[0] if present else LoadFaces(face_table)
+    if any(_names(one) & _CARRIED_BY_BOXES for one in _flatten(before)):
+        before = _with_attached_faces(before, loader)
+    more = [key for key in ('faces', 'covers') if key not in packer.meta_keys]
+    packer.meta_keys = (*packer.meta_keys, *more)
+    # Where it stands it says where faces are in the frames that are packed.
+    return [*before, loader, packer, *others[packers[-1] + 1 :]], loader
+
+
+def _with_attached_faces(transforms: list[Any], loader: LoadFaces) -> list[Any]:
+    """Let the annotated boxes carry the faces, from where they are loaded."""
+    from .boxes_with_faces import AttachFaces
+
+    loading = [i for i, t in enumerate(transforms) if 'LoadAnnotations' in _names(t)]
+    if not loading:
+        raise ValueError(
+            f'{", ".join(sorted(_CARRIED_BY_BOXES))} tell the annotated boxes alone '
+            'where pixels go, and the pipeline loads none: it has no LoadAnnotations'
+        )
+    place = loading[-1] + 1
+    return [*transforms[:place], AttachFaces(loader), *transforms[place:]]
 
 
 def _check_present(
@@ -498,9 +547,17 @@ def _project(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _inside(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The boxes (k, 4) that have some part in the frame."""
-    kept = (boxes[:, 2:] > 0).all(1) & (boxes[:, :2] < (width, height)).all(1)
-    return boxes[kept]
+    """Which boxes (k, 4) have some part in the frame, (k,)."""
+    return (boxes[:, 2:] > 0).all(1) & (boxes[:, :2] < (width, height)).all(1)
+
+
+def _rows_inside(
+    boxes: np.ndarray, covers: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``faces`` and ``covers`` of an image of (height, width)."""
+    kept = _inside(boxes, *shape[:2])
+    rows = np.hstack([np.zeros((kept.sum(), 1)), boxes[kept]])
+    return rows.astype(np.float32), covers[kept]
 
 
 class _Place(NamedTuple):
