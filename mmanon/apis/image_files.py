@@ -6,9 +6,11 @@ places and devices (EXIF with its thumbnail, XMP, comments) is not written again
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,19 +62,14 @@ class ImageFile:
             InputError: When the file cannot be decoded.
         """
         deep = _read_deep(self.path) if self.frames == 1 else None
-        with _opened(self.path) as image:
+        with _decoding(self.path), _opened(self.path) as image:
             turn = Orientation.of_exif(image.getexif().get(ExifTags.Base.Orientation))
             if deep is not None:
                 yield turn.upright(deep)
                 return
             for number in range(self.frames):
-                try:
-                    image.seek(number)
-                    yield turn.upright(np.asarray(_plain(image, self.frames > 1)))
-                except (OSError, SyntaxError, ValueError, EOFError) as error:
-                    raise InputError(
-                        f'{self.path} cannot be decoded: {error}'
-                    ) from error
+                image.seek(number)
+                yield turn.upright(np.asarray(_plain(image, self.frames > 1)))
 
 
 def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
@@ -89,7 +86,7 @@ def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
     Raises:
         InputError: When it is no image that can be read.
     """
-    with _opened(path) as image:
+    with _decoding(path), _opened(path) as image:
         found = ImageFile(path, image.format, getattr(image, 'n_frames', 1))
         if found.frames > 1:
             if found.format not in _MOVING:
@@ -109,6 +106,15 @@ def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
         if keep_metadata:
             _keep_exif(image, found)
         return found
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Say of which file it is that something cannot be decoded."""
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise InputError(f'{path} cannot be decoded: {error}') from error
 
 
 def _opened(path: Path) -> Image.Image:
@@ -252,7 +258,7 @@ def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:
         beside.write_bytes(packed.tobytes())
         return
     kind = 'JPEG' if like.format == 'MPO' else like.format
-    Image.fromarray(pixels).save(beside, format=kind, **like.saving)
+    _save(Image.fromarray(pixels), beside, format=kind, **like.saving)
 
 
 def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) -> None:
@@ -272,7 +278,8 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         extra['loop'] = like.loop
     if like.format == 'GIF' and like.loop == 0:
         extra['loop'] = 0
-    first.save(
+    _save(
+        first,
         beside,
         format=like.format,
         save_all=True,
@@ -281,3 +288,11 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         **extra,
         **like.saving,
     )
+
+
+def _save(image: Image.Image, beside: Path, **options) -> None:
+    # By way of memory: on a disk that gets full Pillow takes the part of a JPEG that
+    # was written for all of it.
+    packed = io.BytesIO()
+    image.save(packed, **options)
+    beside.write_bytes(packed.getbuffer())

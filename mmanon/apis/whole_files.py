@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Name a file beside ``path`` to write, and move it there when it is whole.
 
     An error inside the block removes what was written. A killed process leaves
-    ``.<name>.<process>.part``, and nothing under the final name.
+    ``.<name>.<number>.part``, and nothing under the final name.
 
     Args:
         path (Path): The final name; its folder is made.
@@ -27,7 +28,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         OSError: When the folder cannot be made or the file cannot be moved.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    # Drawn, since processes on two machines may have one number. Names have 255 bytes.
+    shown = path.name.encode(errors='replace')[:200].decode(errors='ignore')
+    beside = path.with_name(f'.{shown}.{secrets.randbelow(10**9)}.part')
     try:
         yield beside
         os.replace(beside, path)
