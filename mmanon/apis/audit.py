@@ -27,7 +27,7 @@ from .known_people import embed_face
 from .sources import IMAGES, InputError
 from .video_reader import VideoReader
 
-__all__ = ['Audit', 'FaceAuditor', 'Finding', 'threshold_at_far']
+__all__ = ['Audit', 'FaceAuditor', 'Finding', 'threshold_at_far', 'upright_frames']
 
 _CELLS = 4  # a box is looked at in so many parts a side
 _UNCOVERED = 0.5  # of a face left as it was
@@ -189,7 +189,7 @@ class FaceAuditor:
         audit = Audit(str(original), str(anonymized), self.threshold)
         find_old = self.finder.open(str(original))
         find_new = self.finder.open(str(anonymized))
-        pairs = zip_longest(_frames(original), _frames(anonymized))
+        pairs = zip_longest(upright_frames(original), upright_frames(anonymized))
         for index, (old, new) in enumerate(pairs):
             if old is None or new is None:
                 raise InputError(
@@ -344,8 +344,19 @@ def threshold_at_far(
     return float(np.nextafter(refused, 2))
 
 
-def _frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Time and upright picture, uint8 (H, W, 3) RGB, of each frame."""
+def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
+    """Read the frames of an image or video.
+
+    Args:
+        path (Path): The file.
+
+    Yields:
+        tuple: When it is shown, in seconds (None for an image), and the upright
+        picture, uint8 (H, W, 3) RGB.
+
+    Raises:
+        InputError: When it cannot be read.
+    """
     if path.suffix.lower() in IMAGES:
         for pixels in open_image(path).pixels():
             colour = as_colour(pixels)

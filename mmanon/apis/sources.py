@@ -64,13 +64,13 @@ class Source:
 
 
 def find_sources(
-    inputs: str | Path | int | Sequence[str | Path | int],
+    inputs: str | Path | int | Source | Sequence[str | Path | int | Source],
     out_dir: Path | None = None,
 ) -> tuple[list[Source], list[str]]:
     """Find all that ``inputs`` names.
 
     Args:
-        inputs (str, Path, int or a sequence of these): An image or video file, a
+        inputs (str, Path, int, Source or a sequence of these): An image or video, a
             folder (searched with all folders in it), a pattern (``'clips/**/*.mp4'``),
             a ``.txt`` file with one of these a line (relative to its own folder), the
             number of a camera or the address of a stream (``'rtsp://…'``).
@@ -84,12 +84,14 @@ def find_sources(
     Raises:
         InputError: When an input is not there, or names nothing.
     """
-    if isinstance(inputs, (str, Path, int)):
+    if isinstance(inputs, (str, Path, int, Source)):
         inputs = [inputs]
     found: list[Source] = []
     others: list[str] = []
     for one in inputs:
-        found.extend(_find(str(one), out_dir, others))
+        found.extend(
+            [one] if isinstance(one, Source) else _find(str(one), out_dir, others)
+        )
     return found, others
 
 
