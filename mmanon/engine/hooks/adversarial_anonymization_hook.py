@@ -12,7 +12,7 @@ from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -23,6 +23,12 @@ from mmanon.engine.checkpoints import adapt_state_dict
 from mmanon.engine.optim_wrappers import (
     build_discriminator_wrapper,
     build_following_wrapper,
+)
+from mmanon.engine.run_switches import (
+    RunSwitches,
+    check_optimizer,
+    check_runner,
+    check_wrapper,
 )
 from mmanon.engine.sample_seeds import mix_seeds, restart_workers, seed_samples
 from mmanon.evaluation.metrics import prepare_face_metrics
@@ -148,11 +154,13 @@ class AdversarialAnonymizationHook(Hook):
         self._train_dataset: Dataset | None = None
         self._val_dataset: Dataset | None = None
         self._modifier_learns = False
+        self._switches: RunSwitches | None = None
 
     # Before the run: wrap.
 
     def before_run(self, runner: Runner) -> None:
         """Wrap the model, complete the pipelines, add optimizers and schedules."""
+        check_runner(runner)
         training = _is_built(runner._train_loop)
         self._insert_faces(runner)
         if isinstance(runner.model, AnonymizedDetector):
@@ -167,6 +175,7 @@ class AdversarialAnonymizationHook(Hook):
         self._wrap(runner, training)
         if training:
             self._add_optimizers(runner)
+            self._switches = RunSwitches(runner, runner.model)
             self.schedule.at(0, runner.max_iters)
 
     def _insert_faces(self, runner: Runner) -> None:
@@ -190,6 +199,7 @@ class AdversarialAnonymizationHook(Hook):
         detector = runner.model
         wrapper = detector if is_model_wrapper(detector) else None
         if wrapper is not None:
+            check_wrapper(wrapper)
             detector = wrapper.module
         model = AnonymizedDetector(
             detector=detector,
@@ -247,11 +257,7 @@ class AdversarialAnonymizationHook(Hook):
 
     def _add_optimizers(self, runner: Runner) -> None:
         model, lead = runner.model, runner.optim_wrapper
-        if not isinstance(lead, OptimWrapper) or isinstance(lead, OptimWrapperDict):
-            raise ValueError(
-                "the detector's `optim_wrapper` must hold one optimizer, "
-                f'got {type(lead).__name__}'
-            )
+        check_optimizer(lead)
         wrappers = dict(detector=lead)
         # A hand-crafted modifier has nothing to learn, and one without a
         # discriminator nobody to learn from.
@@ -283,6 +289,7 @@ class AdversarialAnonymizationHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Fit a plain or an anonymized detector's checkpoint to the model."""
+        check_runner(runner)
         holder = checkpoint if 'state_dict' in checkpoint else None
         state = checkpoint['state_dict'] if holder else dict(checkpoint)
         adapted = adapt_state_dict(state, runner.model.state_dict())
@@ -331,6 +338,8 @@ class AdversarialAnonymizationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Open the streams of clips and of face batches where training stands."""
+        if self._switches is not None:
+            self._switches.turn_on(runner)
         self._count_updates(runner)
         seed = _seed_of_all(runner.seed)
         loop = runner.train_loop
