@@ -28,7 +28,7 @@ _FLAGS = (
     '--window-size=1100,1400',
     '--remote-debugging-pipe',
 )
-_SECONDS = 60.0
+_SECONDS = 180.0  # on a machine that has much else to do
 
 
 @contextmanager
@@ -102,10 +102,11 @@ class Browser:
         for domain in ('Page', 'Runtime', 'Log', 'Network'):
             self._call(f'{domain}.enable')
 
-    def open(self, page: Path) -> None:
-        """Load a page from a file, with all of its pictures."""
+    def open(self, page: Path | str) -> None:
+        """Load a page from a file or an address, with all of its pictures."""
         self._is_loaded = False
-        self._call('Page.navigate', url=page.resolve().as_uri())
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        self._call('Page.navigate', url=address)
         while not self._is_loaded:
             message = self._read()
             self._note(message.get('method'), message.get('params') or {})
@@ -127,17 +128,11 @@ class Browser:
             time.sleep(0.02)
 
     def click(self, selector: str) -> None:
-        """Press the mouse in the middle of an element that can be seen."""
-        box = self.run(
-            f"""(() => {{
-              const found = document.querySelector({json.dumps(selector)});
-              found.scrollIntoView({{block: 'center'}});
-              const box = found.getBoundingClientRect();
-              const at = [box.x + box.width / 2, box.y + box.height / 2];
-              return found.contains(document.elementFromPoint(...at)) ? at : null;
-            }})()"""
-        )
-        assert box, f'{selector} cannot be seen'
+        """Press the mouse in the middle of an element, once it can be seen."""
+        until = time.monotonic() + _SECONDS
+        while not (box := self._middle(selector)):
+            assert time.monotonic() < until, f'{selector} cannot be seen'
+            time.sleep(0.05)
         for kind in ('mousePressed', 'mouseReleased'):
             self._call(
                 'Input.dispatchMouseEvent',
@@ -147,6 +142,31 @@ class Browser:
                 button='left',
                 clickCount=1,
             )
+
+    def _middle(self, selector: str) -> list[float] | None:
+        return self.run(
+            f"""(() => {{
+              const found = document.querySelector({json.dumps(selector)});
+              if (!found) return null;
+              found.scrollIntoView({{block: 'center'}});
+              const box = found.getBoundingClientRect();
+              const at = [box.x + box.width / 2, box.y + box.height / 2];
+              return found.contains(document.elementFromPoint(...at)) ? at : null;
+            }})()"""
+        )
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Give a file to an input for files."""
+        found = self._call(
+            'Runtime.evaluate',
+            expression=f'document.querySelector({json.dumps(selector)})',
+        )['result']
+        assert 'objectId' in found, f'there is no {selector}'
+        self._call(
+            'DOM.setFileInputFiles',
+            files=[str(path.resolve())],
+            objectId=found['objectId'],
+        )
 
     def press(self, key: str) -> None:
         """Press a key of the keyboard."""
@@ -160,11 +180,11 @@ class Browser:
         )
         path.write_bytes(base64.b64decode(answer['data']))
 
-    def saved_file(self) -> Path:
-        """The one file that the page has saved, when it is whole."""
+    def saved_file(self, suffix: str = '.json') -> Path:
+        """The one file of a kind that the page has saved, when it is whole."""
         until = time.monotonic() + _SECONDS
         while True:
-            files = [one for one in self.saved.iterdir() if one.suffix == '.json']
+            files = [one for one in self.saved.iterdir() if one.suffix == suffix]
             if files:
                 return files[0]
             assert time.monotonic() < until, 'nothing was saved'

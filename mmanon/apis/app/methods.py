@@ -1,0 +1,111 @@
+"""The ways to redraw a face that the page offers, and how strong each can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ['METHODS', 'STRENGTHS', 'USUAL', 'Method', 'own_method']
+
+STRENGTHS = 5
+"""Steps of the slider; 1 is the weakest."""
+USUAL = 3
+
+
+@dataclass(frozen=True)
+class Method:
+    """A modifier as the page shows it.
+
+    Attributes:
+        name (str): What people read.
+        modifier (str or Path): A registered modifier, or a config file that names one.
+        argument (str, optional): Its argument that says how strong it is.
+        values (tuple): Of that argument, from weak to strong; none where there is but
+            one strength.
+        words (str): What a value means, with ``{}`` in its place.
+        weights (str or Path, optional): Weights of a learned modifier.
+    """
+
+    name: str
+    modifier: str | Path
+    argument: str | None = None
+    values: tuple[float, ...] = ()
+    words: str = ''
+    weights: str | Path | None = None
+
+    def describe(self, strength: int) -> str:
+        """What a strength, from 1 to :data:`STRENGTHS`, means."""
+        if not self.values:
+            return self.words
+        return self.words.format(self.values[strength - 1])
+
+    def inferencer_arguments(self, strength: int) -> dict:
+        """How ``AnonymizerInferencer`` is told.
+
+        Args:
+            strength (int): From 1 to :data:`STRENGTHS`.
+
+        Raises:
+            ValueError: When the strength is out of that range.
+        """
+        if not 1 <= strength <= STRENGTHS:
+            raise ValueError(f'strength must be in [1, {STRENGTHS}], got {strength}')
+        if not self.values:
+            return dict(modifier=self.modifier, weights=self.weights)
+        value = self.values[strength - 1]
+        return dict(modifier=dict(type=self.modifier, **{self.argument: value}))
+
+
+METHODS = (
+    Method('Solid mask', 'SolidMaskModifier', words='Leaves nothing of a face.'),
+    Method(
+        'Mosaic',
+        'mmanon.PixelateModifier',
+        'blocks',
+        (16, 12, 8, 6, 4),
+        '{0} × {0} squares. Recognizers may still match the person.',
+    ),
+    Method(
+        'Blur',
+        'mmanon.GaussianBlurModifier',
+        'sigma',
+        (0.03, 0.045, 0.06, 0.09, 0.12),
+        'Spread over {:.1%} of the crop. Recognizers may still match the person.',
+    ),
+    Method(
+        'Noise',
+        'mmanon.GaussianNoiseModifier',
+        'std',
+        (0.5, 0.75, 1.0, 1.5, 2.0),
+        'Noise of {:g} times half the range of colours. Recognizers may still match '
+        'the person.',
+    ),
+    Method(
+        'Super-pixels',
+        'mmanon.SuperPixelModifier',
+        'num_segments',
+        (60, 45, 30, 20, 12),
+        'At most {} patches of one colour. Recognizers may still match the person.',
+    ),
+    Method(
+        'Edges',
+        'EdgeMapModifier',
+        words='Draws only edges. Recognizers may still match the person.',
+    ),
+)
+"""The first is what the page begins with."""
+
+
+def own_method(modifier: str | Path, weights: str | Path | None = None) -> Method:
+    """A modifier that was named when the page was started.
+
+    Args:
+        modifier (str or Path): A registered modifier, or a config file.
+        weights (str or Path, optional): Its weights.
+    """
+    return Method(
+        f'{Path(modifier).stem} (given)',
+        modifier,
+        words='The modifier that this page was started with.',
+        weights=weights,
+    )

@@ -1,0 +1,11 @@
+"""Serve a page on which images and videos are anonymized, to this machine alone.
+
+python tools/app.py --recognizer mobilefacenet.pt --people people/
+"""
+
+import sys
+
+from mmanon.apis.app_command import main
+
+if __name__ == '__main__':
+    sys.exit(main())
