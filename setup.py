@@ -62,13 +62,16 @@ class BuildWithMim(build_py):
 
 
 extras = {
+    'app': read_requirements('app'),
+    'cluster': read_requirements('cluster'),
     # The attacker DlibRecognizer; not in `all`, as it is compiled when installed.
     'dlib': ['dlib'],
+    'docs': read_requirements('docs'),
     'mim': read_requirements('mminstall'),
     'optional': read_requirements('optional'),
     'tests': read_requirements('tests'),
 }
-extras['all'] = extras['optional'] + extras['tests']
+extras['all'] = sum((extras[name] for name in ('app', 'docs', 'optional', 'tests')), [])
 
 setup(
     name='mmanon',
