@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mmanon.datasets.ava_format import Annotation
 from mmanon.datasets.coco_format import write_coco
 from mmanon.datasets.preparation.frames import frame_times, sampled_at
 from mmanon.evaluation.action_annotations import read_ava_boxes, read_tube_file
+from mmanon.evaluation.metrics import FrameMAPMetric, VideoMAPMetric
 
 jhmdb, daly, ucf24 = (load_tool(f'{n}.py') for n in ('jhmdb', 'daly', 'ucf101_24'))
 ava, ava_kinetics = load_tool('ava.py'), load_tool('ava_kinetics.py')
@@ -108,6 +110,29 @@ def test_puppet_masks_become_boxes_in_three_splits(jhmdb_files, tmp_path):
     assert names[0] != names[1] and names[0] == names[2] == names[3]
     link = out / 'rawframes/Take__0!_wave_u_nm_np1_fr_goo_0/img_00003.png'
     assert link.is_symlink() and index_of(cv2.imread(str(link))) == 3
+
+
+def test_perfect_detections_in_jhmdb_reach_full_frame_and_video_map(
+    jhmdb_files, tmp_path
+):
+    src, args = jhmdb_files
+    jhmdb.main(args)
+    dataset = coco_dataset(tmp_path / 'jhmdb', 'jhmdb', 'test_1')
+    tubes = str(tmp_path / 'jhmdb/annotations/tubes.json')
+    metrics = FrameMAPMetric(), VideoMAPMetric(tubes)
+    for info in (dataset.get_data_info(i) for i in range(len(dataset))):
+        truth = dict(
+            bboxes=np.array([one['bbox'] for one in info['instances']]).reshape(-1, 4),
+            labels=np.array([one['bbox_label'] for one in info['instances']], int),
+        )
+        found = dict(truth, scores=np.ones(len(truth['labels'])))
+        sample = dict(img_path=info['img_path'], ori_shape=(48, 64))
+        sample.update(gt_instances=truth, pred_instances=found)
+        for metric in metrics:
+            metric.dataset_meta = dataset.metainfo
+            metric.process(None, [sample])
+    frame, video = (metric.evaluate(len(dataset)) for metric in metrics)
+    assert frame['frame/mAP@0.5'] == video['video/mAP@0.5'] == 1
 
 
 def test_jhmdb_serves_detectors_of_clips_and_video_map(jhmdb_files, tmp_path):
@@ -584,6 +609,15 @@ def test_frames_are_found_by_the_time_they_are_shown(tmp_path):
     assert sampled_at(times, wanted).tolist() == [0, 0, 1, 1, 1, 24, 59]
     with pytest.raises(ValueError, match='cannot be read'):
         frame_times(Path(__file__))
+
+
+def test_an_old_avi_file_tells_its_frames_by_their_rate(shared_data):
+    path = shared_data / 'videos/clips/test.avi'
+    times = frame_times(path)
+    with av.open(str(path)) as container:
+        count = sum(1 for _ in container.decode(video=0))
+    assert len(times) == count
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
 
 
 def test_coco_has_every_frame_and_refuses_boxes_elsewhere(tmp_path):

@@ -88,10 +88,11 @@ def frame_times(video: Path) -> np.ndarray:
         with open_video(video) as container:
             stream = video_stream(container)
             base = float(stream.time_base)
+            # Old AVI files say when a frame is decoded alone: at the same rate.
             times = [
-                packet.pts * base
+                (packet.dts if packet.pts is None else packet.pts) * base
                 for packet in container.demux(stream)
-                if packet.size and packet.pts is not None and not packet.is_discard
+                if packet.size and packet.dts is not None and not packet.is_discard
             ]
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f'{video} cannot be read: {error}') from error
