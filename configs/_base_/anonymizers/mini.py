@@ -7,6 +7,7 @@ custom_hooks = [
             type='mmanon.ResNetModifier',
             base_channels=8,
             num_blocks=3,
+            outer_kernel=3,
             start='scratch',
         ),
         discriminator=dict(
@@ -36,7 +37,7 @@ custom_hooks = [
         margin=0.15,
         # Small weights, so that the detector's loss counts for more.
         adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.012),
-        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.5),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.25),
         optim_wrapper=dict(
             modifier=dict(optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))),
             discriminator=dict(
