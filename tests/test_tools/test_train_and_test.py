@@ -55,6 +55,7 @@ def test_scaling_the_learning_rate_needs_the_batch_size_it_is_for(monkeypatch):
         ('dist_train.sh', ['mine.py', '2'], 'train.py'),
         ('dist_test.sh', ['mine.py', 'epoch_1.pth', '2'], 'test.py'),
         ('slurm_train.sh', ['gpu', 'job', 'mine.py'], 'train.py'),
+        ('slurm_test.sh', ['gpu', 'job', 'mine.py', 'epoch_1.pth'], 'test.py'),
     ],
 )
 def test_launchers_find_a_config_of_another_project(tmp_path, script, args, runs):
