@@ -39,11 +39,11 @@ def redraw_or_cover(
         tuple[Tensor, Tensor]: The faces to show, and which were covered, (K,) bool.
     """
     if not isinstance(modifier, LearnedModifier) or not len(faces):
-        return modifier(faces), faces.new_zeros(len(faces), dtype=torch.bool)
+        return modifier(faces), faces.new_zeros(faces.shape[0], dtype=torch.bool)
     if modifier.is_untrained:
         return _cover(faces), faces.new_ones(len(faces), dtype=torch.bool)
     drawn = modifier(faces)
-    size = faces.shape[-1]
+    size = int(faces.shape[-1])  # also while it is exported to ONNX
     edge = min(round(size * margin / (1 + 2 * margin)), (size - 1) // 2)
     face = slice(edge, size - edge)
     change = (drawn - faces)[..., face, face].float().abs().mean((1, 2, 3))
