@@ -45,7 +45,7 @@ def write_coco(
             entries.append(
                 dict(id=len(ids), file_name=file, width=width, height=height)
             )
-    boxes = []
+    boxes: list[dict] = []
     for one in annotations:
         if (one.video, one.frame) not in ids:
             raise KeyError(

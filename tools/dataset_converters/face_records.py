@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lambda problems: read(args.src, problems),
         lambda source: convert(source, args.out),
         check_source,
-        lambda out, problems: check_identity_folders(out, problems) and None,
+        check_identity_folders,
     )
 
 

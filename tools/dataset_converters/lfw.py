@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args,
         lambda problems: find(args.src, problems),
         convert,
-        lambda source, problems: check_identity_folders(source.root, problems) and None,
+        lambda source, problems: check_identity_folders(source.root, problems),
         check_out,
     )
 

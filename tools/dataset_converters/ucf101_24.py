@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -152,7 +153,7 @@ def read_corrected(path: Path, problems: Problems) -> tuple[list[str], Boxes] | 
     return CLASSES, boxes
 
 
-def _mat_boxes(name: str, clip) -> list[Annotation]:
+def _mat_boxes(name: str, clip: Any) -> list[Annotation]:
     found = []
     for person, tube in enumerate(np.atleast_1d(clip.tubes)):
         rows = np.asarray(tube.boxes, np.float64).reshape(-1, 4)
@@ -196,7 +197,9 @@ def read_test_list(src: Path) -> set[str] | None:
     return None
 
 
-def read(src: Path, patterns: Sequence[str] | None, problems: Problems):
+def read(
+    src: Path, patterns: Sequence[str] | None, problems: Problems
+) -> ActionSet | None:
     """Read all annotations of a download."""
     is_test: Callable[[str], bool] | None = None
     if (src / 'tubes.json').is_file():

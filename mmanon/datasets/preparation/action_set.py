@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -82,7 +83,7 @@ def check_sources(data: ActionSet, problems: Problems) -> None:
     annotated = defaultdict(set)
     for one in data.annotations:
         annotated[one.video].add(one.frame)
-    images = []
+    images: list[Path] = []
     for name, path in tqdm(data.videos.items(), unit='video', leave=False):
         if not path.is_dir():
             check_video(path, problems)
@@ -135,8 +136,8 @@ def write_action_set(
             except ValueError as error:
                 raise SystemExit(f'{error}\nsee --check and --skip-missing') from error
         found = numbered_images(folder)
-        wanted = (data.files or {}).get(name, {}).values()
-        wanted = {number for those in wanted for number in those}
+        files = (data.files or {}).get(name, {}).values()
+        wanted = {number for those in files for number in those}
         lacking = (wanted | {one.frame for one in by_video[name]}) - set(found)
         if lacking:
             raise SystemExit(
@@ -145,10 +146,11 @@ def write_action_set(
                 '--check'
             )
         frames[name] = {i: f'{name}/{file.name}' for i, file in found.items()}
-        first = next(iter(found.values()))
-        sizes[name] = image_size(first)
-        if sizes[name] is None:
+        first = next(iter(found.values()), path)
+        size = image_size(first)
+        if size is None:
             raise SystemExit(f'{first} cannot be read: see --check')
+        sizes[name] = size
     for split, videos in data.splits.items():
         videos = sorted(set(videos) & set(frames))
         mine = [one for video in videos for one in by_video[video]]
@@ -233,7 +235,7 @@ def check_action_set(out: Path, problems: Problems) -> None:
         if not part.is_dir():
             problems.missing(part)
             return
-    used: dict[Path, tuple[int, int]] = {}
+    used: dict[Path, tuple[int, int] | None] = {}
     for path in sorted(folder.glob('*.json')):
         if path.name == 'tubes.json':
             _try(problems, path, read_tube_file)
@@ -252,7 +254,7 @@ def check_action_set(out: Path, problems: Problems) -> None:
             problems.wrong(path, f'it is {size}, the annotations say {wanted}')
 
 
-def _try(problems: Problems, path: Path, read):
+def _try(problems: Problems, path: Path, read: Callable[[Path], Any]) -> Any:
     try:
         return read(path)
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def check_annotations(folder: Path, version: str, problems: Problems) -> None:
         if not path.is_file():
             problems.missing(path)
             continue
-        read = read_label_map
+        read: Callable[[Path], object] = read_label_map
         if 'excluded' in name:
             read = read_excluded
         elif name.endswith('.csv'):

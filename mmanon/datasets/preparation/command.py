@@ -58,8 +58,8 @@ def convert_or_check(
     args: argparse.Namespace,
     read: Callable[[Problems], Source | None],
     convert: Callable[[Source], None],
-    check_source: Callable[[Source, Problems], None],
-    check_out: Callable[[Path, Problems], None],
+    check_source: Callable[[Source, Problems], object],
+    check_out: Callable[[Path, Problems], object],
 ) -> int:
     """Run a converter.
 

@@ -87,7 +87,7 @@ def frame_times(video: Path) -> np.ndarray:
     try:
         with open_video(video) as container:
             stream = video_stream(container)
-            base = float(stream.time_base)
+            base = float(stream.time_base or 0)
             # Old AVI files say when a frame is decoded alone: at the same rate.
             times = [
                 (packet.dts if packet.pts is None else packet.pts) * base

@@ -98,8 +98,8 @@ def _boxes(
         if not 0 <= int(label) < classes:
             raise ValueError(f'video {video!r}: label {label} of {classes} classes')
         for tube in those:
-            for frame, *box in np.asarray(tube, np.float64).reshape(-1, 5).tolist():
-                box = box_in_frame(box, *size)
+            for frame, *sides in np.asarray(tube, np.float64).reshape(-1, 5).tolist():
+                box = box_in_frame(sides, *size)
                 if box is not None:
                     name = video.rpartition('/')[2]
                     items.append(

@@ -68,7 +68,8 @@ def read_image_records(path: str | Path) -> Iterator[ImageRecord]:
 
 def _record(data: mmap.mmap, offset: int, path: str | Path) -> tuple[bytes, int]:
     """The data of the record that begins at ``offset``, and where the next one does."""
-    parts, place, last = [], offset, False
+    parts: list[bytes] = []
+    place, last = offset, False
     while not last:
         if place + 8 > len(data):
             raise ValueError(f'{path} is cut off in the record at byte {offset}')
