@@ -1,28 +1,51 @@
-"""Measure what looking for faces less often, or in a smaller picture, saves.
+"""Measure how long anonymizing takes, as whole processes.
 
-    python tools/benchmark_anonymize.py clip.mp4 --every 3 --scale 0.5
+    python tools/benchmark_anonymize.py clip.mp4 --every 1 --scale 0.5
+    python tools/benchmark_anonymize.py clip.mp4 --against 'other-tool {clip} -o {out}'
 
 The same clip is anonymized in turn with the default settings, with --every, with
---scale, with both, and without any search for faces, which is the limit: what decoding
-and encoding cost. Printed are the medians of all runs: seconds, seconds of processor
-time, and how many times as long as the limit it takes; and how many faces were covered.
+--scale, without any search for faces (the limit: what decoding and encoding cost, and
+starting Python), and by another command, if there is one. Each is a process of its own,
+from its start to its end. Printed are the medians of all runs: seconds; seconds of
+processor time; how many times as long as the default it takes, pair by pair; the most
+memory it had, in MiB; and how many faces were covered.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
-from mmanon.apis import AnonymizerInferencer
 from mmanon.apis.face_finding import DETECTORS
+
+ANONYMIZE = Path(__file__).parent / 'anonymize.py'
+DEFAULT, LIMIT, OTHER = 'default', 'no search', 'other'
+
+
+class Run(NamedTuple):
+    """What a process took.
+
+    Attributes:
+        seconds (float): From its start to its end.
+        busy (float): Of processor time.
+        memory (float): The most it had, in MiB.
+    """
+
+    seconds: float
+    busy: float
+    memory: float
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,10 +53,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('clip', type=Path, help='a video')
-    parser.add_argument('--every', type=int, default=3, metavar='N')
+    parser.add_argument('--every', type=int, default=1, metavar='N')
     parser.add_argument('--scale', type=float, default=0.5)
     parser.add_argument('--detector', choices=DETECTORS)
     parser.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
+    parser.add_argument(
+        '--against',
+        metavar='COMMAND',
+        help='another command, in which {clip} and {out} are the two files',
+    )
     parser.add_argument('--runs', type=int, default=5)
     args = parser.parse_args(argv)
     if not args.clip.is_file():
@@ -43,17 +71,36 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def build(args: argparse.Namespace, no_faces: Path) -> dict[str, AnonymizerInferencer]:
-    """The settings to compare; the last one is the limit."""
-    found_by = dict(detector=args.detector, detector_weights=args.detector_weights)
-    every, scale = dict(every=args.every), dict(scale=args.scale)
-    return {
-        'default': AnonymizerInferencer(**found_by),
-        f'every {args.every}': AnonymizerInferencer(**found_by, **every),
-        f'scale {args.scale:g}': AnonymizerInferencer(**found_by, **scale),
-        'both': AnonymizerInferencer(**found_by, **every, **scale),
-        'no search': AnonymizerInferencer(boxes=no_faces),
+def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
+    """The commands to compare; the first one is the yardstick."""
+    ours = [sys.executable, str(ANONYMIZE), str(args.clip), '--overwrite']
+    no_faces = folder / 'no_faces.json'
+    write_no_faces(args.clip, no_faces)
+    found_by = []
+    if args.detector:
+        found_by += ['--detector', args.detector]
+    if args.detector_weights:
+        found_by += ['--detector-weights', args.detector_weights]
+    settings = {
+        DEFAULT: found_by,
+        f'every {args.every}': [*found_by, '--every', str(args.every)],
+        f'scale {args.scale:g}': [*found_by, '--scale', str(args.scale)],
+        LIMIT: ['--boxes', str(no_faces)],
     }
+    all_of_them = {
+        name: [
+            *(*ours, '-o', str(folder / name), '--report', str(folder / name)),
+            *options,
+        ]
+        for name, options in settings.items()
+    }
+    if args.against:
+        out = folder / f'other{args.clip.suffix}'
+        places = {'clip': str(args.clip), 'out': str(out)}
+        all_of_them[OTHER] = [
+            one.format_map(places) for one in shlex.split(args.against)
+        ]
+    return all_of_them
 
 
 def write_no_faces(clip: Path, out: Path) -> None:
@@ -66,42 +113,63 @@ def write_no_faces(clip: Path, out: Path) -> None:
     out.write_text(json.dumps({clip.name: {str(frame): [] for frame in range(count)}}))
 
 
+def run(command: Sequence[str]) -> Run:
+    """Run a command to its end.
+
+    Raises:
+        SystemExit: When it fails, with what it said.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryFile('w+') as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        # Tells of this one process and those it has waited for, unlike RUSAGE_CHILDREN.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f'{shlex.join(command)} failed:\n{said.read()[-2000:]}')
+    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all settings in turn and print a table.
+    """Run all commands in turn and print a table.
 
     Returns:
-        int: 0; 1 when the clip could not be anonymized.
+        int: 0.
     """
     args = parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        no_faces = Path(folder, 'no_faces.json')
-        write_no_faces(args.clip, no_faces)
-        settings = build(args, no_faces)
-        seconds: dict[str, list] = {name: [] for name in settings}
-        busy: dict[str, list] = {name: [] for name in settings}
-        faces: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        compared = commands(args, folder)
+        runs: dict[str, list[Run]] = {name: [] for name in compared}
         # The first round warms up and is not counted.
         for number in range(args.runs + 1):
-            for name, anonymize in settings.items():
-                start = time.perf_counter(), time.process_time()
-                (outcome,) = anonymize(
-                    args.clip, folder, overwrite=True, show_progress=False
-                )
-                if outcome.status != 'written':
-                    print(f'{args.clip}: {outcome.reason}', file=sys.stderr)
-                    return 1
-                faces[name] = outcome.faces
+            for name, command in compared.items():
+                took = run(command)
                 if number:
-                    seconds[name].append(time.perf_counter() - start[0])
-                    busy[name].append(time.process_time() - start[1])
-    print(f'{args.clip.name}: {outcome.frames} frames, medians of {args.runs} runs')
-    print(f'{"":14}{"seconds":>9}{"processor":>11}{"x limit":>9}{"faces":>8}')
-    limit = statistics.median(seconds['no search'])
-    for name in settings:
-        took = statistics.median(seconds[name])
+                    runs[name].append(took)
+        faces = {
+            name: json.loads((folder / name / f'{args.clip.name}.json').read_text())
+            for name in compared
+            if name != OTHER
+        }
+    frames = faces[DEFAULT]['frames']
+    print(f'{args.clip.name}: {frames} frames, medians of {args.runs} runs')
+    print(
+        f'{"":14}{"seconds":>9}{"processor":>11}{"x default":>11}{"MiB":>7}{"faces":>7}'
+    )
+    for name, its in runs.items():
+        ratio = statistics.median(
+            one.seconds / default.seconds
+            for one, default in zip(its, runs[DEFAULT], strict=True)
+        )
+        seconds, busy, memory = (
+            statistics.median(one) for one in zip(*its, strict=True)
+        )
+        covered = faces[name]['faces'] if name in faces else ''
         print(
-            f'{name:14}{took:9.2f}{statistics.median(busy[name]):11.2f}'
-            f'{took / limit:9.2f}{faces[name]:8}'
+            f'{name:14}{seconds:9.2f}{busy:11.2f}{ratio:11.2f}{memory:7.0f}{covered:>7}'
         )
     return 0
 
