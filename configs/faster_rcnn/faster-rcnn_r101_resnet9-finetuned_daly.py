@@ -1,0 +1,18 @@
+# After the game: M is frozen, and A alone is fine-tuned on what M redraws. Without a
+# discriminator there is nothing for M to learn.
+_base_ = './faster-rcnn_r101_resnet9-sphereface20_daly.py'
+
+load_from = 'work_dirs/faster-rcnn_r101_resnet9-sphereface20_daly/epoch_12.pth'
+train_cfg = dict(max_epochs=2)
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+param_scheduler = []
+
+game = _base_.custom_hooks[0]
+custom_hooks = [
+    dict(
+        type=game.type,
+        modifier=game.modifier,
+        crop_size=game.crop_size,
+        margin=game.margin,
+    ),
+]

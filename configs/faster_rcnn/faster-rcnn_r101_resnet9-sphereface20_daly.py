@@ -1,0 +1,5 @@
+# The game of the paper.
+_base_ = [
+    './faster-rcnn_r101_daly.py',
+    '../_base_/anonymizers/resnet9_sphereface20.py',
+]
