@@ -5,6 +5,9 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
+# Of mmdet's batch augmentations, what leaves pixels where they are.
+_PADDING = {'BatchFixedSizePad'}
+
 
 class PixelRange:
     """Inverts the normalization of a detector's data preprocessor.
@@ -22,19 +25,23 @@ class PixelRange:
         name = type(preprocessor).__name__
         if isinstance(preprocessor, ActionDataPreprocessor):
             mixes, swaps, decoded_rgb = 'blending', preprocessor.to_rgb, True
+            moving = [one for one in [preprocessor.blending] if one is not None]
         elif isinstance(preprocessor, ImgDataPreprocessor):
             mixes, decoded_rgb = 'batch_augments', False
             swaps = preprocessor._channel_conversion
+            augments = getattr(preprocessor, 'batch_augments', None) or []
+            moving = [one for one in augments if type(one).__name__ not in _PADDING]
         else:
             raise TypeError(
                 f'the detector normalizes frames by {name}, whose normalization cannot '
                 "be inverted, so its faces cannot be redrawn; use mmaction2's "
                 "ActionDataPreprocessor or mmdet's DetDataPreprocessor"
             )
-        if getattr(preprocessor, mixes, None) is not None:
+        if moving:
             raise ValueError(
-                f"`{mixes}` of the detector's {name} mixes or resizes frames after "
-                'their face boxes are known; remove it from `data_preprocessor`'
+                f"{type(moving[0]).__name__} in `{mixes}` of the detector's {name} "
+                'mixes or resizes frames after their face boxes are known; remove it '
+                'from `data_preprocessor`'
             )
         # mmaction2 decodes to RGB, mmdet to BGR.
         self._rgb = decoded_rgb != bool(swaps)
