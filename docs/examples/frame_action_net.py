@@ -32,13 +32,14 @@ class FrameActionNet(BaseModel):
     ) -> Tensor | dict[str, Tensor] | list:
         """Score clips, (N, 3, T, H, W); losses or predictions as ``mode`` says."""
         scores = self.score(self.body(inputs).mean((2, 3, 4)))
+        samples = data_samples or []
         if mode == 'loss':
-            labels = torch.stack([s.gt_instances.labels[0] for s in data_samples])
+            labels = torch.stack([s.gt_instances.labels[0] for s in samples])
             return dict(
                 loss_action=F.binary_cross_entropy_with_logits(scores, labels.float())
             )
         if mode == 'predict':
-            for sample, score in zip(data_samples, scores.sigmoid(), strict=True):
+            for sample, score in zip(samples, scores.sigmoid(), strict=True):
                 people = sample.proposals
                 people.scores = score.expand(len(people.bboxes), -1)
                 height, width = sample.img_shape
@@ -46,5 +47,5 @@ class FrameActionNet(BaseModel):
                     [width, height, width, height]
                 )
                 sample.pred_instances = people
-            return data_samples
+            return samples
         return scores

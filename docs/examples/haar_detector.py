@@ -1,5 +1,7 @@
 """A face detector of one's own: OpenCV's cascade of Haar features."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -19,8 +21,9 @@ class HaarFaceDetector(BaseFaceDetector):
     """
 
     def __init__(self, neighbours: int = 4) -> None:
-        path = cv2.data.haarcascades + 'haarcascade_frontalface_default.xml'
-        self._cascade = cv2.CascadeClassifier(path)
+        folder = Path(cv2.__file__).parent / 'data'
+        path = folder / 'haarcascade_frontalface_default.xml'
+        self._cascade = cv2.CascadeClassifier(str(path))
         self.neighbours = neighbours
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -28,9 +31,8 @@ class HaarFaceDetector(BaseFaceDetector):
         found, _, weights = self._cascade.detectMultiScale3(
             grey, minNeighbors=self.neighbours, outputRejectLevels=True
         )
-        found = np.asarray(found, np.float32).reshape(-1, 4)
-        weights = np.asarray(weights, np.float32).reshape(-1)
-        corners, sides = found[:, :2], found[:, 2:]
+        places = np.asarray(found, np.float32).reshape(-1, 4)
+        corners, sides = places[:, :2], places[:, 2:]
         boxes = np.concatenate([corners, corners + sides], 1)
-        scores = 1 / (1 + np.exp(-weights))
+        scores = 1 / (1 + np.exp(-np.asarray(weights, np.float32).reshape(-1)))
         return boxes, scores, corners[:, None] + sides[:, None] * _LANDMARKS

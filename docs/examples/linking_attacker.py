@@ -29,8 +29,8 @@ class LinkingAttacker(TrainedAttacker):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(modifier, margin, init_cfg)
-        recognizer = MODELS.build({**recognizer, 'margin': margin})
-        self.recognizer = recognizer.requires_grad_(False)
+        known = MODELS.build({**recognizer, 'margin': margin})
+        self.recognizer = known.requires_grad_(False)
         size = self.recognizer.backbone.embed_dim
         self.bridge = nn.Sequential(
             nn.Linear(size, 2 * size), nn.GELU(), nn.Linear(2 * size, size)

@@ -1,4 +1,4 @@
-_base_ = 'mmanon::_base_/attackers/training.py'
+_base_ = '../../configs/_base_/attackers/training.py'
 
 custom_imports = dict(imports=['mmanon', 'linking_attacker'])
 

@@ -1,5 +1,7 @@
 """Optimizers of the modifier and the discriminator beside the detector's own."""
 
+from typing import Any
+
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
 from torch import nn
@@ -18,7 +20,7 @@ class FollowingAmpOptimWrapper(AmpOptimWrapper):
         self.loss_scaler = leader.loss_scaler
         self.cast_dtype = leader.cast_dtype
 
-    def step(self, **kwargs) -> None:
+    def step(self, **kwargs: Any) -> None:
         """Step without an update of the scale."""
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)

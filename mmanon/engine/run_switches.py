@@ -9,6 +9,7 @@ What cannot play the game is refused before anything is trained.
 from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
@@ -123,7 +124,7 @@ class RunSwitches:
         self._taken, self._names, self._checkpointed = {}, [], []
 
 
-def _find(model: nn.Module, name: str) -> nn.Module:
+def _find(model: Any, name: str) -> nn.Module:
     """A module by the detector's own names, or from ``modifier`` on."""
     if name.split('.')[0] == 'discriminator':
         raise ValueError(
@@ -145,7 +146,7 @@ def _find(model: nn.Module, name: str) -> nn.Module:
     return module
 
 
-def _networks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _networks(model: Any) -> Iterator[tuple[str, nn.Module]]:
     """What consists of tensors in and tensors out, by its name in the model."""
     yield 'modifier', model.modifier
     if model.discriminator is not None:

@@ -1,5 +1,7 @@
 """Embeddings as what compares them takes them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from torch import Tensor
 
@@ -8,7 +10,7 @@ __all__ = ['cosines', 'to_numpy', 'unit_embeddings']
 _DECIMALS = 6
 
 
-def to_numpy(values: np.ndarray | Tensor) -> np.ndarray:
+def to_numpy(values: Sequence | np.ndarray | Tensor) -> np.ndarray:
     """An array of a tensor, wherever that lies, or of what is one already."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()

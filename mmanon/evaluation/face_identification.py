@@ -51,7 +51,9 @@ def rank_k(
     gallery = unit_embeddings(gallery, 'embeddings of the gallery')
     same_images = gallery_labels is None
     probe_labels = to_numpy(probe_labels)
-    gallery_labels = probe_labels if same_images else to_numpy(gallery_labels)
+    gallery_labels = (
+        probe_labels if gallery_labels is None else to_numpy(gallery_labels)
+    )
     for name, vectors, labels in (
         ('probes', probes, probe_labels),
         ('gallery', gallery, gallery_labels),

@@ -47,8 +47,8 @@ def markdown_table(points: Sequence[Point]) -> str:
         first = next(iter(found.values()))
         line = [attacker, name, str(first.seeds), _percent(first, 'mAP')]
         for matching, figure in _COLUMNS:
-            point = found.get(matching)
-            line.append('–' if point is None else _percent(point, figure))
+            there = found.get(matching)
+            line.append('–' if there is None else _percent(there, figure))
         lines.append(_line(line))
     return '\n'.join(lines) + '\n'
 

@@ -69,16 +69,16 @@ class DlibRecognizer(BaseModule):
             Tensor: (K, 128) float32, on the device of the faces.
         """
         region = _chip_region(self.margin) * faces.shape[-1]
-        boxes = [[index, *region.tolist()] for index in range(len(faces))]
-        boxes = torch.tensor(boxes, dtype=torch.float64).view(-1, 5)
-        chips = crop_faces(faces.float(), boxes, _CHIP) * 127.5 + 127.5
-        chips = chips.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        rows = [[index, *region.tolist()] for index in range(len(faces))]
+        boxes = torch.tensor(rows, dtype=torch.float64).view(-1, 5)
+        pixels = crop_faces(faces.float(), boxes, _CHIP) * 127.5 + 127.5
+        chips = pixels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         found = [
             np.asarray(self._describe.compute_face_descriptor(np.ascontiguousarray(c)))
             for c in chips
         ]
-        found = np.array(found, np.float32).reshape(-1, self.embed_dim)
-        return torch.from_numpy(found).to(faces.device)
+        embeddings = np.array(found, np.float32).reshape(-1, self.embed_dim)
+        return torch.from_numpy(embeddings).to(faces.device)
 
 
 def _chip_region(margin: float) -> np.ndarray:

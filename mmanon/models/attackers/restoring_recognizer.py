@@ -39,8 +39,8 @@ class RestoringRecognizer(TrainedAttacker):
     ) -> None:
         super().__init__(modifier, margin, init_cfg)
         self.restorer = MODELS.build(restorer)
-        recognizer = MODELS.build({**recognizer, 'margin': margin})
-        self.recognizer = recognizer.requires_grad_(False)
+        known = MODELS.build({**recognizer, 'margin': margin})
+        self.recognizer = known.requires_grad_(False)
         self.restoration_loss = MODELS.build(
             restoration_loss or dict(type='mmdet.L1Loss')
         )

@@ -62,9 +62,11 @@ class TrainedAttacker(WholePretrained, BaseModel):
             mode (str): ``'loss'`` for :meth:`loss`, ``'tensor'`` for :meth:`embed`.
 
         Raises:
-            ValueError: When the mode is another.
+            ValueError: When the mode is another, or the loss lacks labels.
         """
         if mode == 'loss':
+            if label is None:
+                raise ValueError("mode 'loss' needs the labels of the faces")
             return self.loss(image, label)
         if mode == 'tensor':
             return self.embed(image)

@@ -32,10 +32,10 @@ class BaseFaceBackbone(WholePretrained):
         super().__init__(init_cfg)
         self.input_size = tuple(input_size)
         self.embed_dim = embed_dim
-        mean = (torch.tensor(mean) / 127.5 - 1)[:, None, None]
-        std = (torch.tensor(std) / 127.5)[:, None, None]
-        self.register_buffer('mean', mean, persistent=False)
-        self.register_buffer('std', std, persistent=False)
+        means = (torch.tensor(mean) / 127.5 - 1)[:, None, None]
+        stds = (torch.tensor(std) / 127.5)[:, None, None]
+        self.register_buffer('mean', means, persistent=False)
+        self.register_buffer('std', stds, persistent=False)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Embed faces.

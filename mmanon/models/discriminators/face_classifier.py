@@ -9,6 +9,8 @@ from mmanon.models.face_crops import resampling_weights
 from mmanon.models.pretrained import WholePretrained
 from mmanon.registry import MODELS
 
+from .margin_heads import BaseFaceHead
+
 
 @MODELS.register_module()
 class FaceClassifier(WholePretrained):
@@ -41,7 +43,7 @@ class FaceClassifier(WholePretrained):
             raise ValueError(f'margin must not be negative, got {margin}')
         self.margin = margin
         self.backbone = MODELS.build(backbone)
-        self.head = None
+        self.head: BaseFaceHead | None = None
         if head is not None:
             embed_dim = self.backbone.embed_dim
             self.head = MODELS.build({'embed_dim': embed_dim, **head})
@@ -142,7 +144,7 @@ class FaceClassifier(WholePretrained):
         with torch.autocast(faces.device.type, enabled=False):
             return (to_y @ faces.float() @ to_x).to(faces.dtype)
 
-    def _naming_head(self):
+    def _naming_head(self) -> BaseFaceHead:
         if self.head is None:
             raise ValueError(
                 'this FaceClassifier has no head and only embeds; give it a `head` to '

@@ -82,6 +82,7 @@ class BaseFaceHead(BaseModule):
                 )
         with torch.autocast(embeddings.device.type, enabled=False):
             logits, hindered = self._scores(embeddings.float(), labels)
+            assert hindered is not None  # given where there are labels
             return dict(loss=F.cross_entropy(hindered, labels), logits=logits)
 
     def advance(self) -> None:

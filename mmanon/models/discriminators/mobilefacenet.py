@@ -75,7 +75,8 @@ class MobileFaceNet(BaseFaceBackbone):
         self.features = nn.Sequential(*residuals)
         self.conv2 = Conv2dNormActivation(before, 512, 1, activation_layer=nn.ReLU6)
         # As large as what is left of the face: a weight for each place, no pooling.
-        left = tuple(side // 16 for side in self.input_size)
+        height, width = self.input_size
+        left = height // 16, width // 16
         self.gdconv = _named(
             depthwise=nn.Conv2d(512, 512, left, groups=512, bias=False),
             bn=nn.BatchNorm2d(512),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mmengine.model import xavier_init
 from torch import Tensor, nn
 
 from mmanon.registry import MODELS
@@ -57,9 +58,9 @@ class SphereFaceNet(BaseFaceBackbone):
         before = 3
         for stage, units in enumerate(_UNITS[depth]):
             channels = base_channels * 2**stage
-            stages += [nn.Conv2d(before, channels, 3, 2, 1), nn.PReLU(channels)]
-            nn.init.xavier_uniform_(stages[-2].weight)
-            nn.init.zeros_(stages[-2].bias)
+            down = nn.Conv2d(before, channels, 3, 2, 1)
+            xavier_init(down, distribution='uniform')
+            stages += [down, nn.PReLU(channels)]
             stages += [_ResidualUnit(channels) for _ in range(units)]
             height, width, before = (height + 1) // 2, (width + 1) // 2, channels
         self.stages = nn.Sequential(*stages)

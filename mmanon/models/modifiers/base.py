@@ -1,6 +1,7 @@
 """What every modifier is: a map from face crops to face crops."""
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -28,7 +29,10 @@ class BaseModifier(BaseModule):
     :class:`AnonymizedDetector` takes no other.
     """
 
-    is_untrained: bool = False
+    @property
+    def is_untrained(self) -> bool:
+        """Whether there are weights to learn that nobody has trained."""
+        return False
 
     def forward(self, faces: Tensor) -> Tensor:
         """Redraw faces.
@@ -94,6 +98,6 @@ class LearnedModifier(WholePretrained, BaseModifier):
         self.updates += 1
         self._trained = True
 
-    def _load_from_state_dict(self, *args, **kwargs) -> None:
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._trained = bool(self.updates > 0)

@@ -156,8 +156,8 @@ class _ImageFilterModifier(BaseModifier):
         """Filter each face; shapes as in :meth:`forward`."""
         pixels = (faces.detach().float() * 127.5 + 127.5).round().clamp(0, 255)
         images = pixels.byte().permute(0, 2, 3, 1).cpu().numpy()
-        drawn = np.stack([self.filter(np.ascontiguousarray(one)) for one in images])
-        drawn = torch.from_numpy(drawn).permute(0, 3, 1, 2).contiguous()
+        filtered = [self.filter(np.ascontiguousarray(one)) for one in images]
+        drawn = torch.from_numpy(np.stack(filtered)).permute(0, 3, 1, 2).contiguous()
         return (drawn.to(faces.device).float() / 127.5 - 1).to(faces.dtype)
 
     @abstractmethod
@@ -215,8 +215,8 @@ class EdgeMapModifier(_ImageFilterModifier):
     """Draws the edges (Canny, TPAMI 1986) of a face, white on black.
 
     It has no gradient: what comes before it does not learn through it. Its thresholds
-    are slopes, |dx| + |dy| of 3x3 Sobel filters on grey levels of [0, 255]: the larger
-    a face is drawn, the smoother it is, and the fewer edges it shows.
+    are slopes, ``|dx| + |dy|`` of 3x3 Sobel filters on grey levels of [0, 255]: the
+    larger a face is drawn, the smoother it is, and the fewer edges it shows.
 
     Args:
         low (float): Slope above which a pixel continues an edge. Defaults to 50.

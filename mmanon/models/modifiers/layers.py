@@ -77,8 +77,8 @@ class FaceOutput(nn.Module):
             channels, 3, kernel_size, padding=kernel_size // 2, padding_mode='reflect'
         )
         if start == 'identity':
-            nn.init.zeros_(self.conv.weight)
-            nn.init.zeros_(self.conv.bias)
+            for weights in self.conv.parameters():
+                nn.init.zeros_(weights)
         self.register_buffer('start_index', torch.tensor(STARTS.index(start)))
 
     def forward(self, features: Tensor, faces: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class FaceOutput(nn.Module):
         return change.tanh().to(faces.dtype)
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Tensor], prefix: str, *args, **kwargs
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Load weights of the same start.
 
