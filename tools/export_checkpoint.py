@@ -9,10 +9,7 @@ its weights (the average of M where there is one) and loads by
 """
 
 import argparse
-import os
 from pathlib import Path
-
-import torch
 
 import mmanon
 from mmanon.engine.checkpoints import (
@@ -21,6 +18,7 @@ from mmanon.engine.checkpoints import (
     MODIFIER,
     extract_part,
     load_weights,
+    save_weights,
 )
 
 
@@ -38,11 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def save(state: dict, kind: str, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(out.name + '.part')
-    meta = dict(mmanon_version=mmanon.__version__, exported=kind)
-    torch.save(dict(meta=meta, state_dict=state), beside)
-    os.replace(beside, out)
+    save_weights(out, state, mmanon_version=mmanon.__version__, exported=kind)
     print(f'{kind}: {len(state)} tensors in {out}')
 
 

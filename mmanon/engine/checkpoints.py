@@ -1,6 +1,8 @@
 """Checkpoints of plain and of anonymized detectors, and which model they fit."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,104 @@ def _statistic(owner: object, name: str) -> object:
     return getattr(owner, name)
 
 
+@dataclass(frozen=True)
+class WeightReport:
+    """How a checkpoint's weights fit those of one network.
+
+    Attributes:
+        network (str): Its name in the model, such as ``'detector'``.
+        matched (list[str]): Weights that are taken over, by the network's own names.
+        missing (list[str]): Weights of the network that the checkpoint lacks.
+        unexpected (list[str]): Weights of the checkpoint that the network lacks.
+        mismatched (dict): Weights of another shape, with the checkpoint's shape and the
+            network's.
+    """
+
+    network: str
+    matched: list[str]
+    missing: list[str]
+    unexpected: list[str]
+    mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all weights are taken over, and none is left in the file."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the checkpoint has the network, but not as it is here."""
+        found = self.matched or self.unexpected or self.mismatched
+        return bool(found) and not self.is_whole
+
+    def __str__(self) -> str:
+        total = len(self.matched) + len(self.missing) + len(self.mismatched)
+        said = f'{self.network}: {len(self.matched)} of {total} weights loaded'
+        if not (self.matched or self.unexpected or self.mismatched):
+            return f'{said}, the checkpoint has none: they stay as they are'
+        shapes = [
+            f'{name} {theirs} in the checkpoint, {ours} in the model'
+            for name, (theirs, ours) in self.mismatched.items()
+        ]
+        for what, names in (
+            ('of another shape', shapes),
+            ('missing in the checkpoint', self.missing),
+            ('unexpected in the checkpoint', self.unexpected),
+        ):
+            if names:
+                said += f'; {len(names)} {what} ({_first(names)})'
+        return said
+
+
+def report_weights(
+    state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]
+) -> list[WeightReport]:
+    """Compare a checkpoint's weights with a model's, network by network.
+
+    Args:
+        state (Mapping): What :func:`adapt_state_dict` returned.
+        model_state (Mapping): The state dict of an :class:`AnonymizedDetector`.
+
+    Returns:
+        list[WeightReport]: One for each network of the model, in its order.
+    """
+    reports = []
+    for network in dict.fromkeys(_part(name) for name in model_state):
+        prefix = f'{network}.'
+        ours, theirs = (
+            {
+                name.removeprefix(prefix): tuple(value.shape)
+                for name, value in one.items()
+                if name.startswith(prefix)
+            }
+            for one in (model_state, state)
+        )
+        both = [name for name in ours if name in theirs]
+        reports.append(
+            WeightReport(
+                network,
+                matched=[name for name in both if theirs[name] == ours[name]],
+                missing=[name for name in ours if name not in theirs],
+                unexpected=[name for name in theirs if name not in ours],
+                mismatched={
+                    name: (theirs[name], ours[name])
+                    for name in both
+                    if theirs[name] != ours[name]
+                },
+            )
+        )
+    return reports
+
+
+def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: str) -> None:
+    """Write weights as a checkpoint of mmengine's, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + '.part')
+    torch.save(dict(meta=dict(meta), state_dict=dict(state)), beside)
+    os.replace(beside, path)
+
+
 def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The weights of one network, by its own names.
 
@@ -122,8 +222,9 @@ def _check_detector(state: Mapping, model_state: Mapping) -> None:
         prefix = f'{DETECTOR}{child}.'
         mine = [name for name in ours if name.startswith(prefix)]
         other = [name for name in theirs if name.startswith(prefix)]
-        # A head for other classes differs in a few weights; a backbone in many.
-        if not mine or max(len(mine), len(other)) <= 16:
+        # A head for other classes differs in a few weights, and one with a feature
+        # bank has more than the file; a backbone differs in many.
+        if min(len(mine), len(other)) <= 16:
             continue
         fits = _fits(mine, state, model_state)
         if len(fits) < 0.9 * max(len(mine), len(other)):
@@ -149,6 +250,11 @@ def _check_part(prefix: str, state: Mapping, model_state: Mapping) -> None:
             f"the config's: {name} is {shapes[0]} in the checkpoint and {shapes[1]} "
             'in the model'
         )
+
+
+def _first(names: Sequence[str], count: int = 6) -> str:
+    more = f' and {len(names) - count} more' if len(names) > count else ''
+    return ', '.join(names[:count]) + more
 
 
 def _some(names: Iterable[str]) -> str:

@@ -208,6 +208,46 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
                     assert torch.equal(value, other[key][kind]), (name, key, kind)
 
 
+@HOOKS.register_module(force=True)
+class NotePhases(Hook):
+    """Writes down the phase of each iteration, as ``runner.phases``."""
+
+    priority = 'LOWEST'
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        runner.phases = [*getattr(runner, 'phases', []), runner.model.phase.name]
+
+
+@pytest.mark.parametrize(
+    'batch_sizes, phases',
+    [
+        ((2, 4), (['warm_up', 'joint', 'joint', 'joint'], ['joint', 'fine_tune'])),
+        ((4, 2), (['warm_up', 'joint'], ['joint', 'joint', 'joint', 'fine_tune'])),
+    ],
+    ids=['fewer', 'more'],
+)
+def test_phases_end_with_training_when_an_epoch_has_other_iterations(
+    config, batch_sizes, phases
+):
+    """As after resuming with another number of processes: 4 clips, 4 epochs."""
+    config.train_cfg.max_epochs = 4
+    config.custom_hooks[0].phases = dict(warm_up=1, fine_tune=1)
+    config.custom_hooks.append(dict(type='mmanon.NotePhases'))
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    before, after = batch_sizes
+    first = run(config, **{'train_dataloader.batch_size': before})
+    path = f'{config.work_dir}/epoch_2.pth'
+
+    second = run(
+        config, resume=True, load_from=path, **{'train_dataloader.batch_size': after}
+    )
+
+    assert first.phases[: len(phases[0])] == phases[0]
+    assert second.phases == phases[1]
+    adam = second.optim_wrapper['modifier']
+    assert adam._max_counts == len(phases[0]) + len(phases[1])
+
+
 @pytest.mark.parametrize('loop', ['epochs', 'iterations'])
 def test_the_number_of_workers_changes_nothing(config, loop):
     if loop == 'iterations':
@@ -310,6 +350,24 @@ def test_a_plain_checkpoint_loads_and_the_trained_detector_goes_back(config, tmp
     for name, value in weights.items():
         if 'running' not in name and 'num_batches' not in name:
             assert torch.equal(returned[name], value), name
+
+
+def test_what_a_checkpoint_gave_to_each_network_is_in_the_log(config, tmp_path):
+    config.log_level = 'INFO'
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    other = plain(config, tmp_path / 'plain')
+    other.model.roi_head.bbox_head.num_classes = 3
+    other.train_dataloader.dataset.update(num_classes=3, custom_classes=[1, 2])
+    run(other)
+
+    runner = run(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
+
+    (log,) = Path(runner.log_dir).glob('*.log')
+    lines = log.read_text().splitlines()
+    (detector,) = [one for one in lines if 'detector: ' in one and 'loaded' in one]
+    assert 'WARNING' in detector
+    assert 'fc_cls.weight (3, 64) in the checkpoint, (4, 64) in the model' in detector
+    assert any('modifier: 0 of' in one and 'stay as they are' in one for one in lines)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(config, tmp_path):

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from mmanon.engine.checkpoints import adapt_state_dict, extract_part
+from mmanon.engine.checkpoints import (
+    adapt_state_dict,
+    extract_part,
+    report_weights,
+    save_weights,
+)
 
 
 def weights(prefix, count=20, shape=(2, 2)):
@@ -40,6 +45,14 @@ def test_a_head_for_other_classes_does_not_hinder(model):
     plain = {**weights('backbone'), **weights('head', 2, (5, 2))}
 
     assert 'detector.backbone.layer0.weight' in adapt_state_dict(plain, model)
+
+
+def test_a_head_that_has_learned_more_does_not_hinder(model):
+    """A detector with a feature bank starts from one without."""
+    model = {**model, **weights('detector.head.bank', 30)}
+    plain = {**weights('backbone'), **weights('head', 2)}
+
+    assert len(adapt_state_dict(plain, model)) == 22
 
 
 @pytest.mark.parametrize(
@@ -92,3 +105,56 @@ def test_a_part_comes_out_by_its_own_names(model):
     assert 'backbone.layer0.weight' in extract_part(model, 'detector.')
     with pytest.raises(KeyError, match='no weights named discriminator'):
         extract_part(model, 'discriminator.')
+
+
+def test_what_matched_is_reported_for_each_network(model):
+    plain = {
+        **{k: v for k, v in weights('backbone').items() if 'layer7' not in k},
+        **weights('head', 2, (5, 2)),
+        **weights('neck', 1),
+    }
+
+    reports = report_weights(adapt_state_dict(plain, model), model)
+
+    detector, modifier, _ = reports
+    assert [one.network for one in reports] == ['detector', 'modifier', 'modifier_ema']
+    assert len(detector.matched) == 19
+    assert detector.missing == ['backbone.layer7.weight']
+    assert detector.unexpected == ['neck.layer0.weight']
+    assert detector.mismatched['head.layer1.weight'] == ((5, 2), (2, 2))
+    assert detector.is_partial
+    said = str(detector)
+    assert 'detector: 19 of 22 weights loaded' in said
+    assert 'head.layer0.weight (5, 2) in the checkpoint, (2, 2) in the model' in said
+    assert '1 missing in the checkpoint (backbone.layer7.weight)' in said
+    assert '1 unexpected in the checkpoint (neck.layer0.weight)' in said
+    assert not modifier.matched and not modifier.is_partial
+    assert 'they stay as they are' in str(modifier)
+
+
+def test_a_whole_checkpoint_is_reported_as_whole(model):
+    reports = report_weights(model, model)
+
+    assert all(one.is_whole for one in reports)
+    assert str(reports[0]) == 'detector: 22 of 22 weights loaded'
+
+
+def test_many_names_are_cut_short(model):
+    detector, *_ = report_weights({'detector.other': torch.ones(1)}, model)
+
+    assert '22 missing in the checkpoint' in str(detector)
+    assert 'and 16 more' in str(detector)
+
+
+def test_weights_are_written_whole(tmp_path):
+    save_weights(
+        tmp_path / 'new' / 'a.pth', weights('backbone', 2), exported='detector'
+    )
+
+    file = torch.load(tmp_path / 'new' / 'a.pth', weights_only=True)
+    assert file['meta'] == dict(exported='detector')
+    assert set(file['state_dict']) == {
+        'backbone.layer0.weight',
+        'backbone.layer1.weight',
+    }
+    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.pth']

@@ -1,6 +1,7 @@
 """The hook that wraps a detector and plays the adversarial game around it."""
 
 import copy
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmanon.datasets.face_batch import build_face_loader
 from mmanon.datasets.transforms import insert_load_faces
-from mmanon.engine.checkpoints import adapt_state_dict
+from mmanon.engine.checkpoints import adapt_state_dict, report_weights
 from mmanon.engine.optim_wrappers import (
     build_discriminator_wrapper,
     build_following_wrapper,
@@ -176,7 +177,7 @@ class AdversarialAnonymizationHook(Hook):
         if training:
             self._add_optimizers(runner)
             self._switches = RunSwitches(runner, runner.model)
-            self.schedule.at(0, runner.max_iters)
+            self.schedule.check(runner.max_iters)
 
     def _insert_faces(self, runner: Runner) -> None:
         loops = dict(
@@ -292,7 +293,14 @@ class AdversarialAnonymizationHook(Hook):
         check_runner(runner)
         holder = checkpoint if 'state_dict' in checkpoint else None
         state = checkpoint['state_dict'] if holder else dict(checkpoint)
-        adapted = adapt_state_dict(state, runner.model.state_dict())
+        ours = runner.model.state_dict()
+        adapted = adapt_state_dict(state, ours)
+        for report in report_weights(adapted, ours):
+            print_log(
+                str(report),
+                logger='current',
+                level=logging.WARNING if report.is_partial else logging.INFO,
+            )
         if holder is None:
             checkpoint.clear()
             checkpoint.update(adapted)
@@ -364,7 +372,7 @@ class AdversarialAnonymizationHook(Hook):
     def _count_updates(self, runner: Runner) -> None:
         """Tell the optimizers where they stand, so that they step at the end too."""
         for name, wrapper in runner.optim_wrapper.items():
-            now, end = runner.iter, runner.max_iters
+            now, end = runner.iter, runner.iter + _iterations_left(runner.train_loop)
             if name == 'discriminator':
                 end -= self.schedule.fine_tune
                 now, end = (
@@ -383,7 +391,8 @@ class AdversarialAnonymizationHook(Hook):
                 'dict can be anonymized'
             )
         _seed_iteration(runner.seed, runner.iter)
-        phase = self.schedule.at(runner.iter, runner.max_iters)
+        left = _iterations_left(runner.train_loop, batch_idx)
+        phase = self.schedule.at(runner.iter, left)
         if not self._modifier_learns:
             phase = replace(phase, modifier_learns='nothing')
         if self._face_batches is None:
@@ -473,6 +482,17 @@ class AdversarialAnonymizationHook(Hook):
 
 def _is_built(loop: BaseLoop | dict | None) -> bool:
     return loop is not None and not isinstance(loop, dict)
+
+
+def _iterations_left(loop: BaseLoop, batch_idx: int = 0) -> int:
+    """Iterations to come, from a batch of the epoch on.
+
+    An epoch's are counted as it has them now: a training that goes on with another
+    number of processes has done another number of them before.
+    """
+    if hasattr(loop, 'dataloader_iterator'):
+        return loop.max_iters - loop.iter
+    return (loop.max_epochs - loop.epoch) * len(loop.dataloader) - batch_idx
 
 
 def _table_beside(dataset, stage: str) -> str:

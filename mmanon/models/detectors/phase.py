@@ -62,17 +62,27 @@ class PhaseSchedule:
                     f'got {getattr(self, name)}'
                 )
 
-    def at(self, iteration: int, max_iters: int) -> Phase:
-        """The phase of an iteration, counted from 0, of ``max_iters`` in all.
+    def check(self, max_iters: int) -> None:
+        """Make sure that a training of ``max_iters`` iterations has room for the game.
 
         Raises:
-            ValueError: When warm-up and fine-tuning leave no iteration for the game.
+            ValueError: When warm-up and fine-tuning leave no iteration for it.
         """
         if self.warm_up + self.fine_tune >= max_iters:
             raise ValueError(
                 f'phases.warm_up={self.warm_up} and phases.fine_tune={self.fine_tune} '
                 f'leave nothing of {max_iters} iterations for the joint game'
             )
-        if iteration < self.warm_up:
+
+    def at(self, done: int, left: int) -> Phase:
+        """The phase of an iteration.
+
+        Args:
+            done (int): Iterations before it.
+            left (int): Iterations from it on, itself among them. Where training goes on
+                with another number of processes, an epoch has another number of
+                iterations, and the two do not add up to what they were before.
+        """
+        if done < self.warm_up:
             return WARM_UP
-        return FINE_TUNE if iteration >= max_iters - self.fine_tune else JOINT
+        return FINE_TUNE if left <= self.fine_tune else JOINT
