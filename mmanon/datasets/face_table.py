@@ -18,8 +18,9 @@ import bisect
 import json
 import mmap
 import os
+import sys
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -309,7 +310,7 @@ class FaceTable:
             )
         self._index_groups()
         self._groups: OrderedDict[int, _Group] = OrderedDict()
-        self._videos: set[str] | None = None
+        self._abouts: dict[str, str | None] | None = None
         self._infos: dict[str, VideoInfo | None] = {}
         self._guessed: set[str] = set()
         self._said_interval = False
@@ -413,6 +414,8 @@ class FaceTable:
 
     def __contains__(self, video: str) -> bool:
         """Whether any frame of ``video`` was examined."""
+        if self._abouts is not None:
+            return video in self._abouts
         return any(
             video == self._first[i]
             or video == self._last[i]
@@ -420,17 +423,26 @@ class FaceTable:
             for i in self._span(video)
         )
 
-    def videos(self) -> set[str]:
-        """All videos of the table (reads one column of it, once)."""
-        if self._videos is None:
-            self._videos = set()
+    def videos(self) -> Set[str]:
+        """All videos of the table.
+
+        Reads two columns of it, once; questions whether it has a video and what that
+        was take no reading from then on, in processes forked later neither.
+        """
+        if self._abouts is None:
+            columns = [one for one in ('video', 'video_info') if one in self._columns]
+            abouts: dict[str, str | None] = {}
             for i in range(self._file.num_row_groups):
-                group = self._file.read_row_group(
-                    i, columns=['video'], use_threads=False
-                )
-                self._videos.update(group['video'].unique().to_pylist())
+                group = self._file.read_row_group(i, columns=columns, use_threads=False)
+                starts = _starts(_array(_encoded(group['video']).indices))
+                found = [None] * len(starts)
+                if 'video_info' in columns:
+                    # One string for the many videos of one shape.
+                    found = map(_shared, _texts(group['video_info'], starts))
+                abouts.update(zip(_texts(group['video'], starts), found, strict=True))
             self._let_go()
-        return self._videos
+            self._abouts = abouts
+        return self._abouts.keys()
 
     def info(self, video: str) -> VideoInfo | None:
         """What a video was when its faces were found; None where that is unknown.
@@ -438,6 +450,8 @@ class FaceTable:
         It is unknown in a table of an earlier release, and of a video that the table
         does not have.
         """
+        if self._abouts is not None:
+            return _info(self._abouts.get(video))
         if video not in self._infos:
             # A long video's first row group may not be the one of the frame wanted: its
             # info is kept. Many short ones are in the very group that is read for them.
@@ -544,18 +558,16 @@ class _Group:
     """The rows of one row group as arrays, with the bounds of each video."""
 
     def __init__(self, table: pa.Table, owner: FaceTable) -> None:
-        column = _one_chunk(table['video'])
+        column = _encoded(table['video'])
         if table.num_rows and (column.null_count or table['frame'].null_count):
             raise ValueError(f'face table {owner.path} has rows without video or frame')
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
         codes = _array(column.indices)
         names = column.dictionary.to_pylist()
         self.frames = _array(table['frame']).astype(np.int64)
         self._infos = None
         if 'video_info' in table.column_names:
             self._infos = table['video_info']
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        starts = _starts(codes)
         stops = np.append(starts[1:], len(codes))
         self.videos = {
             names[codes[start]]: slice(int(start), int(stop))
@@ -601,8 +613,7 @@ class _Group:
         """What a video was; None where that is unknown."""
         if self._infos is None:
             return None
-        about = self._infos[self.videos[video].start].as_py()
-        return None if about is None else VideoInfo(*json.loads(about))
+        return _info(self._infos[self.videos[video].start].as_py())
 
     def frames_of(self, video: str) -> np.ndarray:
         """The examined frames of a video in this group, ascending."""
@@ -624,6 +635,35 @@ class _Group:
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     column = column.combine_chunks()
     return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Strings as numbers into a dictionary of them."""
+    one = _one_chunk(column)
+    return one if pa.types.is_dictionary(one.type) else one.dictionary_encode()
+
+
+def _starts(codes: np.ndarray) -> np.ndarray:
+    """Where another number begins."""
+    return np.flatnonzero(np.diff(codes, prepend=-1))
+
+
+def _texts(column: pa.ChunkedArray, rows: np.ndarray) -> list[str | None]:
+    """The strings in some rows."""
+    encoded = _encoded(column)
+    values = encoded.dictionary.to_pylist()
+    known, codes = _flags(encoded.is_valid())[rows], _array(encoded.indices)[rows]
+    return [
+        values[code] if one else None for code, one in zip(codes, known, strict=True)
+    ]
+
+
+def _shared(text: str | None) -> str | None:
+    return None if text is None else sys.intern(text)
+
+
+def _info(about: str | None) -> VideoInfo | None:
+    return None if about is None else VideoInfo(*json.loads(about))
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -181,6 +181,27 @@ def test_a_table_tells_what_its_videos_were(tmp_path):
         VideoInfo('file', turned='left')
 
 
+def test_what_videos_were_is_known_without_reading_once_all_are_listed(tmp_path):
+    path = tmp_path / 'f.parquet'
+    infos = {f'{i:02}': VideoInfo('folder', 64, 48, i % 3) for i in range(40)}
+    infos['07'] = None
+    with FaceTableWriter(path, 'test', rows_per_group=7) as writer:
+        for video, info in infos.items():
+            if info is not None:
+                writer.describe(video, info)
+            for frame in range(3):
+                writer.add(video, frame, faces(A, B) if frame else faces())
+    table = FaceTable(path)
+    before = {video: (table.info(video), video in table) for video in [*infos, '99']}
+    assert before == {v: (info, True) for v, info in infos.items()} | {
+        '99': (None, False)
+    }
+    table = FaceTable(path)
+    assert table.videos() == set(infos)
+    after = {video: (table.info(video), video in table) for video in before}
+    assert after == before and not table._groups
+
+
 def test_a_video_is_described_before_its_frames(tmp_path):
     with FaceTableWriter(tmp_path / 'f.parquet', 'test') as writer:
         writer.add('b', 0, faces(A))
