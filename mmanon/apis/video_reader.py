@@ -26,6 +26,9 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
     Raises:
         InputError: When it cannot be opened.
     """
+    # torchvision turns FFmpeg's messages on. They wait for Python's lock in the threads
+    # that decode; who lets go of a decoder holds the lock and waits for these threads.
+    av.logging.set_level(None)
     try:
         if where.isdecimal() and live:
             device, driver = _camera(int(where))

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 
 from mmanon.apis import anonymizer_inferencer
 from mmanon.apis.anonymize_command import main
+from mmanon.apis.video_reader import VideoReader
 
 TESTS = Path(__file__).parents[1]
 
@@ -148,6 +150,15 @@ def test_a_clip_without_a_face(tmp_path, capsys):
     assert np.array_equal(read_frames(source), read_frames(out))
 
 
+def test_threads_that_decode_never_wait_for_python(tmp_path):
+    # Their messages would: whoever frees a decoder holds Python's lock and waits for
+    # them. torchvision turns the messages on.
+    source = write_clip(tmp_path / 'a.mp4')
+    av.logging.set_level(av.logging.ERROR)
+    VideoReader(str(source)).close()
+    assert av.logging.get_level() is None
+
+
 # --- Where the output goes ------------------------------------------------------------
 
 
@@ -249,6 +260,7 @@ sys.path.insert(0, {tests!r})
 from made_videos import RedSquareDetector
 from mmanon.apis import anonymizer_inferencer
 from mmanon.apis.anonymize_command import main
+from mmanon.apis.video_reader import VideoReader
 
 class Stalling(RedSquareDetector):
     left = 30
