@@ -61,7 +61,10 @@ def add(config: Config, block: str) -> dict:
 
 
 def train(config: Config) -> Runner:
-    runner = Runner.from_cfg(config)
+    # From a file, as its `custom_imports` are heeded there alone.
+    path = Path(f'{config.experiment_name}.py').absolute()
+    config.dump(path)
+    runner = Runner.from_cfg(Config.fromfile(path))
     runner.train()
     return runner
 
@@ -70,6 +73,32 @@ def scalars(runner: Runner) -> set[str]:
     """All that a training has logged."""
     lines = (Path(runner._log_dir) / 'vis_data' / 'scalars.json').read_text()
     return {key for line in lines.splitlines() for key in json.loads(line)}
+
+
+def test_the_base_of_an_installed_mmanon_trains_a_detector(config, data):
+    del config['custom_hooks']
+    config.dump('detector.py')
+    people = str(data / 'people')
+    Path('mine.py').write_text(
+        f"""
+_base_ = ['detector.py', 'mmanon::_base_/anonymizers/mini.py']
+custom_hooks = [
+    dict(
+        _base_.custom_hooks[0],
+        phases=dict(warm_up=1),
+        faces=dict(_base_.custom_hooks[0].faces, dataset=dict(
+            type='mmanon.FaceIdentityDataset', data_root={people!r})),
+        val_faces=dict(dataset=dict(
+            type='mmanon.FaceIdentityDataset', data_root={people!r})),
+    )
+]
+"""
+    )
+
+    runner = train(Config.fromfile('mine.py'))
+
+    assert runner.model.modifier.updates == 1
+    assert 'faces/acc_modified' in scalars(runner)
 
 
 def test_a_modifier_of_ones_own_trains_a_detector(config, blocks):
@@ -118,7 +147,9 @@ def test_a_margin_of_ones_own_never_helps_the_right_person():
 def test_an_attacker_of_ones_own_is_measured(config, data, blocks):
     config.custom_imports = dict(imports=['mmanon', 'colour_recognizer'])
     block = blocks('extending/attacker.md')[0]
-    add(config, block.replace('data/faces/test', str(data / 'people')))
+    block = block.replace('data/faces/test', str(data / 'people'))
+    # There are but three people.
+    add(config, block.replace("prefix='colour'", "prefix='colour', ranks=(1,)"))
 
     assert 'colour/modified_original/rank1' in scalars(train(config))
 
@@ -153,12 +184,13 @@ def test_an_attacker_of_ones_own_practises_and_is_measured(
             dataset=people,
             recognizer=names['recognizer'],
             prefix='linking',
+            ranks=(1,),
         )
     ]
     # Anonymized as in the attacker's practice.
-    config.custom_hooks[0].update(
-        modifier=dict(type='mmanon.DownsampleModifier', size=8), discriminator=None
-    )
+    hook = config.custom_hooks[0]
+    hook.modifier = dict(type='mmanon.DownsampleModifier', size=8)
+    hook.discriminator = None
 
     assert 'linking/modified_original/rank1' in scalars(train(config))
 
