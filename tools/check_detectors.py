@@ -1,0 +1,168 @@
+"""Check which detectors train and predict as part of the game.
+
+    python tools/check_detectors.py --out docs/detectors.md     # all of mmaction2's
+    python tools/check_detectors.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py
+    python tools/check_detectors.py my_config.py
+
+Each config is given the anonymizer's line, if it has no such line yet, made four times
+narrower, and run on made-up data: an iteration of the plain detector and one of the
+game from its checkpoint, the config's test, and the way back to a plain checkpoint. A
+table is printed, and written to ``--out``. Ends with status 1 when something fails.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import torch
+
+from mmanon.testing import STAGES, DetectorCheck, shipped_configs
+
+ROOT = Path(__file__).resolve().parents[1]
+ANONYMIZER = ROOT / 'configs/_base_/anonymizers/resnet9_sphereface20.py'
+PASSED, FAILED, NOT_THERE = '✓', '✗', '–'
+
+PAGE = """# Detectors that fit
+
+<!-- Written by `{command}`; do not edit. -->
+
+Every spatio-temporal detection config of the installed mmaction2 {mmaction2}, with the
+line `'../_base_/anonymizers/{anonymizer}'` added to its `_base_`. Made by
+
+```bash
+{command}
+```
+
+with PyTorch {torch} on {device}, in {minutes:.1f} minutes.
+
+- **builds**: the two-line config is read, and its detector, data sets and loops are
+  built.
+- **joint step**: an iteration of the plain config, then one of the game that starts
+  from its checkpoint. All weights of modifier and discriminator get a gradient, so do
+  those of the detector that get one in the plain iteration, and the modifier gets one
+  from the detector's loss alone.
+- **prediction**: the config's own test runs by its own metric. Predictions have the
+  fields, types and shapes of the bare detector's, and equal them where there is no
+  face.
+- **checkpoint round trip**: all weights of the plain run's checkpoint came into the
+  wrapped detector, and those of the game's checkpoint, exported, go into the plain
+  detector, which then predicts the same.
+
+Data sets, pipelines, optimizers, depths, clip lengths, heads and losses are the
+configs' own. For the check, all widths and frame sides are divided by four, no block is
+skipped by chance (`drop_path_rate`), the data are made up, nothing is downloaded,
+feature banks are kept where the model is, and files are read from disk.
+
+{table}
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'configs',
+        nargs='*',
+        help="files, or names as in `_base_`; default: all of mmaction2's detectors",
+    )
+    parser.add_argument(
+        '--anonymizer', type=Path, default=ANONYMIZER, help="the anonymizer's config"
+    )
+    parser.add_argument('--out', type=Path, help='page to write')
+    args = parser.parse_args()
+    if args.out and args.configs:
+        parser.error("the page of --out holds all of mmaction2's: name no configs")
+    return args
+
+
+def check(name: str, anonymizer: Path, work_dir: Path) -> dict[str, str]:
+    """What came of each stage: passed, a reason why it is not there, or an error."""
+    found: dict[str, str] = {}
+    try:
+        with DetectorCheck(name, anonymizer, work_dir) as detector:
+            for stage in STAGES:
+                reason = detector.why_not(stage)
+                if reason is None:
+                    detector.run(stage)
+                found[stage] = reason or PASSED
+    except Exception as error:
+        traceback.print_exc()
+        message = (str(error).strip() or type(error).__name__).splitlines()[0]
+        for stage in STAGES[len(found) :]:
+            found[stage] = f'{FAILED} {message}'
+    return found
+
+
+def table_of(results: dict[str, dict[str, str]]) -> str:
+    """Markdown, with the reasons numbered below."""
+    reasons: list[str] = []
+    lines = [
+        f'| config | {" | ".join(STAGES)} |',
+        '|---|' + ':-:|' * len(STAGES),
+    ]
+    for name, found in results.items():
+        cells = []
+        for stage in STAGES:
+            said = found[stage]
+            if said == PASSED:
+                cells.append(PASSED)
+                continue
+            if said not in reasons:
+                reasons.append(said)
+            sign = FAILED if said.startswith(FAILED) else NOT_THERE
+            cells.append(f'{sign} ({reasons.index(said) + 1})')
+        lines.append(f'| `{name}` | {" | ".join(cells)} |')
+    lines.append('')
+    lines += [
+        f'{i}. {one.removeprefix(FAILED).strip()}' for i, one in enumerate(reasons, 1)
+    ]
+    return '\n'.join(lines).rstrip()
+
+
+def main() -> None:
+    args = parse_args()
+    if not args.anonymizer.is_file():
+        raise SystemExit(f'anonymizer {args.anonymizer} does not exist')
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    start = time.time()
+    results = {}
+    for name in args.configs or shipped_configs():
+        before = time.time()
+        folder = Path(tempfile.mkdtemp(prefix='mmanon_check_'))
+        try:
+            results[name] = check(name, args.anonymizer, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        passed = ', '.join(f'{stage}: {said}' for stage, said in results[name].items())
+        print(f'{name} ({time.time() - before:.0f} s): {passed}', flush=True)
+    table = table_of(results)
+    print(table)
+    if args.out:
+        import mmaction
+
+        page = PAGE.format(
+            command=f'python tools/check_detectors.py --out {args.out}',
+            mmaction2=mmaction.__version__,
+            anonymizer=args.anonymizer.name,
+            torch=torch.__version__,
+            device='a GPU' if torch.cuda.is_available() else 'CPU',
+            minutes=(time.time() - start) / 60,
+            table=table,
+        )
+        beside = args.out.with_name(args.out.name + '.part')
+        beside.write_text(page, encoding='utf-8')
+        os.replace(beside, args.out)
+    if any(
+        said.startswith(FAILED) for one in results.values() for said in one.values()
+    ):
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
