@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmanon.datasets.face_batch import build_face_loader
-from mmanon.datasets.transforms import insert_load_faces
+from mmanon.datasets.transforms import complete_pipeline, insert_load_faces
 from mmanon.engine.checkpoints import adapt_state_dict, report_weights
 from mmanon.engine.optim_wrappers import (
     build_discriminator_wrapper,
@@ -51,9 +51,9 @@ class AdversarialAnonymizationHook(Hook):
     batches and sets the phase of the game. In testing it wraps the model alike, and
     adds D's accuracy on original and on modified faces to the metrics.
 
-    A list in a config replaces that of its base. A config whose detector brings hooks
-    of its own (RTMDet) keeps both by one line:
-    ``custom_hooks = [*_base_.custom_hooks, dict(type='...'), ...]``.
+    A list in a config replaces that of its base, and two bases may not both have it. A
+    config whose detector brings hooks of its own keeps both as
+    ``configs/rtmdet/rtmdet-tiny_resnet9-sphereface20_coco.py`` does.
 
     Args:
         modifier (dict): M, learned or hand-crafted.
@@ -189,6 +189,13 @@ class AdversarialAnonymizationHook(Hook):
             dataset = loop.dataloader.dataset
             table = self.face_table.get(stage) or _table_beside(dataset, stage)
             insert_load_faces(dataset, table)
+            if stage != 'train':
+                continue
+            for hook in runner.hooks:
+                # mmdet's PipelineSwitchHook puts another pipeline in place later.
+                later = getattr(hook, 'switch_pipeline', None)
+                if later is not None:
+                    hook.switch_pipeline = complete_pipeline(later, table)
 
     def _build_faces(self, cfg: dict | None, **kwargs):
         if cfg is None or self.discriminator is None:
