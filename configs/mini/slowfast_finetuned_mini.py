@@ -1,0 +1,8 @@
+# The plain detector goes on, on clips as they are.
+_base_ = [
+    '../_base_/models/slowfast_small.py',
+    '../_base_/datasets/mini_4frames.py',
+    '../_base_/schedules/mini_finetuned.py',
+]
+
+load_from = 'work_dirs/mini/slowfast_plain/epoch_7.pth'

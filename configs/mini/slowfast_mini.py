@@ -1,0 +1,6 @@
+# A small SlowFast on the mini benchmark's clips as they are.
+_base_ = [
+    '../_base_/models/slowfast_small.py',
+    '../_base_/datasets/mini_4frames.py',
+    '../_base_/schedules/mini.py',
+]

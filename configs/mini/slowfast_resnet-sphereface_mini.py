@@ -1,0 +1,5 @@
+# The same, seen through a modifier: the second line is all that differs.
+_base_ = [
+    './slowfast_finetuned_mini.py',
+    '../_base_/anonymizers/mini.py',
+]
