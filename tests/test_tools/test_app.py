@@ -129,7 +129,11 @@ class Server:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, 'TMPDIR': str(self.temp), 'OMP_NUM_THREADS': '1'},
             )
-        self.url = self._wait_for_address()
+        try:
+            self.url = self._wait_for_address()
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _wait_for_address(self):
         until = time.monotonic() + 300
@@ -138,7 +142,7 @@ class Server:
             if found:
                 return found[0]
             time.sleep(0.1)
-        pytest.fail(f'the page did not come: {self.log.read_text()}')
+        raise AssertionError(f'the page did not come: {self.log.read_text()}')
 
     def files(self):
         """What it keeps."""

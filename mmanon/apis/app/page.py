@@ -323,7 +323,7 @@ def _without_folder(words: str, path: Path) -> str:
 def _words(outcome: Outcome) -> str:
     words = [
         f'{outcome.faces} faces covered in {outcome.frames} frames'
-        + (f', {outcome.filled} where none was seen' if outcome.filled else '')
+        + (f', {outcome.filled} of them along a track' if outcome.filled else '')
         + '.'
     ]
     if outcome.whole:
