@@ -76,7 +76,7 @@ def scalars(runner: Runner) -> set[str]:
 
 
 def test_the_base_of_an_installed_mmanon_trains_a_detector(config, data):
-    del config['custom_hooks']
+    config.pop('custom_hooks')
     config.dump('detector.py')
     people = str(data / 'people')
     Path('mine.py').write_text(
