@@ -5,6 +5,7 @@ Decoding, networks and encoding run outside Python's lock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TypeVar
 __all__ = ['Workers', 'worked_ahead', 'worked_behind']
 
 T = TypeVar('T')
+_LONGEST = 5.0  # seconds in which a thread that does not hang has done its task
 _PATIENCE = 0.1  # seconds until a thread that waits looks whether it is still needed
 _END = object()
 
@@ -27,8 +29,8 @@ class _Failed:
 class Workers:
     """Threads that work side by side.
 
-    Unlike those of ``ThreadPoolExecutor`` they do not keep a program from ending that
-    is interrupted while one of them hangs.
+    Unlike those of ``ThreadPoolExecutor`` they do not keep a program from ending for
+    ever that is interrupted while one of them hangs.
 
     Args:
         count (int): How many.
@@ -36,9 +38,9 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._tasks: Queue = Queue()
-        for _ in range(count):
-            Thread(target=self._work, daemon=True).start()
-        self._count = count
+        self._threads = [Thread(target=self._work, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Let a function be called; the future has what it returns or raises."""
@@ -47,9 +49,22 @@ class Workers:
         return future
 
     def end(self) -> None:
-        """Let the threads end when all is done."""
-        for _ in range(self._count):
+        """End the threads: what has not begun is given up, and the rest is waited for.
+
+        A program that ended while they are in C++ would be aborted by it.
+        """
+        while True:
+            try:
+                task = self._tasks.get_nowait()
+            except Empty:
+                break
+            if task is not None:
+                task[0].cancel()
+        for _ in self._threads:
             self._tasks.put(None)
+        until = time.monotonic() + _LONGEST
+        for thread in self._threads:
+            thread.join(max(0, until - time.monotonic()))
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:

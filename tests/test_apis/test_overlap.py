@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_workers_hand_on_results_and_errors():
     with pytest.raises(ZeroDivisionError):
         bad.result(20)
     workers.end()
+
+
+def test_workers_that_have_ended_work_no_more():
+    workers = Workers(2)
+    begun, done = threading.Event(), []
+
+    def slow():
+        begun.set()
+        time.sleep(0.2)
+        done.append(1)
+
+    futures = [workers.submit(slow) for _ in range(6)]
+    begun.wait()
+    workers.end()
+    assert 1 <= len(done) <= 2 and sum(one.cancelled() for one in futures) >= 4
