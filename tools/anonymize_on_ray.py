@@ -1,0 +1,11 @@
+"""Anonymize collections by several workers, on one machine or many.
+
+python tools/anonymize_on_ray.py --workers 2 clips/ --out-dir anonymized/
+"""
+
+import sys
+
+from mmanon.apis.ray_command import main
+
+if __name__ == '__main__':
+    sys.exit(main())
