@@ -21,7 +21,6 @@ DETECTORS = [
     'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py',
     'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
     str(CONFIGS / 'faster_rcnn/faster-rcnn_r101_jhmdb.py'),
-    str(CONFIGS / 'faster_rcnn/faster-rcnn_r101_daly.py'),
 ]
 
 

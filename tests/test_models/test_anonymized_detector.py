@@ -131,6 +131,22 @@ def test_bgr_detectors_show_the_modifier_rgb_too():
     torch.testing.assert_close(pixels.to_frames(faces), normalized)
 
 
+def test_batches_may_be_padded_but_not_resized_after_their_faces_are_known():
+    from mmdet.models.data_preprocessors import DetDataPreprocessor
+    from mmengine.registry import init_default_scope
+
+    from mmanon.models.detectors.pixel_range import PixelRange
+
+    def preprocessor(**augment):
+        return DetDataPreprocessor(batch_augments=[augment])
+
+    init_default_scope('mmdet')
+    PixelRange(preprocessor(type='BatchFixedSizePad', size=(64, 64)))
+    resizing = preprocessor(type='BatchSyncRandomResize', random_size_range=(64, 96))
+    with pytest.raises(ValueError, match='BatchSyncRandomResize in `batch_augments`'):
+        PixelRange(resizing)
+
+
 def test_a_sample_that_names_no_faces_is_refused():
     model = build(MASK)
     inputs, samples = preprocessed(model, made_up_batch(clips=1))
