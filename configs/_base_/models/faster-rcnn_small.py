@@ -22,7 +22,27 @@ model = dict(
     ),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64, featmap_strides=[4, 8, 16]),
-        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=12),
+        # Convolutions and a mean find a small object wherever it is held; whole layers
+        # would have to learn it for each place.
+        bbox_head=dict(
+            _delete_=True,
+            type='ConvFCBBoxHead',
+            num_cls_convs=2,
+            num_reg_convs=1,
+            conv_out_channels=96,
+            with_avg_pool=True,
+            in_channels=64,
+            roi_feat_size=7,
+            num_classes=12,
+            reg_class_agnostic=True,
+            bbox_coder=dict(
+                type='DeltaXYWHBBoxCoder',
+                target_means=[0.0, 0.0, 0.0, 0.0],
+                target_stds=[0.1, 0.1, 0.2, 0.2],
+            ),
+            loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+            loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+        ),
     ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
