@@ -89,6 +89,7 @@ setup(
     entry_points={
         'console_scripts': [
             'mmanon-anonymize = mmanon.apis.anonymize_command:main',
+            'mmanon-app = mmanon.apis.app_command:main',
             'mmanon-audit = mmanon.apis.audit_command:main',
         ]
     },
