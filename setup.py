@@ -63,12 +63,12 @@ class BuildWithMim(build_py):
 
 extras = {
     'app': read_requirements('app'),
-    'cluster': read_requirements('cluster'),
     # The attacker DlibRecognizer; not in `all`, as it is compiled when installed.
     'dlib': ['dlib'],
     'docs': read_requirements('docs'),
     'mim': read_requirements('mminstall'),
     'optional': read_requirements('optional'),
+    'ray': read_requirements('ray'),
     'tests': read_requirements('tests'),
 }
 extras['all'] = sum((extras[name] for name in ('app', 'docs', 'optional', 'tests')), [])
