@@ -2,39 +2,52 @@
 
     python tools/benchmark.py crops     # crop and paste against a loop over faces
     python tools/benchmark.py step      # the joint step against the sum of its parts
+    python tools/benchmark.py overhead  # prediction through the wrapper, and without
 
-Runs alternate between the two things compared; medians and their ratio are printed.
+Runs alternate between the things compared; medians and their ratios are printed.
 """
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from torch import Tensor
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
 
 import mmanon  # noqa: F401
-from mmanon.models.face_crops import crop_faces, paste_faces
+from mmanon.models.face_crops import crop_faces, paste_faces, square_boxes
 from mmanon.registry import MODELS
 
 
-def compare(first: Callable, second: Callable, runs: int) -> tuple[float, float]:
-    """Median seconds of two functions, called in turn."""
-    seconds: tuple[list, list] = ([], [])
+def measure(
+    functions: Sequence[Callable],
+    runs: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[list[float]]:
+    """Seconds of each run of some functions, called in turn; the first two are lost."""
+    seconds: list[list[float]] = [[] for _ in functions]
     for index in range(runs + 2):
-        for function, found in zip((first, second), seconds, strict=True):
+        for function, found in zip(functions, seconds, strict=True):
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            start = time.perf_counter()
+            start = clock()
             function()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if index > 1:
-                found.append(time.perf_counter() - start)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+                found.append(clock() - start)
+    return seconds
+
+
+def compare(first: Callable, second: Callable, runs: int) -> tuple[float, float]:
+    """Median seconds of two functions, called in turn."""
+    one, other = measure((first, second), runs)
+    return statistics.median(one), statistics.median(other)
 
 
 def fade_of(height: int, width: int, feather: float) -> Tensor:
@@ -94,12 +107,35 @@ def crops(args: argparse.Namespace) -> None:
     )
 
 
+def clip_batch(config: Config, clips: int, length: int, shape: tuple[int, ...]) -> dict:
+    """Clips of noise with a person and a face in each frame, as loaders give them."""
+    from mmaction.structures import ActionDataSample
+
+    height, width = shape
+    person = torch.tensor([[0.1 * width, 0.1 * height, 0.9 * width, 0.9 * height]])
+    face = [0.4 * width, 0.2 * height, 0.65 * width, 0.45 * height]
+    labels = torch.zeros(1, config.model.roi_head.bbox_head.num_classes)
+    labels[0, 1] = 1
+
+    def sample() -> ActionDataSample:
+        one = ActionDataSample()
+        one.gt_instances = InstanceData(bboxes=person.clone(), labels=labels)
+        one.proposals = InstanceData(bboxes=person.clone())
+        faces = [[t, *face] for t in range(length)]
+        one.set_metainfo(dict(img_shape=shape, faces=faces))
+        return one
+
+    return dict(
+        inputs=[
+            torch.randint(0, 256, (3, length, *shape), dtype=torch.uint8)
+            for _ in range(clips)
+        ],
+        data_samples=[sample() for _ in range(clips)],
+    )
+
+
 def step(args: argparse.Namespace) -> None:
     """The joint step against detector, modifier and discriminator measured apart."""
-    from mmaction.structures import ActionDataSample
-    from mmengine.config import Config
-    from mmengine.structures import InstanceData
-
     config = Config.fromfile(args.config)
     hook = next(one for one in config.custom_hooks if 'modifier' in one)
     hook.discriminator.setdefault('margin', hook.margin)
@@ -121,30 +157,6 @@ def step(args: argparse.Namespace) -> None:
             structure_loss=hook.get('structure_loss'),
         )
     ).train()
-    num_classes = config.model.roi_head.bbox_head.num_classes
-
-    def sample() -> ActionDataSample:
-        one = ActionDataSample()
-        box = torch.tensor([[0.1, 0.1, 0.9, 0.9]]) * side
-        labels = torch.zeros(1, num_classes)
-        labels[0, 1] = 1
-        one.gt_instances = InstanceData(bboxes=box, labels=labels)
-        one.proposals = InstanceData(bboxes=box)
-        face = [0.4 * side, 0.2 * side, 0.65 * side, 0.45 * side]
-        one.set_metainfo(
-            dict(img_shape=(side, side), faces=[[t, *face] for t in range(length)])
-        )
-        return one
-
-    def batch() -> dict:
-        return dict(
-            inputs=[
-                torch.randint(0, 256, (3, length, side, side), dtype=torch.uint8)
-                for _ in range(clips)
-            ],
-            data_samples=[sample() for _ in range(clips)],
-        )
-
     faces = torch.rand(count, 3, crop, crop) * 2 - 1
     labels = torch.arange(count) % 60
     video_faces = torch.rand(clips * length + count, 3, crop, crop) * 2 - 1
@@ -153,7 +165,7 @@ def step(args: argparse.Namespace) -> None:
         for name in ('detector', 'modifier', 'discriminator')
     }
     both = OptimWrapperDict(**wrappers)
-    data = batch()
+    data = clip_batch(config, clips, length, (side, side))
 
     def joint() -> None:
         model.train_step({**data, 'faces': [dict(images=faces, labels=labels)]}, both)
@@ -180,25 +192,95 @@ def step(args: argparse.Namespace) -> None:
     )
 
 
+@torch.no_grad()
+def overhead(args: argparse.Namespace) -> None:
+    """Prediction with the identity modifier, crop and paste, and the bare detector."""
+    torch.manual_seed(0)
+    config = Config.fromfile(args.config)
+    hook = next(one for one in config.custom_hooks if 'modifier' in one)
+    detector = config.model.copy()
+    detector.init_cfg = None
+    model = MODELS.build(
+        dict(
+            type='mmanon.AnonymizedDetector',
+            detector=detector,
+            modifier=dict(type='mmanon.IdentityModifier'),
+            crop_size=hook.crop_size,
+            margin=hook.margin,
+        )
+    ).eval()
+    if torch.cuda.is_available():
+        model.cuda()
+    shape = args.size, args.size * 4 // 3
+    data = clip_batch(config, 1, args.frames, shape)
+    batch = model.data_preprocessor(data, False)
+    inputs, samples = batch['inputs'], batch['data_samples']
+    boxes = torch.tensor(samples[0].faces, dtype=torch.float64)
+    boxes = square_boxes(boxes, model.margin)
+
+    def answer(part: nn.Module, of: list) -> Tensor:
+        return part(inputs, of, mode='predict')[0].pred_instances.scores
+
+    def wrapped() -> Tensor:
+        return answer(model, samples)
+
+    def bare() -> Tensor:
+        return answer(model.detector, samples)
+
+    def crop_and_paste() -> None:
+        faces = crop_faces(inputs, boxes, model.crop_size)
+        paste_faces(inputs, faces, boxes, model.feather)
+
+    without = [one.clone() for one in samples]
+    for one in without:
+        one.set_metainfo(dict(faces=[]))
+    apart = (answer(model, without) - bare()).abs().max()
+    near = (wrapped() - bare()).abs().max()
+    # A few per cent would be lost in the noise of a shared machine's wall clock.
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    runs = measure((wrapped, bare, crop_and_paste), args.runs, clock)
+    all_of_it, alone, faces = (statistics.median(one) for one in runs)
+    beyond = statistics.median(
+        (one - paste) / plain - 1 for one, plain, paste in zip(*runs, strict=True)
+    )
+    print(
+        f'{args.config}: a clip of {args.frames} frames {shape[1]}x{shape[0]} with a '
+        f'face each (S={model.crop_size}), {args.runs} runs:\n'
+        f'  through the wrapper, identity modifier {all_of_it * 1e3:9.1f} ms\n'
+        f'  bare detector                          {alone * 1e3:9.1f} ms\n'
+        f'  crop and paste                         {faces * 1e3:9.1f} ms\n'
+        f'  overhead beyond crop and paste = {100 * beyond:.2f} % (median of pairs)\n'
+        f'  scores differ by {float(apart):.1e} without faces, by {float(near):.1e} '
+        'with'
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    for function in (crops, step):
+    for function in (crops, step, overhead):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument('--runs', type=int, default=15)
         if function is crops:
             command.add_argument('--crop-size', type=int, default=64)
-        else:
+            continue
+        command.add_argument('--frames', type=int, default=4)
+        if function is step:
             command.add_argument(
                 '--config', default='configs/mini/slowonly_resnet-sphereface_mini.py'
             )
             command.add_argument('--clips', type=int, help="default: the config's")
             command.add_argument('--faces', type=int, help="default: the config's")
-            command.add_argument('--frames', type=int, default=4)
             command.add_argument('--size', type=int, default=128)
+        else:
+            command.add_argument(
+                '--config',
+                default='configs/slowonly/slowonly-r50_resnet9-sphereface20_ava21.py',
+            )
+            command.add_argument('--size', type=int, default=256, help='short side')
     args = parser.parse_args()
     args.function(args)
 

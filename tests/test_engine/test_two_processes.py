@@ -40,13 +40,22 @@ class SaveWeights(Hook):
 """
 
 
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp('processes')
+    (root / 'save_weights.py').write_text(SAVE_WEIGHTS)
+    write_tiny_ava(root / 'data')
+    write_tiny_faces(root / 'data' / 'people')
+    return root
+
+
 @pytest.fixture
-def config(tmp_path, monkeypatch):
-    (tmp_path / 'save_weights.py').write_text(SAVE_WEIGHTS)
-    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
-    write_tiny_ava(tmp_path / 'data')
-    write_tiny_faces(tmp_path / 'data' / 'people')
-    config = tiny_config(tmp_path / 'data', tmp_path / 'work')
+def config(root):
+    return two_epochs(root)
+
+
+def two_epochs(root):
+    config = tiny_config(root / 'data', root / 'work')
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     # What two processes cannot agree on with one: statistics over a batch, and
     # augmentation drawn per process.
@@ -60,6 +69,14 @@ def config(tmp_path, monkeypatch):
     config.custom_hooks[0].optim_wrapper = dict(modifier=sgd, discriminator=sgd)
     config.custom_imports = dict(imports=['save_weights'])
     config.custom_hooks.append(dict(type='SaveWeights'))
+    return config
+
+
+def of_processes(config, processes):
+    """The config for that many processes, with four clips and six faces in all."""
+    config = deepcopy(config)
+    config.train_dataloader.batch_size = 4 // processes
+    config.custom_hooks[0].faces.batch_size = 6 // processes
     return config
 
 
@@ -82,9 +99,7 @@ def train(config, name, processes):
             cwd=ROOT,
             env=dict(
                 os.environ,
-                PYTHONPATH=os.pathsep.join(
-                    [str(ROOT), os.environ.get('PYTHONPATH', '')]
-                ),
+                PYTHONPATH=os.pathsep.join([str(ROOT), str(path.parent)]),
                 OMP_NUM_THREADS='1',
                 MASTER_ADDR='127.0.0.1',
                 MASTER_PORT=str(port),
@@ -104,29 +119,57 @@ def train(config, name, processes):
     return load_weights(Path(config.work_dir) / 'epoch_2.pth')
 
 
-def test_two_processes_train_as_one_of_twice_the_batch(config):
-    one = deepcopy(config)
-    one.train_dataloader.batch_size = 4
-    two = deepcopy(config)
-    two.train_dataloader.batch_size = 2
-    two.custom_hooks[0].faces.batch_size //= 2
+@pytest.fixture(scope='module')
+def trained(root):
+    """Weights after two epochs, by the number of processes that trained them."""
+    names = {1: '_one', 2: '_two'}
+    return {
+        processes: train(of_processes(two_epochs(root), processes), name, processes)
+        for processes, name in names.items()
+    }
 
-    single, double = train(one, '_one', 1), train(two, '_two', 2)
 
-    assert set(single) == set(double)
-    for name, value in single.items():
+def assert_close(found, expected):
+    assert set(found) == set(expected)
+    for name, value in expected.items():
         torch.testing.assert_close(
-            double[name], value, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f'{n}: {m}'
+            found[name], value, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f'{n}: {m}'
         )
-    before = load_weights(Path(f'{config.work_dir}_one') / 'before_rank0.pth')
-    for network in (DETECTOR, MODIFIER, DISCRIMINATOR):
-        moved = max(
-            (value - before[name]).abs().max()
-            for name, value in single.items()
+
+
+def distances(weights, since):
+    """How far each network has moved: its weight that has moved most."""
+    return {
+        network: max(
+            float((value - since[name]).abs().max())
+            for name, value in weights.items()
             if name.startswith(network) and name.endswith('weight')
         )
-        # Far more than the two may differ.
-        assert moved > 2e-4, network
+        for network in (DETECTOR, MODIFIER, DISCRIMINATOR)
+    }
+
+
+def test_two_processes_train_as_one_of_twice_the_batch(trained, config):
+    assert_close(trained[2], trained[1])
+    before = load_weights(Path(f'{config.work_dir}_one') / 'before_rank0.pth')
+    # Far more than the two may differ.
+    assert min(distances(trained[1], before).values()) > 2e-4
+
+
+@pytest.mark.parametrize(
+    'first, then, processes',
+    [('_one', '_one_then_two', 2), ('_two', '_two_then_one', 1)],
+)
+def test_training_goes_on_with_another_number_of_processes(
+    trained, config, first, then, processes
+):
+    halfway = f'{config.work_dir}{first}/epoch_1.pth'
+    config.update(resume=True, load_from=halfway)
+
+    resumed = train(of_processes(config, processes), then, processes)
+
+    assert_close(resumed, trained[1])
+    assert min(distances(resumed, load_weights(halfway)).values()) > 2e-4
 
 
 def test_two_processes_agree_on_the_weights(config):
