@@ -22,8 +22,7 @@ model = dict(
     ),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64, featmap_strides=[4, 8, 16]),
-        # Convolutions and a mean find a small object wherever it is held; whole layers
-        # would have to learn it for each place.
+        # Convolutions and a mean, as an object may be held anywhere in the box.
         bbox_head=dict(
             _delete_=True,
             type='ConvFCBBoxHead',
