@@ -27,7 +27,7 @@ _QUALITY = {
     **{'libx264': 17, 'libx265': 20, 'libvpx-vp9': 24, 'libvpx': 10},
     **{'libsvtav1': 24, 'libaom-av1': 24},
 }
-# x264's own choice, medium, takes 2.5 times the time for files that are 10 to 15 %
+# x264's own choice, medium, takes 2.5 times the time for files that are up to 15 %
 # smaller at 18; see docs/speed.md.
 _PRESETS = {'libx264': 'veryfast'}
 _QUANTIZER = 3  # of encoders that have no constant quality, such as MPEG-4

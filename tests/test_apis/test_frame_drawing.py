@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ FORMATS = ['yuv420p', 'yuv444p', 'yuv410p', 'yuv420p10le', 'nv12', 'gray', 'gbrp
 def frame(form, size=(96, 64)):
     made = av.VideoFrame.from_ndarray(picture(5, size), 'rgb24')
     made = made.reformat(format=form)
-    made.pts = 7
+    made.pts, made.time_base = 7, Fraction(1, 25)
     return made
 
 
@@ -35,11 +37,15 @@ def drawn(form, covers, turn=Orientation(), whole=False, size=(96, 64)):  # noqa
 @pytest.mark.parametrize('size', [(96, 64), (95, 63)])
 def test_what_is_covered_is_grey_and_the_rest_as_it_was(form, size):
     before = frame(form, size).to_ndarray(format='rgb24').astype(int)
-    boxes = [(8, 8, 24, 24), (70, 40, 130, 100)]
+    boxes = [(4, 4, 28, 28), (64, 36, 130, 100)]
     after = drawn(form, [cover(*one) for one in boxes], size=size)
-    assert np.abs(after[9:23, 9:23] - 127).max() <= 6
-    assert np.abs(after[44:, 74:] - 127).max() <= 6
-    assert np.abs(after[:, 32:64] - before[:, 32:64]).max() <= (2 if '4' in form else 0)
+    # A pixel of colour for several is smeared over the edge by whoever shows it.
+    edge, most = {'yuv410p': (8, 16), 'nv12': (4, 6)}.get(form, (1, 6))
+    assert np.abs(after[4 + edge : 28 - edge, 4 + edge : 28 - edge] - 127).max() <= most
+    assert np.abs(after[36 + edge :, 64 + edge :] - 127).max() <= most
+    # Where colours share a plane, the whole frame goes through RGB and back.
+    rounded = 3 if form == 'nv12' else 0
+    assert np.abs(after[:, 40:56] - before[:, 40:56]).max() <= rounded
 
 
 def test_covers_that_meet_do_not_bring_back_what_the_other_has_covered():
