@@ -36,7 +36,7 @@ custom_hooks = [
         crop_size=56,
         margin=0.15,
         # Small weights, so that the detector's loss counts for more.
-        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.012),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', loss_weight=0.013),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.25),
         optim_wrapper=dict(
             modifier=dict(optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999))),
