@@ -8,7 +8,8 @@ The same clip is anonymized in turn with the default settings, with --every, wit
 starting Python), and by another command, if there is one. Each is a process of its own,
 from its start to its end. Printed are the medians of all runs: seconds; seconds of
 processor time; how many times as long as the default it takes, pair by pair; the most
-memory it had, in MiB; and how many faces were covered.
+memory it had, in MiB, which cannot be told below the 100 or so of this script; and how
+many faces were covered.
 """
 
 from __future__ import annotations
