@@ -3,11 +3,12 @@
 
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help setup test demo lint format clean
+.PHONY: help setup test demo docs lint format clean
 
 help:
 	@echo 'make test    set up, then run the tests (ARGS="-k paste" passes options on)'
 	@echo 'make demo    set up, then run the demo (ARGS= passes options on)'
+	@echo 'make docs    set up, then build the site into build/docs'
 	@echo 'make setup   only set up .venv'
 	@echo 'make lint    check the style;  make format  repair it'
 	@echo 'make clean   remove .venv and what was built'
@@ -21,9 +22,13 @@ test: setup
 demo: setup
 	$(VENV_PYTHON) tools/demo.py $(ARGS)
 
+docs: setup
+	$(VENV_PYTHON) -m sphinx -W --keep-going -b html docs build/docs
+
 lint: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
 
 format: setup
 	$(VENV_PYTHON) -m ruff check --fix .
