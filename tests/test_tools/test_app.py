@@ -1,3 +1,4 @@
+import contextlib
 import os
 import re
 import signal
@@ -146,12 +147,15 @@ class Server:
 
     def files(self):
         """What it keeps."""
-        return [
-            one
-            for one in self.temp.rglob('*')
-            # Gradio leaves an empty file until the end for each that is given.
-            if one.is_file() and one.stat().st_size and 'mmanon-app-' in str(one)
-        ]
+        kept = []
+        # Unlike Path.rglob, os.walk does not mind folders that go while it looks.
+        for folder, _, names in os.walk(self.temp):
+            for one in (Path(folder, name) for name in names):
+                # Gradio leaves an empty file until the end for each that is given.
+                with contextlib.suppress(FileNotFoundError):
+                    if 'mmanon-app-' in str(one) and one.stat().st_size:
+                        kept.append(one)
+        return kept
 
     def wait_until_nothing_is_kept(self):
         until = time.monotonic() + 60
