@@ -71,6 +71,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     where.add_argument(
         '--every',
         type=int,
+        default=1,
         metavar='N',
         help='look for faces in each n-th frame and when the picture changes; faster, '
         'less safe',
