@@ -71,10 +71,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     where.add_argument(
         '--every',
         type=int,
-        default=1,
         metavar='N',
-        help='look for faces in each n-th frame and when the picture changes; faster, '
-        'less safe',
+        help='look closely at each n-th frame, where the picture changes, and where in '
+        'doubt; at the others in half the size; default: 3',
     )
     where.add_argument(
         '--scale',

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ['AnonymizerInferencer', 'Outcome']
 
-_PERSIST = 5
+_PERSIST, _EVERY = 5, 3
 # Frames that wait between the threads that decode, plan, and draw and encode.
 _AHEAD, _BEHIND = 8, 4
 
@@ -147,11 +147,11 @@ class AnonymizerInferencer:
         shape (str): ``'square'`` or ``'ellipse'``.
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
-        every (int): Look for faces in each n-th frame of a video, where the
-            picture changes, and in all frames between two that do not agree; in the
-            others they are filled along the tracks, and a face that shows in these
-            alone stays open. At most ``hold + 1``, so that a face that comes and stays
-            is covered. Defaults to 1.
+        every (int, optional): Look closely at each n-th frame of a video, where the
+            picture changes, and at all frames between two that do not agree; the
+            others are looked at in half the size, where the smallest faces do not
+            show. At most ``hold + 1``, so that a face that comes and stays is covered.
+            Defaults to 3, and to 1 where people are told apart.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track
@@ -192,7 +192,7 @@ class AnonymizerInferencer:
         shape: str = 'square',
         look_ahead: int = 30,
         hold: int = 8,
-        every: int = 1,
+        every: int | None = None,
         scale: float = 1.0,
         score_thr: float = SURE,
         persist: int | None = None,
@@ -220,6 +220,9 @@ class AnonymizerInferencer:
         if feather is None:
             geometry = _spare_the_face(geometry, shape)
         self.redrawer = FaceRedrawer(drawer, geometry, shape)
+        if every is None:
+            apart = boxes is not None or exempt is not None or only is not None
+            every = 1 if apart else min(_EVERY, hold + 1)
         if not 1 <= every <= hold + 1:
             raise ValueError(
                 f'every must be in [1, hold + 1], got every={every} and hold={hold}: '
@@ -405,7 +408,7 @@ class AnonymizerInferencer:
                 pixels,
                 (pixels.shape[1], pixels.shape[0]),
                 thumbnail(pixels[..., :3]),
-                lambda pixels=pixels: pixels[..., :3],
+                lambda _, pixels=pixels: pixels[..., :3],
             )
             for pixels in image.pixels()
         )

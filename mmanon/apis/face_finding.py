@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -222,7 +222,7 @@ class DetectedFaces:
 
 
 class Watch:
-    """Which frames of a video to look at for faces: each n-th, and where much changes.
+    """Which frames of a video to look at closely: each n-th, and where much changes.
 
     Args:
         every (int): n. Defaults to every frame.
@@ -238,7 +238,7 @@ class Watch:
         self._waited, self._then = every, np.zeros(0)
 
     def wants(self, small: np.ndarray) -> bool:
-        """Whether to look at the next frame.
+        """Whether to look closely at the next frame.
 
         Args:
             small (np.ndarray): Its :func:`thumbnail`.
@@ -250,32 +250,36 @@ class Watch:
         return True
 
     @staticmethod
-    def doubts(before: Faces, after: Faces) -> bool:
-        """Whether to look at the frames between two after all.
+    def doubts(before: Faces, between: Sequence[Faces], after: Faces) -> bool:
+        """Whether to look closely at the frames between two after all.
 
         A face that is there in one and not in the other, or has moved by more than
-        its tracks would bridge well, came, went, or was missed; and nothing is known
-        of the frames beside one that could not be examined.
+        its tracks would bridge well, came, went, or was missed; one that a glance
+        shows and neither has came and went; and nothing is known of the frames beside
+        one that could not be examined.
 
         Args:
-            before (Faces): Of the frame that was looked at last.
+            before (Faces): Of the frame that was looked at closely last.
+            between (Sequence[Faces]): Of glances at the frames in between.
             after (Faces): Of the next one.
         """
-        if not (before.examined and after.examined):
+        if not all(one.examined for one in (before, *between, after)):
             return True
-        return _unmatched(before, after) or _unmatched(after, before)
+        if _unmatched(before, [after]) or _unmatched(after, [before]):
+            return True
+        return any(_unmatched(one, [before, after]) for one in between)
 
 
-def _unmatched(some: Faces, others: Faces) -> bool:
-    """Whether a face that is sure is not in its place among others."""
+def _unmatched(some: Faces, others: Sequence[Faces]) -> bool:
+    """Whether a face that is sure is in its place in none of the others."""
+    boxes = np.concatenate([one.boxes for one in others])
+    sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     for box in some.boxes[some.scores >= SURE]:
-        low = np.maximum(box[:2], others.boxes[:, :2])
-        high = np.minimum(box[2:], others.boxes[:, 2:])
+        low = np.maximum(box[:2], boxes[:, :2])
+        high = np.minimum(box[2:], boxes[:, 2:])
         shared = (high - low).clip(0).prod(1)
-        sizes = (others.boxes[:, 2:] - others.boxes[:, :2]).prod(1)
-        if not (
-            shared > _SAME_FACE * ((box[2:] - box[:2]).prod() + sizes - shared)
-        ).any():
+        union = (box[2:] - box[:2]).prod() + sizes - shared
+        if not (shared > _SAME_FACE * union).any():
             return True
     return False
 

@@ -1,8 +1,8 @@
-"""Looks for faces in the frames of a video: in some of them, several at a time.
+"""Looks for faces in the frames of a video: closely in some, at a glance in the others.
 
-What is looked at depends on what was found before and after: between two frames that
-do not agree about where the faces are, every frame is looked at. Frames are held until
-that is known.
+What is looked at closely depends on what was found before and after: where two frames
+do not agree about where the faces are, or a glance shows one that neither has, it is
+every frame between them. Frames are held until that is known.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from .overlap import Workers
 __all__ = ['Picture', 'search']
 
 _MOST_THREADS = 8
-# Frames that are looked at wait in this number for each thread.
+# Frames that are looked at closely wait in this number for each thread.
 _WAITING = 2
+# A glance is at a picture so many times smaller, and none at one whose shorter side is
+# below this: there faces are small, and looking closely costs little.
+_SMALLER, _LARGE = 2, 400
 
 
 class Picture(NamedTuple):
@@ -36,25 +39,32 @@ class Picture(NamedTuple):
         frame: Whatever stands for it; it is passed on.
         size (tuple[int, int]): Width and height of the upright picture.
         thumbnail (np.ndarray): Its :func:`~.face_tracks.thumbnail`.
-        upright (callable): Makes the upright picture, uint8 (H, W, 3) RGB.
+        upright (callable): Of a whole number to the upright picture so many times
+            smaller, uint8 (H, W, 3) RGB.
     """
 
     frame: Any
     size: tuple[int, int]
     thumbnail: np.ndarray
-    upright: Callable[[], np.ndarray]
+    upright: Callable[[int], np.ndarray]
 
 
 Look = Callable[[int, np.ndarray], tuple[Faces, np.ndarray | None]]
-"""Of a frame's index and its upright picture to its faces and, where people are looked
-for, how much each is like them."""
+"""Of a frame's index and its upright picture, of any size, to its faces and, where
+people are looked for, how much each is like them."""
 
 
 @dataclass
 class _Held:
     index: int
     picture: Picture
-    look: Future | None = None
+    close: Future | None = None
+    glance: Future | None = None
+
+    @property
+    def found(self) -> tuple[Faces, np.ndarray | None]:
+        """What the best look at it has found; waits for it."""
+        return (self.close or self.glance).result()
 
 
 def search(
@@ -65,47 +75,63 @@ def search(
     Args:
         pictures (Iterable[Picture]): The frames of one video.
         look (callable): Looks at one.
-        watch (Watch): Which to look at.
+        watch (Watch): Which to look at closely.
         parallel (bool): Whether several may be looked at at a time.
 
     Yields:
-        SeenFrame: As many, in the same order; no face in frames that need not be
-        looked at.
+        SeenFrame: As many, in the same order.
     """
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
     workers = Workers(threads)
 
-    def look_at(held: _Held) -> None:
-        if held.look is None:
-            index, upright = held.index, held.picture.upright
-            held.look = workers.submit(
-                lambda: look(index, np.ascontiguousarray(upright()))
-            )
+    def submit(held: _Held, smaller: int) -> Future:
+        index, upright = held.index, held.picture.upright
+        return workers.submit(
+            lambda: look(index, np.ascontiguousarray(upright(smaller)))
+        )
+
+    def look_closely(held: _Held) -> None:
+        if held.close is None:
+            held.close = submit(held, 1)
+
+    def glance_at(held: _Held) -> None:
+        if min(held.picture.size) < _LARGE:
+            look_closely(held)
+        else:
+            held.glance = submit(held, _SMALLER)
 
     try:
-        yield from _settled(_begun(pictures, look_at, watch), look_at, threads)
+        stretches = _begun(pictures, look_closely, glance_at, watch)
+        yield from _settled(stretches, look_closely, threads)
     finally:
         workers.end()
 
 
 def _begun(
-    pictures: Iterable[Picture], look_at: Callable[[_Held], None], watch: Watch
+    pictures: Iterable[Picture],
+    look_closely: Callable[[_Held], None],
+    glance_at: Callable[[_Held], None],
+    watch: Watch,
 ) -> Iterator[list[_Held]]:
-    """Stretches of frames; the last frame of each is being looked at."""
+    """Stretches of frames; the last frame of each is being looked at closely."""
     stretch: list[_Held] = []
     for index, picture in enumerate(pictures):
         stretch.append(_Held(index, picture))
         if watch.wants(picture.thumbnail):
-            look_at(stretch[-1])
+            look_closely(stretch[-1])
             yield stretch
             stretch = []
+        else:
+            glance_at(stretch[-1])
     if stretch:
-        look_at(stretch[-1])
+        look_closely(stretch[-1])
         yield stretch
 
 
 def _settled(
-    stretches: Iterable[list[_Held]], look_at: Callable[[_Held], None], threads: int
+    stretches: Iterable[list[_Held]],
+    look_closely: Callable[[_Held], None],
+    threads: int,
 ) -> Iterator[SeenFrame]:
     waiting: deque[list[_Held]] = deque()
     before = Faces.none()
@@ -113,15 +139,14 @@ def _settled(
     def settle() -> Iterator[SeenFrame]:
         nonlocal before
         stretch = waiting.popleft()
-        after, _ = stretch[-1].look.result()
-        if Watch.doubts(before, after):
+        after, _ = stretch[-1].found
+        between = [one.found[0] for one in stretch[:-1]]
+        if Watch.doubts(before, between, after):
             for one in stretch:
-                look_at(one)
+                look_closely(one)
         before = after
         for one in stretch:
-            faces, likeness = (
-                (Faces.none(), None) if one.look is None else one.look.result()
-            )
+            faces, likeness = one.found
             picture = one.picture
             yield SeenFrame(
                 picture.frame, faces, picture.size, picture.thumbnail, likeness

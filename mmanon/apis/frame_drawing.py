@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 import av
 import numpy as np
 
 from .face_search import Picture
 from .face_tracks import Cover, Covered, thumbnail
-from .frame_parts import cut_out, has_planes, luma, put_in, whole_cells
+from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
 from .orientation import Orientation
 from .redrawing import FaceRedrawer, Region, cover_whole
 
@@ -20,14 +21,20 @@ def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
     """What the search for faces needs of a frame; RGB is made when it is asked for."""
     grey = luma(frame)
     if grey is None:
-        grey = frame.to_ndarray(format='gray')
-    size = (frame.width, frame.height)
+        grey = converted(frame, 'gray').to_ndarray()
+    size, lock = (frame.width, frame.height), Lock()
     return Picture(
         frame,
         size[::-1] if turn.transposed else size,
         thumbnail(grey),
-        lambda: turn.upright(frame.to_ndarray(format='rgb24')),
+        lambda smaller: turn.upright(_rgb(frame, smaller, lock)),
     )
+
+
+def _rgb(frame: av.VideoFrame, smaller: int, lock: Lock) -> np.ndarray:
+    size = dict(width=frame.width // smaller, height=frame.height // smaller)
+    with lock:
+        return converted(frame, 'rgb24', interpolation='AREA', **size).to_ndarray()
 
 
 def draw_frame(
@@ -100,7 +107,7 @@ def _with(
     for around, regions, covers in groups:
         around = whole_cells(frame, around)
         part = cut_out(frame, around) if apart else frame
-        image = turn.upright(part.to_ndarray(format='rgb24'))
+        image = turn.upright(converted(part, 'rgb24').to_ndarray())
         if covers is None:
             cover_whole(image)
         else:
@@ -114,8 +121,9 @@ def _with(
                     for one in covers
                 ],
             )
-        drawn = av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24').reformat(
-            format=frame.format.name,
+        drawn = converted(
+            av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
+            frame.format.name,
             dst_colorspace=frame.colorspace,
             dst_color_range=frame.color_range,
         )
@@ -142,16 +150,17 @@ def _around(one: Region, other: Region) -> Region:
 
 
 def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
-    converted = frame.reformat(
-        format=pixel_format,
+    other = converted(
+        frame,
+        pixel_format,
         src_colorspace=frame.colorspace,
         dst_colorspace=frame.colorspace,
         src_color_range=frame.color_range,
         dst_color_range=frame.color_range,
     )
-    converted.pts, converted.time_base = frame.pts, frame.time_base
-    converted.duration = frame.duration
-    return converted
+    other.pts, other.time_base = frame.pts, frame.time_base
+    other.duration = frame.duration
+    return other
 
 
 def _stored(region: Region, turn: Orientation, size: Sequence[int]) -> Region:

@@ -9,8 +9,23 @@ from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
-__all__ = ['cut_out', 'has_planes', 'luma', 'put_in', 'whole_cells']
+__all__ = ['converted', 'cut_out', 'has_planes', 'luma', 'put_in', 'whole_cells']
+
+
+def converted(frame: av.VideoFrame, pixel_format: str, **options) -> av.VideoFrame:
+    """A frame in another format, or of another size.
+
+    On the thread that asks for it: what a frame does by itself starts a few threads
+    for each, and hangs where two ask the same frame at a time.
+
+    Args:
+        frame (av.VideoFrame): What is converted, by one thread at a time.
+        pixel_format (str): Of the new frame.
+        **options: As of ``VideoReformatter.reformat``.
+    """
+    return VideoReformatter().reformat(frame, format=pixel_format, threads=1, **options)
 
 
 def has_planes(frame: av.VideoFrame) -> bool:

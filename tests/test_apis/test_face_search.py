@@ -9,46 +9,61 @@ from mmanon.apis.face_search import Picture, search
 from mmanon.apis.face_tracks import thumbnail
 from mmanon.datasets.faces import Faces
 
+LARGE, SMALL = 34, 8  # of these many pixels is a dot of a picture
 
-def face(left=0.2, score=0.9):
+
+def face(left=0.2, score=0.9, size=0.2):
     return Faces(
-        np.array([[left, 0.2, left + 0.2, 0.4]], np.float32),
+        np.array([[left, 0.2, left + size, 0.2 + size]], np.float32),
         np.array([score], np.float32),
         np.full((1, 5, 2), np.nan, np.float32),
         np.full(1, -1, np.int32),
     )
 
 
-def scene(seed):
+def scene(seed, dot):
     small = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8)
-    return small.repeat(8, 0).repeat(8, 1)
+    return small.repeat(dot, 0).repeat(dot, 1)
 
 
-def pictures(scenes):
+def pictures(scenes, dot=LARGE):
     for number, one in enumerate(scenes):
-        image = scene(one)
-        yield Picture(number, (128, 96), thumbnail(image), lambda image=image: image)
+        image = scene(one, dot)
+        yield Picture(
+            number,
+            (16 * dot, 12 * dot),
+            thumbnail(image),
+            lambda smaller, image=image: image[::smaller, ::smaller],
+        )
 
 
-def looked_at(scenes, every, answers=lambda index: Faces.none(), parallel=True):
-    """The frames that were looked at, and what is known of each frame in the end."""
-    looked = []
+def looked_at(scenes, every, closely=None, at_a_glance=None, parallel=True, dot=LARGE):
+    """The frames looked at closely, those looked at in half the size, and what is known
+    of each frame in the end; ``closely`` and ``at_a_glance`` answer by its index."""
+    looked, glanced = [], []
 
     def look(index, image):
-        assert image.shape == (96, 128, 3)
-        looked.append(index)
-        return answers(index), None
+        close = image.shape == (12 * dot, 16 * dot, 3)
+        assert close or image.shape == (6 * dot, 8 * dot, 3)
+        (looked if close else glanced).append(index)
+        answers = closely if close else at_a_glance
+        return answers(index) if answers else Faces.none(), None
 
-    seen = list(search(pictures(scenes), look, Watch(every), parallel))
+    seen = list(search(pictures(scenes, dot), look, Watch(every), parallel))
     assert [one.picture for one in seen] == list(range(len(scenes)))
-    return sorted(looked), [one.faces for one in seen]
+    return sorted(looked), sorted(glanced), [one.faces for one in seen]
 
 
 @pytest.mark.parametrize('parallel', [False, True])
-def test_each_nth_frame_and_the_last_are_looked_at(parallel):
-    assert looked_at([0] * 10, 4, parallel=parallel)[0] == [0, 4, 8, 9]
-    assert looked_at([0] * 3, 1, parallel=parallel)[0] == [0, 1, 2]
-    assert looked_at([], 3, parallel=parallel)[0] == []
+def test_each_nth_frame_and_the_last_are_looked_at_closely(parallel):
+    looked, glanced, _ = looked_at([0] * 10, 4, parallel=parallel)
+    assert looked == [0, 4, 8, 9] and set(glanced) >= {1, 2, 3, 5, 6, 7}
+    assert looked_at([0] * 3, 1, parallel=parallel)[:2] == ([0, 1, 2], [])
+    assert looked_at([], 3, parallel=parallel) == ([], [], [])
+
+
+def test_no_small_picture_is_only_glanced_at():
+    assert looked_at([0] * 10, 4, dot=SMALL)[:2] == (list(range(10)), [])
 
 
 def test_a_new_scene_is_looked_at_at_once():
@@ -56,7 +71,7 @@ def test_a_new_scene_is_looked_at_at_once():
 
 
 def test_where_a_face_comes_or_goes_every_frame_is_looked_at():
-    looked, faces = looked_at(
+    looked, _, faces = looked_at(
         [0] * 17, 4, lambda index: face() if 6 <= index <= 9 else Faces.none()
     )
     assert looked == [0, *range(4, 13), 16]
@@ -71,22 +86,58 @@ def test_where_a_face_has_left_its_place_every_frame_is_looked_at():
     assert slow == [0, 4, 8] and fast == list(range(9))
 
 
+def test_where_a_glance_shows_another_face_every_frame_is_looked_at():
+    def at_a_glance(index):
+        return face(0.6) if index == 6 else face()
+
+    looked, _, faces = looked_at([0] * 13, 4, lambda _: face(), at_a_glance)
+    assert looked == [0, *range(4, 9), 12]
+    # What counts then is what the closer look finds.
+    assert all((one.boxes == face().boxes).all() for one in faces)
+
+
+def test_faces_that_a_glance_shows_are_found():
+    def at_a_glance(index):
+        return face(0.2 + 0.01 * (index % 4))
+
+    looked, _, faces = looked_at([0] * 9, 4, lambda _: face(), at_a_glance)
+    assert looked == [0, 4, 8]
+    assert [round(float(one.boxes[0, 0]), 2) for one in faces[:5]] == [
+        0.2,
+        0.21,
+        0.22,
+        0.23,
+        0.2,
+    ]
+
+
 def test_faces_that_are_not_sure_raise_no_doubt():
-    looked, _ = looked_at(
-        [0] * 9, 4, lambda index: face(score=0.4) if index == 4 else Faces.none()
+    looked, _, _ = looked_at(
+        [0] * 9,
+        4,
+        lambda index: face(score=0.4) if index == 4 else Faces.none(),
+        lambda _: face(score=0.4),
     )
     assert looked == [0, 4, 8]
     # But a face that was sure and is found again with less confidence is no other.
-    looked, _ = looked_at([0] * 9, 4, lambda i: face(score=0.4 if i == 4 else 0.9))
-    assert looked == [0, 4, 8]
+    assert looked_at([0] * 9, 4, lambda i: face(score=0.4 if i == 4 else 0.9))[0] == [
+        0,
+        4,
+        8,
+    ]
 
 
-def test_around_a_frame_that_could_not_be_examined_every_frame_is_looked_at():
-    looked, faces = looked_at(
-        [0] * 13, 4, lambda i: Faces.whole_frame() if i == 4 else Faces.none()
-    )
-    assert looked == [*range(9), 12]
-    assert [one.examined for one in faces].count(False) == 1
+@pytest.mark.parametrize('closely', [True, False])
+def test_around_a_frame_that_could_not_be_examined_every_frame_is_looked_at(closely):
+    bad, answers = (4, 'closely') if closely else (6, 'at_a_glance')
+
+    def answer(index):
+        return Faces.whole_frame() if index == bad else Faces.none()
+
+    looked, _, faces = looked_at([0] * 13, 4, **{answers: answer})
+    assert looked == ([*range(9), 12] if closely else [0, *range(4, 9), 12])
+    # What only the glance could not examine, the closer look could.
+    assert [one.examined for one in faces].count(False) == closely
 
 
 def test_several_frames_are_looked_at_at_a_time(monkeypatch):

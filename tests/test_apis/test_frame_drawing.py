@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import av
@@ -74,6 +75,17 @@ def test_a_frame_that_must_be_covered_whole_is():
 def test_the_search_sees_size_likeness_and_the_upright_picture(form):
     turn = Orientation(transposed=True)
     seen = picture_of(frame(form), turn)
-    assert seen.size == (64, 96) and seen.upright().shape == (96, 64, 3)
+    assert seen.size == (64, 96) and seen.upright(1).shape == (96, 64, 3)
+    assert seen.upright(2).shape == (48, 32, 3)
     other = picture_of(frame('rgb24'), turn)
     assert (seen.thumbnail * other.thumbnail).sum() > 0.95
+
+
+def test_two_threads_may_ask_one_frame_for_its_picture():
+    # Of what PyAV keeps with a frame they would wait for each other for ever.
+    turn = Orientation()
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(40):
+            seen = picture_of(frame('yuv420p'), turn)
+            large, small = pool.map(seen.upright, (1, 2), timeout=20)
+            assert large.shape == (64, 96, 3) and small.shape == (32, 48, 3), number

@@ -1,0 +1,24 @@
+# The game of mini.py on photographs: D is MobileFaceNet from trained weights,
+# which `--cfg-options custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=FILE`
+# names.
+_base_ = './mini.py'
+
+game = _base_.custom_hooks[0]
+game.discriminator = dict(
+    type='mmanon.FaceClassifier',
+    backbone=dict(
+        type='mmanon.MobileFaceNet',
+        init_cfg=dict(
+            type='Pretrained', checkpoint='checkpoints/mobilefacenet_ms1m.pt'
+        ),
+    ),
+    head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
+)
+game.faces.update(batch_size=16)
+game.faces.dataset.update(data_root='data/mini_photos/faces/train')
+game.val_faces.dataset.update(data_root='data/mini_photos/faces/val')
+game.optim_wrapper.discriminator.update(optimizer=dict(type='Adam', lr=2e-4))
+game.pop('param_scheduler')
+game.discriminator_steps = 1
+custom_hooks = [game, _base_.custom_hooks[1]]
+del game
