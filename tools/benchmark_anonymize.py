@@ -3,9 +3,9 @@
     python tools/benchmark_anonymize.py clip.mp4 --every 1 --scale 0.5
     python tools/benchmark_anonymize.py clip.mp4 --against 'other-tool {clip} -o {out}'
 
-The same clip is anonymized in turn with the default settings, with --every, with
---scale, without any search for faces (the limit: what decoding and encoding cost, and
-starting Python), and by another command, if there is one. Each is a process of its own,
+The same clip is anonymized in turn with the default settings, without any search for
+faces (the limit: what decoding and encoding cost, and starting Python), and, where they
+are named, with --every, with --scale, and by another command. Each is a process of its own,
 from its start to its end. Printed are the medians of all runs: seconds; seconds of
 processor time; how many times as long as the default it takes, pair by pair; the most
 memory it had, in MiB, which cannot be told below the 100 or so of this script; and how
@@ -54,8 +54,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('clip', type=Path, help='a video')
-    parser.add_argument('--every', type=int, default=1, metavar='N')
-    parser.add_argument('--scale', type=float, default=0.5)
+    parser.add_argument('--every', type=int, metavar='N')
+    parser.add_argument('--scale', type=float)
     parser.add_argument('--detector', choices=DETECTORS)
     parser.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     parser.add_argument(
@@ -82,12 +82,12 @@ def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
         found_by += ['--detector', args.detector]
     if args.detector_weights:
         found_by += ['--detector-weights', args.detector_weights]
-    settings = {
-        DEFAULT: found_by,
-        f'every {args.every}': [*found_by, '--every', str(args.every)],
-        f'scale {args.scale:g}': [*found_by, '--scale', str(args.scale)],
-        LIMIT: ['--boxes', str(no_faces)],
-    }
+    settings = {DEFAULT: found_by}
+    if args.every:
+        settings[f'every {args.every}'] = [*found_by, '--every', str(args.every)]
+    if args.scale:
+        settings[f'scale {args.scale:g}'] = [*found_by, '--scale', str(args.scale)]
+    settings[LIMIT] = ['--boxes', str(no_faces)]
     all_of_them = {
         name: [
             *(*ours, '-o', str(folder / name), '--report', str(folder / name)),

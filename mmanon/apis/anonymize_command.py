@@ -73,7 +73,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         metavar='N',
         help='look closely at each n-th frame, where the picture changes, and where in '
-        'doubt; at the others in half the size; default: 3',
+        'doubt; at the others in half the size; default: 5',
     )
     where.add_argument(
         '--scale',

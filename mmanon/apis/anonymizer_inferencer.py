@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ['AnonymizerInferencer', 'Outcome']
 
-_PERSIST, _EVERY = 5, 3
+_PERSIST, _EVERY = 5, 5
 # Frames that wait between the threads that decode, plan, and draw and encode.
 _AHEAD, _BEHIND = 8, 4
 
@@ -148,10 +148,10 @@ class AnonymizerInferencer:
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
         every (int, optional): Look closely at each n-th frame of a video, where the
-            picture changes, and at all frames between two that do not agree; the
-            others are looked at in half the size, where the smallest faces do not
-            show. At most ``hold + 1``, so that a face that comes and stays is covered.
-            Defaults to 3, and to 1 where people are told apart.
+            picture changes, and at all frames between two that do not agree about
+            small faces; the others are looked at in half the size, where the smallest
+            do not show. At most ``hold + 1``, so that a face that comes and stays is
+            covered. Defaults to 5, and to 1 where people are told apart.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track

@@ -47,6 +47,8 @@ DETECTORS = ('mtcnn', 'yunet', 'thorough')
 _ALIKE = 0.9
 # Overlap (IoU) of a face's boxes in two frames that are looked at.
 _SAME_FACE = 0.3
+# Pixels from which on a face is found in a picture of half the size, and some more.
+_SEEN_AT_A_GLANCE = 48
 _TILE = 2048
 _OVERLAP = 512
 
@@ -250,36 +252,38 @@ class Watch:
         return True
 
     @staticmethod
-    def doubts(before: Faces, between: Sequence[Faces], after: Faces) -> bool:
+    def doubts(
+        before: Faces, between: Sequence[Faces], after: Faces, size: Sequence[int]
+    ) -> bool:
         """Whether to look closely at the frames between two after all.
 
-        A face that is there in one and not in the other, or has moved by more than
-        its tracks would bridge well, came, went, or was missed; one that a glance
-        shows and neither has came and went; and nothing is known of the frames beside
-        one that could not be examined.
+        A face too small for a glance that is there in one and not in the other, or has
+        moved by more than its tracks would bridge well, came, went, or was missed; and
+        nothing is known of the frames beside one that could not be examined.
 
         Args:
             before (Faces): Of the frame that was looked at closely last.
             between (Sequence[Faces]): Of glances at the frames in between.
             after (Faces): Of the next one.
+            size (Sequence[int]): Width and height of the frames.
         """
         if not all(one.examined for one in (before, *between, after)):
             return True
-        if _unmatched(before, [after]) or _unmatched(after, [before]):
-            return True
-        return any(_unmatched(one, [before, after]) for one in between)
+        return _unmatched(before, after, size) or _unmatched(after, before, size)
 
 
-def _unmatched(some: Faces, others: Sequence[Faces]) -> bool:
-    """Whether a face that is sure is in its place in none of the others."""
-    boxes = np.concatenate([one.boxes for one in others])
-    sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    for box in some.boxes[some.scores >= SURE]:
-        low = np.maximum(box[:2], boxes[:, :2])
-        high = np.minimum(box[2:], boxes[:, 2:])
+def _unmatched(some: Faces, others: Faces, size: Sequence[int]) -> bool:
+    """Whether a small face that is sure is not in its place among others."""
+    sides = (some.boxes[:, 2:] - some.boxes[:, :2]) * np.asarray(size)
+    small = (some.scores >= SURE) & (sides.min(1, initial=np.inf) < _SEEN_AT_A_GLANCE)
+    for box in some.boxes[small]:
+        low = np.maximum(box[:2], others.boxes[:, :2])
+        high = np.minimum(box[2:], others.boxes[:, 2:])
         shared = (high - low).clip(0).prod(1)
-        union = (box[2:] - box[:2]).prod() + sizes - shared
-        if not (shared > _SAME_FACE * union).any():
+        sizes = (others.boxes[:, 2:] - others.boxes[:, :2]).prod(1)
+        if not (
+            shared > _SAME_FACE * ((box[2:] - box[:2]).prod() + sizes - shared)
+        ).any():
             return True
     return False
 

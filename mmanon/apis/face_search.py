@@ -1,8 +1,8 @@
 """Looks for faces in the frames of a video: closely in some, at a glance in the others.
 
 What is looked at closely depends on what was found before and after: where two frames
-do not agree about where the faces are, or a glance shows one that neither has, it is
-every frame between them. Frames are held until that is known.
+do not agree about faces too small for a glance, it is every frame between them. Frames
+are held until that is known.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _settled(
         stretch = waiting.popleft()
         after, _ = stretch[-1].found
         between = [one.found[0] for one in stretch[:-1]]
-        if Watch.doubts(before, between, after):
+        if Watch.doubts(before, between, after, stretch[-1].picture.size):
             for one in stretch:
                 look_closely(one)
         before = after

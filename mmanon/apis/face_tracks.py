@@ -86,7 +86,11 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     Args:
         image (np.ndarray): uint8 (H, W, 3), or grey (H, W).
     """
-    small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA)
+    width, height = _THUMBNAIL
+    # A few pixels of each part do for its mean, and take a tenth of the time.
+    step = max(1, min(image.shape[1] // (4 * width), image.shape[0] // (4 * height)))
+    few = np.ascontiguousarray(image[::step, ::step])
+    small = cv2.resize(few, _THUMBNAIL, interpolation=cv2.INTER_AREA)
     grey = small.astype(np.float32)
     if grey.ndim == 3:
         grey = grey.mean(2)

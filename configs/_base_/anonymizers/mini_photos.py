@@ -1,6 +1,6 @@
-# The game of mini.py on photographs: D is MobileFaceNet from trained weights,
-# which `--cfg-options custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=FILE`
-# names.
+# The game of mini.py on photographs: D is MobileFaceNet from trained weights, which
+# `--cfg-options custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=FILE` names.
+# Its embedding compares people whom it has not been taught the names of.
 _base_ = './mini.py'
 
 game = _base_.custom_hooks[0]
@@ -14,11 +14,12 @@ game.discriminator = dict(
     ),
     head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
 )
-game.faces.update(batch_size=16)
+game.faces.update(batch_size=8)
 game.faces.dataset.update(data_root='data/mini_photos/faces/train')
 game.val_faces.dataset.update(data_root='data/mini_photos/faces/val')
 game.optim_wrapper.discriminator.update(optimizer=dict(type='Adam', lr=2e-4))
 game.pop('param_scheduler')
 game.discriminator_steps = 1
+game.adversarial_loss = dict(type='mmanon.EmbeddingSimilarityLoss', loss_weight=0.1)
 custom_hooks = [game, _base_.custom_hooks[1]]
 del game

@@ -1,5 +1,5 @@
-# A Faster R-CNN small enough for a CPU: mmdet's, on the first three stages of a
-# ResNet-18 of 3/8 of the width.
+# A Faster R-CNN small enough for a CPU: mmdet's, on features as the small SlowOnly has
+# them: the first three stages of a ResNet-18 of 3/8 of the width, at a stride of 8.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 model = dict(
@@ -7,33 +7,34 @@ model = dict(
         depth=18,
         base_channels=24,
         num_stages=3,
-        strides=(1, 2, 2),
+        strides=(1, 2, 1),
         dilations=(1, 1, 1),
-        out_indices=(0, 1, 2),
+        out_indices=(2,),
         frozen_stages=-1,
         norm_eval=False,
         init_cfg=None,
     ),
-    neck=dict(in_channels=[24, 48, 96], out_channels=64, num_outs=3),
+    # Pyramid levels without a norm learn too slowly from scratch.
+    neck=None,
     rpn_head=dict(
-        in_channels=64,
-        feat_channels=64,
-        anchor_generator=dict(strides=[4, 8, 16]),
+        in_channels=96,
+        feat_channels=96,
+        anchor_generator=dict(scales=[4, 8, 12], strides=[8]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64, featmap_strides=[4, 8, 16]),
-        # Convolutions and a mean, as an object may be held anywhere in the box.
+        bbox_roi_extractor=dict(out_channels=96, featmap_strides=[8]),
+        # A mean over the box, as an object may be held anywhere in it.
         bbox_head=dict(
             _delete_=True,
             type='ConvFCBBoxHead',
-            num_cls_convs=2,
             num_reg_convs=1,
             conv_out_channels=96,
             with_avg_pool=True,
-            in_channels=64,
+            in_channels=96,
             roi_feat_size=7,
             num_classes=12,
             reg_class_agnostic=True,
+            norm_cfg=dict(type='GN', num_groups=16),
             bbox_coder=dict(
                 type='DeltaXYWHBBoxCoder',
                 target_means=[0.0, 0.0, 0.0, 0.0],

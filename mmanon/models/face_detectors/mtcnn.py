@@ -69,20 +69,22 @@ class MTCNNFaceDetector(BaseFaceDetector):
         """Square boxes (k, 4) in which PNet sees a face."""
         height, width = image.shape[:2]
         scale = _CELL / self.min_face
+        with np.errstate(divide='ignore'):
+            least = np.log(self.thresholds[0]) - np.log1p(-self.thresholds[0])
         boxes, scores, moves = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros((0, 4))]
         while min(height, width) * scale >= _CELL:
             size = int(width * scale + 1), int(height * scale + 1)
             # From one size to the next: the pixels of the largest are read once.
             image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-            move, score = self._pnet(image[None])
-            rows, columns = np.nonzero(score[0, 1] >= self.thresholds[0])
+            move, (none, one) = (answer[0] for answer in self._pnet(image[None]))
+            rows, columns = np.nonzero(one - none >= least)
             corner = _STRIDE * np.stack([columns, rows, columns, rows], 1) + 1
             found = np.floor((corner + [0, 0, _CELL - 1, _CELL - 1]) / scale)
-            some = score[0, 1, rows, columns]
+            some = 1 / (1 + np.exp((none - one)[rows, columns]))
             kept = _suppress(found, some, 0.5)
             boxes.append(found[kept])
             scores.append(some[kept])
-            moves.append(move[0][:, rows, columns].T[kept])
+            moves.append(move[:, rows, columns].T[kept])
             scale *= _SHRINK
         found, some, move = map(np.concatenate, (boxes, scores, moves))
         kept = _suppress(found, some, 0.7)

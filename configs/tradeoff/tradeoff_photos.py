@@ -1,0 +1,41 @@
+# The trade-off on the mini benchmark with photographs of people, with MobileFaceNet as D
+# and dlib's recognizer as an attacker that was never in the game:
+#   python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
+#   python tools/tradeoff.py configs/tradeoff/tradeoff_photos.py --preset small
+# `checkpoints/` holds weights of MobileFaceNet, and of dlib from http://dlib.net/files/.
+_base_ = [
+    '../mini/slowonly_resnet-mobilefacenet_photos.py',
+    '../_base_/tradeoff/methods.py',
+]
+
+tradeoff = dict(
+    detector='configs/mini/slowonly_photos.py',
+    people=dict(
+        type='mmanon.FaceIdentityDataset', data_root='data/mini_photos/faces/test'
+    ),
+    attackers=dict(
+        discriminator=dict(recognizer='discriminator'),
+        unseen=dict(
+            recognizer=dict(
+                type='mmanon.DlibRecognizer',
+                weights='checkpoints/dlib_face_recognition_resnet_model_v1.dat',
+            )
+        ),
+        adaptive=dict(train='configs/attackers/adaptive_mini.py'),
+        restorer=dict(train='configs/attackers/restorer_mini.py', recognizer='unseen'),
+    ),
+    presets=dict(
+        small=dict(
+            methods=['raw', 'downsample:8', 'blur:0.06', 'mask', 'learned'],
+            seeds=[0],
+            attackers=['discriminator', 'unseen'],
+            # Four epochs of seven, and the game's phases with them.
+            options={
+                'train_cfg.max_epochs': 4,
+                'param_scheduler.0.begin': 2,
+                'param_scheduler.0.T_max': 2,
+                'custom_hooks.0.phases.fine_tune': 100,
+            },
+        ),
+    ),
+)
