@@ -5,8 +5,8 @@
 
 The same clip is anonymized in turn with the default settings, without any search for
 faces (the limit: what decoding and encoding cost, and starting Python), and, where they
-are named, with --every, with --scale, and by another command. Each is a process of its own,
-from its start to its end. Printed are the medians of all runs: seconds; seconds of
+are named, with --every, with --scale, and by another command. Each is a process of its
+own, from its start to its end. Printed are the medians of all runs: seconds; seconds of
 processor time; how many times as long as the default it takes, pair by pair; the most
 memory it had, in MiB, which cannot be told below the 100 or so of this script; and how
 many faces were covered.

@@ -1,5 +1,5 @@
-# The trade-off on the mini benchmark with photographs of people, with MobileFaceNet as D
-# and dlib's recognizer as an attacker that was never in the game:
+# The trade-off on the mini benchmark with photographs of people. D is MobileFaceNet,
+# dlib's recognizer an attacker that was never in the game:
 #   python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
 #   python tools/tradeoff.py configs/tradeoff/tradeoff_photos.py --preset small
 # `checkpoints/` holds weights of MobileFaceNet, and of dlib from http://dlib.net/files/.

@@ -23,7 +23,17 @@ def main():
 def test_all_settings_and_another_command_are_measured(clip):
     other = f"{sys.executable} -c '{COPY}' {{clip}} {{out}}"
     # In a process of its own: none can be told to take less memory than its parent did.
-    command = [sys.executable, TOOL, clip, '--runs', '1', '--every', '2', '--scale', '0.5']
+    command = [
+        sys.executable,
+        TOOL,
+        clip,
+        '--runs',
+        '1',
+        '--every',
+        '2',
+        '--scale',
+        '0.5',
+    ]
     said = subprocess.run(
         [*command, '--against', other], capture_output=True, text=True, check=True
     )
