@@ -12,9 +12,9 @@ model = dict(
         out_indices=(2,),
         frozen_stages=-1,
         norm_eval=False,
+        zero_init_residual=False,
         init_cfg=None,
     ),
-    # Pyramid levels without a norm learn too slowly from scratch.
     neck=None,
     rpn_head=dict(
         in_channels=96,
@@ -41,13 +41,18 @@ model = dict(
                 target_stds=[0.1, 0.1, 0.2, 0.2],
             ),
             loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-            loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+            # Proposals are good as they are; what is hard is the action.
+            loss_bbox=dict(type='L1Loss', loss_weight=0.1),
         ),
     ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
-        rcnn=dict(sampler=dict(num=64)),
+        # Boxes that hold little of the person say little of the action.
+        rcnn=dict(
+            assigner=dict(pos_iou_thr=0.7, neg_iou_thr=0.5, min_pos_iou=0.7),
+            sampler=dict(num=64),
+        ),
     ),
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=100)),
 )
