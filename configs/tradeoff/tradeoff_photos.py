@@ -8,13 +8,27 @@ _base_ = [
     '../_base_/tradeoff/methods.py',
 ]
 
+methods = _base_.tradeoff.methods
+for name, method in methods.items():
+    if name != 'learned':
+        # Nobody plays against them.
+        method.hook.discriminator = None
+del method, name
+
 tradeoff = dict(
+    methods=methods,
     detector='configs/mini/slowonly_photos.py',
     people=dict(
         type='mmanon.FaceIdentityDataset', data_root='data/mini_photos/faces/test'
     ),
     attackers=dict(
-        discriminator=dict(recognizer='discriminator'),
+        # As D was before the game.
+        mobilefacenet=dict(
+            recognizer=dict(
+                type='mmanon.FaceClassifier',
+                backbone=_base_.custom_hooks[0].discriminator.backbone,
+            )
+        ),
         unseen=dict(
             recognizer=dict(
                 type='mmanon.DlibRecognizer',
@@ -28,7 +42,7 @@ tradeoff = dict(
         small=dict(
             methods=['raw', 'downsample:8', 'blur:0.06', 'mask', 'learned'],
             seeds=[0],
-            attackers=['discriminator', 'unseen'],
+            attackers=['mobilefacenet', 'unseen'],
             # Four epochs of seven, and the game's phases with them.
             options={
                 'train_cfg.max_epochs': 4,
@@ -39,3 +53,4 @@ tradeoff = dict(
         ),
     ),
 )
+del methods
