@@ -41,6 +41,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     what.add_argument('--weights', metavar='FILE', help='weights of a learned modifier')
     what.add_argument('--shape', choices=['square', 'ellipse'], default='square')
+    what.add_argument(
+        '--align',
+        action='store_true',
+        help='show the modifier faces turned upright by their eyes',
+    )
     what.add_argument('--crop-size', type=int, metavar='PX')
     what.add_argument(
         '--margin',
@@ -159,6 +164,7 @@ def build(args: argparse.Namespace) -> AnonymizerInferencer:
         margin=args.margin,
         feather=args.feather,
         shape=args.shape,
+        align=args.align,
         codec=args.codec,
         quality=args.quality,
         container=args.container,

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmanon.datasets.faces import Faces
-from mmanon.models.crop_geometry import CropGeometry, widest_feather
+from mmanon.models.crop_geometry import CropGeometry
 
 from .face_drawers import build_drawer
 from .face_finding import (
@@ -28,13 +28,13 @@ from .face_finding import (
     build_detector,
 )
 from .face_search import Picture, search
-from .face_tracks import Cover, Covered, CoverPlanner, SeenFrame, thumbnail
+from .face_tracks import Cover, Covered, CoverPlanner, SeenFrame, thumbnail, tilts
 from .file_report import FileReport
 from .frame_drawing import draw_frame, picture_of
 from .image_files import ImageFile, as_colour, open_image, write_frames, write_image
 from .messages import print_log
 from .overlap import worked_ahead, worked_behind
-from .redrawing import FaceRedrawer, cover_whole
+from .redrawing import FaceRedrawer, cover_whole, widest_fade
 from .sources import InputError, Source, find_sources
 from .video_reader import VideoReader
 from .video_writer import VideoWriter
@@ -145,6 +145,9 @@ class AnonymizerInferencer:
             Defaults to what the modifier's config says, or 0.08, and never so wide
             that a face box would show.
         shape (str): ``'square'`` or ``'ellipse'``.
+        align (bool): Whether the modifier is shown faces turned upright by their eyes,
+            for those who lean their head; with a margin of at least 0.21. Defaults to
+            ``False``.
         look_ahead (int): Frames known beyond the one that is written.
         hold (int): Frames a face is covered before and after it is seen.
         every (int, optional): Look closely at each n-th frame of a video, where the
@@ -190,6 +193,7 @@ class AnonymizerInferencer:
         margin: float | None = None,
         feather: float | None = None,
         shape: str = 'square',
+        align: bool = False,
         look_ahead: int = 30,
         hold: int = 8,
         every: int | None = None,
@@ -218,8 +222,8 @@ class AnonymizerInferencer:
             modifier, weights, crop_size, margin, feather, device, seed
         )
         if feather is None:
-            geometry = _spare_the_face(geometry, shape)
-        self.redrawer = FaceRedrawer(drawer, geometry, shape)
+            geometry = _spare_the_face(geometry, shape, align)
+        self.redrawer = FaceRedrawer(drawer, geometry, shape, align)
         if every is None:
             apart = boxes is not None or exempt is not None or only is not None
             every = 1 if apart else min(_EVERY, hold + 1)
@@ -381,7 +385,11 @@ class AnonymizerInferencer:
         size = np.tile(eight.shape[1::-1], 2)
         sure = np.flatnonzero(faces.scores >= self.score_thr)
         boxes = faces.boxes.astype(np.float64) * size
-        covers = [Cover(boxes[one], -1, True, float(faces.scores[one])) for one in sure]
+        leans = tilts(faces.landmarks, eight.shape[1::-1])
+        covers = [
+            Cover(boxes[one], -1, True, float(faces.scores[one]), float(leans[one]))
+            for one in sure
+        ]
         spared = 0
         if self.people is not None:
             alike = self.people.likeness(eight, faces)[sure]
@@ -533,11 +541,9 @@ def _split(inputs) -> tuple[list[np.ndarray], list]:
     return arrays, [one for one in inputs if not isinstance(one, np.ndarray)]
 
 
-def _spare_the_face(geometry: CropGeometry, shape: str) -> CropGeometry:
+def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeometry:
     """Narrow the fading edge until no face box shows through."""
-    widest = widest_feather(geometry.margin)
-    if shape == 'ellipse':
-        widest = (1 - 2**0.5 / (1 + 2 * geometry.margin)) / 2
+    widest = widest_fade(geometry.margin, shape, align)
     feather = min(geometry.feather, max(widest, 0))
     return CropGeometry(geometry.crop_size, geometry.margin, feather)
 

@@ -6,7 +6,7 @@ Coordinates are pixels of the upright picture.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from mmanon.datasets.faces import Faces
 
 from .face_linking import FaceLinker
 
-__all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail']
+__all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail', 'tilts']
 
 _THUMBNAIL = (32, 24)
 _CUT = 0.25
@@ -53,12 +53,15 @@ class Cover:
         track (int): The number of the face's track; -1 outside all tracks.
         seen (bool): Whether the detector saw the face in this frame.
         score (float): The detector's confidence; 0 where it saw nothing.
+        tilt (float): By how many radians the head leans, clockwise; 0 where that is
+            not known.
     """
 
     box: np.ndarray
     track: int
     seen: bool
     score: float
+    tilt: float = 0.0
 
 
 @dataclass
@@ -98,11 +101,26 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     return grey / max(float(np.linalg.norm(grey)), 1.0)
 
 
+def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """By how much heads lean, by the line through the eyes.
+
+    Args:
+        landmarks (np.ndarray): (k, 5, 2) in fractions of the picture, as of ``Faces``.
+        size (Sequence[int]): Width and height of the picture.
+
+    Returns:
+        np.ndarray: Radians, clockwise, (k,); 0 where landmarks are not known.
+    """
+    across, down = ((landmarks[:, 1] - landmarks[:, 0]) * np.asarray(size)).T
+    return np.nan_to_num(np.arctan2(down, across))
+
+
 class _Sighting(NamedTuple):
     frame: int
     box: np.ndarray
     score: float
     likeness: float
+    tilt: float
 
 
 @dataclass
@@ -119,7 +137,7 @@ class _Track:
 class _Waiting:
     frame: SeenFrame
     scene: int
-    single: list[tuple[np.ndarray, float]]  # sure faces that no track took
+    single: list[_Sighting]  # sure faces that no track took
 
 
 class CoverPlanner:
@@ -199,25 +217,24 @@ class CoverPlanner:
             yield self._decide(first, waiting.popleft())
             first += 1
 
-    def _link(
-        self, index: int, scene: int, frame: SeenFrame
-    ) -> list[tuple[np.ndarray, float]]:
+    def _link(self, index: int, scene: int, frame: SeenFrame) -> list[_Sighting]:
         """Give faces to tracks; return the sure ones that none took."""
         faces = frame.faces
         boxes = faces.boxes.astype(np.float64) * np.tile(frame.size, 2)
-        scores = faces.scores
+        scores, leans = faces.scores, tilts(faces.landmarks, frame.size)
         if not faces.examined:
             boxes, scores = boxes[:0], scores[:0]
         single = []
         for place, number in enumerate(self._linker.update(boxes, scores)):
             box, score = boxes[place], float(scores[place])
+            alike = np.nan if frame.likeness is None else frame.likeness[place]
+            sighting = _Sighting(index, box, score, float(alike), float(leans[place]))
             if number >= 0:
                 track = self._tracks.setdefault(number, _Track(number, scene))
-                alike = np.nan if frame.likeness is None else frame.likeness[place]
-                track.sightings.append(_Sighting(index, box, score, float(alike)))
+                track.sightings.append(sighting)
                 track.counts |= self.persist is None or score >= self.sure
             elif score >= self.sure:
-                single.append((box, score))
+                single.append(sighting)
         return single
 
     def _decide(self, index: int, waiting: _Waiting) -> Covered:
@@ -245,8 +262,8 @@ class CoverPlanner:
             else:
                 covers.append(cover)
         covers.extend(
-            Cover(_grow(box, self.enlarge), -1, True, score)
-            for box, score in waiting.single
+            Cover(_grow(one.box, self.enlarge), -1, True, one.score, one.tilt)
+            for one in waiting.single
         )
         whole = not waiting.frame.faces.examined
         return Covered(waiting.frame.picture, whole, covers, spared)
@@ -274,7 +291,14 @@ class CoverPlanner:
         unsure = min(float(away[nearest]) / max(self.hold, 1), 1.0)
         box = _grow(np.concatenate([low, high]), self.enlarge * (1 + 2 * unsure))
         score = track.sightings[nearest].score if seen else 0.0
-        return Cover(box, track.number, bool(seen), score)
+        # Angles have no mean, directions do.
+        leans = np.array([one.tilt for one in track.sightings])
+        down, across = (
+            np.interp(around, frames, one).mean()
+            for one in (np.sin(leans), np.cos(leans))
+        )
+        tilt = float(np.arctan2(down, across))
+        return Cover(box, track.number, bool(seen), score, tilt)
 
 
 def _grow(box: np.ndarray, by: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 
 import av
@@ -116,10 +117,7 @@ def _with(
             shift = np.array([left, top, left, top])
             redrawer.redraw(
                 image,
-                [
-                    Cover(one.box - shift, one.track, one.seen, one.score)
-                    for one in covers
-                ],
+                [replace(one, box=one.box - shift) for one in covers],
             )
         drawn = converted(
             av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),

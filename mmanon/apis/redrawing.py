@@ -17,12 +17,25 @@ from mmanon.models.crop_geometry import CropGeometry, widest_feather
 from .face_drawers import FaceDrawer
 from .face_tracks import Cover
 
-__all__ = ['FaceRedrawer', 'Region', 'cover_whole']
+__all__ = ['FaceRedrawer', 'Region', 'cover_whole', 'widest_fade']
 
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels within a picture."""
 
 _LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
+
+
+def widest_fade(margin: float, shape: str, align: bool) -> float:
+    """The widest feather with which no part of a face box shows through.
+
+    Args:
+        margin (float): Of the crop.
+        shape (str), align (bool): As of :class:`FaceRedrawer`.
+    """
+    if shape == 'square' and not align:
+        return widest_feather(margin)
+    # Between the circle in the crop, however it leans, and the one around the face box.
+    return (1 - 2**0.5 / (1 + 2 * margin)) / 2
 
 
 def cover_whole(image: np.ndarray) -> None:
@@ -31,11 +44,13 @@ def cover_whole(image: np.ndarray) -> None:
 
 
 class _Place(NamedTuple):
-    """Where a face is redrawn: the square of its crop, and what of it is visible."""
+    """Where a face is redrawn: the square of its crop, by how much that leans about its
+    middle, and what of it is visible."""
 
     square: np.ndarray
     region: Region
     track: int
+    tilt: float = 0.0
 
 
 class FaceRedrawer:
@@ -46,6 +61,8 @@ class FaceRedrawer:
         geometry (CropGeometry): What it is shown.
         shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` its inner
             circle. Defaults to ``'square'``.
+        align (bool): Whether crops lean as the heads do, so that the drawer is shown
+            upright faces. Defaults to ``False``.
 
     Attributes:
         covered (int): Faces so far that a learned modifier would have let through, and
@@ -60,21 +77,20 @@ class FaceRedrawer:
         drawer: FaceDrawer | None,
         geometry: CropGeometry,
         shape: str = 'square',
+        align: bool = False,
     ) -> None:
         if shape not in ('square', 'ellipse'):
             raise ValueError(f"shape must be 'square' or 'ellipse', got {shape!r}")
-        widest = widest_feather(geometry.margin)
-        if shape == 'ellipse':
-            # Between the circle in the crop and the one around the square face box.
-            widest = (1 - 2**0.5 / (1 + 2 * geometry.margin)) / 2
+        widest = widest_fade(geometry.margin, shape, align)
         if not 0 <= geometry.feather <= widest:
             raise ValueError(
-                f'with margin={geometry.margin} and shape={shape!r} a feather of '
-                f'{geometry.feather} would let part of a face show through: it must '
-                f'be in [0, {max(widest, 0):.3f}]'
+                f'with margin={geometry.margin}, shape={shape!r} and align={align} a '
+                f'feather of {geometry.feather} would let part of a face show through: '
+                f'it must be in [0, {max(widest, 0):.3f}]'
                 + (', with a margin of at least 0.21' if widest < 0 else '')
             )
         self.drawer, self.geometry, self.shape = drawer, geometry, shape
+        self.align = align
         self.covered = 0
 
     def places(self, size: Sequence[int], covers: Sequence[Cover]) -> list[_Place]:
@@ -94,10 +110,12 @@ class FaceRedrawer:
             half = (high - low).max() * (0.5 + self.geometry.margin)
             centre = (low + high) / 2
             square = np.concatenate([centre - half, centre + half])
-            x1, y1 = np.floor(square[:2]).astype(int).clip(0).tolist()
-            x2, y2 = np.minimum(np.ceil(square[2:]), size).astype(int).tolist()
+            tilt = cover.tilt if self.align else 0.0
+            reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
+            x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
+            x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
             if x1 < x2 and y1 < y2:
-                places.append(_Place(square, (x1, y1, x2, y2), cover.track))
+                places.append(_Place(square, (x1, y1, x2, y2), cover.track, tilt))
         return places
 
     def redraw(self, image: np.ndarray, covers: Sequence[Cover]) -> list[Region]:
@@ -128,7 +146,12 @@ class FaceRedrawer:
         if self.drawer is not None:
             # All are cut out before any is put back: what M sees is the original.
             size = self.geometry.crop_size
-            crops = np.stack([_cut_out(*one, size) for one in faces])
+            crops = np.stack(
+                [
+                    (_cut_out_leaning if place.tilt else _cut_out)(image, place, size)
+                    for image, place in faces
+                ]
+            )
             drawn, covered = self.drawer.draw(crops, [one.track for _, one in faces])
             drawn = drawn.transpose(0, 2, 3, 1)
             self.covered += int(covered.sum())
@@ -137,7 +160,10 @@ class FaceRedrawer:
 
     def _put_back(self, image: np.ndarray, place: _Place, face: np.ndarray) -> None:
         x1, y1, x2, y2 = place.region
-        if len(face) > 1:
+        if len(face) > 1 and place.tilt:
+            turn = _turn(place, len(face), (x1, y1))
+            face = _warped(face, turn, (x2 - x1, y2 - y1), cv2.WARP_INVERSE_MAP)
+        elif len(face) > 1:
             columns, rows = (
                 _unsampling_weights(start, stop, low, high, len(face))
                 for start, stop, low, high in zip(
@@ -158,6 +184,9 @@ class FaceRedrawer:
         x = 2 * (np.arange(x1, x2) + 0.5 - square[0]) / side[0] - 1
         y = 2 * (np.arange(y1, y2) + 0.5 - square[1]) / side[1] - 1
         x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
+        if place.tilt:
+            cos, sin = np.float32(np.cos(place.tilt)), np.float32(np.sin(place.tilt))
+            x, y = cos * x + sin * y, cos * y - sin * x
         if self.shape == 'ellipse':
             away = np.sqrt(x**2 + y**2)
         else:
@@ -199,6 +228,41 @@ def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
     )
     pixels = part.astype(np.float32) / np.float32(peak) - 1
     return _resample(pixels, rows, columns).transpose(2, 0, 1)
+
+
+def _cut_out_leaning(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+    """A crop as of :func:`_cut_out`, of a square that leans."""
+    x1, y1, x2, y2 = place.region
+    part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
+    # What is warped takes single pixels: have each stand for all that a sample spans.
+    span = (place.square[2] - place.square[0]) / size
+    if span > 1:
+        part = cv2.GaussianBlur(
+            part, (0, 0), 0.4 * span, borderType=cv2.BORDER_REPLICATE
+        )
+    turn = _turn(place, size, (x1, y1))
+    return _warped(part, turn, (size, size)).transpose(2, 0, 1)
+
+
+def _turn(place: _Place, size: int, corner: Sequence[int]) -> np.ndarray:
+    """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
+    centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
+    scale = size / (place.square[2] - place.square[0])
+    turn = cv2.getRotationMatrix2D(centre.tolist(), np.degrees(place.tilt), scale)
+    turn[:, 2] += (size - 1) / 2 - centre
+    return turn
+
+
+def _warped(
+    pixels: np.ndarray, turn: np.ndarray, size: tuple[int, int], way: int = 0
+) -> np.ndarray:
+    return cv2.warpAffine(
+        np.ascontiguousarray(pixels),
+        turn,
+        size,
+        flags=cv2.INTER_LINEAR | way,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -177,3 +179,22 @@ def test_a_weak_candidate_that_does_not_stay_is_left_alone():
 def test_no_more_frames_can_be_asked_for_than_are_known(persist):
     with pytest.raises(ValueError, match='persist'):
         CoverPlanner(look_ahead=30, persist=persist)
+
+
+def test_a_head_leans_as_its_eyes_do_and_steadily():
+    def leaning(t, tilt):
+        one = at(t)
+        eyes = np.array([[-8 * np.cos(tilt), -8 * np.sin(tilt)], [0, 0]])
+        marks = np.full((1, 5, 2), np.nan, np.float32)
+        marks[0, :2] = ([30 + 4 * t, 40] + eyes) / np.array(SIZE)
+        return replace(one, landmarks=marks)
+
+    # About half a circle, where angles jump from one sign to the other.
+    for middle in (0.3, np.pi):
+        frames = [leaning(t, middle + 0.1 * (-1) ** t) for t in range(20)]
+        frames[10] = faces()
+        tilts = np.array([one.covers[0].tilt for one in plan(frames)])
+        away = np.angle(np.exp(1j * (tilts - middle)))
+        assert np.abs(away[2:-2]).max() < 0.07
+    # Nothing is known of how it leans: it stands.
+    assert plan([at(0), at(1)])[0].covers[0].tilt == 0

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -26,9 +27,9 @@ def cover(box=BOX, track=0):
     return Cover(np.asarray(box, float), track, True, 1.0)
 
 
-def redrawer(modifier, feather=0.05, shape='square', **kwargs):
+def redrawer(modifier, feather=0.05, shape='square', align=False, **kwargs):
     drawer = None if modifier is None else ModifierDrawer(modifier, 0.3, **kwargs)
-    return FaceRedrawer(drawer, CropGeometry(64, 0.3, feather), shape)
+    return FaceRedrawer(drawer, CropGeometry(64, 0.3, feather), shape, align)
 
 
 @pytest.mark.parametrize('shape', ['square', 'ellipse'])
@@ -49,6 +50,82 @@ def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape, modifier
 def test_an_edge_that_would_show_the_face_is_refused(shape):
     with pytest.raises(ValueError, match='show through'):
         redrawer(SolidMaskModifier(), feather=0.3, shape=shape)
+
+
+class Spy:
+    """Keeps what it is shown, and draws it as it is."""
+
+    def draw(self, faces, tracks):
+        self.seen = faces
+        return faces, np.zeros(len(faces), bool)
+
+
+def smooth(shape=(200, 220, 3)):
+    return cv2.GaussianBlur(noise(shape), (0, 0), 4)
+
+
+def leaning(tilt, box=(80, 70, 120, 122)):
+    return Cover(np.array(box, float), 0, True, 1.0, tilt)
+
+
+@pytest.mark.parametrize('shape', ['square', 'ellipse'])
+@pytest.mark.parametrize('tilt', [0.3, -0.8, np.pi / 4, 3.0])
+def test_a_crop_that_leans_covers_the_face_box_and_stays_in_its_region(tilt, shape):
+    image = smooth()
+    aligned = redrawer(SolidMaskModifier(), shape=shape, align=True)
+    (region,) = aligned.redraw(image, [leaning(tilt)])
+    assert (np.abs(image[70:122, 80:120].astype(int) - 128) <= 1).all()
+    x1, y1, x2, y2 = region
+    image[y1:y2, x1:x2] = smooth()[y1:y2, x1:x2]
+    assert np.array_equal(image, smooth())
+
+
+@pytest.mark.parametrize('side', [40, 160])
+def test_the_drawer_sees_a_leaning_face_upright(side):
+    # A picture and the same one turned about the middle of the face.
+    tilt, middle = 0.4, (150, 140)
+    upright = cv2.GaussianBlur(noise((280, 300, 3)), (0, 0), 6)
+    turn = cv2.getRotationMatrix2D(middle, -np.degrees(tilt), 1)
+    turned = cv2.warpAffine(upright, turn, (300, 280), borderMode=cv2.BORDER_REPLICATE)
+    # In numbers of pixels and not of their middles, as warpAffine counts.
+    box = np.concatenate(
+        [np.add(middle, 0.5) - side / 2, np.add(middle, 0.5) + side / 2]
+    )
+    seen = []
+    for image, cover_ in ((upright, leaning(0, box)), (turned, leaning(tilt, box))):
+        spy = Spy()
+        geometry = CropGeometry(32, 0.25, 0.02)
+        FaceRedrawer(spy, geometry, 'ellipse', True).redraw(image, [cover_])
+        seen.append(spy.seen[0])
+    middle_part = np.s_[:, 4:-4, 4:-4]
+    difference = np.abs(seen[0] - seen[1])[middle_part]
+    assert difference.mean() < 0.01 and difference.max() < 0.06
+    # Not so without alignment.
+    spy = Spy()
+    FaceRedrawer(spy, CropGeometry(32, 0.25, 0.02)).redraw(turned, [leaning(tilt, box)])
+    lying = np.abs(spy.seen[0] - seen[0])[middle_part]
+    assert lying.mean() > 5 * difference.mean()
+
+
+def test_a_leaning_face_that_is_not_changed_comes_back_in_its_place():
+    image = smooth()
+    geometry = CropGeometry(64, 0.3, 0.05)
+    FaceRedrawer(Spy(), geometry, align=True).redraw(image, [leaning(0.5)])
+    away = np.abs(image.astype(int) - smooth())
+    assert away.mean() < 0.5 and away.max() < 12
+
+
+def test_without_being_asked_no_crop_leans():
+    one, other = smooth(), smooth()
+    FaceRedrawer(Spy(), CropGeometry(64, 0.3, 0.05)).redraw(one, [leaning(0.5)])
+    FaceRedrawer(Spy(), CropGeometry(64, 0.3, 0.05)).redraw(other, [leaning(0.0)])
+    assert np.array_equal(one, other)
+
+
+def test_an_edge_that_would_show_the_face_when_it_leans_is_refused():
+    redrawer(SolidMaskModifier(), feather=0.1)
+    with pytest.raises(ValueError, match='show through'):
+        redrawer(SolidMaskModifier(), feather=0.1, align=True)
 
 
 @pytest.mark.parametrize(
