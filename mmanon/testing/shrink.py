@@ -19,6 +19,7 @@ _WIDTHS = {
     'lfb_channels',
     'lt_feat_channels',
     'num_feats',
+    'num_groups',
     'num_heads',
     'out_channels',
     'st_feat_channels',
