@@ -4,7 +4,7 @@
 # Without the preset all methods, strengths, seeds and attackers.
 _base_ = [
     '../mini/slowonly_resnet-sphereface_mini.py',
-    '../_base_/tradeoff/methods.py',
+    '../_base_/tradeoff/mini.py',
 ]
 
 tradeoff = dict(
@@ -17,18 +17,5 @@ tradeoff = dict(
         adaptive=dict(train='configs/attackers/adaptive_mini.py'),
         restorer=dict(train='configs/attackers/restorer_mini.py', recognizer='unseen'),
     ),
-    presets=dict(
-        small=dict(
-            methods=['raw', 'downsample:8', 'blur:0.06', 'mask', 'learned'],
-            seeds=[0],
-            attackers=['discriminator', 'unseen'],
-            # Four epochs of seven, and the game's phases with them.
-            options={
-                'train_cfg.max_epochs': 4,
-                'param_scheduler.0.begin': 2,
-                'param_scheduler.0.T_max': 2,
-                'custom_hooks.0.phases.fine_tune': 100,
-            },
-        ),
-    ),
+    presets=dict(small=dict(attackers=['discriminator', 'unseen'])),
 )

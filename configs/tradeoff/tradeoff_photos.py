@@ -5,7 +5,7 @@
 # `checkpoints/` holds weights of MobileFaceNet, and of dlib from http://dlib.net/files/.
 _base_ = [
     '../mini/slowonly_resnet-mobilefacenet_photos.py',
-    '../_base_/tradeoff/methods.py',
+    '../_base_/tradeoff/mini.py',
 ]
 
 methods = _base_.tradeoff.methods
@@ -38,19 +38,6 @@ tradeoff = dict(
         adaptive=dict(train='configs/attackers/adaptive_mini.py'),
         restorer=dict(train='configs/attackers/restorer_mini.py', recognizer='unseen'),
     ),
-    presets=dict(
-        small=dict(
-            methods=['raw', 'downsample:8', 'blur:0.06', 'mask', 'learned'],
-            seeds=[0],
-            attackers=['mobilefacenet', 'unseen'],
-            # Four epochs of seven, and the game's phases with them.
-            options={
-                'train_cfg.max_epochs': 4,
-                'param_scheduler.0.begin': 2,
-                'param_scheduler.0.T_max': 2,
-                'custom_hooks.0.phases.fine_tune': 100,
-            },
-        ),
-    ),
+    presets=dict(small=dict(attackers=['mobilefacenet', 'unseen'])),
 )
 del methods
