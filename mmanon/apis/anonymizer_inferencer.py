@@ -244,7 +244,7 @@ class AnonymizerInferencer:
             found_by = build_detector(detector, detector_weights, device)
             self.finder = DetectedFaces(found_by, scale)
             self.people = _known_people(exempt, only, recognizer, found_by)
-        self.every = every
+        self.every, self.scale = every, scale
         self.score_thr = score_thr
         visible = None if self.people is None else self.people.visible
         if persist is None and detector == 'thorough' and look_ahead >= _PERSIST:
@@ -443,7 +443,7 @@ class AnonymizerInferencer:
 
         # PyTorch is not for several threads: it shares its work out by itself.
         parallel = self.finder.parallel and self.people is None
-        return search(pictures, look, Watch(every), parallel)
+        return search(pictures, look, Watch(every, self.scale), parallel)
 
     def _look(
         self, find: Callable, index: int, image: np.ndarray

@@ -228,15 +228,17 @@ class Watch:
 
     Args:
         every (int): n. Defaults to every frame.
+        scale (float): By how much the detector makes each picture smaller before.
 
     Raises:
         ValueError: When ``every`` is below 1.
     """
 
-    def __init__(self, every: int = 1) -> None:
+    def __init__(self, every: int = 1, scale: float = 1.0) -> None:
         if every < 1:
             raise ValueError(f'every must be at least 1, got {every}')
         self.every = every
+        self._seen_at_a_glance = _SEEN_AT_A_GLANCE / scale
         self._waited, self._then = every, np.zeros(0)
 
     def wants(self, small: np.ndarray) -> bool:
@@ -251,9 +253,12 @@ class Watch:
         self._waited, self._then = 0, small
         return True
 
-    @staticmethod
     def doubts(
-        before: Faces, between: Sequence[Faces], after: Faces, size: Sequence[int]
+        self,
+        before: Faces,
+        between: Sequence[Faces],
+        after: Faces,
+        size: Sequence[int],
     ) -> bool:
         """Whether to look closely at the frames between two after all.
 
@@ -269,13 +274,14 @@ class Watch:
         """
         if not all(one.examined for one in (before, *between, after)):
             return True
-        return _unmatched(before, after, size) or _unmatched(after, before, size)
+        least = self._seen_at_a_glance / np.asarray(size)
+        return _unmatched(before, after, least) or _unmatched(after, before, least)
 
 
-def _unmatched(some: Faces, others: Faces, size: Sequence[int]) -> bool:
-    """Whether a small face that is sure is not in its place among others."""
-    sides = (some.boxes[:, 2:] - some.boxes[:, :2]) * np.asarray(size)
-    small = (some.scores >= SURE) & (sides.min(1, initial=np.inf) < _SEEN_AT_A_GLANCE)
+def _unmatched(some: Faces, others: Faces, least: np.ndarray) -> bool:
+    """Whether a face that is sure, and below a size, is in no place of the others."""
+    small = (some.boxes[:, 2:] - some.boxes[:, :2] < least).any(1)
+    small &= some.scores >= SURE
     for box in some.boxes[small]:
         low = np.maximum(box[:2], others.boxes[:, :2])
         high = np.minimum(box[2:], others.boxes[:, 2:])

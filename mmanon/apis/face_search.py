@@ -102,7 +102,7 @@ def search(
 
     try:
         stretches = _begun(pictures, look_closely, glance_at, watch)
-        yield from _settled(stretches, look_closely, threads)
+        yield from _settled(stretches, look_closely, watch, threads)
     finally:
         workers.end()
 
@@ -131,6 +131,7 @@ def _begun(
 def _settled(
     stretches: Iterable[list[_Held]],
     look_closely: Callable[[_Held], None],
+    watch: Watch,
     threads: int,
 ) -> Iterator[SeenFrame]:
     waiting: deque[list[_Held]] = deque()
@@ -141,7 +142,7 @@ def _settled(
         stretch = waiting.popleft()
         after, _ = stretch[-1].found
         between = [one.found[0] for one in stretch[:-1]]
-        if Watch.doubts(before, between, after, stretch[-1].picture.size):
+        if watch.doubts(before, between, after, stretch[-1].picture.size):
             for one in stretch:
                 look_closely(one)
         before = after

@@ -175,6 +175,13 @@ def test_an_error_of_what_looks_is_raised():
         list(search(pictures([0] * 6), look, Watch(3), True))
 
 
+def test_where_the_detector_sees_less_a_larger_face_is_too_small_for_a_glance():
+    size = (544, 408)
+    middling = face(size=0.2)  # 81 pixels at the least
+    assert not Watch(4).doubts(middling, [], Faces.none(), size)
+    assert Watch(4, scale=0.5).doubts(middling, [], Faces.none(), size)
+
+
 def test_every_frame_is_the_most():
     with pytest.raises(ValueError, match='at least 1'):
         Watch(0)
