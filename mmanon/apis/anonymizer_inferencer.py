@@ -154,7 +154,8 @@ class AnonymizerInferencer:
             picture changes, and at all frames between two that do not agree about
             small faces; the others are looked at in half the size, where the smallest
             do not show. At most ``hold + 1``, so that a face that comes and stays is
-            covered. Defaults to 5, and to 1 where people are told apart.
+            covered. Defaults to 5, and to 1 where people are told apart or the detector
+            is given as a config.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         score_thr (float): Score from which a face needs no track to be covered.
         persist (int, optional): Cover a face below that score, too, when its track
@@ -226,7 +227,9 @@ class AnonymizerInferencer:
         self.redrawer = FaceRedrawer(drawer, geometry, shape, align)
         if every is None:
             apart = boxes is not None or exempt is not None or only is not None
-            every = 1 if apart else min(_EVERY, hold + 1)
+            # Nobody knows what size of faces a detector of one's own sees at a glance.
+            own = isinstance(detector, Mapping)
+            every = 1 if apart or own else min(_EVERY, hold + 1)
         if not 1 <= every <= hold + 1:
             raise ValueError(
                 f'every must be in [1, hold + 1], got every={every} and hold={hold}: '
