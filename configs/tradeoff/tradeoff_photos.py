@@ -12,7 +12,12 @@ methods = _base_.tradeoff.methods
 for name, method in methods.items():
     if name != 'learned':
         # Nobody plays against them.
-        method.hook.discriminator = None
+        method.hook.update(
+            discriminator=None,
+            adversarial_loss=None,
+            structure_loss=None,
+            optim_wrapper=None,
+        )
 del method, name
 
 tradeoff = dict(

@@ -430,6 +430,21 @@ def pretrained(path, **kwargs):
     return dict(type='Pretrained', checkpoint=str(path), **kwargs)
 
 
+@pytest.mark.parametrize('norm_eval', [True, False])
+def test_norm_eval_alone_keeps_the_statistics_of_batch_norms(norm_eval):
+    backbone = dict(type='mmanon.MobileFaceNet', input_size=(32, 32))
+    head = dict(type='mmanon.CosFaceHead', num_classes=3)
+    network = FaceClassifier(backbone, head, norm_eval=norm_eval).train()
+    norm = network.backbone.dw_conv.bn1
+    before = norm.running_mean.clone()
+
+    network.loss(torch.rand(4, 3, 40, 40), torch.tensor([0, 1, 2, 0]))['loss'].backward()
+
+    assert network.training
+    assert torch.equal(norm.running_mean, before) == norm_eval
+    assert norm.weight.grad is not None
+
+
 def test_a_trained_discriminator_loads_with_a_head_for_other_people(tmp_path):
     source, path = tiny(num_classes=4), tmp_path / 'd.pth'
     torch.save(dict(state_dict=source.state_dict()), path)

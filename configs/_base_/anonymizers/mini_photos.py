@@ -13,13 +13,19 @@ game.discriminator = dict(
         ),
     ),
     head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
+    norm_eval=True,
 )
 game.faces.update(batch_size=8)
 game.faces.dataset.update(data_root='data/mini_photos/faces/train')
 game.val_faces.dataset.update(data_root='data/mini_photos/faces/val')
-game.optim_wrapper.discriminator.update(optimizer=dict(type='Adam', lr=2e-4))
+game.optim_wrapper.discriminator = dict(
+    optimizer=dict(type='Adam', lr=2e-4),
+    # The head alone has everything to learn.
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+)
 game.pop('param_scheduler')
 game.discriminator_steps = 1
 game.adversarial_loss = dict(type='mmanon.EmbeddingSimilarityLoss', loss_weight=0.1)
+game.structure_loss = dict(type='mmanon.AverageFaceLoss', loss_weight=0.3)
 custom_hooks = [game, _base_.custom_hooks[1]]
 del game

@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmanon.models.face_crops import resampling_weights
 from mmanon.models.pretrained import WholePretrained
@@ -22,6 +23,9 @@ class FaceClassifier(WholePretrained):
             ``embed_dim`` is the backbone's. Without it D only embeds.
         margin (float): By how much of its side the face box in a crop was enlarged on
             each side: the recognizer is shown the box. Defaults to 0.6.
+        norm_eval (bool): Whether batch norms keep the statistics they came with while
+            D learns. Small batches, half of modified faces, would spoil those of a
+            trained backbone. Defaults to False.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads a
             trained D; its head may be for other people.
 
@@ -36,12 +40,14 @@ class FaceClassifier(WholePretrained):
         backbone: dict,
         head: dict | None = None,
         margin: float = 0.6,
+        norm_eval: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if margin < 0:
             raise ValueError(f'margin must not be negative, got {margin}')
         self.margin = margin
+        self.norm_eval = norm_eval
         self.backbone = MODELS.build(backbone)
         self.head: BaseFaceHead | None = None
         if head is not None:
@@ -52,6 +58,15 @@ class FaceClassifier(WholePretrained):
                     f'head.embed_dim={self.head.embed_dim}, but the embeddings of '
                     f'{type(self.backbone).__name__} have {embed_dim}; leave it out'
                 )
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """Let D learn or not; with :attr:`norm_eval` batch norms stay as they are."""
+        super().train(mode)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     @property
     def num_classes(self) -> int | None:

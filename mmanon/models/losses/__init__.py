@@ -4,9 +4,11 @@ from .adversarial import (
     NegatedClassifierLoss,
     UniformTargetLoss,
 )
+from .structure import AverageFaceLoss
 
 __all__ = [
     'AdversarialLoss',
+    'AverageFaceLoss',
     'EmbeddingSimilarityLoss',
     'NegatedClassifierLoss',
     'UniformTargetLoss',

@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from mmanon.models.losses import AverageFaceLoss
+from mmanon.registry import MODELS
+
+
+def test_average_face_loss_is_zero_where_all_are_drawn_as_the_average():
+    original = torch.rand(4, 3, 8, 8) * 2 - 1
+    average = original.mean(0, keepdim=True).repeat(4, 1, 1, 1)
+
+    assert AverageFaceLoss()(average, original) == 0
+
+
+def test_average_face_loss_of_faces_left_alone_is_their_distance_from_the_average():
+    original = torch.stack([torch.full((3, 4, 4), one) for one in (-0.5, 0.5, 0.9)])
+
+    loss = AverageFaceLoss()(original, original)
+
+    assert loss.item() == pytest.approx((0.8 + 0.2 + 0.6) / 3)
+
+
+def test_average_face_loss_pulls_the_modified_faces_towards_the_average():
+    original = torch.stack([torch.full((3, 4, 4), one) for one in (-0.5, 0.5)])
+    modified = original.clone().requires_grad_()
+    cfg = dict(type='mmanon.AverageFaceLoss', loss_weight=2.0)
+
+    loss = MODELS.build(cfg)(modified, original)
+    loss.backward()
+
+    assert loss.item() == pytest.approx(2 * 0.5)
+    assert (modified.grad[0] < 0).all()
+    assert (modified.grad[1] > 0).all()
