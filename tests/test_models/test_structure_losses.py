@@ -31,3 +31,20 @@ def test_average_face_loss_pulls_the_modified_faces_towards_the_average():
     assert loss.item() == pytest.approx(2 * 0.5)
     assert (modified.grad[0] < 0).all()
     assert (modified.grad[1] > 0).all()
+
+
+def test_with_an_own_weight_of_1_all_between_face_and_average_costs_the_same():
+    original = torch.stack([torch.full((3, 4, 4), one) for one in (-0.6, 0.6)])
+    loss = AverageFaceLoss(own_weight=1.0)
+
+    costs = [loss(share * original, original).item() for share in (1.0, 0.5, 0.0)]
+
+    assert costs == pytest.approx([0.6] * 3)
+    assert loss(1.5 * original, original).item() == pytest.approx(0.6 + 2 * 0.3)
+    assert loss(-0.5 * original, original).item() == pytest.approx(0.6 + 2 * 0.3)
+
+
+@pytest.mark.parametrize('own_weight', [-0.1, 1.1])
+def test_an_own_weight_beyond_0_and_1_is_refused(own_weight):
+    with pytest.raises(ValueError, match=r'own_weight must be in \[0, 1\], got'):
+        AverageFaceLoss(own_weight=own_weight)

@@ -472,6 +472,15 @@ def test_commands_share_the_cores_and_leave_what_they_say(
     ]
 
 
+def test_threads_that_the_user_chose_hold_for_both_libraries(
+    commands, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    monkeypatch.delenv('MKL_NUM_THREADS', raising=False)
+
+    assert Commands(tmp_path / 'tools', 1).env['MKL_NUM_THREADS'] == '3'
+
+
 def test_stopping_ends_what_runs(commands, tmp_path):
     failed = []
 

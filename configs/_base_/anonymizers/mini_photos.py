@@ -4,6 +4,7 @@
 _base_ = './mini.py'
 
 game = _base_.custom_hooks[0]
+game.modifier.update(base_channels=16, num_blocks=4)
 game.discriminator = dict(
     type='mmanon.FaceClassifier',
     backbone=dict(
@@ -26,6 +27,8 @@ game.optim_wrapper.discriminator = dict(
 game.pop('param_scheduler')
 game.discriminator_steps = 1
 game.adversarial_loss = dict(type='mmanon.EmbeddingSimilarityLoss', loss_weight=0.1)
-game.structure_loss = dict(type='mmanon.AverageFaceLoss', loss_weight=0.3)
+game.structure_loss = dict(
+    type='mmanon.AverageFaceLoss', own_weight=0.75, loss_weight=1.0
+)
 custom_hooks = [game, _base_.custom_hooks[1]]
 del game

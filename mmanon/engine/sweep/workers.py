@@ -27,8 +27,9 @@ class Commands:
         self.keep = keep
         cores = _cores()
         self.env = dict(os.environ)
-        for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
-            self.env.setdefault(name, str(max(1, cores // workers)))
+        threads = self.env.setdefault('OMP_NUM_THREADS', str(max(1, cores // workers)))
+        # Where the two differ PyTorch goes by the second.
+        self.env.setdefault('MKL_NUM_THREADS', threads)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen] = set()
         self._stopped = False

@@ -10,18 +10,31 @@ from mmanon.registry import MODELS
 class AverageFaceLoss(nn.Module):
     """L1 distance of modified faces from the average of the batch's originals.
 
-    The structure loss of Ren et al. (ECCV 2018), with the average person in the place
-    of the face itself: what M keeps is a face, but nobody's. It is k-Same (Newton et
-    al., "Preserving Privacy by De-identifying Face Images", TKDE 2005) as an objective,
-    with all people of the batch as the k. What the detector needs of a face, its loss
-    puts back. Needs face batches of several people, all cut out alike.
+    The structure loss of Ren et al. (ECCV 2018) with the average person beside the face
+    itself: ``|M(f) - average| + own_weight * |M(f) - f|``. What M keeps is a face, but
+    nobody's: k-Same (Newton et al., "Preserving Privacy by De-identifying Face Images",
+    TKDE 2005) as an objective, with all people of the batch as the k. Needs face batches
+    of several people, all cut out alike.
+
+    With an ``own_weight`` near 1 all that lies between the face and the average costs
+    about the same, pixel by pixel: the adversarial loss moves M towards the average where
+    a person shows, the detector's loss moves it back where an action shows, and texture
+    that is neither is dear.
 
     Args:
+        own_weight (float): Weight of the distance from the face itself beside that from
+            the average, in [0, 1]. Defaults to 0.
         loss_weight (float): Factor of the loss. Defaults to 1.
+
+    Raises:
+        ValueError: When ``own_weight`` is not in [0, 1].
     """
 
-    def __init__(self, loss_weight: float = 1.0) -> None:
+    def __init__(self, own_weight: float = 0.0, loss_weight: float = 1.0) -> None:
         super().__init__()
+        if not 0 <= own_weight <= 1:
+            raise ValueError(f'own_weight must be in [0, 1], got {own_weight}')
+        self.own_weight = own_weight
         self.loss_weight = loss_weight
 
     def forward(self, modified: Tensor, original: Tensor) -> Tensor:
@@ -36,4 +49,7 @@ class AverageFaceLoss(nn.Module):
             Tensor: A scalar.
         """
         average = original.mean(0, keepdim=True).expand_as(modified)
-        return self.loss_weight * F.l1_loss(modified, average)
+        loss = F.l1_loss(modified, average)
+        if self.own_weight:
+            loss = loss + self.own_weight * F.l1_loss(modified, original)
+        return self.loss_weight * loss
