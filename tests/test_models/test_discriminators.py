@@ -438,7 +438,9 @@ def test_norm_eval_alone_keeps_the_statistics_of_batch_norms(norm_eval):
     norm = network.backbone.dw_conv.bn1
     before = norm.running_mean.clone()
 
-    network.loss(torch.rand(4, 3, 40, 40), torch.tensor([0, 1, 2, 0]))['loss'].backward()
+    network.loss(torch.rand(4, 3, 40, 40), torch.tensor([0, 1, 2, 0]))[
+        'loss'
+    ].backward()
 
     assert network.training
     assert torch.equal(norm.running_mean, before) == norm_eval

@@ -10,16 +10,16 @@ from mmanon.registry import MODELS
 class AverageFaceLoss(nn.Module):
     """L1 distance of modified faces from the average of the batch's originals.
 
-    The structure loss of Ren et al. (ECCV 2018) with the average person beside the face
-    itself: ``|M(f) - average| + own_weight * |M(f) - f|``. What M keeps is a face, but
-    nobody's: k-Same (Newton et al., "Preserving Privacy by De-identifying Face Images",
-    TKDE 2005) as an objective, with all people of the batch as the k. Needs face batches
-    of several people, all cut out alike.
+    The structure loss of Ren et al. (ECCV 2018) with the average person beside the
+    face itself: ``|M(f) - average| + own_weight * |M(f) - f|``. What M keeps is a face,
+    but nobody's: k-Same (Newton et al., "Preserving Privacy by De-identifying Face
+    Images", TKDE 2005) as an objective, with all people of the batch as the k. Needs
+    face batches of several people, all cut out alike.
 
     With an ``own_weight`` near 1 all that lies between the face and the average costs
-    about the same, pixel by pixel: the adversarial loss moves M towards the average where
-    a person shows, the detector's loss moves it back where an action shows, and texture
-    that is neither is dear.
+    about the same, pixel by pixel: the adversarial loss moves M towards the average
+    where a person shows, the detector's loss moves it back where an action shows, and
+    texture that is neither is dear.
 
     Args:
         own_weight (float): Weight of the distance from the face itself beside that from
