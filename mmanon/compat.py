@@ -1,12 +1,14 @@
 """Lets today's releases of the OpenMMLab stack import together.
 
-Three things stand in the way of mmaction2 1.2.0 as its package index has it:
+Four things stand in the way of mmaction2 1.2.0 as its package index has it:
 
 - ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
   all that still builds against current PyTorch;
 - its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports;
 - it asks NumPy for ``NAN`` and ``Inf``, which NumPy 2 has as ``nan`` and ``inf`` only:
-  AVAMetric fails when a class has no ground truth.
+  AVAMetric fails when a class has no ground truth;
+- AVAMetric names a file in the current folder by the second: of two processes that
+  evaluate in the same second one would fail, or take the other's predictions.
 
 :func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
 cases. They act when the packages are imported, not before; where the installed stack is
@@ -17,7 +19,9 @@ healthy they change nothing. No installed file is touched. Configs that inherit 
 import importlib
 import multiprocessing
 import sys
+import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -41,6 +45,8 @@ _OF_NUMPY_1 = (
     'mmaction.datasets.transforms.pose_transforms',
     'mmaction.utils.misc',
 )
+# What names files by the second.
+_OF_ONE_SECOND = ('mmaction.evaluation.metrics.ava_metric',)
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 _DRN_MODULE = f'{_DRN_PACKAGE}.drn'
 
@@ -85,7 +91,7 @@ class _RelaxedVersions(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in (*_REFUSING, *_OF_NUMPY_1):
+        if fullname not in (*_REFUSING, *_OF_NUMPY_1, *_OF_ONE_SECOND):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, 'find_spec', None)
@@ -126,6 +132,8 @@ class _RelaxedLoader(Loader):
             self._exec_with_older_mmcv(module)
         if module.__name__ in _OF_NUMPY_1 and not hasattr(numpy, 'NAN'):
             module.np = _NumpyOfOldNames('numpy')
+        if module.__name__ in _OF_ONE_SECOND and hasattr(module, 'datetime'):
+            module.datetime = _UniqueTime
 
     def _exec_with_older_mmcv(self, module: ModuleType) -> None:
         import mmcv
@@ -143,6 +151,13 @@ class _RelaxedLoader(Loader):
             f'below {module.mmcv_maximum_version} and {real} is installed: its check '
             'was passed over'
         )
+
+
+class _UniqueTime(datetime):
+    """A time whose text no other process and no other call has."""
+
+    def strftime(self, form: str) -> str:
+        return f'{super().strftime(form)}_{uuid.uuid4().hex}'
 
 
 class _NumpyOfOldNames(ModuleType):

@@ -353,6 +353,32 @@ def test_data_sets_of_the_installed_mmdet_import():
     assert 'person' in CocoDataset.METAINFO['classes']
 
 
+def test_two_avametrics_of_one_second_write_to_files_of_their_own(
+    monkeypatch, tmp_path
+):
+    # mmaction2 1.2.0 names the file by the second, in the current folder.
+    from mmaction.evaluation.metrics import ava_metric
+
+    import mmanon  # noqa: F401
+
+    ann_file = tmp_path / 'ann.csv'
+    ann_file.write_text('video,2,0.1,0.1,0.9,0.9,1,0\n')
+    files = []
+    monkeypatch.setattr(
+        ava_metric, 'results2csv', lambda r, file, c: files.append(file)
+    )
+    monkeypatch.setattr(ava_metric, 'ava_eval', lambda *args, **kwargs: {})
+    monkeypatch.setattr(ava_metric.os, 'remove', lambda file: None)
+    metric = ava_metric.AVAMetric(
+        str(ann_file), str(ann_file), str(ann_file), num_classes=2
+    )
+    metric.compute_metrics([])
+    metric.compute_metrics([])
+
+    assert len(set(files)) == 2
+    assert all(file.startswith('AVA_') for file in files)
+
+
 def test_avametric_answers_for_a_class_without_ground_truth():
     # mmaction2 1.2.0 says np.NAN there, which NumPy 2 does not have.
     import numpy as np
