@@ -48,3 +48,10 @@ def test_with_an_own_weight_of_1_all_between_face_and_average_costs_the_same():
 def test_an_own_weight_beyond_0_and_1_is_refused(own_weight):
     with pytest.raises(ValueError, match=r'own_weight must be in \[0, 1\], got'):
         AverageFaceLoss(own_weight=own_weight)
+
+
+def test_a_single_face_has_no_average_to_hide_in_and_is_refused():
+    face = torch.zeros(1, 3, 4, 4)
+
+    with pytest.raises(ValueError, match='at least 2 faces in a batch, got 1'):
+        AverageFaceLoss()(face, face)

@@ -26,7 +26,7 @@ def read_mat(path: Path, name: str, problems: Problems) -> Any:
         problems.missing(path)
     except (
         MatReadError,
-        NotImplementedError,
+        NotImplementedError,  # MATLAB 7.3: SciPy says what reads it.
         OSError,
         TypeError,
         ValueError,

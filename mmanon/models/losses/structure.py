@@ -47,7 +47,16 @@ class AverageFaceLoss(nn.Module):
 
         Returns:
             Tensor: A scalar.
+
+        Raises:
+            ValueError: When there are fewer than two faces: the average of one is the
+                face itself, and M would learn to let it through.
         """
+        if len(original) < 2:
+            raise ValueError(
+                f'AverageFaceLoss needs at least 2 faces in a batch, got '
+                f'{len(original)}: give `faces` a larger `batch_size`'
+            )
         average = original.mean(0, keepdim=True).expand_as(modified)
         loss = F.l1_loss(modified, average)
         if self.own_weight:
