@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from mmanon.datasets.faces import Faces
 
 from .face_finding import Watch
 from .face_tracks import SeenFrame
-from .overlap import Workers
+from .overlap import Answer, Workers
 
 __all__ = ['Picture', 'search']
 
@@ -58,8 +57,8 @@ people are looked for, how much each is like them."""
 class _Held:
     index: int
     picture: Picture
-    close: Future | None = None
-    glance: Future | None = None
+    close: Answer | None = None
+    glance: Answer | None = None
 
     @property
     def found(self) -> tuple[Faces, np.ndarray | None]:
@@ -84,7 +83,7 @@ def search(
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
     workers = Workers(threads)
 
-    def submit(held: _Held, smaller: int) -> Future:
+    def submit(held: _Held, smaller: int) -> Answer:
         index, upright = held.index, held.picture.upright
         return workers.submit(
             lambda: look(index, np.ascontiguousarray(upright(smaller)))

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from queue import Empty, Full, Queue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-__all__ = ['Workers', 'worked_ahead', 'worked_behind']
+__all__ = ['Answer', 'Workers', 'worked_ahead', 'worked_behind']
 
 T = TypeVar('T')
 _LONGEST = 5.0  # seconds in which a thread that does not hang has done its task
@@ -24,6 +23,76 @@ _END = object()
 class _Failed:
     def __init__(self, error: BaseException) -> None:
         self.error = error
+
+
+class _Passage:
+    """A bounded queue that Ctrl-C cannot break.
+
+    ``queue.Queue`` takes its lock in Python code, where an interrupt may strike before
+    the block that gives it back is entered: whoever needs the queue then waits for
+    ever. A ``SimpleQueue`` is one call in C; of two of them, one holds the items and
+    the other what room is left.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._items: SimpleQueue = SimpleQueue()
+        self._room: SimpleQueue = SimpleQueue()
+        for _ in range(most):
+            self._room.put(None)
+
+    def put(self, item: object) -> bool:
+        """Put an item in; answers after a moment whether there was room."""
+        try:
+            self._room.get(timeout=_PATIENCE)
+        except Empty:
+            return False
+        self._items.put(item)
+        return True
+
+    def get(self, timeout: float | None = None) -> object:
+        """Take an item out.
+
+        Raises:
+            queue.Empty: When there was none in so many seconds.
+        """
+        item = self._items.get(timeout=timeout)
+        self._room.put(None)
+        return item
+
+
+class Answer(Generic[T]):
+    """What a function returns or raises, once it has; one thread waits for it.
+
+    A ``Future`` that Ctrl-C cannot break, as :class:`_Passage` is a queue.
+    """
+
+    def __init__(self) -> None:
+        self._come: SimpleQueue = SimpleQueue()
+        self._outcome: tuple[T] | _Failed | None = None
+
+    def come(self, outcome: tuple[T] | _Failed) -> None:
+        """Give it, as a tuple of one or an error."""
+        self._outcome = outcome
+        self._come.put(None)
+
+    def done(self) -> bool:
+        """Whether it is there."""
+        return self._outcome is not None
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for it.
+
+        Args:
+            timeout (float, optional): For how many seconds at most.
+
+        Raises:
+            queue.Empty: When it has not come in time.
+        """
+        if self._outcome is None:
+            self._come.get(timeout=timeout)
+        if isinstance(self._outcome, _Failed):
+            raise self._outcome.error
+        return self._outcome[0]
 
 
 class Workers:
@@ -37,29 +106,29 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._tasks: Queue = Queue()
+        self._tasks: SimpleQueue = SimpleQueue()
         self._threads = [Thread(target=self._work, daemon=True) for _ in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, function: Callable[[], T]) -> Future[T]:
-        """Let a function be called; the future has what it returns or raises."""
-        future: Future[T] = Future()
-        self._tasks.put((future, function))
-        return future
+    def submit(self, function: Callable[[], T]) -> Answer[T]:
+        """Let a function be called.
+
+        Returns:
+            Answer: It never comes when the threads end before the function's turn.
+        """
+        answer: Answer[T] = Answer()
+        self._tasks.put((answer, function))
+        return answer
 
     def end(self) -> None:
         """End the threads: what has not begun is given up, and the rest is waited for.
 
         A program that ended while they are in C++ would be aborted by it.
         """
-        while True:
-            try:
-                task = self._tasks.get_nowait()
-            except Empty:
-                break
-            if task is not None:
-                task[0].cancel()
+        with suppress(Empty):
+            while True:
+                self._tasks.get_nowait()
         for _ in self._threads:
             self._tasks.put(None)
         until = time.monotonic() + _LONGEST
@@ -68,15 +137,13 @@ class Workers:
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
-            future, function = task
-            if not future.set_running_or_notify_cancel():
-                continue
+            answer, function = task
             try:
-                future.set_result(function())
+                answer.come((function(),))
             except BaseException as error:
-                future.set_exception(error)
+                answer.come(_Failed(error))
             # Nothing is held while there is nothing to do.
-            del task, future, function
+            del task, answer, function
 
 
 @contextmanager
@@ -91,16 +158,13 @@ def worked_ahead(items: Iterable[T], most: int) -> Iterator[Iterator[T]]:
         Iterator: The same items in the same order; an error among them is raised when
         its turn has come. When the block ends, so has the thread.
     """
-    queue: Queue = Queue(most)
+    queue = _Passage(most)
     ended = Event()
 
     def put(item: object) -> bool:
         while not ended.is_set():
-            try:
-                queue.put(item, timeout=_PATIENCE)
+            if queue.put(item):
                 return True
-            except Full:
-                continue
         return False
 
     def work() -> None:
@@ -146,7 +210,7 @@ def worked_behind(
         function is raised by the next call, or when the block ends. When that ends with
         no error of its own, all items are done.
     """
-    queue: Queue = Queue(most)
+    queue = _Passage(most)
     ended = Event()
     failed: list[BaseException] = []
 
@@ -168,11 +232,8 @@ def worked_behind(
 
     def put(item: object) -> None:
         while not failed:
-            try:
-                queue.put(item, timeout=_PATIENCE)
+            if queue.put(item):
                 return
-            except Full:
-                continue
         raise failed[0]
 
     thread = Thread(target=work, daemon=True)

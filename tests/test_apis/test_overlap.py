@@ -1,9 +1,17 @@
+import itertools
+import queue
+import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
+from mmanon.apis import overlap
 from mmanon.apis.overlap import Workers, worked_ahead, worked_behind
+
+# Where Python waits for other threads by code of its own.
+INTERRUPTIBLE = [one.__file__ for one in (overlap, queue, threading)]
 
 
 def test_items_come_in_their_order_and_none_is_lost():
@@ -77,7 +85,37 @@ def test_workers_that_have_ended_work_no_more():
         time.sleep(0.2)
         done.append(1)
 
-    futures = [workers.submit(slow) for _ in range(6)]
+    answers = [workers.submit(slow) for _ in range(6)]
     begun.wait()
     workers.end()
-    assert 1 <= len(done) <= 2 and sum(one.cancelled() for one in futures) >= 4
+    assert 1 <= len(done) <= 2 and sum(one.done() for one in answers) == len(done)
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_ends_the_block_wherever_it_strikes(monkeypatch):
+    monkeypatch.setattr(overlap, '_LONGEST', 0.1)
+    for step in itertools.count(1):
+        left = step
+
+        def strike(frame, event, _):
+            nonlocal left
+            if event != 'call' and frame.f_code.co_filename in INTERRUPTIBLE:
+                left -= 1
+                if not left:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return strike
+
+        with suppress(KeyboardInterrupt), worked_ahead(iter(int, 1), 1) as items:
+            workers = Workers(1)
+            try:
+                sys.settrace(strike)
+                for _ in range(2):
+                    next(items)
+                workers.submit(int).result()
+            finally:
+                sys.settrace(None)
+                workers.end()
+        if left > 0:
+            break
+    assert step > 10

@@ -6,7 +6,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-import torch
 
 from mmanon.engine.checkpoints import (
     DETECTOR,
@@ -93,9 +92,10 @@ def test_two_processes_train_a_frame_detector_as_one_of_twice_the_batch(config):
 
     assert set(single) == set(double)
     for name, value in single.items():
-        torch.testing.assert_close(
-            double[name], value, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f'{n}: {m}'
-        )
+        apart = (double[name].double() - value).norm()
+        moved = (value.double() - before[name]).norm()
+        # Rounding, beside which a gradient of another size moves all weights.
+        assert apart <= 0.02 * moved + 1e-5 * value.numel() ** 0.5, name
     for network in (DETECTOR, MODIFIER, DISCRIMINATOR):
         moved = max(
             (value - before[name]).abs().max()
