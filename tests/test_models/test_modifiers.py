@@ -21,6 +21,7 @@ from mmanon.models.modifiers import (
     SuperPixelModifier,
     UNetModifier,
 )
+from mmanon.models.modifiers.layers import STARTS
 from mmanon.models.modifiers.resnet_modifier import ResidualBlock
 from mmanon.registry import MODELS
 
@@ -342,7 +343,35 @@ def test_scratch_has_no_path_past_the_network(name):
     assert (build(name, start='scratch')(made_up_faces())).abs().max() > 0.1
 
 
-@pytest.mark.parametrize('start', ['identity', 'scratch'])
+@pytest.mark.parametrize('name', LEARNED)
+def test_blending_leaves_a_pixel_or_draws_it_anew(name):
+    modifier, faces = build(name, start='blend'), made_up_faces()
+    conv = modifier.output.conv
+    torch.nn.init.zeros_(conv.weight)
+    torch.nn.init.constant_(conv.bias, math.atanh(0.5))
+
+    for share, expected in (
+        (0.0, faces),
+        (0.5, 0.5 * faces + 0.25),
+        (1.0, torch.full_like(faces, 0.5)),
+    ):
+        torch.nn.init.constant_(conv.bias[3:], torch.tensor(share).logit().item())
+        torch.testing.assert_close(modifier(faces), expected)
+
+
+@pytest.mark.parametrize('name', LEARNED)
+def test_blending_starts_with_most_of_a_face_drawn_anew(name):
+    modifier, faces = build(name, start='blend'), made_up_faces()
+    modifier.init_weights()
+    torch.nn.init.zeros_(modifier.output.conv.weight)
+    with torch.no_grad():
+        modifier.output.conv.bias[:3] = 0
+    torch.testing.assert_close(
+        modifier(faces), faces * (1 - torch.tensor(1.0).sigmoid())
+    )
+
+
+@pytest.mark.parametrize('start', STARTS)
 @pytest.mark.parametrize('name', LEARNED)
 def test_every_parameter_learns_within_two_steps(name, start):
     torch.manual_seed(0)
@@ -360,7 +389,7 @@ def test_every_parameter_learns_within_two_steps(name, start):
     assert moved == {name for name, _ in modifier.named_parameters()}
 
 
-@pytest.mark.parametrize('start', ['identity', 'scratch'])
+@pytest.mark.parametrize('start', STARTS)
 @pytest.mark.parametrize('name', LEARNED)
 def test_learned_modifiers_can_invert_colours(name, start):
     torch.manual_seed(0)
@@ -517,15 +546,15 @@ def test_pretrained_weights_load_whole_or_not_at_all(state, tmp_path):
     assert other.is_untrained
 
 
-@pytest.mark.parametrize('start', ['identity', 'scratch'])
+@pytest.mark.parametrize('start', STARTS)
 @pytest.mark.parametrize('name', LEARNED)
 def test_weights_of_another_start_are_refused(name, start):
-    other = {'identity': 'scratch', 'scratch': 'identity'}[start]
     state = build(name, start=start).state_dict()
     build(name, start=start).load_state_dict(state)
 
-    with pytest.raises(ValueError, match=f"are of start='{start}'"):
-        build(name, start=other).load_state_dict(state)
+    for other in set(STARTS) - {start}:
+        with pytest.raises(ValueError, match=f"are of start='{start}'"):
+            build(name, start=other).load_state_dict(state)
 
 
 def test_weights_of_an_unknown_start_do_not_become_the_identitys():

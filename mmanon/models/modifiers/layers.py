@@ -48,7 +48,7 @@ class UpConv(nn.Sequential):
         )
 
 
-STARTS = ('identity', 'scratch')
+STARTS = ('identity', 'scratch', 'blend')
 
 
 class FaceOutput(nn.Module):
@@ -59,26 +59,39 @@ class FaceOutput(nn.Module):
     remains within reach, black from white too, though slowly there: beside 1 the slope
     of tanh is a fiftieth of what it is at 0.
 
+    Blending it answers ``f + share * (tanh(change) - f)``, with a share in [0, 1] for
+    each pixel that the network draws beside the colours: the attention mask of Pumarola
+    et al., "GANimation" (ECCV 2018). Where the share is 0 things before and around a
+    face stay as they are, colours and all; where it is 1 nothing of the face is left.
+
     Args:
         channels (int): Channels of the features.
         kernel_size (int): Side of the convolution's kernel.
-        start (str): ``'identity'``, or ``'scratch'`` for ``tanh(change)``, which sees
-            the face through the features alone. The choice travels with the weights,
-            as the buffer ``start_index``: what has learned without the path past the
-            network lets the face through along it.
+        start (str): ``'identity'``; ``'scratch'`` for ``tanh(change)``, which sees the
+            face through the features alone; or ``'blend'``, whose share is 0.73 at
+            first. The choice travels with the weights, as the buffer ``start_index``:
+            what has learned without the path past the network lets the face through
+            along it.
     """
 
     def __init__(self, channels: int, kernel_size: int, start: str) -> None:
         super().__init__()
         if start not in STARTS:
-            raise ValueError(f"start must be 'identity' or 'scratch', got {start!r}")
+            raise ValueError(f'start must be one of {STARTS}, got {start!r}')
         self.start = start
         self.conv = nn.Conv2d(
-            channels, 3, kernel_size, padding=kernel_size // 2, padding_mode='reflect'
+            channels,
+            4 if start == 'blend' else 3,
+            kernel_size,
+            padding=kernel_size // 2,
+            padding_mode='reflect',
         )
         if start == 'identity':
             for weights in self.conv.parameters():
                 nn.init.zeros_(weights)
+        elif start == 'blend':
+            # Mostly drawn: from a share near 0 there would be little slope to leave by.
+            nn.init.ones_(self.conv.bias[3:])
         self.register_buffer('start_index', torch.tensor(STARTS.index(start)))
 
     def forward(self, features: Tensor, faces: Tensor) -> Tensor:
@@ -94,6 +107,9 @@ class FaceOutput(nn.Module):
         side = faces.shape[-1]
         # Half precision would move a colour near black or white by a grey level.
         change = self.conv(features)[..., :side, :side].float()
+        if self.start == 'blend':
+            colours, share = change[:, :3].tanh(), change[:, 3:].sigmoid()
+            return torch.lerp(faces.float(), colours, share).to(faces.dtype)
         if self.start == 'identity':
             # Where |f| is 1 atanh is infinite and tanh has no slope to learn by.
             change = change + torch.atanh(faces.float().clamp(-0.99, 0.99))

@@ -32,7 +32,8 @@ class ResNetModifier(LearnedModifier):
     The identity is a good place to start from, as a detector's weights fit the videos
     as they are, but what starts there has a path past the network along which a face
     comes through unless the network cancels it. The paper's network has none: give it
-    ``start='scratch'`` and some steps of reconstruction before the game.
+    ``start='scratch'`` and some steps of reconstruction before the game. It has to draw
+    everything anew; with ``start='blend'`` it may leave the pixels that name nobody.
 
     Args:
         base_channels (int): Channels of the first convolution. Defaults to 64.
@@ -43,8 +44,9 @@ class ResNetModifier(LearnedModifier):
             odd. At few channels these two cost more than all blocks: 3 makes a small
             network on a CPU a quarter faster. Defaults to 7.
         start (str): ``'identity'`` adds the network's output, 0 at first, to the face
-            before tanh; ``'scratch'`` is the paper's network. Defaults to
-            ``'identity'``.
+            before tanh; ``'scratch'`` is the paper's network; ``'blend'`` draws
+            colours and, for each pixel, how much of them to put over the face.
+            Defaults to ``'identity'``.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:

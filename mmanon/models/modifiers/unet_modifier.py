@@ -24,7 +24,9 @@ class UNetModifier(LearnedModifier):
         norm_cfg (dict, optional): Norm layer, as of mmcv. Defaults to affine instance
             norm.
         start (str): ``'identity'`` adds the network's output, 0 at first, to the face
-            before tanh; ``'scratch'`` does not. Defaults to ``'identity'``.
+            before tanh; ``'scratch'`` does not; ``'blend'`` draws colours and, for
+            each pixel, how much of them to put over the face. Defaults to
+            ``'identity'``.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
