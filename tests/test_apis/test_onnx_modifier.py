@@ -46,6 +46,7 @@ def faces(count, size=64):
     [
         resnet,
         lambda: trained(UNetModifier(base_channels=8)),
+        lambda: trained(UNetModifier(base_channels=8, start='blend')),
         lambda: DownsampleModifier(8),
         SolidMaskModifier,
     ],
