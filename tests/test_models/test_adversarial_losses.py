@@ -88,3 +88,50 @@ def test_weight_scales_and_gradient_reaches_the_modified_faces_only(loss):
     assert modified.grad.abs().sum() > 0
     assert original.grad is None
     loss.loss_weight = 1.0
+
+
+class Listener(Oracle):
+    """Remembers the faces that it was asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, faces, labels=None, mode='embed'):
+        self.seen.append(faces)
+        return super().forward(faces, labels, mode)
+
+
+STRIPES = faces_of(RED).detach() * torch.tensor([1.0, -1.0, 1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    'kind', [NegatedClassifierLoss, UniformTargetLoss, EmbeddingSimilarityLoss]
+)
+def test_fine_texture_does_not_count_in_a_view_with_less_detail(kind):
+    listener = Listener()
+    kind(shrinks=[4])(listener, STRIPES, faces_of(RED), LABEL)
+    assert listener.seen[-1].shape == STRIPES.shape
+    assert listener.seen[-1].abs().max() < 1e-6
+
+
+def test_each_view_is_drawn_and_the_whole_face_is_seen_as_it_is():
+    torch.manual_seed(0)
+    listener, loss = Listener(), UniformTargetLoss(shrinks=[1, 4])
+    for _ in range(20):
+        loss(listener, STRIPES, None, LABEL)
+    whole = [one is STRIPES for one in listener.seen]
+    assert 0 < sum(whole) < 20
+
+
+def test_by_default_only_the_whole_face_is_seen():
+    listener = Listener()
+    for _ in range(20):
+        UniformTargetLoss()(listener, STRIPES, None, LABEL)
+    assert all(one is STRIPES for one in listener.seen)
+
+
+@pytest.mark.parametrize('shrinks', [[], [0], [1.5]])
+def test_shrinks_that_are_no_factors_are_refused(shrinks):
+    with pytest.raises(ValueError, match='shrinks must be whole numbers'):
+        UniformTargetLoss(shrinks=shrinks)

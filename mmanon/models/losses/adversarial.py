@@ -5,7 +5,9 @@ The discriminator itself learns elsewhere: here its parameters are held still.
 """
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,13 +17,29 @@ from mmanon.registry import MODELS
 class AdversarialLoss(nn.Module, metaclass=ABCMeta):
     """Base of the modifier's objectives against the discriminator.
 
+    With ``shrinks`` beside 1 the discriminator sees some batches of modified faces with
+    less detail: the expectation over transformations of Athalye et al., "Synthesizing
+    Robust Adversarial Examples" (ICML 2018). Fine texture that misleads this
+    discriminator and no other recognizer counts for less then, and what a person is
+    known by at a distance has to change.
+
     Args:
         loss_weight (float): Factor of the loss. Defaults to 1.
+        shrinks (Sequence[int]): Factors of which each call draws one: the modified
+            faces are shrunk by it and enlarged again. Defaults to ``(1,)``.
+
+    Raises:
+        ValueError: When ``shrinks`` are not whole numbers of at least 1.
     """
 
-    def __init__(self, loss_weight: float = 1.0) -> None:
+    def __init__(self, loss_weight: float = 1.0, shrinks: Sequence[int] = (1,)) -> None:
         super().__init__()
+        if not shrinks or any(not isinstance(s, int) or s < 1 for s in shrinks):
+            raise ValueError(
+                f'shrinks must be whole numbers of at least 1, got {shrinks!r}'
+            )
         self.loss_weight = loss_weight
+        self.shrinks = tuple(shrinks)
 
     def forward(
         self,
@@ -41,7 +59,11 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         Returns:
             Tensor: A scalar.
         """
-        loss = self.compute(discriminator, modified, original, labels)
+        shrink = self.shrinks[0]
+        if len(self.shrinks) > 1:
+            shrink = self.shrinks[int(torch.randint(len(self.shrinks), ()))]
+        seen = _with_less_detail(modified, shrink)
+        loss = self.compute(discriminator, seen, original, labels)
         return self.loss_weight * loss
 
     @abstractmethod
@@ -104,10 +126,16 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
     Args:
         margin (float): Cosine under which a pair counts as two people. Defaults to 0.
         loss_weight (float): Factor of the loss. Defaults to 1.
+        shrinks (Sequence[int]): As of :class:`AdversarialLoss`.
     """
 
-    def __init__(self, margin: float = 0.0, loss_weight: float = 1.0) -> None:
-        super().__init__(loss_weight)
+    def __init__(
+        self,
+        margin: float = 0.0,
+        loss_weight: float = 1.0,
+        shrinks: Sequence[int] = (1,),
+    ) -> None:
+        super().__init__(loss_weight, shrinks)
         if not -1 <= margin < 1:
             raise ValueError(f'margin must be in [-1, 1), got {margin}')
         self.margin = margin
@@ -122,3 +150,14 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
         known = discriminator(original, mode='embed').detach().float()
         seen = discriminator(modified, mode='embed').float()
         return (F.cosine_similarity(seen, known) - self.margin).clamp(min=0).mean()
+
+
+def _with_less_detail(faces: Tensor, shrink: int) -> Tensor:
+    """Shrink faces, (B, 3, S, S), by a factor and enlarge them again."""
+    if shrink == 1:
+        return faces
+    side = faces.shape[-1]
+    small = F.interpolate(
+        faces, size=(max(1, side // shrink),) * 2, mode='bilinear', antialias=True
+    )
+    return F.interpolate(small, size=(side, side), mode='bilinear')
