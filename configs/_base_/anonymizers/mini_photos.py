@@ -4,7 +4,7 @@
 _base_ = './mini.py'
 
 game = _base_.custom_hooks[0]
-game.modifier.update(base_channels=16, num_blocks=4, num_downs=1)
+game.modifier.update(base_channels=16, num_blocks=4, num_downs=1, start='blend')
 game.discriminator = dict(
     type='mmanon.FaceClassifier',
     backbone=dict(
@@ -26,9 +26,11 @@ game.optim_wrapper.discriminator = dict(
 )
 game.pop('param_scheduler')
 game.discriminator_steps = 1
-game.adversarial_loss = dict(type='mmanon.EmbeddingSimilarityLoss', loss_weight=0.5)
+game.adversarial_loss = dict(
+    type='mmanon.EmbeddingSimilarityLoss', shrinks=[1, 2, 4], loss_weight=1.0
+)
 game.structure_loss = dict(
-    type='mmanon.AverageFaceLoss', own_weight=0.9, loss_weight=3.0
+    type='mmanon.AverageFaceLoss', own_weight=0.95, loss_weight=3.0
 )
 custom_hooks = [game, _base_.custom_hooks[1]]
 del game
