@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 # One thread for each process of the tests, and for those that tests start; OpenMP reads
-# it when PyTorch is imported.
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+# it when PyTorch is imported. Where MKL's number differs PyTorch goes by that.
+os.environ['MKL_NUM_THREADS'] = os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from mmengine.registry import DefaultScope  # noqa: E402
 
