@@ -91,7 +91,7 @@ class FaceOutput(nn.Module):
                 nn.init.zeros_(weights)
         elif start == 'blend':
             # Mostly drawn: from a share near 0 there would be little slope to leave by.
-            nn.init.ones_(self.conv.bias[3:])
+            nn.init.ones_(self.conv.get_parameter('bias')[3:])
         self.register_buffer('start_index', torch.tensor(STARTS.index(start)))
 
     def forward(self, features: Tensor, faces: Tensor) -> Tensor:
