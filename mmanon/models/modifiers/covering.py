@@ -28,7 +28,8 @@ def redraw_or_cover(
     to the margin around. A hand-crafted modifier does what it was asked to.
 
     This looks at the change of pixels, not at who is recognized: a face that was
-    changed more may still be known.
+    changed more may still be known, and so may one of which a part was left, as a
+    modifier that blends can do.
 
     Args:
         modifier (BaseModifier): M.
