@@ -75,21 +75,10 @@ class Answer(Generic[T]):
         self._outcome = outcome
         self._come.put(None)
 
-    def done(self) -> bool:
-        """Whether it is there."""
-        return self._outcome is not None
-
-    def result(self, timeout: float | None = None) -> T:
-        """Wait for it.
-
-        Args:
-            timeout (float, optional): For how many seconds at most.
-
-        Raises:
-            queue.Empty: When it has not come in time.
-        """
+    def result(self) -> T:
+        """Wait for it, then return or raise it."""
         if self._outcome is None:
-            self._come.get(timeout=timeout)
+            self._come.get()
         if isinstance(self._outcome, _Failed):
             raise self._outcome.error
         return self._outcome[0]

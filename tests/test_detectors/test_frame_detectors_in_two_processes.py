@@ -92,10 +92,11 @@ def test_two_processes_train_a_frame_detector_as_one_of_twice_the_batch(config):
 
     assert set(single) == set(double)
     for name, value in single.items():
-        apart = (double[name].double() - value).norm()
+        apart = double[name].double() - value
         moved = (value.double() - before[name]).norm()
-        # Rounding, beside which a gradient of another size moves all weights.
-        assert apart <= 0.02 * moved + 1e-5 * value.numel() ** 0.5, name
+        # Rounding: of few weights, and little beside what a step moves.
+        assert apart.norm() <= 0.02 * moved + 1e-5 * value.numel() ** 0.5, name
+        assert (apart.abs() <= 5e-5 + 1e-3 * value.abs()).all(), name
     for network in (DETECTOR, MODIFIER, DISCRIMINATOR):
         moved = max(
             (value - before[name]).abs().max()

@@ -25,6 +25,7 @@ def read_mat(path: Path, name: str, problems: Problems) -> Any:
     except FileNotFoundError:
         problems.missing(path)
     except (
+        IndexError,  # It ends within its header.
         MatReadError,
         NotImplementedError,  # MATLAB 7.3: SciPy says what reads it.
         OSError,
