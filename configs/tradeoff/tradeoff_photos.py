@@ -19,9 +19,9 @@ for name, method in methods.items():
             optim_wrapper=None,
         )
 del method, name
-# More and less of a person may stay.
+# Less of a person may stay.
 methods.learned_weight = dict(
-    hook=dict(), strength='structure_loss.loss_weight', strengths=[2.5, 9.0]
+    hook=dict(), strength='structure_loss.loss_weight', strengths=[2.5]
 )
 
 tradeoff = dict(

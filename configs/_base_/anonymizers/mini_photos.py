@@ -30,7 +30,7 @@ game.adversarial_loss = dict(
     type='mmanon.EmbeddingSimilarityLoss', shrinks=[1, 2, 4], loss_weight=1.0
 )
 game.structure_loss = dict(
-    type='mmanon.AverageFaceLoss', own_weight=0.965, loss_weight=6.5
+    type='mmanon.AverageFaceLoss', own_weight=0.965, loss_weight=8.0
 )
 custom_hooks = [game, _base_.custom_hooks[1]]
 del game

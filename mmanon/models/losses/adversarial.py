@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmanon.models.modifiers import DownsampleModifier
 from mmanon.registry import MODELS
 
 
@@ -62,7 +63,9 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         shrink = self.shrinks[0]
         if len(self.shrinks) > 1:
             shrink = self.shrinks[int(torch.randint(len(self.shrinks), ()))]
-        seen = _with_less_detail(modified, shrink)
+        seen = modified
+        if shrink > 1:
+            seen = DownsampleModifier(max(1, modified.shape[-1] // shrink))(modified)
         loss = self.compute(discriminator, seen, original, labels)
         return self.loss_weight * loss
 
@@ -150,14 +153,3 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
         known = discriminator(original, mode='embed').detach().float()
         seen = discriminator(modified, mode='embed').float()
         return (F.cosine_similarity(seen, known) - self.margin).clamp(min=0).mean()
-
-
-def _with_less_detail(faces: Tensor, shrink: int) -> Tensor:
-    """Shrink faces, (B, 3, S, S), by a factor and enlarge them again."""
-    if shrink == 1:
-        return faces
-    side = faces.shape[-1]
-    small = F.interpolate(
-        faces, size=(max(1, side // shrink),) * 2, mode='bilinear', antialias=True
-    )
-    return F.interpolate(small, size=(side, side), mode='bilinear')
