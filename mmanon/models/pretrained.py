@@ -1,10 +1,11 @@
 """Weights that load whole or not at all."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -76,6 +77,13 @@ class WholePretrained(BaseModule):
             + (note if replaced else ''),
             logger='current',
         )
+
+    def _dump_init_info(self) -> None:
+        # mmengine says how each parameter was initialized, on the console when there is
+        # no log file: hundreds of lines before a command gets to its point.
+        handlers = MMLogger.get_current_instance().handlers
+        if any(isinstance(handler, logging.FileHandler) for handler in handlers):
+            super()._dump_init_info()
 
     def rename_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Turn a file's names into this module's."""

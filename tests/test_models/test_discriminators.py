@@ -1,4 +1,5 @@
 import copy
+import logging
 import math
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.logging import MMLogger
 from sklearn.metrics import roc_curve
 from torch import nn
 
@@ -473,6 +475,20 @@ def test_a_backbone_loads_from_a_part_of_a_checkpoint(tmp_path):
     classifier.init_weights()
     for name, value in source.backbone.state_dict().items():
         assert torch.equal(classifier.backbone.state_dict()[name], value), name
+
+
+def test_how_weights_began_is_told_to_a_log_file_and_not_to_the_console(tmp_path):
+    heard, listener = [], logging.Handler()
+    listener.emit = lambda record: heard.append(record.getMessage())
+    logger = MMLogger.get_instance('how-weights-began', log_file=tmp_path / 'a.log')
+    (log_file,) = (h for h in logger.handlers if isinstance(h, logging.FileHandler))
+    logger.addHandler(listener)
+    tiny().init_weights()
+    assert 'backbone.embedding.weight - torch.Size' in (tmp_path / 'a.log').read_text()
+
+    logger.removeHandler(log_file)
+    tiny().init_weights()
+    assert not [line for line in heard if 'embedding' in line]
 
 
 def test_weights_of_another_architecture_are_refused_by_name(tmp_path):
