@@ -125,8 +125,33 @@ def test_the_table_has_a_line_for_each_attacker_and_method():
     line = dict(zip(cells[0], cells[3], strict=True))
     assert line['seeds'] == '2'
     assert line['mAP'] == '51.0 ± 1.4'
-    assert line['EER mod.–orig.'] == '25.0 ± 0.0'
+    assert line['EER mod.–orig.'] == '**25.0 ± 0.0**'
     assert line['TAR at FAR 1 % mod.–mod.'] == '–'
+
+
+def test_the_table_shows_the_front_of_each_attacker_and_matching_in_bold():
+    lost = ('learned', None, 0, 0.5, 'adaptive', 'modified_original', 0.1, 0.9, None)
+    rows = rows_of(FIGURES) + [
+        Row('blur', 0.06, 0, 0.6, *lost[4:6], 0.3, 0.1, None),
+        Row(*lost),
+    ]
+    lines = markdown_table(summarize(rows)).splitlines()
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    columns = [cells[0].index(f'EER {m}') for m in ('mod.–orig.', 'mod.–mod.')]
+    bold = {
+        (*line[:2], cells[0][column])
+        for line in cells[2:]
+        for column in columns
+        if line[column].startswith('**')
+    }
+    assert bold == {
+        ('unseen', 'raw', 'EER mod.–orig.'),
+        ('unseen', 'raw', 'EER mod.–mod.'),
+        ('unseen', 'learned', 'EER mod.–orig.'),
+        ('unseen', 'learned', 'EER mod.–mod.'),
+        ('adaptive', 'blur 0.06', 'EER mod.–orig.'),
+    }
+    assert not any(cell.startswith('**') for line in cells for cell in line[4:5])
 
 
 FIGURES = {

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from .rows import Point
+from .rows import Point, pareto_front
 
 _COLUMNS = (
     ('original_original', 'eer'),
@@ -25,6 +25,9 @@ _MATCHINGS = dict(
 def markdown_table(points: Sequence[Point]) -> str:
     """One line for each attacker and method, in percent, with ± over the seeds.
 
+    The equal error rates of what no other method beats in both mAP and that rate are
+    bold: the Pareto front of the attacker and the matching.
+
     Args:
         points (Sequence[Point]): Points of all attackers and matchings.
 
@@ -41,6 +44,7 @@ def markdown_table(points: Sequence[Point]) -> str:
     for point in points:
         cells.setdefault((point.attacker, point.name), {})[point.matching] = point
     attackers = list(dict.fromkeys(attacker for attacker, _ in cells))
+    front = _fronts(points)
     for (attacker, name), found in sorted(
         cells.items(), key=lambda item: attackers.index(item[0][0])
     ):
@@ -48,9 +52,19 @@ def markdown_table(points: Sequence[Point]) -> str:
         line = [attacker, name, str(first.seeds), _percent(first, 'mAP')]
         for matching, figure in _COLUMNS:
             there = found.get(matching)
-            line.append('–' if there is None else _percent(there, figure))
+            cell = '–' if there is None else _percent(there, figure)
+            line.append(f'**{cell}**' if figure == 'eer' and there in front else cell)
         lines.append(_line(line))
     return '\n'.join(lines) + '\n'
+
+
+def _fronts(points: Sequence[Point]) -> list[Point]:
+    """What is on the front of its attacker and matching, where faces are modified."""
+    groups: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        if point.matching != 'original_original':
+            groups.setdefault((point.attacker, point.matching), []).append(point)
+    return [point for group in groups.values() for point in pareto_front(group)]
 
 
 def _line(cells: Sequence[str]) -> str:
