@@ -61,7 +61,9 @@ def read_ava_boxes(path: str | Path) -> AvaBoxes:
         ValueError: If a line is not of this form, or there is none.
     """
     path = _file(path, 'annotations')
-    videos, numbers, boxes = [], [], []
+    videos: list[str] = []
+    numbers: list[list[int]] = []
+    boxes: list[list[float]] = []
     with path.open(newline='') as file:
         for line, row in enumerate(csv.reader(file), 1):
             if not row:
@@ -233,8 +235,8 @@ def person_tubes(
         max_gap = usual_step(moments.values())
     ordered = {video: np.array(sorted(those)) for video, those in moments.items()}
     tubes = []
-    for (video, label, person), chosen in lines.items():
-        chosen = np.array(chosen)
+    for (video, label, person), found in lines.items():
+        chosen = np.array(found)
         chosen = chosen[np.argsort(annotations.timestamps[chosen], kind='stable')]
         frames = annotations.timestamps[chosen]
         gap = np.diff(frames)

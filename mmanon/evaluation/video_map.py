@@ -374,7 +374,7 @@ def _ious_of_pairs(
     if not found or not truth:
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)
-    places = {}
+    places: dict[tuple[str, int], int] = {}
     for tube in truth:
         places.setdefault((tube.video, tube.label), len(places))
     # Tubes whose video and label the truth has not get a place of their own.

@@ -4,8 +4,10 @@ Whoever needs a part only, such as face detectors, which work without PyTorch, i
 ``mmanon.models.<part>`` and does not wait for the rest.
 """
 
+from typing import Any
 
-def __getattr__(name: str):
+
+def __getattr__(name: str) -> Any:
     if name.startswith('__'):
         raise AttributeError(name)
     from importlib import import_module

@@ -222,7 +222,7 @@ def _set(hook: dict, path: str, value: float, method: str) -> None:
 def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
     chosen = _pick('attacker', names, table)
     # A recognizer within another attacker comes along, first.
-    needed = {}
+    needed: dict[str, dict] = {}
     for name, spec in chosen.items():
         where = f'tradeoff.attackers.{name}'
         _check_keys(where, 'attacker', spec)
@@ -238,7 +238,7 @@ def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
                     f'{where}.recognizer is {inner!r}, which differs from run to run; '
                     'name an attacker with weights, or with `train_once`'
                 )
-            needed |= _attackers(_pick('attacker', [inner], table), table)
+            needed |= _attackers([inner], table)
     return {**needed, **chosen}
 
 

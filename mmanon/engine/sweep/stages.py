@@ -94,8 +94,8 @@ class Stage:
         write_beside(settings, json.dumps(_plain(self.config)))
         log = self.folder / f'{self.name}.log'
         if self.tests:
-            arguments = [config, self.tests, '--work-dir', work_dir, '--out']
-            execute(['test.py', *map(str, arguments), str(self.result)], log)
+            paths = [config, self.tests, '--work-dir', work_dir, '--out', self.result]
+            execute(['test.py', *map(str, paths)], log)
             return
         if not self.result.is_file():
             last = work_dir / 'last_checkpoint'

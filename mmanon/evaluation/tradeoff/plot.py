@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .rows import Point, pareto_front, write_beside
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -68,7 +69,7 @@ def plot_tradeoff(
             axes.set_title(f'{attacker}, {title}', fontsize=10)
             axes.set_ylabel('equal error rate')
             axes.set_xlabel('detection mAP')
-    entries: dict[str, object] = {}
+    entries: dict[str, Artist] = {}
     for axes in panels.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)

@@ -76,17 +76,17 @@ def build_study(
             options=['same', 'different'],
             images=[_file(dataset, index) for index in (one.first, one.second)],
         )
-    for number, one in enumerate(questions.names, 1):
+    for number, asks in enumerate(questions.names, 1):
         name = f'name-{number}'
         page_questions.append(
-            _name_on_page(name, one, pictures, dataset, questions, hide_names)
+            _name_on_page(name, asks, pictures, dataset, questions, hide_names)
         )
         answers[name] = dict(
             kind='names',
-            right=one.right,
-            options=list(range(len(one.choices))),
-            people=[dataset.metainfo['classes'][person] for person in one.choices],
-            images=[_file(dataset, one.image)],
+            right=asks.right,
+            options=list(range(len(asks.choices))),
+            people=[dataset.metainfo['classes'][person] for person in asks.choices],
+            images=[_file(dataset, asks.image)],
         )
     study = dict(
         answers_format=ANSWERS_FORMAT,

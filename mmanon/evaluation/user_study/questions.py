@@ -123,11 +123,11 @@ def _draw_pairs(
 ) -> list[PairQuestion]:
     """As many pairs of one person as of two, in random order."""
     left = {person: list(one) for person, one in asked.items()}
-    same = []
-    for pair in _in_rounds(left, 2, random):
+    same: list[PairQuestion] = []
+    for first, second in _in_rounds(left, 2, random):
         if len(same) == each:
             break
-        same.append(PairQuestion(*pair, same=True))
+        same.append(PairQuestion(first, second, same=True))
     if len(same) < each:
         raise _too_few_images(2 * each, asked)
     for question in same:
@@ -139,8 +139,8 @@ def _draw_pairs(
         a, b = sorted(left, key=lambda one: (-len(left[one]), random.random()))[:2]
         if not left[b]:
             raise _too_few_images(2 * each, asked)
-        pair = random.permutation([left[a].pop(), left[b].pop()]).tolist()
-        different.append(PairQuestion(*pair, same=False))
+        first, second = random.permutation([left[a].pop(), left[b].pop()]).tolist()
+        different.append(PairQuestion(first, second, same=False))
     questions = [*same, *different]
     return [questions[i] for i in random.permutation(len(questions))]
 

@@ -62,7 +62,7 @@ class PixelRange:
     def _swap(self, pixels: Tensor) -> Tensor:
         return pixels if self._rgb else pixels.flip(1)
 
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor | int]:
         if not self._normalizes:
             return torch.zeros_like(like[:1, :, :1, :1]), 1
         mean, std = self._preprocessor.mean, self._preprocessor.std

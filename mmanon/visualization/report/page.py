@@ -93,11 +93,11 @@ def _attacker_tables(sweep: SweepFolder) -> list[Table]:
         of = {(p.name, p.matching): p for p in sweep.points if p.attacker == attacker}
         for name, line in lines.items():
             for matching in MATCHINGS:
-                point = of.get((name, matching))
+                there = of.get((name, matching))
                 for figure in _FIGURES:
                     shown = '–'
-                    if point is not None:
-                        shown = _percent(point.mean[figure], point.std[figure])
+                    if there is not None:
+                        shown = _percent(there.mean[figure], there.std[figure])
                     line.append(shown)
         tables.append(Table(attacker, [], list(lines.values())))
     return tables

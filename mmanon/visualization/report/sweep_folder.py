@@ -101,7 +101,7 @@ class SweepFolder:
 
     def commands(self) -> list[str]:
         """The commands that its logs begin with, without the folder's own path."""
-        found = {}
+        found: dict[str, None] = {}
         for log in sorted(self.folder.glob('**/*.log')):
             for line in log.read_text(encoding='utf-8', errors='replace').splitlines():
                 if line.startswith('$ '):
