@@ -41,6 +41,7 @@ from .video_writer import VideoWriter
 from .whole_files import written_whole
 
 if TYPE_CHECKING:
+    from mmanon.models.face_detectors import BaseFaceDetector
     from mmanon.models.modifiers import BaseModifier
 
     from .known_people import KnownPeople
@@ -380,7 +381,9 @@ class AnonymizerInferencer:
             return
         write_frames(self._moving(image, find, outcome), image, beside)
 
-    def _still(self, pixels: np.ndarray, find: Callable, outcome: Outcome):
+    def _still(
+        self, pixels: np.ndarray, find: Callable, outcome: Outcome
+    ) -> np.ndarray:
         """Anonymize one picture of any kind; it is changed."""
         colour = as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
@@ -536,7 +539,9 @@ class AnonymizerInferencer:
                 put(covered)
 
 
-def _split(inputs) -> tuple[list[np.ndarray], list]:
+def _split(
+    inputs: str | Path | int | np.ndarray | Sequence,
+) -> tuple[list[np.ndarray], list]:
     """Pixels and everything else."""
     if isinstance(inputs, (str, Path, int, np.ndarray)):
         inputs = [inputs]
@@ -551,7 +556,12 @@ def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeom
     return CropGeometry(geometry.crop_size, geometry.margin, feather)
 
 
-def _known_people(exempt, only, recognizer, detector) -> KnownPeople | None:
+def _known_people(
+    exempt: str | Path | None,
+    only: str | Path | None,
+    recognizer: str | Path | Mapping | None,
+    detector: BaseFaceDetector,
+) -> KnownPeople | None:
     folder = exempt if only is None else only
     if folder is None:
         return None
@@ -630,7 +640,7 @@ def _stoppable(live: bool) -> Iterator[Callable[[], bool]]:
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def ask(*_) -> None:
+    def ask(*_: object) -> None:
         signal.signal(signal.SIGINT, before)
         stop.set()
 

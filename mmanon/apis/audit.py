@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -26,6 +27,10 @@ from .image_files import as_colour, open_image
 from .known_people import embed_face
 from .sources import IMAGES, InputError
 from .video_reader import VideoReader
+
+if TYPE_CHECKING:
+    from mmanon.datasets.faces import Faces
+    from mmanon.models.face_detectors import BaseFaceDetector
 
 __all__ = ['Audit', 'FaceAuditor', 'Finding', 'threshold_at_far', 'upright_frames']
 
@@ -152,7 +157,7 @@ class FaceAuditor:
 
     def __init__(
         self,
-        detector,
+        detector: BaseFaceDetector,
         recognizer: FaceClassifier,
         threshold: float,
         sure: float = SURE,
@@ -297,7 +302,10 @@ class FaceAuditor:
 
 
 def threshold_at_far(
-    folder: Path, detector, recognizer: FaceClassifier, far: float = 0.01
+    folder: Path,
+    detector: BaseFaceDetector,
+    recognizer: FaceClassifier,
+    far: float = 0.01,
 ) -> float:
     """The cosine that so few pairs of two people reach.
 
@@ -374,7 +382,7 @@ def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
 
 
 def _places(
-    faces, shape: tuple[int, ...], index: int, where: str
+    faces: Faces, shape: tuple[int, ...], index: int, where: str
 ) -> list[tuple[np.ndarray, float, np.ndarray]]:
     """Box and landmarks in pixels, and confidence, of each face."""
     if not faces.examined:

@@ -149,7 +149,7 @@ class DetectedFaces:
         ValueError: When the scale is out of its range.
     """
 
-    def __init__(self, detector, scale: float = 1.0) -> None:
+    def __init__(self, detector: BaseFaceDetector, scale: float = 1.0) -> None:
         if not 0 < scale <= 1:
             raise ValueError(f'scale must be in (0, 1], got {scale}')
         self.detector, self.scale = detector, scale

@@ -6,7 +6,7 @@ Coordinates are pixels of the upright picture.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -173,7 +173,7 @@ class CoverPlanner:
         enlarge: float = 0.1,
         sure: float = 0.6,
         persist: int | None = None,
-        visible=None,
+        visible: Callable[[np.ndarray, np.ndarray], bool] | None = None,
     ) -> None:
         if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
             raise ValueError(

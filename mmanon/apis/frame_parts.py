@@ -6,15 +6,20 @@ What lies outside a rectangle keeps every bit, and is not converted to RGB and b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+if TYPE_CHECKING:
+    from av.video.format import VideoFormatComponent
+    from av.video.plane import VideoPlane
+
 __all__ = ['converted', 'cut_out', 'has_planes', 'luma', 'put_in', 'whole_cells']
 
 
-def converted(frame: av.VideoFrame, pixel_format: str, **options) -> av.VideoFrame:
+def converted(frame: av.VideoFrame, pixel_format: str, **options: Any) -> av.VideoFrame:
     """A frame in another format, or of another size.
 
     On the thread that asks for it: what a frame does by itself starts a few threads
@@ -129,7 +134,7 @@ def _cells(
         yield _plane(frame.planes[part.plane])[rows, columns]
 
 
-def _steps(frame: av.VideoFrame, part) -> tuple[int, int]:
+def _steps(frame: av.VideoFrame, part: VideoFormatComponent) -> tuple[int, int]:
     """How many pixels of the frame a pixel of a plane covers, across and down."""
     if not part.is_chroma:
         return 1, 1
@@ -139,6 +144,6 @@ def _steps(frame: av.VideoFrame, part) -> tuple[int, int]:
     )
 
 
-def _plane(plane) -> np.ndarray:
+def _plane(plane: VideoPlane) -> np.ndarray:
     pixels = np.frombuffer(plane, np.uint8)
     return pixels[: plane.height * plane.line_size].reshape(plane.height, -1)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -290,7 +291,7 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
     )
 
 
-def _save(image: Image.Image, beside: Path, **options) -> None:
+def _save(image: Image.Image, beside: Path, **options: Any) -> None:
     # By way of memory: on a disk that gets full Pillow takes the part of a JPEG that
     # was written for all of it.
     packed = io.BytesIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from mmanon.registry import MODELS
 
 from .messages import print_log
 from .sources import IMAGES
+
+if TYPE_CHECKING:
+    from mmanon.models.face_detectors import BaseFaceDetector
 
 __all__ = ['KnownPeople', 'build_recognizer', 'embed_face']
 
@@ -93,7 +97,7 @@ class KnownPeople:
     def __init__(
         self,
         folder: str | Path,
-        detector,
+        detector: BaseFaceDetector,
         recognizer: FaceClassifier,
         only: bool = False,
         same: float = 0.45,
@@ -107,7 +111,9 @@ class KnownPeople:
         self.same, self.different = same, different
         self._gallery = self._embed_photographs(Path(folder), detector)
 
-    def _embed_photographs(self, folder: Path, detector) -> np.ndarray:
+    def _embed_photographs(
+        self, folder: Path, detector: BaseFaceDetector
+    ) -> np.ndarray:
         if not folder.is_dir():
             raise FileNotFoundError(f'folder of photographs {folder} does not exist')
         paths = sorted(

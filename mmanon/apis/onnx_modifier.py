@@ -71,7 +71,7 @@ def export_modifier(
             super().__init__()
             self.modifier = modifier
 
-        def forward(self, faces):
+        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return redraw_or_cover(self.modifier, faces, geometry.margin)
 
     size = geometry.crop_size

@@ -156,7 +156,7 @@ class VideoReader:
         self._ahead = []
         yield from self._items
 
-    def offset(self, stream) -> int:
+    def offset(self, stream: av.stream.Stream) -> int:
         """What a time stamp of ``stream`` loses where a start was asked for."""
         return 0 if self._start is None else _ticks(self._start, stream.time_base)
 
@@ -240,12 +240,12 @@ class VideoReader:
                 self._decoded += 1
                 yield frame
 
-    def _is_before_start(self, pts: int | None, stream) -> bool:
+    def _is_before_start(self, pts: int | None, stream: av.stream.Stream) -> bool:
         if self._start is None or pts is None:
             return False
         return pts < _ticks(self._start, stream.time_base)
 
-    def _is_past_end(self, pts: int | None, stream) -> bool:
+    def _is_past_end(self, pts: int | None, stream: av.stream.Stream) -> bool:
         if self._end is None or pts is None:
             return False
         return pts >= _ticks(self._end, stream.time_base)
@@ -264,7 +264,7 @@ def _ticks(seconds: float, time_base: Fraction) -> int:
     return round(Fraction(seconds).limit_denominator(1_000_000) / time_base)
 
 
-def _describe(stream) -> str:
+def _describe(stream: av.stream.Stream) -> str:
     codec = stream.codec_context.name if stream.codec_context else 'unknown'
     if stream.type == 'video' and (
         stream.disposition & av.stream.Disposition.attached_pic

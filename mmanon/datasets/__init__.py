@@ -1,7 +1,9 @@
 """All of data, imported when the first of it is asked for; see :mod:`mmanon.models`."""
 
+from typing import Any
 
-def __getattr__(name: str):
+
+def __getattr__(name: str) -> Any:
     if name.startswith('__'):
         raise AttributeError(name)
     from importlib import import_module

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +18,9 @@ from mmengine.logging import print_log
 from tqdm import tqdm
 
 from mmanon.registry import MODELS
+
+if TYPE_CHECKING:
+    from mmanon.models.face_detectors import BaseFaceDetector
 
 __all__ = ['AlignedCrops', 'CheckedImages', 'align_face', 'find_face', 'read_image']
 
@@ -286,7 +289,7 @@ def read_image(path: Path) -> np.ndarray | None:
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def find_face(image: np.ndarray, detector) -> np.ndarray | None:
+def find_face(image: np.ndarray, detector: 'BaseFaceDetector') -> np.ndarray | None:
     """Find the face a photograph is of.
 
     Of several, it is the one whose box has the largest area less twice the square of

@@ -137,7 +137,7 @@ class _SeededItems:
 
 
 @contextmanager
-def _kept_random_numbers():
+def _kept_random_numbers() -> Iterator[None]:
     """Without workers the training goes on with the random numbers it had."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:

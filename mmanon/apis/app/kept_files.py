@@ -56,7 +56,7 @@ class KeptFiles:
         self._janitor.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._janitor.join()
         self._held.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def _encode(reader: VideoReader, made: Path) -> None:
         container.mux(out.encode())
 
 
-def _pictures(reader: VideoReader):
+def _pictures(reader: VideoReader) -> Iterator[av.VideoFrame]:
     return (item for item in reader if isinstance(item, av.VideoFrame))
 
 

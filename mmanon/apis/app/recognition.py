@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ..audit import upright_frames
 from ..face_finding import SURE
 from ..known_people import embed_face
 from ..sources import IMAGES
+
+if TYPE_CHECKING:
+    from mmanon.models.face_detectors import BaseFaceDetector
 
 __all__ = ['Guess', 'PeopleNamer', 'Sighting']
 
@@ -81,7 +85,7 @@ class PeopleNamer:
     def __init__(
         self,
         folder: Path,
-        detector,
+        detector: BaseFaceDetector,
         recognizer: FaceClassifier,
         threshold: float,
         guesses: int = 3,

@@ -71,7 +71,9 @@ def write_labels(folder: Path) -> None:
     (folder / 'actions.pbtxt').write_text(''.join(items))
 
 
-def write_split(folder: Path, split: str, clips: Sequence[KnownClip], seed: int):
+def write_split(
+    folder: Path, split: str, clips: Sequence[KnownClip], seed: int
+) -> None:
     """Write boxes and actions, identities, proposals and exclusions of a split."""
     rows, identities, found = [], [], {}
     rng = stream(seed, split, 'proposals')

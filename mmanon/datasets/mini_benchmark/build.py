@@ -260,7 +260,9 @@ def _portray(album: _Album) -> None:
         _write_picture(folder / f'{number:03d}.png', face)
 
 
-def _write_picture(path: Path, picture: np.ndarray, options: Sequence[int] = ()):
+def _write_picture(
+    path: Path, picture: np.ndarray, options: Sequence[int] = ()
+) -> None:
     done, encoded = cv2.imencode(path.suffix, picture[..., ::-1], options)
     if not done:
         raise OSError(f'OpenCV cannot encode {path}')

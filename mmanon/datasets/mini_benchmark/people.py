@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -218,7 +219,9 @@ class Person:
                 thing.draw(canvas, lambda points: self._place(pose, points), grip, turn)
 
 
-def _wave(rng: np.random.Generator, size: float, middle: float = 0.0):
+def _wave(
+    rng: np.random.Generator, size: float, middle: float = 0.0
+) -> Callable[[int], float]:
     """A slow swing around ``middle`` as a function of the frame."""
     size, phase = rng.uniform(0.2, 1) * size, rng.uniform(0, 2 * np.pi)
     speed = rng.uniform(0.3, 0.9)

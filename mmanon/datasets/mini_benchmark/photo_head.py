@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ from skimage.transform import estimate_transform
 from ..aligned_crops import TEMPLATE, align_face, find_face, read_image
 from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
+
+if TYPE_CHECKING:
+    from mmanon.models.face_detectors import BaseFaceDetector
 
 __all__ = ['PhotoHead', 'Photographed', 'find_people', 'read_people', 'split_people']
 
@@ -61,7 +65,7 @@ class PhotoHead:
 
     @classmethod
     def from_photograph(
-        cls, name: str, photograph: np.ndarray, detector
+        cls, name: str, photograph: np.ndarray, detector: BaseFaceDetector
     ) -> PhotoHead | None:
         """Find and cut out the head of a photograph.
 
@@ -316,7 +320,7 @@ def _read_head(job: tuple[str, Path], detector: tuple) -> PhotoHead | None:
 
 
 @cache
-def _build_detector(settings: tuple):
+def _build_detector(settings: tuple) -> BaseFaceDetector:
     import mmanon.models  # noqa: F401
     from mmanon.registry import MODELS
 

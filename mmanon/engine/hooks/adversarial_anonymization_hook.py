@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ from mmanon.evaluation.metrics import prepare_face_metrics
 from mmanon.models.detectors import AnonymizedDetector, PhaseSchedule
 from mmanon.registry import DATASETS, HOOKS, MODELS
 from mmanon.version import __version__
+
+if TYPE_CHECKING:
+    from mmanon.datasets.face_identities import FaceIdentityDataset
 
 _ADAM = dict(optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999)))
 
@@ -197,7 +201,9 @@ class AdversarialAnonymizationHook(Hook):
                 if later is not None:
                     hook.switch_pipeline = complete_pipeline(later, table)
 
-    def _build_faces(self, cfg: dict | None, **kwargs):
+    def _build_faces(
+        self, cfg: dict | None, **kwargs: Any
+    ) -> 'FaceIdentityDataset | None':
         if cfg is None or self.discriminator is None:
             return None
         geometry = {key: self.model_cfg[key] for key in ('crop_size', 'margin')}
@@ -502,7 +508,7 @@ def _iterations_left(loop: BaseLoop, batch_idx: int = 0) -> int:
     return (loop.max_epochs - loop.epoch) * len(loop.dataloader) - batch_idx
 
 
-def _table_beside(dataset, stage: str) -> str:
+def _table_beside(dataset: Dataset | None, stage: str) -> str:
     while not getattr(dataset, 'data_prefix', None):
         inner = getattr(dataset, 'dataset', None) or getattr(
             dataset, 'datasets', [None]

@@ -4,7 +4,7 @@ import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from mmanon.registry import METRICS, MODELS
 
 from .face_metric import FaceMetric, key_of
 from .face_pass import EmbeddingWatcher, FacePass
+
+if TYPE_CHECKING:
+    from mmanon.datasets.face_identities import FaceIdentityDataset
 
 __all__ = [
     'FaceIdentificationMetric',
@@ -194,7 +197,7 @@ class FaceVerificationMetric(RecognitionMetric):
             accuracy=ten_fold_accuracy(scores, same, fold),
         )
 
-    def _find_pairs(self, dataset) -> FacePairs:
+    def _find_pairs(self, dataset: 'FaceIdentityDataset') -> FacePairs:
         if self.pairs_file is None:
             names = np.array(dataset.metainfo['classes'])[dataset.labels]
             pairs = generate_pairs(names, **self.drawing)
@@ -208,7 +211,7 @@ class FaceVerificationMetric(RecognitionMetric):
             )
         return pairs
 
-    def _read_pairs(self, dataset) -> FacePairs:
+    def _read_pairs(self, dataset: 'FaceIdentityDataset') -> FacePairs:
         paths, pairs = read_lfw_pairs(self.pairs_file, dataset.data_root)
         index = {path: number for number, path in enumerate(dataset.paths)}
         places = np.array([index.get(path, -1) for path in paths])

@@ -1,7 +1,7 @@
 """A detector that sees faces only as a modifier redraws them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -307,7 +307,7 @@ class AnonymizedDetector(BaseModel):
         return {**detector_logs, **logs}
 
     @contextmanager
-    def _contexts(self, optim_wrapper: OptimWrapperDict, *names: str):
+    def _contexts(self, optim_wrapper: OptimWrapperDict, *names: str) -> Iterator[None]:
         """Mixed precision, and no needless gradient synchronization."""
         with ExitStack() as stack:
             for name in names:
@@ -411,7 +411,7 @@ def _fill(
 
 
 @contextmanager
-def _held_still(discriminator: nn.Module):
+def _held_still(discriminator: nn.Module) -> Iterator[None]:
     """Let gradients through a network that neither learns nor counts."""
     learning = [p for p in discriminator.parameters() if p.requires_grad]
     training = discriminator.training

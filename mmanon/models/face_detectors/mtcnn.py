@@ -8,7 +8,7 @@ import numpy as np
 from mmanon.registry import MODELS
 
 from .base import BaseFaceDetector
-from .mtcnn_networks import load_networks
+from .mtcnn_networks import Network, load_networks
 
 _CELL, _STRIDE = 12, 2  # of PNet, in pixels of the picture it is shown
 _SHRINK = 0.709  # each picture of the pyramid has half the pixels of the one before
@@ -116,7 +116,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
         return boxes[kept], score[kept], marks[kept]
 
 
-def _in_parts(network, crops: np.ndarray) -> tuple[np.ndarray, ...]:
+def _in_parts(network: Network, crops: np.ndarray) -> tuple[np.ndarray, ...]:
     """A network's answers for any number of crops, in bounded memory."""
     if not len(crops):
         return np.zeros((0, 4)), np.zeros((0, 2))

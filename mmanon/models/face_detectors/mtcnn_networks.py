@@ -13,8 +13,12 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ['NETWORKS', 'Network', 'load_networks']
 
@@ -82,7 +86,7 @@ def _with_torch(name: str, device: str) -> Network:
     return run
 
 
-def _build(name: str):
+def _build(name: str) -> nn.Module:
     """The network, from pictures of uint8 on, as a torch module."""
     from facenet_pytorch.models import mtcnn
     from torch import nn
@@ -95,7 +99,7 @@ def _build(name: str):
                 # A tenth of its time, for answers that are nearly all "no".
                 self.network.softmax4_1 = nn.Identity()
 
-        def forward(self, images):
+        def forward(self, images: Tensor) -> tuple[Tensor, ...]:
             return self.network((images.float() - 127.5).permute(0, 3, 1, 2) / 128)
 
     return OfPixels().eval().requires_grad_(False)
