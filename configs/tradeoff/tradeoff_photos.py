@@ -21,7 +21,7 @@ for name, method in methods.items():
 del method, name
 # Less of a person may stay.
 methods.learned_weight = dict(
-    hook=dict(), strength='structure_loss.loss_weight', strengths=[2.5]
+    hook=dict(), strength='structure_loss.loss_weight', strengths=[1.0, 2.5]
 )
 
 tradeoff = dict(
