@@ -19,6 +19,8 @@ _MATCHINGS = dict(
 )
 _MARKERS = 'osD^v<>Phpd8H'
 _LEARNED = '*'
+# matplotlib's own without red, which is the learned ones'.
+_COLORS = [f'C{number}' for number in range(10) if number != 3]
 CHANCE = 0.5
 """Equal error rate of an attacker who guesses."""
 
@@ -164,7 +166,7 @@ def _mark_corner(axes: 'Axes', points: Sequence[Point], raw: str) -> None:
 def _style(index: int, is_learned: bool) -> dict:
     marker = _LEARNED if is_learned else _MARKERS[index % len(_MARKERS)]
     return dict(
-        color='crimson' if is_learned else f'C{index % 10}',
+        color='crimson' if is_learned else _COLORS[index % len(_COLORS)],
         marker=marker,
         markersize=13 if is_learned else 6,
         zorder=4 if is_learned else 3,
