@@ -110,8 +110,6 @@ class Browser:
         while not self._is_loaded:
             message = self._read()
             self._note(message.get('method'), message.get('params') or {})
-        # Chromium drops keys and clicks that come before there is anything to see.
-        self.wait_for("performance.getEntriesByType('paint').length > 0")
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
