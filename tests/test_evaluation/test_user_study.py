@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from collections import Counter
 
 import cv2
@@ -374,6 +375,10 @@ def test_a_person_answers_in_a_browser_and_is_scored(people, tmp_path):
             if number == 3:
                 # Loaded again it goes on; an answer can be taken back.
                 browser.open(tmp_path / PAGE_FILE)
+                # On a busy machine Chromium gives a page its storage back late.
+                while not browser.run('localStorage.length'):
+                    time.sleep(0.2)
+                    browser.open(tmp_path / PAGE_FILE)
                 browser.press(str(2 - place))
                 browser.wait_for("document.getElementById('progress').textContent"
                                  ".startsWith('Question 5')")  # fmt: skip
