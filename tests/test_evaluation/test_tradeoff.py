@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import cv2
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from mmanon.evaluation.tradeoff import (
     Row,
@@ -160,6 +161,18 @@ FIGURES = {
     ('blur', 0.12): (0.3, 0.3),
     ('learned', None): (0.85, 0.4),
 }
+
+
+def test_no_other_method_is_drawn_as_red_as_the_learned_ones():
+    figures = {(f'm{i}', None): (0.5, 0.1 + i / 50) for i in range(12)}
+    figures['learned', None] = (0.8, 0.4)
+    [axes, _] = plot_tradeoff(summarize(rows_of(figures))).axes
+    red = {
+        bar.get_label()
+        for bar in axes.containers
+        if to_rgb(bar[0].get_color())[0] > 0.8 > 3 * max(to_rgb(bar[0].get_color())[1:])
+    }
+    assert red == {'learned'}
 
 
 def test_the_plot_shows_points_bars_front_and_corner():
