@@ -9,7 +9,11 @@ VERSION_7_3 = b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM' + bytes(64)
 
 @pytest.mark.parametrize(
     ('content', 'why'),
-    [(VERSION_7_3, 'v7.3'), (VERSION_7_3[:100], ''), (b'', '')],
+    [
+        (VERSION_7_3, "v7.3, which is HDF5; save it again with '-v7'"),
+        (VERSION_7_3[:100], ''),
+        (b'', ''),
+    ],
     ids=['version 7.3', 'cut off', 'empty'],
 )
 def test_a_file_that_cannot_be_read_is_a_problem_that_names_it(tmp_path, content, why):

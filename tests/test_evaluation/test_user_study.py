@@ -376,7 +376,9 @@ def test_a_person_answers_in_a_browser_and_is_scored(people, tmp_path):
                 # Loaded again it goes on; an answer can be taken back.
                 browser.open(tmp_path / PAGE_FILE)
                 # On a busy machine Chromium gives a page its storage back late.
+                until = time.monotonic() + 60
                 while not browser.run('localStorage.length'):
+                    assert time.monotonic() < until, 'the page has lost its answers'
                     time.sleep(0.2)
                     browser.open(tmp_path / PAGE_FILE)
                 browser.press(str(2 - place))

@@ -24,10 +24,13 @@ def read_mat(path: Path, name: str, problems: Problems) -> Any:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
     except FileNotFoundError:
         problems.missing(path)
+    except NotImplementedError:
+        problems.unreadable(
+            path, "it is of MATLAB v7.3, which is HDF5; save it again with '-v7'"
+        )
     except (
         IndexError,  # It ends within its header.
         MatReadError,
-        NotImplementedError,  # MATLAB 7.3: SciPy says what reads it.
         OSError,
         TypeError,
         ValueError,
