@@ -88,9 +88,9 @@ setup(
     extras_require=extras,
     entry_points={
         'console_scripts': [
-            'mmanon-anonymize = mmanon.apis.anonymize_command:main',
-            'mmanon-app = mmanon.apis.app_command:main',
-            'mmanon-audit = mmanon.apis.audit_command:main',
+            'mmanon-anonymize = mmanon.cli.anonymize:main',
+            'mmanon-app = mmanon.cli.app:main',
+            'mmanon-audit = mmanon.cli.audit:main',
         ]
     },
     cmdclass={'build_py': BuildWithMim},

@@ -9,6 +9,6 @@ make_stack_importable()
 from . import registry  # noqa: E402
 
 # Teaches mmengine to load proposals as arrays, for data sets of any detector's config.
-from .datasets.proposals import NpzHandler  # noqa: E402,F401
+from .datasets.formats.proposals import NpzHandler  # noqa: E402,F401
 
 __all__ = ['__version__', 'registry']

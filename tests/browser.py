@@ -38,12 +38,12 @@ def open_browser(folder: Path) -> Iterator['Browser']:
     Args:
         folder: For its profile, and for what pages save: ``folder / 'saved'``.
     """
-    program = os.environ.get('MMANON_BROWSER')
+    program = os.environ.get('mmanon_BROWSER')
     program = program or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(
             f'no browser: none of {", ".join(NAMES)} is installed (Debian: chromium); '
-            'name one by MMANON_BROWSER'
+            'name one by mmanon_BROWSER'
         )
     # Chromium reads commands from file descriptor 3 and answers on 4.
     (commands, to_browser), (from_browser, answers) = os.pipe(), os.pipe()

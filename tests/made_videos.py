@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from mmanon.models.face_detectors import BaseFaceDetector
+from mmanon.face_detectors import BaseFaceDetector
 from mmanon.registry import MODELS
 
 RED = (220, 30, 30)

@@ -248,7 +248,7 @@ class Checkout:
         return {
             'PYTHON': str(self.python),
             'FAKE_HOME': str(self.home),
-            'MMANON_WHEELHOUSE': str(self.home / 'wheels'),
+            'mmanon_WHEELHOUSE': str(self.home / 'wheels'),
             **more,
         }
 

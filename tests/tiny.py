@@ -9,7 +9,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from mmanon.datasets.face_table import Faces, FaceTableWriter
+from mmanon.structures.face_table import Faces, FaceTableWriter
 
 
 def tiny_slowonly(num_classes: int = 4, frozen_norm: bool = False) -> dict:

@@ -5,7 +5,7 @@ python tools/anonymize.py clips/ --out-dir anonymized/
 
 import sys
 
-from mmanon.apis.anonymize_command import main
+from mmanon.cli.anonymize import main
 
 if __name__ == '__main__':
     sys.exit(main())

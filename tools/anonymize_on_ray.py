@@ -5,7 +5,7 @@ python tools/anonymize_on_ray.py --workers 2 clips/ --out-dir anonymized/
 
 import sys
 
-from mmanon.apis.ray_command import main
+from mmanon.cli.anonymize_on_ray import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -5,7 +5,7 @@ python tools/app.py --recognizer mobilefacenet.pt --people people/
 
 import sys
 
-from mmanon.apis.app_command import main
+from mmanon.cli.app import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -5,7 +5,7 @@ python tools/audit.py clips/ anonymized/ --recognizer mobilefacenet.pt --thresho
 
 import sys
 
-from mmanon.apis.audit_command import main
+from mmanon.cli.audit import main
 
 if __name__ == '__main__':
     sys.exit(main())

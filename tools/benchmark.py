@@ -20,7 +20,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 import mmanon  # noqa: F401
-from mmanon.models.face_crops import crop_faces, paste_faces, square_boxes
+from mmanon.models.layers.face_crops import crop_faces, paste_faces, square_boxes
 from mmanon.registry import MODELS
 
 

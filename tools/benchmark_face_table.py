@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmanon.datasets.face_table import FaceTable, FaceTableWriter, VideoInfo
-from mmanon.datasets.faces import Faces
+from mmanon.structures.face_table import FaceTable, FaceTableWriter, VideoInfo
+from mmanon.structures.faces import Faces
 
 PER_FRAME = 2
 CLIP = 8

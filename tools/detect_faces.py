@@ -20,17 +20,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
-from mmanon.datasets.face_tracks import fill_gaps, link_faces
-from mmanon.datasets.video_frames import (
-    decode,
-    open_video,
-    orientation_of,
-    turn_of,
-    upright,
-)
-from mmanon.models.face_detectors import BaseFaceDetector
+from mmanon.face_detectors import BaseFaceDetector
 from mmanon.registry import MODELS
+from mmanon.structures.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
+from mmanon.tracking.offline_tracks import fill_gaps, link_faces
+from mmanon.utils.video import decode, open_video, orientation_of, turn_of, upright
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 VIDEOS = {

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmanon.apis.modifiers import build_modifier
-from mmanon.apis.onnx_modifier import export_modifier
+from mmanon.anonymizer.backends.onnx_modifier import export_modifier
+from mmanon.anonymizer.backends.torch_modifier import build_modifier
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmengine.registry import init_default_scope
 
 import mmanon  # noqa: F401
-from mmanon.visualization.report import make_grids, read_sweep, write_report
+from mmanon.tradeoff.report import make_grids, read_sweep, write_report
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

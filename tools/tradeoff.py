@@ -19,7 +19,7 @@ from pathlib import Path
 
 import mmanon  # noqa: F401
 from mmanon.engine.command_line import add_config_arguments, load_config
-from mmanon.engine.sweep import (
+from mmanon.tradeoff.sweep import (
     Commands,
     Plan,
     Stage,

@@ -25,10 +25,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 import mmanon
-from mmanon.apis.modifiers import build_modifier
+from mmanon.anonymizer.backends.torch_modifier import build_modifier
 from mmanon.datasets.face_identities import FaceIdentityDataset
 from mmanon.evaluation.metrics import load_recognizer
-from mmanon.evaluation.tradeoff.rows import write_beside
 from mmanon.evaluation.user_study import (
     Answers,
     Key,
@@ -41,6 +40,7 @@ from mmanon.evaluation.user_study import (
     score_answers,
     scores_table,
 )
+from mmanon.tradeoff.rows import write_beside
 
 DETECTORS = dict(mtcnn='mmanon.MTCNNFaceDetector', yunet='mmanon.YuNetFaceDetector')
 

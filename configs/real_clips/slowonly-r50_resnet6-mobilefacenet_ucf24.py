@@ -9,7 +9,7 @@ _base_ = [
 num_classes = 9  # eight actions, and 0 for the background
 data_root = 'data/ucf24'
 label_file = f'{data_root}/annotations/labels.pbtxt'
-# Timestamps count frames; see mmanon/datasets/ava_format.py.
+# Timestamps count frames; see mmanon/datasets/formats/ava_writer.py.
 counting_frames = dict(
     fps=1,
     start_index=1,

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmanon.models.face_detectors import BaseFaceDetector
+from mmanon.face_detectors import BaseFaceDetector
 from mmanon.registry import MODELS
 
 # Where eyes, nose and the mouth's corners are in its boxes, roughly: it does not look.

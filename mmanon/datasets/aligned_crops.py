@@ -20,7 +20,7 @@ from tqdm import tqdm
 from mmanon.registry import MODELS
 
 if TYPE_CHECKING:
-    from mmanon.models.face_detectors import BaseFaceDetector
+    from mmanon.face_detectors import BaseFaceDetector
 
 __all__ = ['AlignedCrops', 'CheckedImages', 'align_face', 'find_face', 'read_image']
 

@@ -1,7 +1,8 @@
 """All of data: importing this registers it."""
 
+from mmanon.structures.face_table import *  # noqa: F401,F403
+
 from .face_batch import *  # noqa: F401,F403
 from .face_identities import *  # noqa: F401,F403
-from .face_table import *  # noqa: F401,F403
-from .proposals import *  # noqa: F401,F403
+from .formats.proposals import *  # noqa: F401,F403
 from .transforms import *  # noqa: F401,F403

@@ -1,7 +1,8 @@
-from .action_annotations import *  # noqa: F401,F403
-from .face_identification import *  # noqa: F401,F403
-from .face_verification import *  # noqa: F401,F403
-from .frame_map import *  # noqa: F401,F403
-from .image_quality import *  # noqa: F401,F403
+from mmanon.datasets.formats.ava_reader import *  # noqa: F401,F403
+
+from .functional.face_identification import *  # noqa: F401,F403
+from .functional.face_verification import *  # noqa: F401,F403
+from .functional.frame_map import *  # noqa: F401,F403
+from .functional.image_quality import *  # noqa: F401,F403
+from .functional.video_map import *  # noqa: F401,F403
 from .metrics import *  # noqa: F401,F403
-from .video_map import *  # noqa: F401,F403

@@ -19,12 +19,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmanon.engine.checkpoints import (
-    DETECTOR,
-    extract_part,
-    load_weights,
-    save_weights,
-)
+from mmanon.engine.checkpoints import DETECTOR, extract_part, load_weights, save_weights
 from mmanon.models.detectors import AnonymizedDetector
 
 from .made_up_data import write_made_up_data, write_made_up_people

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 
-from mmanon.datasets.face_table import Faces, FaceTableWriter, VideoInfo
 from mmanon.registry import DATASETS
+from mmanon.structures.face_table import Faces, FaceTableWriter, VideoInfo
 
 # Frames as large as the shrunk configs want them, height and width.
 SHAPE = (64, 80)

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmanon.datasets import (
-    ClassBalancedSampler,
-    FaceIdentityDataset,
-    build_face_loader,
-)
+from mmanon.datasets import ClassBalancedSampler, FaceIdentityDataset, build_face_loader
 from mmanon.datasets import face_batch as module
 from mmanon.registry import DATA_SAMPLERS
 

@@ -8,7 +8,7 @@ import torch
 from mmanon.datasets import FaceDraw, FaceIdentityDataset, aligned_crops
 from mmanon.datasets import face_identities as module
 from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
-from mmanon.models.face_detectors import FaceDetections
+from mmanon.face_detectors import FaceDetections
 from mmanon.registry import MODELS
 
 DETECTOR = dict(type='RedFaceDetector')

@@ -17,7 +17,6 @@ from mmengine.config import Config
 from mmengine.fileio import dump, load
 from mmengine.registry import init_default_scope
 
-from mmanon.datasets.face_table import FaceTable
 from mmanon.datasets.mini_benchmark import (
     ACTIONS,
     BODY_ACTIONS,
@@ -32,8 +31,9 @@ from mmanon.datasets.mini_benchmark.face_set import cut_face
 from mmanon.datasets.mini_benchmark.head_pose import Expression, HeadPose
 from mmanon.datasets.mini_benchmark.plan import plan_clips
 from mmanon.datasets.mini_benchmark.settings import MARGIN, VERSION
-from mmanon.models.face_crops import crop_faces, square_boxes
-from mmanon.models.face_detectors import FaceDetections, YuNetFaceDetector
+from mmanon.face_detectors import FaceDetections, YuNetFaceDetector
+from mmanon.models.layers.face_crops import crop_faces, square_boxes
+from mmanon.structures.face_table import FaceTable
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'make_mini_benchmark.py'

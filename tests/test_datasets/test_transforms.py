@@ -12,12 +12,8 @@ import pytest
 from mmengine.dataset import BaseDataset, Compose, ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 
-from mmanon.datasets.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
-from mmanon.datasets.transforms import (
-    LoadFaces,
-    complete_pipeline,
-    insert_load_faces,
-)
+from mmanon.datasets.transforms import LoadFaces, complete_pipeline, insert_load_faces
+from mmanon.structures.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
 
 H, W, FRAMES = 90, 121, 40
 TOLERANCE = 1.5

@@ -42,7 +42,7 @@ def test_the_reference_shows_what_configs_name(site):
         ('engine', 'mmanon.engine.hooks.AdversarialAnonymizationHook'),
         ('datasets', 'mmanon.datasets.face_identities.FaceIdentityDataset'),
         ('evaluation', 'mmanon.evaluation.FaceVerificationMetric'),
-        ('apis', 'mmanon.apis.AnonymizerInferencer'),
+        ('anonymizer', 'mmanon.anonymizer.AnonymizerInferencer'),
     ):
         assert f'id="{name}"' in (site / 'api' / f'{page}.html').read_text(), name
 

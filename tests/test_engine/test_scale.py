@@ -13,7 +13,7 @@ from mmengine.runner import FlexibleRunner, Runner
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 from torch import nn
 
-import mmanon.datasets.proposals  # noqa: F401  (AVA's .npz)
+import mmanon.datasets.formats.proposals  # noqa: F401  (AVA's .npz)
 from mmanon.engine.checkpoints import (
     DETECTOR,
     DISCRIMINATOR,
@@ -21,7 +21,7 @@ from mmanon.engine.checkpoints import (
     extract_part,
     load_weights,
 )
-from mmanon.engine.run_switches import check_optimizer, check_wrapper
+from mmanon.engine.game.run_switches import check_optimizer, check_wrapper
 from mmanon.models.detectors import AnonymizedDetector
 
 

@@ -12,7 +12,7 @@ import torch
 from mmengine.runner import Runner
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
-import mmanon.datasets.proposals  # noqa: F401  (AVA's .npz)
+import mmanon.datasets.formats.proposals  # noqa: F401  (AVA's .npz)
 from mmanon.engine.checkpoints import load_weights
 
 TOOLS = Path(__file__).parents[2] / 'tools'

@@ -23,8 +23,8 @@ from mmanon.evaluation import (
     prepare_face_metrics,
 )
 from mmanon.evaluation.metrics import recognition_metrics
+from mmanon.face_detectors import FaceDetections
 from mmanon.models.discriminators import MobileFaceNet
-from mmanon.models.face_detectors import FaceDetections
 from mmanon.registry import METRICS, MODELS
 
 MATCHINGS = ('original_original', 'modified_original', 'modified_modified')

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmanon.datasets.face_pairs import (
+from mmanon.evaluation.functional.face_pairs import (
     check_disjoint,
     generate_pairs,
     read_lfw_pairs,

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
-from mmanon.evaluation.frame_map import (
+from mmanon.evaluation.functional.frame_map import (
     IOU_RANGE,
     FrameBoxes,
     average_precision,

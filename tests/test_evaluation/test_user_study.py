@@ -31,7 +31,7 @@ from mmanon.models.modifiers import (
     IdentityModifier,
     ResNetModifier,
 )
-from mmanon.visualization.inline_images import decode_image_url
+from mmanon.utils.inline_images import decode_image_url
 
 LABELS = np.repeat(np.arange(8), 10)
 EVIL = '<script>alert(1)</script> & "Zoë"'

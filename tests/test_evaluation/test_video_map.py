@@ -9,14 +9,18 @@ from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
-from mmanon.evaluation.action_annotations import (
+from mmanon.datasets.formats.ava_reader import (
     person_tubes,
     read_ava_boxes,
     read_tube_file,
     usual_step,
 )
-from mmanon.evaluation.frame_map import IOU_RANGE, FrameBoxes, mean_over_classes
-from mmanon.evaluation.video_map import (
+from mmanon.evaluation.functional.frame_map import (
+    IOU_RANGE,
+    FrameBoxes,
+    mean_over_classes,
+)
+from mmanon.evaluation.functional.video_map import (
     Tube,
     cut_tube,
     fill_tube,

@@ -8,6 +8,7 @@ from mmengine.model import ExponentialMovingAverage
 from torch import Tensor
 
 from mmanon.models import modifiers
+from mmanon.models.layers.blocks import STARTS
 from mmanon.models.modifiers import (
     BaseModifier,
     DownsampleModifier,
@@ -21,7 +22,6 @@ from mmanon.models.modifiers import (
     SuperPixelModifier,
     UNetModifier,
 )
-from mmanon.models.modifiers.layers import STARTS
 from mmanon.models.modifiers.resnet_modifier import ResidualBlock
 from mmanon.registry import MODELS
 

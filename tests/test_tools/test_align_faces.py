@@ -32,7 +32,7 @@ def config(tmp_path):
     (tmp_path / 'one_box.py').write_text(
         'import numpy as np\n'
         'from mmanon.datasets.aligned_crops import TEMPLATE\n'
-        'from mmanon.models.face_detectors import FaceDetections\n'
+        'from mmanon.face_detectors import FaceDetections\n'
         'from mmanon.registry import MODELS\n'
         '@MODELS.register_module()\n'
         'class OneBox:\n'

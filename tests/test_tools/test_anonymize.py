@@ -10,8 +10,8 @@ import pytest
 from made_videos import RedSquareDetector, is_red, picture, read_frames, write_video
 from PIL import Image
 
-from mmanon.apis import anonymizer_inferencer
-from mmanon.apis.anonymize_command import main
+from mmanon.anonymizer import inferencer as anonymizer_inferencer
+from mmanon.cli.anonymize import main
 
 TESTS = Path(__file__).parents[1]
 
@@ -147,8 +147,8 @@ RUN = """
 import resource, signal, sys, time
 sys.path.insert(0, {tests!r})
 from made_videos import RedSquareDetector
-from mmanon.apis import anonymizer_inferencer
-from mmanon.apis.anonymize_command import main
+from mmanon.anonymizer import anonymizer_inferencer
+from mmanon.cli.anonymize import main
 
 class Stalling(RedSquareDetector):
     left = {frames}

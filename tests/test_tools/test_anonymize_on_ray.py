@@ -9,8 +9,8 @@ import pytest
 from made_videos import is_red, picture, read_frames, write_video
 from PIL import Image
 
-from mmanon.apis import ray_command
-from mmanon.apis.anonymizer_inferencer import AnonymizerInferencer
+from mmanon.anonymizer.inferencer import AnonymizerInferencer
+from mmanon.cli import anonymize_on_ray as ray_command
 
 TOOL = Path(__file__).parents[2] / 'tools/anonymize_on_ray.py'
 

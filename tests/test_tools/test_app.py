@@ -28,10 +28,10 @@ from made_videos import (
 from mmengine.model import BaseModule
 from PIL import Image
 
-from mmanon.apis import app_command
-from mmanon.apis.app import METHODS, KeptFiles, PeopleNamer, own_method
-from mmanon.apis.app.previews import make_preview
-from mmanon.apis.modifiers import build_modifier
+from mmanon.anonymizer.backends.torch_modifier import build_modifier
+from mmanon.app import METHODS, KeptFiles, PeopleNamer, own_method
+from mmanon.app.previews import make_preview
+from mmanon.cli import app as app_command
 
 TESTS = Path(__file__).parents[1]
 
@@ -100,7 +100,7 @@ def watch(event, given):
 
 sys.addaudithook(watch)
 import made_videos, test_app
-from mmanon.apis import anonymizer_inferencer, app_command
+from mmanon.anonymizer import anonymizer_inferencer, app_command
 
 anonymizer_inferencer.build_detector = lambda *_: made_videos.RedSquareDetector()
 app_command.build_detector = lambda *_: test_app.SquareWithLandmarks()
@@ -511,6 +511,6 @@ def test_what_is_wrong_is_told_before_the_page_is_served(
 def test_without_gradio_it_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     monkeypatch.setitem(sys.modules, 'gradio', None)
-    monkeypatch.delitem(sys.modules, 'mmanon.apis.app.page', raising=False)
+    monkeypatch.delitem(sys.modules, 'mmanon.app.page', raising=False)
     assert app_command.main([]) == 1
     assert "pip install 'mmanon[app]'" in capsys.readouterr().err

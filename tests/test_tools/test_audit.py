@@ -6,8 +6,9 @@ from made_videos import RedSquareDetector, picture, write_video
 from mmengine.model import BaseModule
 from PIL import Image
 
-from mmanon.apis import AnonymizerInferencer, audit_command
-from mmanon.apis.audit_command import main
+from mmanon.anonymizer import AnonymizerInferencer
+from mmanon.cli import audit as audit_command
+from mmanon.cli.audit import main
 
 
 class AllAlike(BaseModule):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmanon.datasets.face_table import FaceTable
+from mmanon.structures.face_table import FaceTable
 
 PATH = Path(__file__).parents[2] / 'tools/benchmark_face_table.py'
 

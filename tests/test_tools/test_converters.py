@@ -7,14 +7,14 @@ import pytest
 from converting import index_of, load_tool, write_video
 from mmengine.registry import init_default_scope
 
-from mmanon.datasets.ava_format import (
+from mmanon.datasets.formats.ava_reader import read_tube_file
+from mmanon.datasets.formats.ava_writer import (
     DATASET_SETTINGS,
     Annotation,
     extract_frames,
     write_annotations,
 )
-from mmanon.datasets.face_table import Faces, FaceTableWriter
-from mmanon.evaluation.action_annotations import read_tube_file
+from mmanon.structures.face_table import Faces, FaceTableWriter
 
 ucf24, single_person = load_tool('ucf101_24.py'), load_tool('single_person.py')
 

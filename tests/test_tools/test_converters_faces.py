@@ -8,12 +8,8 @@ import pytest
 from converting import load_tool
 
 from mmanon.datasets import FaceIdentityDataset
-from mmanon.datasets.face_pairs import read_lfw_pairs
-from mmanon.datasets.preparation.record_io import (
-    MAGIC,
-    read_image_records,
-    read_index,
-)
+from mmanon.datasets.preparation.record_io import MAGIC, read_image_records, read_index
+from mmanon.evaluation.functional.face_pairs import read_lfw_pairs
 
 casia, vggface2 = load_tool('casia_webface.py'), load_tool('vggface2.py')
 lfw, celeba = load_tool('lfw.py'), load_tool('celeba.py')

@@ -14,10 +14,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from scipy.io import savemat
 
-from mmanon.datasets.ava_format import Annotation
-from mmanon.datasets.coco_format import write_coco
+from mmanon.datasets.formats.ava_reader import read_ava_boxes, read_tube_file
+from mmanon.datasets.formats.ava_writer import Annotation
+from mmanon.datasets.formats.coco import write_coco
 from mmanon.datasets.preparation.frames import frame_times, sampled_at
-from mmanon.evaluation.action_annotations import read_ava_boxes, read_tube_file
 from mmanon.evaluation.metrics import FrameMAPMetric, VideoMAPMetric
 
 jhmdb, daly, ucf24 = (load_tool(f'{n}.py') for n in ('jhmdb', 'daly', 'ucf101_24'))

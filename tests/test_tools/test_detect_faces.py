@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from mmanon.datasets.face_table import Faces, FaceTable, VideoInfo
-from mmanon.datasets.face_tracks import fill_gaps, link_faces
-from mmanon.models.face_detectors import FaceDetections, MTCNNFaceDetector
+from mmanon.face_detectors import FaceDetections, MTCNNFaceDetector
+from mmanon.structures.face_table import Faces, FaceTable, VideoInfo
+from mmanon.tracking.offline_tracks import fill_gaps, link_faces
 
 
 def load_tool(name):

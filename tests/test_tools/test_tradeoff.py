@@ -14,7 +14,8 @@ import pytest
 from mmengine.config import Config
 from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 
-from mmanon.engine.sweep import (
+from mmanon.tradeoff import read_rows
+from mmanon.tradeoff.sweep import (
     Commands,
     StageFailed,
     Stages,
@@ -23,7 +24,6 @@ from mmanon.engine.sweep import (
     read_plan,
     workers,
 )
-from mmanon.evaluation.tradeoff import read_rows
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'

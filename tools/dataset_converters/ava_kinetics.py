@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmanon.apis.whole_files import written_whole
 from mmanon.datasets.preparation.action_set import box_in_frame
 from mmanon.datasets.preparation.ava_videos import (
     PROPOSALS,
@@ -27,6 +26,7 @@ from mmanon.datasets.preparation.ava_videos import (
 from mmanon.datasets.preparation.command import convert_or_check, make_parser
 from mmanon.datasets.preparation.frames import check_video, link
 from mmanon.datasets.preparation.problems import Problems
+from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
 The annotations of https://research.google.com/ava (ava_kinetics_v1_0.tar.gz), the

@@ -16,13 +16,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmanon.datasets.ava_format import Annotation
-from mmanon.datasets.coco_format import write_coco
-from mmanon.evaluation.action_annotations import (
-    AvaBoxes,
-    read_ava_boxes,
-    read_label_map,
-)
+from mmanon.datasets.formats.ava_reader import AvaBoxes, read_ava_boxes, read_label_map
+from mmanon.datasets.formats.ava_writer import Annotation
+from mmanon.datasets.formats.coco import write_coco
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

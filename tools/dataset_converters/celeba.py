@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmanon.apis.whole_files import written_whole
 from mmanon.datasets.preparation.command import convert_or_check, make_parser
 from mmanon.datasets.preparation.identity_folders import (
     check_identity_folders,
@@ -18,6 +17,7 @@ from mmanon.datasets.preparation.identity_folders import (
 )
 from mmanon.datasets.preparation.images import check_images
 from mmanon.datasets.preparation.problems import Problems
+from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
 CelebA as it is published, 10 177 people, 202 599 images:

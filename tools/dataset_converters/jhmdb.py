@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.datasets.ava_format import Annotation
+from mmanon.datasets.formats.ava_writer import Annotation
 from mmanon.datasets.preparation.action_set import (
     ActionSet,
     box_in_frame,

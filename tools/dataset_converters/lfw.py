@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmanon.datasets.face_pairs import read_lfw_pairs
 from mmanon.datasets.preparation.command import convert_or_check, make_parser
 from mmanon.datasets.preparation.frames import link
 from mmanon.datasets.preparation.identity_folders import check_identity_folders
 from mmanon.datasets.preparation.problems import Problems
+from mmanon.evaluation.functional.face_pairs import read_lfw_pairs
 
 LAYOUT = """\
 LFW as it is published (lfw.tgz and pairs.txt), 5749 people, 13 233 images:

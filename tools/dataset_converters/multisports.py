@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.apis.whole_files import written_whole
+from mmanon.datasets.formats.ava_reader import read_ava_boxes, read_label_map
 from mmanon.datasets.preparation.ava_videos import check_proposals
 from mmanon.datasets.preparation.command import convert_or_check, make_parser
 from mmanon.datasets.preparation.frames import check_video, link
 from mmanon.datasets.preparation.ground_truth import GroundTruth, read_ground_truth
 from mmanon.datasets.preparation.problems import Problems
-from mmanon.evaluation.action_annotations import read_ava_boxes, read_label_map
+from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
 The videos and annotations of https://deeperaction.github.io/datasets/multisports.html:

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.datasets.ava_format import (
+from mmanon.datasets.formats.ava_writer import (
     DATASET_SETTINGS,
     Annotation,
     extract_frames,
     write_annotations,
 )
-from mmanon.datasets.face_table import FaceTable
+from mmanon.structures.face_table import FaceTable
 
 VIDEOS = {'.mp4', '.avi', '.mkv', '.webm', '.mov'}
 # Reach of the arms to each side in face widths, and of the hair above in face heights.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmanon.datasets.ava_format import DATASET_SETTINGS, Annotation
+from mmanon.datasets.formats.ava_writer import DATASET_SETTINGS, Annotation
 from mmanon.datasets.preparation.action_set import (
     ActionSet,
     box_in_frame,

@@ -1,6 +1,8 @@
 default_scope = 'mmaction'
 # Reads the proposals, which are npz files.
-custom_imports = dict(imports=['mmanon.datasets.proposals'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mmanon.datasets.formats.proposals'], allow_failed_imports=False
+)
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=7, val_interval=7)
 val_cfg = dict(type='ValLoop')

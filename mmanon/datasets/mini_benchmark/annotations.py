@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.fileio import dump
 
-from .. import proposals  # noqa: F401  (teaches mmengine the npz format)
-from ..face_table import Faces, FaceTableWriter, VideoInfo
+from mmanon.datasets.formats import proposals  # noqa: F401  (teaches mmengine the npz format)
+from mmanon.structures.face_table import Faces, FaceTableWriter, VideoInfo
+
 from .actions import ACTIONS
 from .people import PersonView
 from .plan import stream

@@ -14,12 +14,13 @@ import numpy as np
 from mmengine.logging import print_log
 from skimage.transform import estimate_transform
 
-from ..aligned_crops import TEMPLATE, align_face, find_face, read_image
+from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
+
 from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
 
 if TYPE_CHECKING:
-    from mmanon.models.face_detectors import BaseFaceDetector
+    from mmanon.face_detectors import BaseFaceDetector
 
 __all__ = ['PhotoHead', 'Photographed', 'find_people', 'read_people', 'split_people']
 

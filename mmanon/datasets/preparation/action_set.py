@@ -24,15 +24,19 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.apis.whole_files import written_whole
-from mmanon.evaluation.action_annotations import (
+from mmanon.datasets.formats.ava_reader import (
     read_ava_boxes,
     read_label_map,
     read_tube_file,
 )
+from mmanon.datasets.formats.ava_writer import (
+    Annotation,
+    extract_frames,
+    write_annotations,
+)
+from mmanon.datasets.formats.coco import write_coco
+from mmanon.utils.atomic_write import written_whole
 
-from ..ava_format import Annotation, extract_frames, write_annotations
-from ..coco_format import write_coco
 from .frames import check_video, link_frames, numbered_images
 from .images import check_images, image_size
 from .problems import Problems
@@ -185,7 +189,7 @@ def write_tubes(
     sizes: Mapping[str, tuple[int, int]],
     classes: Sequence[str],
 ) -> None:
-    """Write tubes as :func:`mmanon.evaluation.action_annotations.read_tube_file` reads.
+    """Write tubes as :func:`mmanon.datasets.formats.ava_reader.read_tube_file` reads.
 
     A person doing something makes a tube, which is cut where frames are missing.
     """

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmanon.apis.whole_files import written_whole
-from mmanon.evaluation.action_annotations import (
+from mmanon.datasets.formats.ava_reader import (
     read_ava_boxes,
     read_excluded,
     read_label_map,
 )
+from mmanon.datasets.formats.ava_writer import extract_frames
+from mmanon.utils.atomic_write import written_whole
 
-from ..ava_format import extract_frames
 from .frames import frame_times, numbered_images, sampled_at
 from .images import check_images
 from .problems import Problems

@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..video_frames import open_video, video_stream
+from mmanon.utils.video import open_video, video_stream
+
 from .problems import Problems
 
 __all__ = [

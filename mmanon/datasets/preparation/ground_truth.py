@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ava_format import Annotation
+from mmanon.datasets.formats.ava_writer import Annotation
+
 from .action_set import box_in_frame
 from .problems import Problems
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..face_identities import SUFFIXES
+from mmanon.datasets.face_identities import SUFFIXES
+
 from .images import check_images
 from .problems import Problems
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..aligned_crops import read_image
+from mmanon.datasets.aligned_crops import read_image
+
 from .problems import Problems
 
 __all__ = ['check_images', 'image_size']

@@ -22,8 +22,7 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import MMLogger
 
 from mmanon.registry import TRANSFORMS
-
-from ..face_table import FaceTable, VideoInfo
+from mmanon.structures.face_table import FaceTable, VideoInfo
 
 _VIDEO_EXTENSION = re.compile(r'\.(mp4|avi|mkv|webm|mov|m4v|mpe?g|wmv|flv|3gp)$', re.I)
 _PACKERS = {'PackActionInputs', 'PackDetInputs'}

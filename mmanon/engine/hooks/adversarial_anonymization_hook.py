@@ -22,17 +22,17 @@ from torch.utils.data import DataLoader, Dataset
 from mmanon.datasets.face_batch import build_face_loader
 from mmanon.datasets.transforms import complete_pipeline, insert_load_faces
 from mmanon.engine.checkpoints import adapt_state_dict, report_weights
-from mmanon.engine.optim_wrappers import (
+from mmanon.engine.game.optimizers import (
     build_discriminator_wrapper,
     build_following_wrapper,
 )
-from mmanon.engine.run_switches import (
+from mmanon.engine.game.run_switches import (
     RunSwitches,
     check_optimizer,
     check_runner,
     check_wrapper,
 )
-from mmanon.engine.sample_seeds import mix_seeds, restart_workers, seed_samples
+from mmanon.engine.seeding import mix_seeds, restart_workers, seed_samples
 from mmanon.evaluation.metrics import prepare_face_metrics
 from mmanon.models.detectors import AnonymizedDetector, PhaseSchedule
 from mmanon.registry import DATASETS, HOOKS, MODELS

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 
-from mmanon.evaluation.action_annotations import AvaBoxes, read_label_map
-from mmanon.evaluation.frame_map import IOU_RANGE, mean_over_classes
+from mmanon.datasets.formats.ava_reader import AvaBoxes, read_label_map
+from mmanon.evaluation.functional.frame_map import IOU_RANGE, mean_over_classes
 
 __all__ = ['ActionMetric']
 

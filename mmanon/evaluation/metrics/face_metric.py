@@ -10,7 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import nn
 
-from mmanon.datasets.face_pairs import check_disjoint
+from mmanon.evaluation.functional.face_pairs import check_disjoint
 from mmanon.registry import DATASETS
 
 from .face_pass import FacePass

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmanon.evaluation.image_quality import (
+from mmanon.evaluation.functional.image_quality import (
     PerceptualDistance,
     mean_absolute_change,
     peak_signal_to_noise,

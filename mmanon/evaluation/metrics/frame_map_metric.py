@@ -7,21 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mmanon.evaluation.action_annotations import read_ava_boxes, read_excluded
-from mmanon.evaluation.frame_map import (
+from mmanon.datasets.formats.ava_reader import read_ava_boxes, read_excluded
+from mmanon.evaluation.functional.frame_map import (
     IOU_RANGE,
     FrameBoxes,
     frame_average_precisions,
 )
 from mmanon.registry import METRICS
 
-from .action_metric import (
-    IMG_PATTERN,
-    ActionMetric,
-    as_array,
-    ava_classes,
-    check_known,
-)
+from .action_metric import IMG_PATTERN, ActionMetric, as_array, ava_classes, check_known
 
 __all__ = ['FrameMAPMetric']
 

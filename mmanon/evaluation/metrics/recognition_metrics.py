@@ -11,9 +11,13 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from mmanon.datasets.face_pairs import FacePairs, generate_pairs, read_lfw_pairs
-from mmanon.evaluation.face_identification import rank_k
-from mmanon.evaluation.face_verification import (
+from mmanon.evaluation.functional.face_identification import rank_k
+from mmanon.evaluation.functional.face_pairs import (
+    FacePairs,
+    generate_pairs,
+    read_lfw_pairs,
+)
+from mmanon.evaluation.functional.face_verification import (
     area_under_roc,
     enough_for_far,
     equal_error_rate,

@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 from mmengine.logging import print_log
 
-from mmanon.evaluation.action_annotations import (
+from mmanon.datasets.formats.ava_reader import (
     person_tubes,
     read_ava_boxes,
     read_excluded,
     read_tube_file,
     usual_step,
 )
-from mmanon.evaluation.frame_map import IOU_RANGE, FrameBoxes
-from mmanon.evaluation.video_map import (
+from mmanon.evaluation.functional.frame_map import IOU_RANGE, FrameBoxes
+from mmanon.evaluation.functional.video_map import (
     Tube,
     cut_tube,
     fill_tube,

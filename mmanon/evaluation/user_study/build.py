@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from mmanon.datasets.face_identities import FaceIdentityDataset
-from mmanon.evaluation.tradeoff.rows import write_beside
 from mmanon.models.modifiers import BaseModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
-from mmanon.visualization.inline_images import face_to_pixels, image_url
-from mmanon.visualization.web_page import render_page
+from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.html import render_page
+from mmanon.utils.inline_images import face_to_pixels, image_url
 
 from .questions import NameQuestion, PairQuestion, Questions
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmanon.evaluation.embeddings import cosines, unit_embeddings
-from mmanon.visualization.inline_images import decode_image_url
+from mmanon.evaluation.functional.embeddings import cosines, unit_embeddings
+from mmanon.utils.inline_images import decode_image_url
 
 from .build import ANSWERS_FORMAT
 

@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmanon.datasets.aligned_crops import TEMPLATE, TEMPLATE_SIDE
-from mmanon.models.face_crops import crop_faces
+from mmanon.models.layers.face_crops import crop_faces
 from mmanon.registry import MODELS
 
 _CHIP = 150

@@ -13,7 +13,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-from mmanon.models.face_crops import (
+from mmanon.models.layers.face_crops import (
     crop_faces,
     paste_faces,
     square_boxes,

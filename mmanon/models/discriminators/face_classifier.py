@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmanon.models.face_crops import resampling_weights
+from mmanon.models.layers.face_crops import resampling_weights
 from mmanon.models.pretrained import WholePretrained
 from mmanon.registry import MODELS
 

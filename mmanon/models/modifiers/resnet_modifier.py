@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
+from mmanon.models.layers.blocks import ConvBlock, FaceOutput, UpConv, pad_to_multiple
 from mmanon.registry import MODELS
 
 from .base import LearnedModifier, check_sizes
-from .layers import ConvBlock, FaceOutput, UpConv, pad_to_multiple
 
 
 class ResidualBlock(nn.Module):

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from mmanon.models.layers.blocks import ConvBlock, FaceOutput, UpConv, pad_to_multiple
 from mmanon.registry import MODELS
 
 from .base import LearnedModifier, check_sizes
-from .layers import ConvBlock, FaceOutput, UpConv, pad_to_multiple
 
 
 @MODELS.register_module()

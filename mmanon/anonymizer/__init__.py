@@ -1,0 +1,3 @@
+from .inferencer import AnonymizerInferencer, Outcome
+
+__all__ = ['AnonymizerInferencer', 'Outcome']

@@ -1,0 +1,173 @@
+"""Modifiers as ONNX files, drawn by ONNX Runtime without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.utils.atomic_write import written_whole
+
+if TYPE_CHECKING:
+    from mmanon.models.modifiers import BaseModifier
+
+__all__ = ['TOLERANCE', 'OnnxDrawer', 'export_modifier']
+
+TOLERANCE = 1e-3
+"""By how much what ONNX Runtime draws may differ from what PyTorch draws, on the scale
+[-1, 1]; a step of 8-bit pixels is 8e-3."""
+
+_KEY = 'mmanon_modifier'
+_OPSET = 17
+
+
+def export_modifier(
+    modifier: BaseModifier, geometry: CropGeometry, path: Path
+) -> float:
+    """Write a modifier as an ONNX file.
+
+    What guards against faces that are let through nearly unchanged goes into the file,
+    and so does the geometry of the crops. The file is compared with the modifier before
+    it gets its name.
+
+    Args:
+        modifier (BaseModifier): M, trained if it is a learned one.
+        geometry (CropGeometry): What it is shown.
+        path (Path): The file; its folder is made.
+
+    Returns:
+        float: The largest difference, on the scale [-1, 1], between what both draw of
+        faces of noise.
+
+    Raises:
+        ValueError: When M is untrained, draws noise, cannot be told in ONNX, or ONNX
+            Runtime draws something else.
+        ImportError: When `onnx` or `onnxruntime` is not installed.
+    """
+    import onnx
+    import onnxruntime  # noqa: F401  (better missed before the work than after)
+    import torch
+    from torch import nn
+
+    from mmanon.models.modifiers.covering import redraw_or_cover
+
+    name = type(modifier).__name__
+    if modifier.is_untrained:
+        raise ValueError(
+            f'{name} has no trained weights: all it could do is to cover faces; name '
+            'its weights'
+        )
+    modifier = modifier.cpu().eval()
+
+    class Drawing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.modifier = modifier
+
+        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return redraw_or_cover(self.modifier, faces, geometry.margin)
+
+    size = geometry.crop_size
+    generator = torch.Generator().manual_seed(0)
+    faces = torch.rand(3, 3, size, size, generator=generator) * 2 - 1
+    faces = nn.functional.avg_pool2d(faces, 5, 1, 2)
+    drawing = Drawing().eval()
+    with torch.no_grad():
+        expected = drawing(faces)[0]
+        if not torch.equal(expected, drawing(faces)[0]):
+            raise ValueError(
+                f'{name} draws noise, which would be another in each frame of a face: '
+                'only PyTorch keeps it the same'
+            )
+    with written_whole(path) as beside, warnings.catch_warnings():
+        # It warns that sides of crops become constants, which they are; that the number
+        # of faces does not is seen by the comparison below.
+        warnings.simplefilter('ignore')
+        # In ONNX from the beginning; the exporter does not know it.
+        torch.onnx.register_custom_op_symbolic(
+            'aten::atanh', lambda graph, value: graph.op('Atanh', value), _OPSET
+        )
+        try:
+            torch.onnx.export(
+                drawing,
+                (faces[:2],),
+                str(beside),
+                input_names=['faces'],
+                output_names=['drawn', 'covered'],
+                dynamic_axes={
+                    one: {0: 'faces'} for one in ('faces', 'drawn', 'covered')
+                },
+                opset_version=_OPSET,
+                # The other exporter does not know padding by reflection (PyTorch 2.8).
+                dynamo=False,
+            )
+        # The exporter has its own errors, and those of what it cannot trace.
+        except Exception as error:
+            raise ValueError(
+                f'{name} cannot be told in ONNX: {str(error).splitlines()[0]}'
+            ) from error
+        model = onnx.load(str(beside))
+        entry = model.metadata_props.add()
+        entry.key, entry.value = _KEY, json.dumps(asdict(geometry))
+        onnx.save(model, str(beside))
+        drawn, _ = OnnxDrawer(beside).draw(faces.numpy(), [0] * len(faces))
+        difference = float(np.abs(drawn - expected.numpy()).max())
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f'ONNX Runtime draws {name} differently, by up to {difference:.2g}'
+            )
+    return difference
+
+
+class OnnxDrawer:
+    """Lets ONNX Runtime draw what :func:`export_modifier` has written.
+
+    Args:
+        path (str or Path): The ONNX file.
+
+    Attributes:
+        geometry (CropGeometry): What it is to be shown.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is another kind of file.
+        ImportError: When the package `onnxruntime` is not installed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ImportError(
+                f'{path} is drawn by ONNX Runtime: pip install onnxruntime'
+            ) from error
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'modifier {path} does not exist')
+        try:
+            self._session = onnxruntime.InferenceSession(
+                Path(path).read_bytes(), providers=['CPUExecutionProvider']
+            )
+        # ONNX Runtime has a class of its own for each thing that may be wrong.
+        except Exception as error:
+            raise ValueError(
+                f'{path} is no ONNX file: {str(error).splitlines()[0]}'
+            ) from error
+        said = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
+        if said is None:
+            raise ValueError(
+                f'{path} is not a modifier: make it by tools/export_onnx.py'
+            )
+        self.geometry = CropGeometry(**json.loads(said))
+
+    def draw(
+        self, faces: np.ndarray, tracks: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw; see :class:`~mmanon.anonymizer.backends.base.FaceDrawer`."""
+        drawn, covered = self._session.run(None, {'faces': faces})
+        return drawn, covered

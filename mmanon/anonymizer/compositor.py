@@ -1,0 +1,297 @@
+"""Redraws the faces of pictures in their place.
+
+Faces are cut out and put back as :mod:`mmanon.models.layers.face_crops` does it for
+training, here in NumPy: without gradients, for one face at a time, and without PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from mmanon.structures.crop_geometry import CropGeometry, widest_feather
+
+from .backends.base import FaceDrawer
+from .mask_planner import Cover
+
+__all__ = ['FaceRedrawer', 'Region', 'cover_whole', 'widest_fade']
+
+Region = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in whole pixels within a picture."""
+
+_LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
+
+
+def widest_fade(margin: float, shape: str, align: bool) -> float:
+    """The widest feather with which no part of a face box shows through.
+
+    Args:
+        margin (float): Of the crop.
+        shape (str), align (bool): As of :class:`FaceRedrawer`.
+    """
+    if shape == 'square' and not align:
+        return widest_feather(margin)
+    # Between the circle in the crop, however it leans, and the one around the face box.
+    return (1 - 2**0.5 / (1 + 2 * margin)) / 2
+
+
+def cover_whole(image: np.ndarray) -> None:
+    """Paint a picture mid-grey, in place."""
+    image[:] = np.iinfo(image.dtype).max // 2
+
+
+class _Place(NamedTuple):
+    """Where a face is redrawn: the square of its crop, by how much that leans about its
+    middle, and what of it is visible."""
+
+    square: np.ndarray
+    region: Region
+    track: int
+    tilt: float = 0.0
+
+
+class FaceRedrawer:
+    """Cuts faces out, has them drawn anew, and puts them back.
+
+    Args:
+        drawer (FaceDrawer, optional): What draws; mid-grey by default.
+        geometry (CropGeometry): What it is shown.
+        shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` its inner
+            circle. Defaults to ``'square'``.
+        align (bool): Whether crops lean as the heads do, so that the drawer is shown
+            upright faces. Defaults to ``False``.
+
+    Attributes:
+        covered (int): Faces so far that a learned modifier would have let through, and
+            that got a solid mask.
+
+    Raises:
+        ValueError: When the shape is another, or would let part of a face box show.
+    """
+
+    def __init__(
+        self,
+        drawer: FaceDrawer | None,
+        geometry: CropGeometry,
+        shape: str = 'square',
+        align: bool = False,
+    ) -> None:
+        if shape not in ('square', 'ellipse'):
+            raise ValueError(f"shape must be 'square' or 'ellipse', got {shape!r}")
+        widest = widest_fade(geometry.margin, shape, align)
+        if not 0 <= geometry.feather <= widest:
+            raise ValueError(
+                f'with margin={geometry.margin}, shape={shape!r} and align={align} a '
+                f'feather of {geometry.feather} would let part of a face show through: '
+                f'it must be in [0, {max(widest, 0):.3f}]'
+                + (', with a margin of at least 0.21' if widest < 0 else '')
+            )
+        self.drawer, self.geometry, self.shape = drawer, geometry, shape
+        self.align = align
+        self.covered = 0
+
+    def places(self, size: Sequence[int], covers: Sequence[Cover]) -> list[_Place]:
+        """Where the covers that meet a picture are redrawn.
+
+        Args:
+            size (Sequence[int]): Width and height of the picture.
+            covers (Sequence[Cover]): Where.
+
+        Returns:
+            list: One for each cover that meets the picture; ``region`` of each is what
+            changes.
+        """
+        places = []
+        for cover in covers:
+            low, high = cover.box[:2], cover.box[2:]
+            half = (high - low).max() * (0.5 + self.geometry.margin)
+            centre = (low + high) / 2
+            square = np.concatenate([centre - half, centre + half])
+            tilt = cover.tilt if self.align else 0.0
+            reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
+            x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
+            x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
+            if x1 < x2 and y1 < y2:
+                places.append(_Place(square, (x1, y1, x2, y2), cover.track, tilt))
+        return places
+
+    def redraw(self, image: np.ndarray, covers: Sequence[Cover]) -> list[Region]:
+        """Redraw the faces of a picture in place.
+
+        Args:
+            image (np.ndarray): (H, W, 3) RGB, uint8 or uint16, upright.
+            covers (Sequence[Cover]): Where.
+
+        Returns:
+            list[Region]: The changed pixels, one for each cover that meets the picture.
+        """
+        places = self.places(image.shape[1::-1], covers)
+        self.redraw_at([(image, places)])
+        return [one.region for one in places]
+
+    def redraw_at(self, pictures: Sequence[tuple[np.ndarray, list[_Place]]]) -> None:
+        """Redraw the faces of several pictures in place, all at once.
+
+        Args:
+            pictures (Sequence): Pictures as in :meth:`redraw`, each with places of
+                :meth:`places`.
+        """
+        faces = [(image, place) for image, places in pictures for place in places]
+        if not faces:
+            return
+        drawn: np.ndarray | list = [np.zeros((1, 1, 3), np.float32)] * len(faces)
+        if self.drawer is not None:
+            # All are cut out before any is put back: what M sees is the original.
+            size = self.geometry.crop_size
+            crops = np.stack(
+                [
+                    (_cut_out_leaning if place.tilt else _cut_out)(image, place, size)
+                    for image, place in faces
+                ]
+            )
+            drawn, covered = self.drawer.draw(crops, [one.track for _, one in faces])
+            drawn = drawn.transpose(0, 2, 3, 1)
+            self.covered += int(covered.sum())
+        for (image, place), face in zip(faces, drawn, strict=True):
+            self._put_back(image, place, face)
+
+    def _put_back(self, image: np.ndarray, place: _Place, face: np.ndarray) -> None:
+        x1, y1, x2, y2 = place.region
+        if len(face) > 1 and place.tilt:
+            turn = _turn(place, len(face), (x1, y1))
+            face = _warped(face, turn, (x2 - x1, y2 - y1), cv2.WARP_INVERSE_MAP)
+        elif len(face) > 1:
+            columns, rows = (
+                _unsampling_weights(start, stop, low, high, len(face))
+                for start, stop, low, high in zip(
+                    (x1, y1), (x2, y2), place.square[:2], place.square[2:], strict=True
+                )
+            )
+            face = _resample(face, rows, columns)
+        peak = np.iinfo(image.dtype).max / 2
+        part = image[y1:y2, x1:x2].astype(np.float32)
+        part += self._fade(place)[..., None] * ((face + 1) * peak - part)
+        image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
+
+    def _fade(self, place: _Place) -> np.ndarray:
+        """How much of each pixel is replaced, (h, w) float32 in [0, 1]."""
+        square, (x1, y1, x2, y2) = place.square, place.region
+        # From -1 at one edge of the square to 1 at the other.
+        side = square[2:] - square[:2]
+        x = 2 * (np.arange(x1, x2) + 0.5 - square[0]) / side[0] - 1
+        y = 2 * (np.arange(y1, y2) + 0.5 - square[1]) / side[1] - 1
+        x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
+        if place.tilt:
+            cos, sin = np.float32(np.cos(place.tilt)), np.float32(np.sin(place.tilt))
+            x, y = cos * x + sin * y, cos * y - sin * x
+        if self.shape == 'ellipse':
+            away = np.sqrt(x**2 + y**2)
+        else:
+            away = np.maximum(np.abs(x), np.abs(y))
+        depth = (1 - away) / 2
+        if not self.geometry.feather:
+            return (depth > 0).astype(np.float32)
+        return (depth / self.geometry.feather).clip(0, 1)
+
+
+def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+    """A crop, (3, S, S) float32 in [-1, 1], as ``crop_faces`` cuts it.
+
+    A large window is made smaller by a whole factor first.
+    """
+    # One pixel more on each side: the outermost samples lie between two.
+    x1, y1 = (max(0, low - 1) for low in place.region[:2])
+    x2, y2 = (high + 1 for high in place.region[2:])
+    part = image[y1:y2, x1:x2]
+    y2, x2 = y1 + part.shape[0], x1 + part.shape[1]
+    shrink = -(-max(part.shape[:2]) // _LARGEST)
+    if shrink > 1:
+        less = [max(1, side // shrink) for side in part.shape[1::-1]]
+        part = cv2.resize(part, less, interpolation=cv2.INTER_AREA)
+    scale = np.array(part.shape[1::-1]) / [x2 - x1, y2 - y1]
+    low, high = ((side - [x1, y1]) * scale for side in np.split(place.square, 2))
+    # Beyond the picture's border the nearest pixel is repeated.
+    before = np.maximum(0, np.ceil(1 - low)).astype(int)
+    after = np.maximum(0, np.ceil(high + 1) - part.shape[1::-1]).astype(int)
+    part = cv2.copyMakeBorder(
+        part, before[1], after[1], before[0], after[0], cv2.BORDER_REPLICATE
+    )
+    peak = np.iinfo(image.dtype).max / 2
+    columns, rows = (
+        _sampling_weights(start + more, stop + more, size, count)
+        for start, stop, more, count in zip(
+            low, high, before, part.shape[1::-1], strict=True
+        )
+    )
+    pixels = part.astype(np.float32) / np.float32(peak) - 1
+    return _resample(pixels, rows, columns).transpose(2, 0, 1)
+
+
+def _cut_out_leaning(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+    """A crop as of :func:`_cut_out`, of a square that leans."""
+    x1, y1, x2, y2 = place.region
+    part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
+    # What is warped takes single pixels: have each stand for all that a sample spans.
+    span = (place.square[2] - place.square[0]) / size
+    if span > 1:
+        part = cv2.GaussianBlur(
+            part, (0, 0), 0.4 * span, borderType=cv2.BORDER_REPLICATE
+        )
+    turn = _turn(place, size, (x1, y1))
+    return _warped(part, turn, (size, size)).transpose(2, 0, 1)
+
+
+def _turn(place: _Place, size: int, corner: Sequence[int]) -> np.ndarray:
+    """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
+    centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
+    scale = size / (place.square[2] - place.square[0])
+    turn = cv2.getRotationMatrix2D(centre.tolist(), np.degrees(place.tilt), scale)
+    turn[:, 2] += (size - 1) / 2 - centre
+    return turn
+
+
+def _warped(
+    pixels: np.ndarray, turn: np.ndarray, size: tuple[int, int], way: int = 0
+) -> np.ndarray:
+    return cv2.warpAffine(
+        np.ascontiguousarray(pixels),
+        turn,
+        size,
+        flags=cv2.INTER_LINEAR | way,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Weigh the rows and the columns of (h, w, 3) to (H, W, 3), float32."""
+    down = (rows @ pixels.reshape(len(pixels), -1)).reshape(len(rows), -1, 3)
+    return np.matmul(columns, down)
+
+
+def _sampling_weights(low: float, high: float, size: int, count: int) -> np.ndarray:
+    """Weights (S, count) of a row's pixels in samples spread evenly over a side.
+
+    Bilinear, widened to an area filter where a sample spans more than a pixel.
+    """
+    step = (high - low) / size
+    return _triangle(low + (np.arange(size) + 0.5) * step, step, count)
+
+
+def _unsampling_weights(
+    start: int, stop: int, low: float, high: float, size: int
+) -> np.ndarray:
+    """Weights (pixels, S) of a crop's samples in the pixels of its region."""
+    step = (high - low) / size
+    # Half a sample beyond the crop's edge the last sample holds.
+    place = ((np.arange(start, stop) + 0.5 - low) / step).clip(0.5, size - 0.5)
+    return _triangle(place, 1 / step, size)
+
+
+def _triangle(centre: np.ndarray, reach: float, count: int) -> np.ndarray:
+    """Weights (..., count) of evenly spread samples around centres, summing to 1."""
+    away = np.abs(np.arange(count) + 0.5 - centre[:, None])
+    weight = np.maximum(1 - away / max(reach, 1), 0)
+    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)

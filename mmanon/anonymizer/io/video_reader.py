@@ -1,0 +1,274 @@
+"""Reads a video as a stream: frames of the picture, packets of everything else."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from mmanon.utils.orientation import Orientation
+
+from .sources import InputError
+
+__all__ = ['VideoReader', 'open_input']
+
+_MOST_REORDERED = 4  # frames that one may have been moved by
+_TIMEOUTS = (15.0, 15.0)  # seconds a stream may take to open, and to send something
+
+
+def open_input(where: str, live: bool = False) -> av.container.InputContainer:
+    """Open a file, a stream's address, or a camera by its number.
+
+    Raises:
+        InputError: When it cannot be opened.
+    """
+    # torchvision turns FFmpeg's messages on. They wait for Python's lock in the threads
+    # that decode; who lets go of a decoder holds the lock and waits for these threads.
+    av.logging.set_level(None)
+    try:
+        if where.isdecimal() and live:
+            device, driver = _camera(int(where))
+            return av.open(device, format=driver, timeout=_TIMEOUTS)
+        # Tags that are not UTF-8 shall not keep a video from being read.
+        return av.open(
+            where, timeout=_TIMEOUTS if live else None, metadata_errors='replace'
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        what = f'camera {where}' if where.isdecimal() and live else where
+        raise InputError(f'{what} cannot be opened: {_reason(error)}') from error
+
+
+def _camera(number: int) -> tuple[str, str]:
+    if sys.platform.startswith('linux'):
+        return f'/dev/video{number}', 'v4l2'
+    if sys.platform == 'darwin':
+        return str(number), 'avfoundation'
+    raise InputError(
+        f'camera {number} cannot be opened by its number on {sys.platform}: name the '
+        'address of a stream'
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error)
+
+
+class VideoReader:
+    """The frames of a video's picture and the packets of its other streams, in order.
+
+    The first frame is decoded at once: what the output needs to know is known before
+    anything is written.
+
+    Args:
+        where (str): A file, a stream's address, or a camera's number.
+        live (bool): Whether it is a stream or camera, which ends when it is stopped.
+        start (float, optional): Seconds to leave out at the beginning.
+        end (float, optional): Second at which to stop, counted from the beginning of
+            the source.
+        stopped (callable, optional): Asked between packets whether to end.
+
+    Attributes:
+        container: PyAV's container.
+        stream: The video stream that is read.
+        copied (list): The audio and subtitle streams, whose packets come unopened.
+        left_out (list[str]): What the output will not have, in words.
+        first (av.VideoFrame): The first frame.
+        orientation (Orientation): How frames have to be turned to stand upright.
+        matrix (list[int] or None): The display matrix that says so.
+        problems (list[str]): What could not be read so far.
+
+    Raises:
+        InputError: When there is no picture to read.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        live: bool = False,
+        start: float | None = None,
+        end: float | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.where = where
+        self.live = live
+        self.problems: list[str] = []
+        self._stopped = stopped
+        self._decoded = 0
+        self._damaged = 0
+        self.container = open_input(where, live)
+        try:
+            self._choose_streams()
+            beginning = (self.container.start_time or 0) / av.time_base
+            self._start = None if start is None else beginning + start
+            self._end = None if end is None else beginning + end
+            if start is not None and not live:
+                self.container.seek(int(self._start * av.time_base))
+            self._items = self._in_order(self._read())
+            self._ahead: list = []
+            for item in self._items:
+                self._ahead.append(item)
+                if isinstance(item, av.VideoFrame):
+                    break
+            else:
+                raise InputError(self._no_frames())
+        except BaseException:
+            self.container.close()
+            raise
+        self.first: av.VideoFrame = self._ahead[-1]
+        matrix = [
+            np.frombuffer(one, np.int32).tolist()
+            for one in self.first.side_data
+            if one.type.name == 'DISPLAYMATRIX'
+        ]
+        self.matrix = matrix[0] if matrix else None
+        self.orientation = (
+            Orientation.of_matrix(self.matrix) if matrix else Orientation()
+        )
+
+    def _choose_streams(self) -> None:
+        streams = self.container.streams
+        pictures = [
+            one
+            for one in streams.video
+            if not one.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not pictures:
+            raise InputError(f'{self.where} has no video stream')
+        self.stream = pictures[0]
+        self.stream.thread_type = 'AUTO'
+        self.copied = [*streams.audio, *streams.subtitles]
+        kept = [self.stream, *self.copied]
+        # A stream that nobody may have looked at must not be copied.
+        self.left_out = [_describe(one) for one in streams if one not in kept]
+
+    def _no_frames(self) -> str:
+        if self._start is not None:
+            return f'{self.where} has no frame after the start that was asked for'
+        return '; '.join([f'no frame of {self.where} can be decoded', *self.problems])
+
+    def __iter__(self) -> Iterator[av.VideoFrame | av.Packet]:
+        """All frames and packets; can be gone through once."""
+        yield from self._ahead
+        self._ahead = []
+        yield from self._items
+
+    def offset(self, stream: av.stream.Stream) -> int:
+        """What a time stamp of ``stream`` loses where a start was asked for."""
+        return 0 if self._start is None else _ticks(self._start, stream.time_base)
+
+    def close(self) -> None:
+        """Let go of the file or camera."""
+        self.container.close()
+
+    @staticmethod
+    def _in_order(items: Iterator) -> Iterator[av.VideoFrame | av.Packet]:
+        """Deal time stamps out in ascending order.
+
+        Decoders give frames in the order they are shown; AVI and the like, which only
+        store an order of decoding, leave wrong stamps on some of them.
+        """
+        frames: deque[av.VideoFrame] = deque()
+        stamps: list[int] = []
+
+        def release() -> av.VideoFrame:
+            frame = frames.popleft()
+            if stamps:
+                frame.pts = heapq.heappop(stamps)
+            return frame
+
+        for item in items:
+            if not isinstance(item, av.VideoFrame):
+                yield item
+                continue
+            stamp = item.dts if item.pts is None else item.pts
+            frames.append(item)
+            if stamp is not None:
+                heapq.heappush(stamps, stamp)
+            if len(frames) > _MOST_REORDERED:
+                yield release()
+        while frames:
+            yield release()
+
+    def _read(self) -> Iterator[av.VideoFrame | av.Packet]:
+        running = {self.stream, *self.container.streams.audio}
+        packets = self.container.demux([self.stream, *self.copied])
+        while running:
+            if self._stopped():
+                break
+            try:
+                packet = next(packets)
+            except (StopIteration, av.EOFError):
+                break
+            except av.FFmpegError as error:
+                self.problems.append(f'reading ends early: {_reason(error)}')
+                break
+            if packet.stream is self.stream:
+                if self.stream in running:
+                    yield from self._decode(packet, running)
+            elif packet.size:
+                when = packet.pts if packet.pts is not None else packet.dts
+                if self._is_before_start(when, packet.stream):
+                    continue
+                if self._is_past_end(when, packet.stream):
+                    running.discard(packet.stream)
+                else:
+                    yield packet
+        else:
+            return
+        # The decoder may hold frames back when reading was cut short.
+        yield from self._decode(None, running)
+        self._sum_up()
+
+    def _decode(self, packet: av.Packet | None, running: set) -> Iterator:
+        try:
+            frames = self.stream.decode(packet)
+        except av.EOFError:
+            return
+        except av.FFmpegError:
+            # A packet that a cut or an error of transmission has spoilt.
+            self._damaged += 1
+            return
+        for frame in frames:
+            if self._is_past_end(frame.pts, self.stream):
+                running.discard(self.stream)
+                return
+            if not self._is_before_start(frame.pts, self.stream):
+                self._decoded += 1
+                yield frame
+
+    def _is_before_start(self, pts: int | None, stream: av.stream.Stream) -> bool:
+        if self._start is None or pts is None:
+            return False
+        return pts < _ticks(self._start, stream.time_base)
+
+    def _is_past_end(self, pts: int | None, stream: av.stream.Stream) -> bool:
+        if self._end is None or pts is None:
+            return False
+        return pts >= _ticks(self._end, stream.time_base)
+
+    def _sum_up(self) -> None:
+        if self._damaged:
+            self.problems.append(f'{self._damaged} packets could not be decoded')
+        whole = self._start is None and self._end is None and not self.live
+        if whole and self.stream.frames > self._decoded:
+            self.problems.append(
+                f'{self._decoded} of {self.stream.frames} frames could be read'
+            )
+
+
+def _ticks(seconds: float, time_base: Fraction) -> int:
+    return round(Fraction(seconds).limit_denominator(1_000_000) / time_base)
+
+
+def _describe(stream: av.stream.Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context else 'unknown'
+    if stream.type == 'video' and (
+        stream.disposition & av.stream.Disposition.attached_pic
+    ):
+        return f'stream {stream.index} (cover picture)'
+    return f'stream {stream.index} ({stream.type}, {codec})'

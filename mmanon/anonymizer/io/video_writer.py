@@ -1,0 +1,271 @@
+"""Writes a video in the kind of its source, with the source's other streams copied."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from mmanon.utils.log import print_log
+
+from .sources import InputError
+from .video_reader import VideoReader
+
+__all__ = ['VideoWriter']
+
+_FORMATS = {
+    **{'mp4': 'mp4', 'm4v': 'mp4', 'mov': 'mov', 'mkv': 'matroska', 'webm': 'webm'},
+    **{'avi': 'avi', 'ts': 'mpegts'},
+}
+# Readers of AVI guess the time stamps of H.264 wrongly.
+_CODECS = {'webm': 'libvpx-vp9', 'avi': 'mpeg4'}
+# Constant quality that looks like the source; smaller is better.
+_QUALITY = {
+    **{'libx264': 17, 'libx265': 20, 'libvpx-vp9': 24, 'libvpx': 10},
+    **{'libsvtav1': 24, 'libaom-av1': 24},
+}
+# x264's own choice, medium, takes 2.5 times the time for files that are up to 15 %
+# smaller at 18; see docs/speed.md.
+_PRESETS = {'libx264': 'veryfast'}
+_QUANTIZER = 3  # of encoders that have no constant quality, such as MPEG-4
+_FINEST_SCALE = 10_000_000  # an hour of it takes 36 bits
+_UNIT = 118  # a step of a quantizer in FFmpeg's global_quality
+
+
+class VideoWriter:
+    """One video that is being written.
+
+    Time stamps, pixel aspect, colour description, and rotation are the source's;
+    packets of sound and subtitles are written as they are.
+
+    Args:
+        path (Path): The file to write.
+        container (str): Its kind, as an extension without a dot.
+        reader (VideoReader): The source.
+        codec (str, optional): FFmpeg's name of an encoder. Defaults to ``'libx264'``,
+            ``'libvpx-vp9'`` in WebM, and ``'mpeg4'`` in AVI.
+        quality (int, optional): The encoder's constant quality (CRF), or its quantizer
+            where it has none; smaller is better. Defaults to one that looks like the
+            source.
+        encoder_options (Mapping, optional): More of the encoder's options, such as
+            ``dict(preset='veryfast')``.
+        copy_audio (bool): Whether sound is copied. Defaults to ``True``.
+        keep_metadata (bool): Whether titles, places, devices, dates and chapters are
+            kept. Defaults to ``False``.
+
+    Attributes:
+        removed (list[str]): What of the source the output does not have, in words.
+
+    Raises:
+        InputError: When container, codec and streams do not go together.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: str,
+        reader: VideoReader,
+        codec: str | None = None,
+        quality: int | None = None,
+        encoder_options: Mapping[str, str] | None = None,
+        copy_audio: bool = True,
+        keep_metadata: bool = False,
+    ) -> None:
+        if container not in _FORMATS:
+            raise InputError(
+                f'container {container!r} is not written; there are '
+                f'{", ".join(sorted(_FORMATS))}'
+            )
+        self._format = _FORMATS[container]
+        self._reader = reader
+        self._options = dict(encoder_options or {})
+        self._last_pts: int | None = None
+        self._durations: dict[int, int] = {}
+        self.removed = [f'left out: {one}' for one in reader.left_out]
+        options = {}
+        if self._format in ('mp4', 'mov'):
+            # Where streams begin is rounded to this; 1/1000 s unless told otherwise.
+            streams = [reader.stream, *reader.copied]
+            scale = math.lcm(*(one.time_base.denominator for one in streams))
+            if scale <= _FINEST_SCALE:
+                options['movie_timescale'] = str(scale)
+        self.container = av.open(
+            str(path), 'w', format=self._format, container_options=options
+        )
+        try:
+            codec = codec or _CODECS.get(self._format, 'libx264')
+            self._add_picture(codec, quality)
+            self._copies = self._add_copies(copy_audio)
+            self._keep_or_remove_metadata(keep_metadata)
+            self.container.start_encoding()
+        except (av.FFmpegError, ValueError, OSError) as error:
+            self.container.close()
+            raise InputError(
+                f'{reader.where} cannot be written as {container} with {codec}: '
+                f'{getattr(error, "strerror", None) or error}; Matroska '
+                "(container='mkv') holds most kinds of streams"
+            ) from error
+
+    def _add_picture(self, codec: str, quality: int | None) -> None:
+        source, first = self._reader.stream, self._reader.first
+        rate = source.average_rate or source.guessed_rate or Fraction(25)
+        crf = quality if quality is not None else _QUALITY.get(codec)
+        if codec in _QUALITY:
+            self._options.setdefault('crf', str(crf))
+        if codec in _PRESETS:
+            self._options.setdefault('preset', _PRESETS[codec])
+        if codec.startswith('libvpx'):
+            self._options.setdefault('b', '0')
+        if self._format == 'avi':
+            # It has no time stamps: readers guess them by whether frames are reordered.
+            reordered = source.codec_context.has_b_frames
+            self._options.setdefault('bf', '2' if reordered else '0')
+        out = self.container.add_stream(codec, rate, options=self._options)
+        context = out.codec_context
+        context.width, context.height = first.width, first.height
+        context.pix_fmt = _pixel_format(codec, first)
+        # AVI counts frames; all others say when each is shown.
+        avi = self._format == 'avi'
+        context.time_base = 1 / rate if avi else source.time_base
+        if codec == 'mpeg4' and context.time_base.denominator > 65535:
+            context.time_base = Fraction(1, 65535)  # the finest it can say
+        out.time_base = context.time_base
+        if source.codec_context.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.codec_context.sample_aspect_ratio
+        context.color_range = first.color_range
+        context.colorspace = first.colorspace
+        context.color_primaries = first.color_primaries
+        context.color_trc = first.color_trc
+        if codec not in _QUALITY:
+            context.qscale = True
+            context.global_quality = _UNIT * (
+                quality if quality is not None else _QUANTIZER
+            )
+        if self._reader.matrix is not None:
+            out.set_display_matrix(self._reader.matrix)
+        self.picture = out
+
+    def _add_copies(self, copy_audio: bool) -> dict:
+        copies = {}
+        for stream in self._reader.copied:
+            if stream.type == 'audio' and not copy_audio:
+                self.removed.append(f'left out: stream {stream.index} (audio)')
+                continue
+            copies[stream] = self.container.add_stream_from_template(stream)
+        return copies
+
+    def _keep_or_remove_metadata(self, keep: bool) -> None:
+        source = self._reader.container
+        tags = {key: value for key, value in source.metadata.items() if value}
+        pairs = [(self._reader.stream, self.picture), *self._copies.items()]
+        for theirs, ours in pairs:
+            ours.disposition = theirs.disposition
+            if theirs.language:
+                ours.metadata['language'] = theirs.language
+            if keep:
+                ours.metadata.update(theirs.metadata)
+            else:
+                tags.update(
+                    (f'stream {theirs.index} {key}', value)
+                    for key, value in theirs.metadata.items()
+                    if key.lower() not in _HARMLESS
+                )
+        if keep:
+            self.container.metadata.update(source.metadata)
+            self.container.set_chapters(source.chapters())
+            return
+        self.removed.extend(
+            f'tag removed: {key} = {value}'
+            for key, value in tags.items()
+            if key.lower() not in _HARMLESS
+        )
+        if source.chapters():
+            self.removed.append(f'{len(source.chapters())} chapter marks removed')
+
+    @property
+    def pixel_format(self) -> str:
+        """The name of the format in which frames are encoded."""
+        return self.picture.codec_context.pix_fmt
+
+    def write_frame(self, frame: av.VideoFrame) -> None:
+        """Encode one frame, shown at its own time."""
+        frame.pict_type = av.video.frame.PictureType.NONE  # not as it was stored before
+        time_base = self.picture.codec_context.time_base
+        pts = self._pts(frame, time_base)
+        if frame.duration and frame.time_base:
+            self._durations[pts] = round(frame.duration * frame.time_base / time_base)
+        frame.pts, frame.time_base = pts, time_base
+        self._mux(self.picture.encode(frame))
+
+    def _pts(self, frame: av.VideoFrame, time_base: Fraction) -> int:
+        if frame.pts is None:
+            # Raw streams have none: one frame after the other.
+            step = 1 / (self.picture.codec_context.framerate * time_base)
+            pts = 0 if self._last_pts is None else self._last_pts + round(step)
+        else:
+            offset = self._reader.offset(self._reader.stream)
+            pts = round((frame.pts - offset) * frame.time_base / time_base)
+        if self._last_pts is not None and pts <= self._last_pts:
+            print_log(
+                f'{self._reader.where}: a frame at {float(pts * time_base):.3f} s '
+                'comes after a later one; it is moved behind it',
+                level=logging.WARNING,
+            )
+            pts = self._last_pts + 1
+        self._last_pts = pts
+        return pts
+
+    def _mux(self, packets: Sequence[av.Packet]) -> None:
+        for packet in packets:
+            duration = self._durations.pop(packet.pts, None)
+            if not packet.duration and duration:
+                packet.duration = duration
+            self.container.mux(packet)
+
+    def write_packet(self, packet: av.Packet) -> None:
+        """Copy one packet of sound or subtitles, if these are kept."""
+        out = self._copies.get(packet.stream)
+        if out is None:
+            return
+        offset = self._reader.offset(packet.stream)
+        if packet.pts is not None:
+            packet.pts -= offset
+        if packet.dts is not None:
+            packet.dts -= offset
+        packet.stream = out
+        self.container.mux(packet)
+
+    def finish(self) -> None:
+        """Write what is still being encoded, and the file's end."""
+        self._mux(self.picture.encode())
+        self.container.close()
+
+    def abort(self) -> None:
+        """Let go of an output that failed."""
+        try:
+            self.container.close()
+        except (av.FFmpegError, OSError):
+            pass  # the reason why it failed is on its way already
+
+
+# What a container says of itself, not of people.
+_HARMLESS = {
+    *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration'),
+    *('handler_name', 'vendor_id', 'language', 'rotate'),
+}
+
+
+def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
+    """The source's own format, or the nearest that the encoder takes."""
+    offered = [one.name for one in av.codec.Codec(codec, 'w').video_formats or []]
+    if codec in ('libx264', 'libx265') and (frame.width % 2 or frame.height % 2):
+        # These store halved colour for even sides only; this keeps every pixel.
+        offered = [one for one in offered if one.startswith('yuv') and '444' in one]
+    if not offered or frame.format.name in offered:
+        return frame.format.name
+    best, _ = av.codec.codec.find_best_pix_fmt_of_list(offered, frame.format.name)
+    return best.name

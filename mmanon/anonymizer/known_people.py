@@ -1,0 +1,182 @@
+"""People of given photographs, who stay visible or are the only ones to be covered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from mmanon.datasets.aligned_crops import align_face, find_face, read_image
+from mmanon.models.discriminators import FaceClassifier
+from mmanon.registry import MODELS
+from mmanon.structures.faces import Faces
+from mmanon.utils.log import print_log
+
+from .io.sources import IMAGES
+
+if TYPE_CHECKING:
+    from mmanon.face_detectors import BaseFaceDetector
+
+__all__ = ['KnownPeople', 'build_recognizer', 'embed_face']
+
+
+def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
+    """Build what tells people apart.
+
+    Args:
+        recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a
+            :class:`FaceClassifier`, whose ``init_cfg`` names its weights.
+
+    Returns:
+        FaceClassifier: In evaluation mode.
+
+    Raises:
+        FileNotFoundError: When weights do not exist.
+        ValueError: When they do not fit, or a config names none.
+    """
+    if not isinstance(recognizer, Mapping):
+        pretrained = dict(type='Pretrained', checkpoint=str(recognizer))
+        backbone = dict(type='mmanon.MobileFaceNet', init_cfg=pretrained)
+        recognizer = dict(type='mmanon.FaceClassifier', backbone=backbone, margin=0.0)
+    if not any('init_cfg' in one for one in (recognizer, recognizer['backbone'])):
+        raise ValueError(
+            'the recognizer has no weights: give it, or its backbone, '
+            "init_cfg=dict(type='Pretrained', checkpoint=...)"
+        )
+    built = MODELS.build(dict(recognizer))
+    built.init_weights()
+    return built.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def embed_face(
+    recognizer: FaceClassifier, image: np.ndarray, landmarks: np.ndarray
+) -> np.ndarray:
+    """Embed one face of a picture, aligned by its landmarks.
+
+    Args:
+        recognizer (FaceClassifier): Tells people apart.
+        image (np.ndarray): uint8 (H, W, 3) RGB.
+        landmarks (np.ndarray): In its pixels, (5, 2), not all in one point.
+
+    Returns:
+        np.ndarray: (E,), of length 1.
+    """
+    margin = recognizer.margin
+    size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
+    face = torch.from_numpy(align_face(image, landmarks, size, margin))
+    face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.nn.functional.normalize(recognizer.embed(face))[0].numpy()
+
+
+class KnownPeople:
+    """Tells which tracked faces may be seen. When unsure, a face is covered.
+
+    Args:
+        folder (str or Path): Photographs, one face each, or the largest in the middle;
+            in folders or not.
+        detector (BaseFaceDetector): Finds the faces on them.
+        recognizer (FaceClassifier): Tells people apart.
+        only (bool): ``False`` leaves these people visible and covers all others;
+            ``True`` covers these people and leaves the others visible.
+        same (float): Cosine of embeddings above which two faces are one person's.
+            Pairs of one person are above 0.3 or so for MobileFaceNet trained on MS1M;
+            the default asks for more, since a mistake would show a face. Defaults to
+            0.45.
+        different (float): Cosine below which they are two people's. Defaults to 0.15.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        ValueError: When no face is found on the photographs.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        detector: BaseFaceDetector,
+        recognizer: FaceClassifier,
+        only: bool = False,
+        same: float = 0.45,
+        different: float = 0.15,
+    ) -> None:
+        if not -1 <= different <= same <= 1:
+            raise ValueError(
+                f'-1 <= different <= same <= 1 must hold, got {different} and {same}'
+            )
+        self.recognizer, self.only = recognizer, only
+        self.same, self.different = same, different
+        self._gallery = self._embed_photographs(Path(folder), detector)
+
+    def _embed_photographs(
+        self, folder: Path, detector: BaseFaceDetector
+    ) -> np.ndarray:
+        if not folder.is_dir():
+            raise FileNotFoundError(f'folder of photographs {folder} does not exist')
+        paths = sorted(
+            path for path in folder.rglob('*') if path.suffix.lower() in IMAGES
+        )
+        known, without = [], []
+        for path in paths:
+            image = read_image(path)
+            marks = None if image is None else find_face(image, detector)
+            if marks is None:
+                without.append(path)
+            else:
+                known.append(embed_face(self.recognizer, image, marks))
+        if not known:
+            raise ValueError(
+                f'no face is found on the {len(paths)} photographs of {folder}'
+            )
+        print_log(
+            f'{folder}: {len(known)} faces of people '
+            + ('to be covered' if self.only else 'who stay visible')
+            + (f'; no face found on {", ".join(map(str, without))}' if without else ''),
+            level=logging.WARNING if without else logging.INFO,
+        )
+        return np.stack(known)
+
+    def likeness(self, image: np.ndarray, faces: Faces) -> np.ndarray:
+        """How much each face is like the most similar photograph.
+
+        Args:
+            image (np.ndarray): uint8 (H, W, 3) RGB.
+            faces (Faces): Its faces.
+
+        Returns:
+            np.ndarray: Cosines, (k,); NaN for a face without landmarks.
+        """
+        height, width = image.shape[:2]
+        cosines = np.full(len(faces), np.nan)
+        for place, marks in enumerate(faces.landmarks.astype(np.float64)):
+            marks = marks * [width, height]
+            if faces.examined and np.isfinite(marks).all() and marks.std(0).max() > 0:
+                cosines[place] = (
+                    self._gallery @ embed_face(self.recognizer, image, marks)
+                ).max()
+        return cosines
+
+    def visible(self, away: np.ndarray, likeness: np.ndarray) -> bool:
+        """Whether a track's face may be seen in a frame.
+
+        Args:
+            away (np.ndarray): Frames from this one to each in which the face was seen,
+                (n,), ascending; 0 is this frame.
+            likeness (np.ndarray): What :meth:`likeness` said of it there, (n,).
+
+        Returns:
+            bool: ``True`` only where the frames around agree and the nearest of them
+            before and after do not speak against it.
+        """
+        before, after = np.flatnonzero(away <= 0), np.flatnonzero(away >= 0)
+        nearest = likeness[[*before[-1:], *after[:1]]]
+        told = likeness[np.isfinite(likeness)]
+        if not len(told) or not np.isfinite(nearest).all():
+            return False
+        middle = (self.same + self.different) / 2
+        if self.only:
+            return bool(np.median(told) < self.different and told.max() < middle)
+        return bool(np.median(told) >= self.same and nearest.min() >= middle)

@@ -1,0 +1,417 @@
+"""Check an anonymized image or video against its original: can a face still be matched?
+
+Faces are looked for in both files. The place of each, wherever it was found, is then
+compared between the two: whether its pixels changed at all, and whether a recognizer
+takes what is there now for the person who was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import numpy as np
+
+from mmanon.datasets.aligned_crops import find_face, read_image
+from mmanon.evaluation.functional.embeddings import unit_embeddings
+from mmanon.models.discriminators import FaceClassifier
+
+from .face_finding import SURE, DetectedFaces
+from .io.image_files import as_colour, open_image
+from .io.sources import IMAGES, InputError
+from .io.video_reader import VideoReader
+from .known_people import embed_face
+from .report import frame_ranges
+
+if TYPE_CHECKING:
+    from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.structures.faces import Faces
+
+__all__ = ['Audit', 'FaceAuditor', 'Finding', 'threshold_at_far', 'upright_frames']
+
+_CELLS = 4  # a box is looked at in so many parts a side
+_UNCOVERED = 0.5  # of a face left as it was
+_PARTLY = 0.2
+_SAME_PLACE = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A place in a frame that somebody should look at.
+
+    Attributes:
+        frame (int): Its number from 0.
+        seconds (float, optional): When it is shown; None for an image.
+        kind (str): ``'uncovered'`` (a face whose pixels are as they were),
+            ``'matched'`` (one that was changed and is still recognized), or
+            ``'unsure'`` (perhaps no face, and not changed; or a face that is partly
+            open).
+        box (list[int]): x1, y1, x2, y2 in pixels of the upright picture.
+        found_in (str): ``'original'`` or ``'anonymized'``.
+        confidence (float): The detector's.
+        open (float): The part of the box that is as it was, in [0, 1].
+        cosine (float, optional): How much alike the recognizer finds the two; None
+            without landmarks, or where the output is of one colour.
+    """
+
+    frame: int
+    seconds: float | None
+    kind: str
+    box: list[int]
+    found_in: str
+    confidence: float
+    open: float
+    cosine: float | None
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a face can be recognized here."""
+        return self.kind != 'unsure'
+
+
+@dataclass
+class Audit:
+    """What came of checking one file.
+
+    Attributes:
+        original, anonymized (str): The two files.
+        threshold (float): The cosine from which faces are one person's.
+        frames (int): Frames that were compared.
+        faces (int): Faces that a detector was sure of in the original.
+        findings (list[Finding]): Places to look at.
+    """
+
+    original: str
+    anonymized: str
+    threshold: float
+    frames: int = 0
+    faces: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def leaks(self) -> int:
+        """Faces, over all frames, that can be recognized."""
+        return sum(one.leaks for one in self.findings)
+
+    def as_dict(self) -> dict:
+        """All of it, as what JSON holds."""
+        return {**asdict(self), 'leaks': self.leaks}
+
+    def as_text(self) -> str:
+        """A few lines for people."""
+        verdict = f'{self.leaks} LEAKS' if self.leaks else 'no leak found'
+        lines = [
+            f'{self.anonymized}: {verdict}; {self.frames} frames, {self.faces} faces '
+            'in the original'
+        ]
+        for kind, words in _WORDS.items():
+            these = [one for one in self.findings if one.kind == kind]
+            if these:
+                lines.append(f'  {len(these)} {words}')
+                lines += [f'    {line}' for line in _by_range(these)]
+        return '\n'.join(lines)
+
+
+_WORDS = {
+    'uncovered': 'faces not covered, in frames',
+    'matched': 'faces redrawn and still recognized, in frames',
+    'unsure': 'places to look at (perhaps no face, or partly open), in frames',
+}
+
+
+def _by_range(findings: list[Finding]) -> list[str]:
+    lines = []
+    for first, last in frame_ranges(one.frame for one in findings):
+        these = [one for one in findings if first <= one.frame <= last]
+        worst = max(these, key=lambda one: (one.cosine or 0, one.confidence))
+        when = '' if worst.seconds is None else f' ({worst.seconds:.2f} s)'
+        alike = '' if worst.cosine is None else f', cosine {worst.cosine:.2f}'
+        lines.append(
+            f'{first}–{last}: worst in {worst.frame}{when} at {worst.box}, confidence '
+            f'{worst.confidence:.2f}, {worst.open:.0%} as before{alike}'
+        )
+    return lines
+
+
+class FaceAuditor:
+    """Compares originals with their anonymized files.
+
+    Args:
+        detector (BaseFaceDetector): Finds faces; best another than the one that was
+            used to anonymize, and one that reports candidates it is not sure of.
+        recognizer (FaceClassifier): Tells people apart.
+        threshold (float): Cosine from which two faces are one person's, in [-1, 1].
+        sure (float): The detector's confidence from which a face that is not covered
+            is a leak; below, it is a place to look at. Defaults to 0.6.
+        unchanged (float): Pixels whose grey levels, of 255, differ by less on average
+            are as they were: encoding changes them so far. Defaults to 6.
+
+    Raises:
+        ValueError: When a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        detector: BaseFaceDetector,
+        recognizer: FaceClassifier,
+        threshold: float,
+        sure: float = SURE,
+        unchanged: float = 6.0,
+    ) -> None:
+        if not -1 <= threshold <= 1:
+            raise ValueError(f'threshold must be in [-1, 1], got {threshold}')
+        if not 0 <= sure <= 1 or unchanged < 0:
+            raise ValueError(
+                f'0 <= sure <= 1 and 0 <= unchanged must hold, got {sure} and '
+                f'{unchanged}'
+            )
+        self.finder = DetectedFaces(detector)
+        self.recognizer = recognizer
+        self.threshold, self.sure, self.unchanged = threshold, sure, unchanged
+
+    def compare(self, original: Path, anonymized: Path, every: int = 1) -> Audit:
+        """Compare a file with what was made of it.
+
+        Args:
+            original (Path): An image or video.
+            anonymized (Path): The same, anonymized: with as many frames.
+            every (int): Compare each n-th frame only. Defaults to all.
+
+        Returns:
+            Audit: What was found.
+
+        Raises:
+            InputError: When one cannot be read, or they differ in length or size.
+            ValueError: When ``every`` is below 1.
+        """
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        audit = Audit(str(original), str(anonymized), self.threshold)
+        find_old = self.finder.open(str(original))
+        find_new = self.finder.open(str(anonymized))
+        pairs = zip_longest(upright_frames(original), upright_frames(anonymized))
+        for index, (old, new) in enumerate(pairs):
+            if old is None or new is None:
+                raise InputError(
+                    f'{anonymized} has {"fewer" if new is None else "more"} frames '
+                    f'than {original}: compare files of the same length (made without '
+                    'start and end)'
+                )
+            if old[1].shape != new[1].shape:
+                raise InputError(
+                    f'frame {index} of {anonymized} is {_size(new[1])} and that of '
+                    f'{original} {_size(old[1])}: they must be of one size'
+                )
+            if index % every == 0:
+                audit.frames += 1
+                self._compare(audit, index, *old, new[1], find_old, find_new)
+        return audit
+
+    def _compare(
+        self,
+        audit: Audit,
+        index: int,
+        seconds: float | None,
+        old: np.ndarray,
+        new: np.ndarray,
+        find_old: Callable,
+        find_new: Callable,
+    ) -> None:
+        before = _places(find_old(index, old), old.shape, index, audit.original)
+        after = _places(find_new(index, new), new.shape, index, audit.anonymized)
+        audit.faces += sum(score >= self.sure for _, score, _ in before)
+        done: list[tuple[np.ndarray, float]] = []
+        for found_in, places in (('original', before), ('anonymized', after)):
+            for box, score, marks in places:
+                # A face that shows in both was judged where the original has it, if it
+                # was judged as severely.
+                if found_in == 'anonymized' and any(
+                    _iou(box, other) > _SAME_PLACE and judged >= score
+                    for other, judged in done
+                ):
+                    continue
+                finding = self._judge(index, seconds, old, new, box, score, marks)
+                if finding is None:
+                    continue
+                done.append((box, score))
+                audit.findings.append(Finding(found_in=found_in, **finding))
+
+    def _judge(
+        self,
+        index: int,
+        seconds: float | None,
+        old: np.ndarray,
+        new: np.ndarray,
+        box: np.ndarray,
+        score: float,
+        marks: np.ndarray,
+    ) -> dict | None:
+        """What is to be said of a place; None where all is well."""
+        left = self._left_open(old, new, box)
+        # A recognizer finds any two faces of which it sees nothing alike.
+        blank = not left and self._is_blank(new, box)
+        cosine = None if blank else self._cosine(old, new, marks)
+        if left > _UNCOVERED:
+            kind = 'uncovered' if score >= self.sure else 'unsure'
+        elif cosine is not None and cosine >= self.threshold and score >= self.sure:
+            kind = 'matched'
+        elif left > _PARTLY or (cosine is not None and cosine >= self.threshold):
+            kind = 'unsure'
+        else:
+            return None
+        return dict(
+            frame=index,
+            seconds=None if seconds is None else round(seconds, 3),
+            kind=kind,
+            box=box.round().astype(int).tolist(),
+            confidence=round(float(score), 3),
+            open=round(left, 3),
+            cosine=None if cosine is None else round(cosine, 3),
+        )
+
+    def _left_open(self, old: np.ndarray, new: np.ndarray, box: np.ndarray) -> float:
+        """The part of a box, in [0, 1], whose pixels are as they were."""
+        height, width = old.shape[:2]
+        x1, y1 = np.floor(box[:2]).astype(int).clip(0)
+        x2, y2 = np.ceil(box[2:]).astype(int).clip(1, (width, height))
+        change = np.abs(old[y1:y2, x1:x2].astype(np.int16) - new[y1:y2, x1:x2]).astype(
+            np.float32
+        )
+        cells = cv2.resize(
+            change.mean(2), (_CELLS, _CELLS), interpolation=cv2.INTER_AREA
+        )
+        return float((cells < self.unchanged).mean())
+
+    def _is_blank(self, image: np.ndarray, box: np.ndarray) -> bool:
+        """Whether a box is of one colour, but for what encoding changes."""
+        pixels = _inside(image, box).reshape(-1, 3).astype(np.float32)
+        return float(pixels.std(0).max()) < self.unchanged
+
+    def _cosine(
+        self, old: np.ndarray, new: np.ndarray, marks: np.ndarray
+    ) -> float | None:
+        if not np.isfinite(marks).all() or marks.std(0).max() <= 0:
+            return None
+        one, two = (embed_face(self.recognizer, image, marks) for image in (old, new))
+        return float(one @ two)
+
+
+def threshold_at_far(
+    folder: Path,
+    detector: BaseFaceDetector,
+    recognizer: FaceClassifier,
+    far: float = 0.01,
+) -> float:
+    """The cosine that so few pairs of two people reach.
+
+    Args:
+        folder (Path): Photographs, one folder a person.
+        detector (BaseFaceDetector): Finds the faces on them.
+        recognizer (FaceClassifier): Tells people apart.
+        far (float): False accept rate in (0, 1). Defaults to 0.01.
+
+    Returns:
+        float: The lowest cosine that no more than the part ``far`` of all pairs of two
+        people reaches.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        ValueError: When ``far`` is out of its range, or the faces are too few to see
+            a rate so small.
+    """
+    if not 0 < far < 1:
+        raise ValueError(f'far must be in (0, 1), got {far}')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'identity folder {folder} does not exist')
+    embeddings, people = [], []
+    for person in sorted(one for one in folder.iterdir() if one.is_dir()):
+        for path in sorted(person.rglob('*')):
+            if path.suffix.lower() not in IMAGES:
+                continue
+            image = read_image(path)
+            marks = None if image is None else find_face(image, detector)
+            if marks is not None:
+                embeddings.append(embed_face(recognizer, image, marks))
+                people.append(person.name)
+    names = np.array(people)
+    other = np.triu(names[:, None] != names[None]) if people else np.zeros((0, 0), bool)
+    if other.sum() * far < 1:
+        raise ValueError(
+            f'{folder} has {len(people)} faces of {len(set(people))} people, which '
+            f'make {other.sum()} pairs of two people; a false accept rate of {far:g} '
+            f'needs {1 / far:.0f}'
+        )
+    vectors = unit_embeddings(np.stack(embeddings))
+    cosines = np.sort((vectors @ vectors.T)[other])[::-1]
+    refused = cosines[int(far * len(cosines))]
+    return float(np.nextafter(refused, 2))
+
+
+def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
+    """Read the frames of an image or video.
+
+    Args:
+        path (Path): The file.
+
+    Yields:
+        tuple: When it is shown, in seconds (None for an image), and the upright
+        picture, uint8 (H, W, 3) RGB.
+
+    Raises:
+        InputError: When it cannot be read.
+    """
+    if path.suffix.lower() in IMAGES:
+        for pixels in open_image(path).pixels():
+            colour = as_colour(pixels)
+            deep = colour.dtype != np.uint8
+            yield None, (colour >> 8).astype(np.uint8) if deep else colour
+        return
+    reader = VideoReader(str(path))
+    try:
+        for item in reader:
+            if isinstance(item, av.VideoFrame):
+                image = reader.orientation.upright(item.to_ndarray(format='rgb24'))
+                yield item.time, image
+    finally:
+        reader.close()
+
+
+def _places(
+    faces: Faces, shape: tuple[int, ...], index: int, where: str
+) -> list[tuple[np.ndarray, float, np.ndarray]]:
+    """Box and landmarks in pixels, and confidence, of each face."""
+    if not faces.examined:
+        raise InputError(f'frame {index} of {where} could not be examined; see the log')
+    size = np.float64([shape[1], shape[0]])
+    return [
+        (box * np.tile(size, 2), float(score), marks * size)
+        for box, score, marks in zip(
+            faces.boxes.astype(np.float64),
+            faces.scores,
+            faces.landmarks.astype(np.float64),
+            strict=True,
+        )
+    ]
+
+
+def _inside(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    x1, y1 = np.floor(box[:2]).astype(int).clip(0)
+    x2, y2 = np.ceil(box[2:]).astype(int).clip(1, (width, height))
+    return image[y1:y2, x1:x2]
+
+
+def _iou(box: np.ndarray, other: np.ndarray) -> float:
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
+    shared = (high - low).clip(0).prod()
+    both = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - shared
+    return float(shared / both)
+
+
+def _size(image: np.ndarray) -> str:
+    return f'{image.shape[1]}x{image.shape[0]}'

@@ -1,0 +1,148 @@
+"""What was found in a file and what was done to it, for people who check outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmanon.utils.atomic_write import written_whole
+
+from .mask_planner import Covered
+
+__all__ = ['FileReport', 'frame_ranges']
+
+_LOWEST = 20
+
+
+@dataclass
+class _Track:
+    first: int
+    last: int
+    seen: int = 0
+    filled: list[int] = field(default_factory=list)
+    lowest_score: float | None = None
+
+    def add(self, frame: int, seen: bool, score: float) -> None:
+        self.last = frame
+        if not seen:
+            self.filled.append(frame)
+            return
+        self.seen += 1
+        if self.lowest_score is None or score < self.lowest_score:
+            self.lowest_score = score
+
+
+class FileReport:
+    """Counts what is covered, frame by frame.
+
+    It grows by a few numbers a frame, whatever the size of the picture.
+
+    Attributes:
+        faces_per_frame (list[int]): Boxes covered in each frame so far.
+    """
+
+    def __init__(self) -> None:
+        self.faces_per_frame: list[int] = []
+        self._tracks: dict[int, _Track] = {}
+        self._whole: list[int] = []
+        self._spared: list[int] = []
+        self._single = 0
+        self._lowest: list[tuple[float, int]] = []
+
+    def add(self, covered: Covered) -> None:
+        """Add the next frame."""
+        frame = len(self.faces_per_frame)
+        self.faces_per_frame.append(len(covered.covers))
+        if covered.whole:
+            self._whole.append(frame)
+        if covered.spared:
+            self._spared.append(frame)
+        for cover in covered.covers:
+            if cover.track < 0:
+                self._single += 1
+            else:
+                track = self._tracks.setdefault(cover.track, _Track(frame, frame))
+                track.add(frame, cover.seen, cover.score)
+            if cover.seen:
+                self._lowest.append((round(cover.score, 3), frame))
+        self._lowest = sorted(self._lowest)[:_LOWEST]
+
+    def as_dict(self) -> dict:
+        """The report as what JSON holds; frames are numbered from 0.
+
+        Returns:
+            dict: ``frames``; ``faces`` and ``faces_per_frame``; ``tracks``, each with
+            its first and last covered frame, in how many of them the detector saw the
+            face, the ranges of frames in which it did not and the place was filled
+            in, and the lowest confidence; ``faces_without_track``;
+            ``lowest_confidences`` with their frames; ``frames_filled``, the ranges in
+            which any face was filled in; ``frames_covered_whole`` and
+            ``frames_with_spared_faces``.
+        """
+        tracks = [
+            {
+                'track': number,
+                'first': track.first,
+                'last': track.last,
+                'seen': track.seen,
+                'filled': frame_ranges(track.filled),
+                'lowest_confidence': _rounded(track.lowest_score),
+            }
+            for number, track in sorted(self._tracks.items())
+        ]
+        filled = {one for track in self._tracks.values() for one in track.filled}
+        return {
+            'frames': len(self.faces_per_frame),
+            'faces': sum(self.faces_per_frame),
+            'faces_per_frame': self.faces_per_frame,
+            'tracks': tracks,
+            'faces_without_track': self._single,
+            'lowest_confidences': [
+                {'frame': frame, 'confidence': score} for score, frame in self._lowest
+            ],
+            'frames_filled': frame_ranges(filled),
+            'frames_covered_whole': frame_ranges(self._whole),
+            'frames_with_spared_faces': frame_ranges(self._spared),
+        }
+
+    def write(self, path: Path, **more: object) -> None:
+        """Write the report as JSON.
+
+        Args:
+            path (Path): The file; its folder is made.
+            **more: What else it shall say, before all.
+
+        Raises:
+            OSError: When it cannot be written.
+        """
+        words = json.dumps({**more, **self.as_dict()}, ensure_ascii=False, indent=1)
+        with written_whole(path) as beside:
+            beside.write_text(words + '\n', encoding='utf-8')
+
+
+def frame_ranges(frames: Iterable[int]) -> list[list[int]]:
+    """Join numbers of frames that follow each other.
+
+    Args:
+        frames (Iterable[int]): In any order, each once or more.
+
+    Returns:
+        list[list[int]]: First and last frame of each range, ascending.
+
+    Example:
+        >>> frame_ranges([3, 1, 2, 7])
+        [[1, 3], [7, 7]]
+    """
+    ranges: list[list[int]] = []
+    for frame in sorted(set(frames)):
+        if ranges and frame == ranges[-1][1] + 1:
+            ranges[-1][1] = frame
+        else:
+            ranges.append([frame, frame])
+    return ranges
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 3)

@@ -1,3 +1,0 @@
-from .anonymizer_inferencer import AnonymizerInferencer, Outcome
-
-__all__ = ['AnonymizerInferencer', 'Outcome']

@@ -1,0 +1,344 @@
+"""The page: give an image or video, see it before and after, take it away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmanon.anonymizer.inferencer import AnonymizerInferencer, Outcome
+from mmanon.anonymizer.io.sources import IMAGES, VIDEOS, InputError
+from mmanon.utils.html import render_page
+from mmanon.utils.inline_images import image_url
+
+from .kept_files import KeptFiles
+from .methods import METHODS, STRENGTHS, USUAL, Method
+from .previews import is_image, make_preview
+from .recognition import PeopleNamer, Sighting
+
+__all__ = ['CSS', 'Page']
+
+CSS = Path(__file__).with_name('page.css').read_text(encoding='utf-8')
+_SIGHTINGS = Path(__file__).with_name('sightings.html')
+_HEAD = """\
+# mmanon
+
+Faces are found and redrawn by the machine that serves this page. What you give it, and
+what it makes, is deleted when you close the page.
+"""
+_NOBODY_IS_KNOWN = """\
+Nobody is known here. Start the page with the weights of a recognizer and a folder of
+people, in which each person has a folder of photographs with their name:
+
+```
+python tools/app.py --recognizer mobilefacenet.pt --people people/
+```
+"""
+_WHO = """\
+What the recognizer finds most alike among the {count} people it was shown: {people}.
+A face is somebody's from a cosine of {threshold:.2f} on. Other recognizers may see
+more, above all those that have practised on the method.
+"""
+
+# One job at a time, of all sessions.
+_HEAVY: dict[str, Any] = dict(
+    concurrency_id='heavy', concurrency_limit=1, api_visibility='private'
+)
+_LIGHT: dict[str, Any] = dict(api_visibility='private', show_progress='hidden')
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a session has before it; kept by the server, not by the browser."""
+
+    original: Path
+    anonymized: Path | None = None
+    frames: int = 0
+
+
+class Page:
+    """Builds the page and does what its buttons ask for.
+
+    Args:
+        kept (KeptFiles): Where files are kept and deleted.
+        make_inferencer (callable): Of the arguments that choose a modifier to an
+            :class:`AnonymizerInferencer`.
+        methods (tuple[Method, ...]): What people choose from; the first is chosen at
+            first.
+        namer (PeopleNamer, optional): Who tells who is seen. Without one the page says
+            what it needs.
+    """
+
+    def __init__(
+        self,
+        kept: KeptFiles,
+        make_inferencer: Callable[..., AnonymizerInferencer],
+        methods: tuple[Method, ...] = METHODS,
+        namer: PeopleNamer | None = None,
+    ) -> None:
+        self.kept = kept
+        self.methods = {one.name: one for one in methods}
+        self.namer = namer
+
+        # Jobs run one at a time: the last one's networks are kept for the next.
+        @lru_cache(maxsize=1)
+        def inferencer(method: str, strength: int) -> AnonymizerInferencer:
+            chosen = self.methods[method].inferencer_arguments(strength)
+            return make_inferencer(**chosen)
+
+        self._inferencer = inferencer
+
+    def build(self) -> gr.Blocks:
+        """The page as Gradio has it."""
+        with gr.Blocks(title='mmanon', analytics_enabled=False) as page:
+            gr.Markdown(_HEAD)
+            done = gr.State(None)
+            with gr.Tab('Anonymize'):
+                self._build_anonymize(done)
+            with gr.Tab('Who is it?'):
+                self._build_who(done)
+            page.unload(self._leave)
+        return page.queue(max_size=16)
+
+    def _build_anonymize(self, done: gr.State) -> None:
+        first = next(iter(self.methods.values()))
+        with gr.Row():
+            upload = gr.File(
+                label='Image or video',
+                file_types=sorted(IMAGES | VIDEOS),
+                elem_id='upload',
+                height=150,
+            )
+            with gr.Column():
+                method = gr.Dropdown(
+                    list(self.methods), value=first.name, label='Method'
+                )
+                strength = gr.Slider(
+                    1,
+                    STRENGTHS,
+                    USUAL,
+                    step=1,
+                    label='Strength',
+                    info=first.describe(USUAL),
+                    interactive=bool(first.values),
+                    elem_id='strength',
+                )
+        start = gr.Button('Anonymize', variant='primary', elem_id='start')
+        with gr.Row(equal_height=False):
+            before = _Side('Before', 'before')
+            after = _Side('After', 'after')
+        words = gr.Textbox(label='What was done', lines=2, elem_id='words')
+        download = gr.DownloadButton(
+            'Download', interactive=False, elem_id='download', size='lg'
+        )
+        shown = [*before.parts, *after.parts, download, words, done]
+        upload.upload(self._show_upload, upload, shown, **_HEAVY)
+        upload.clear(self._clear, None, shown, **_LIGHT)
+        start.click(
+            self._anonymize,
+            [done, method, strength],
+            [*after.parts, download, words, done],
+            show_progress_on=after.parts,
+            **_HEAVY,
+        )
+        for changed in (method.change, strength.change):
+            changed(self._describe, [method, strength], strength, **_LIGHT)
+
+    def _build_who(self, done: gr.State) -> None:
+        if self.namer is None:
+            gr.Markdown(_NOBODY_IS_KNOWN, elem_id='nobody')
+            return
+        people = self.namer.people
+        named = ', '.join(people[:20]) + (' …' if len(people) > 20 else '')
+        gr.Markdown(
+            _WHO.format(count=len(people), people=named, threshold=self.namer.threshold)
+        )
+        ask = gr.Button('Who is it?', variant='primary', elem_id='ask')
+        answer = gr.HTML(elem_id='answer')
+        ask.click(self._who, done, answer, **_HEAVY)
+        # It was of what is gone now.
+        done.change(lambda: '', None, answer, **_LIGHT)
+
+    # --- What the buttons do ----------------------------------------------------------
+
+    def _describe(self, method: str, strength: int) -> dict:
+        chosen = self.methods[method]
+        return gr.update(
+            info=chosen.describe(int(strength)), interactive=bool(chosen.values)
+        )
+
+    def _show_upload(self, upload: str, request: gr.Request) -> list:
+        path = Path(upload)
+        session = str(request.session_hash)
+        self.kept.note(session, path)
+        try:
+            with self.kept.working(session) as folder:
+                preview = make_preview(path, folder)
+        except (InputError, OSError, ValueError) as error:
+            # Not raised: what was given before must not be taken for this one.
+            words = _without_folder(str(error), path)
+            gr.Warning(words)
+            return _nothing(words)
+        return [
+            *_Side.show(preview),
+            *_Side.show(None),
+            _no_download(),
+            '',
+            _Done(path),
+        ]
+
+    def _clear(self, request: gr.Request) -> list:
+        self.kept.forget(str(request.session_hash))
+        return _nothing('')
+
+    def _anonymize(
+        self,
+        done: _Done | None,
+        method: str,
+        strength: int,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
+    ) -> list:
+        _check_is_there(done)
+        original = done.original
+        with self.kept.working(str(request.session_hash)) as folder:
+            (outcome,) = _or_say_why(
+                lambda: self._inferencer(method, int(strength))(
+                    original, out_dir=folder
+                ),
+                original,
+            )
+            if outcome.status != 'written':
+                raise gr.Error(
+                    _without_folder(outcome.reason, original), print_exception=False
+                )
+            # A browser saves it beside the original: the names must differ.
+            made = outcome.out.with_stem(f'{outcome.out.stem}_anonymized')
+            os.replace(outcome.out, made)
+            preview = make_preview(made, folder)
+        if not outcome.faces and not outcome.whole:
+            gr.Warning('No face was found: nothing is covered.', duration=None)
+        return [
+            *_Side.show(preview),
+            gr.update(value=made, interactive=True),
+            _words(outcome),
+            _Done(original, made, outcome.frames),
+        ]
+
+    def _who(self, done: _Done | None, request: gr.Request) -> str:
+        _check_is_there(done)
+        if done.anonymized is None:
+            raise gr.Error('Anonymize it first.', print_exception=False)
+        with self.kept.working(str(request.session_hash)):
+            sightings = _or_say_why(
+                lambda: self.namer.look(done.original, done.anonymized, done.frames),
+                done.original,
+            )
+        if not sightings:
+            return '<p>No face is found in the frames that were looked at.</p>'
+        return render_page(
+            _SIGHTINGS,
+            timed=sightings[0].seconds is not None,
+            sightings=[_as_shown(one) for one in sightings],
+        )
+
+    def _leave(self, request: gr.Request) -> None:
+        self.kept.forget(str(request.session_hash))
+
+
+class _Side:
+    """One of the two pictures: an image or a video, whichever there is."""
+
+    def __init__(self, label: str, name: str) -> None:
+        with gr.Column():
+            self.parts = [
+                gr.Image(
+                    label=label,
+                    type='filepath',
+                    interactive=False,
+                    buttons=['fullscreen'],
+                    elem_id=f'{name}-image',
+                ),
+                gr.Video(
+                    label=label,
+                    interactive=False,
+                    visible=False,
+                    buttons=[],
+                    elem_id=f'{name}-video',
+                ),
+            ]
+
+    @staticmethod
+    def show(preview: Path | None) -> list[dict]:
+        """What changes of the two parts to show a file, or nothing."""
+        if preview is None:
+            return [
+                gr.update(value=None, visible=True),
+                gr.update(value=None, visible=False),
+            ]
+        still = is_image(preview)
+        return [
+            gr.update(value=str(preview) if still else None, visible=still),
+            gr.update(value=None if still else str(preview), visible=not still),
+        ]
+
+
+def _nothing(words: str) -> list:
+    return [*_Side.show(None), *_Side.show(None), _no_download(), words, None]
+
+
+def _no_download() -> dict:
+    return gr.update(value=None, interactive=False)
+
+
+def _check_is_there(done: _Done | None) -> None:
+    if done is None:
+        raise gr.Error('Give an image or video first.', print_exception=False)
+    if not done.original.is_file():
+        raise gr.Error(
+            'The file has been deleted, since it was not used for long: give it again.',
+            print_exception=False,
+        )
+
+
+def _or_say_why(do: Callable[[], Any], path: Path) -> Any:
+    try:
+        return do()
+    except (InputError, OSError, ValueError, ImportError) as error:
+        raise gr.Error(_without_folder(str(error), path), print_exception=False) from (
+            error
+        )
+
+
+def _without_folder(words: str, path: Path) -> str:
+    """Spare people the server's folders."""
+    return words.replace(f'{path.parent}{os.sep}', '')
+
+
+def _words(outcome: Outcome) -> str:
+    words = [
+        f'{outcome.faces} faces covered in {outcome.frames} frames'
+        + (f', {outcome.filled} of them along a track' if outcome.filled else '')
+        + '.'
+    ]
+    if outcome.whole:
+        words.append(f'{outcome.whole} frames are covered whole: see the log.')
+    if not outcome.faces and not outcome.whole:
+        words.append('No face was found: look whether that is right.')
+    words += [f'{one}.' for one in (*outcome.problems, *outcome.removed)]
+    return '\n'.join(words)
+
+
+def _as_shown(one: Sighting) -> dict:
+    return dict(
+        seconds=one.seconds,
+        sides=[
+            (image_url(one.before), one.guesses_before),
+            (image_url(one.after), one.guesses_after),
+        ],
+    )

@@ -1,0 +1,102 @@
+"""Pictures and videos as a browser can show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from mmanon.anonymizer.io.image_files import as_colour, open_image
+from mmanon.anonymizer.io.sources import IMAGES
+from mmanon.anonymizer.io.video_reader import VideoReader
+
+__all__ = ['is_image', 'make_preview']
+
+_SHOWN = {'.jpg', '.jpeg', '.png', '.gif', '.webp', '.bmp'}
+_PLAYED = {('.mp4', 'h264'), ('.webm', 'vp8'), ('.webm', 'vp9'), ('.webm', 'av1')}
+_LARGEST_IMAGE = 2000  # pixels a side
+_LARGEST_VIDEO = 960
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is to be taken for an image, by its name."""
+    return path.suffix.lower() in IMAGES
+
+
+def make_preview(path: Path, folder: Path) -> Path:
+    """Find or make what a browser can show of an image or video.
+
+    Args:
+        path (Path): The file.
+        folder (Path): Where a preview is made, if one is needed: of kinds that not
+            every browser shows, and of very large images. It is smaller, and silent.
+
+    Returns:
+        Path: The file itself, or the preview.
+
+    Raises:
+        InputError: When the file cannot be read.
+    """
+    return (_of_image if is_image(path) else _of_video)(path, folder)
+
+
+def _of_image(path: Path, folder: Path) -> Path:
+    pixels = next(open_image(path).pixels())
+    if path.suffix.lower() in _SHOWN and max(pixels.shape[:2]) <= _LARGEST_IMAGE:
+        return path
+    colour = as_colour(pixels)
+    if colour.dtype == np.uint16:
+        colour = (colour >> 8).astype(np.uint8)
+    made = folder / f'{path.stem}_preview.png'
+    small = _shrunk(colour, _LARGEST_IMAGE)
+    made.write_bytes(cv2.imencode('.png', small[..., ::-1])[1].tobytes())
+    return made
+
+
+def _of_video(path: Path, folder: Path) -> Path:
+    reader = VideoReader(str(path))
+    try:
+        codec = reader.stream.codec_context.name
+        halved = reader.first.format.name in ('yuv420p', 'yuvj420p')
+        if (path.suffix.lower(), codec) in _PLAYED and halved:
+            return path
+        made = folder / f'{path.stem}_preview.webm'
+        _encode(reader, made)
+        return made
+    finally:
+        reader.close()
+
+
+def _encode(reader: VideoReader, made: Path) -> None:
+    """Encode the picture as VP9, which all browsers play, upright."""
+    rate = reader.stream.average_rate or Fraction(25)
+    quick = {'deadline': 'realtime', 'cpu-used': '8', 'crf': '30', 'b': '0'}
+    with av.open(str(made), 'w', format='webm') as container:
+        out = container.add_stream('libvpx-vp9', rate, options=quick)
+        out.pix_fmt = 'yuv420p'
+        aspect = reader.stream.codec_context.sample_aspect_ratio
+        if aspect and not reader.orientation.transposed:
+            out.codec_context.sample_aspect_ratio = aspect
+        for number, item in enumerate(_pictures(reader)):
+            image = reader.orientation.upright(item.to_ndarray(format='rgb24'))
+            image = _shrunk(image, _LARGEST_VIDEO)
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            if number == 0:
+                out.width, out.height = frame.width, frame.height
+            frame.pts, frame.time_base = item.pts, item.time_base
+            container.mux(out.encode(frame))
+        container.mux(out.encode())
+
+
+def _pictures(reader: VideoReader) -> Iterator[av.VideoFrame]:
+    return (item for item in reader if isinstance(item, av.VideoFrame))
+
+
+def _shrunk(image: np.ndarray, largest: int) -> np.ndarray:
+    scale = min(1, largest / max(image.shape[:2]))
+    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,177 @@
+"""Who a recognizer thinks a person is, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmanon.anonymizer.face_finding import SURE
+from mmanon.anonymizer.io.sources import IMAGES
+from mmanon.anonymizer.known_people import embed_face
+from mmanon.anonymizer.leak_audit import upright_frames
+from mmanon.datasets.aligned_crops import align_face, find_face, read_image
+from mmanon.models.discriminators import FaceClassifier
+
+if TYPE_CHECKING:
+    from mmanon.face_detectors import BaseFaceDetector
+
+__all__ = ['Guess', 'PeopleNamer', 'Sighting']
+
+_FRAMES = 6  # of a video that are looked at
+_FACES = 12
+_SHOWN = 112  # side of a face that is shown
+_MARGIN = 0.25
+_BLANK = 6.0  # grey levels, of 255, that encoding changes a colour by
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A person of the folder.
+
+    Attributes:
+        name (str): The name of their folder.
+        cosine (float): How much alike the recognizer finds the face and the most
+            similar photograph of them, in [-1, 1].
+        same (bool): Whether it takes both for one person.
+    """
+
+    name: str
+    cosine: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A face before and after.
+
+    Attributes:
+        seconds (float, optional): When it is shown; None for an image.
+        before, after (np.ndarray): What is seen there, uint8 (S, S, 3) RGB.
+        guesses_before, guesses_after (list[Guess]): The most similar people, best
+            first; none where a face is covered by one colour, of which a recognizer
+            sees nothing.
+    """
+
+    seconds: float | None
+    before: np.ndarray
+    after: np.ndarray
+    guesses_before: list[Guess]
+    guesses_after: list[Guess]
+
+
+class PeopleNamer:
+    """Names the people of an image or video.
+
+    Args:
+        folder (Path): One folder of photographs a person, who has its name.
+        detector (BaseFaceDetector): Finds faces.
+        recognizer (FaceClassifier): Tells people apart.
+        threshold (float): Cosine from which two faces are one person's, in [-1, 1].
+        guesses (int): How many of the most similar people are told. Defaults to 3.
+
+    Attributes:
+        people (list[str]): Who is known.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        ValueError: When no face is found on the photographs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        detector: BaseFaceDetector,
+        recognizer: FaceClassifier,
+        threshold: float,
+        guesses: int = 3,
+    ) -> None:
+        if not -1 <= threshold <= 1:
+            raise ValueError(f'threshold must be in [-1, 1], got {threshold}')
+        self.detector, self.recognizer = detector, recognizer
+        self.threshold, self.guesses = threshold, guesses
+        self._names, self._gallery = self._embed_photographs(folder)
+        self.people = sorted(set(self._names))
+
+    def _embed_photographs(self, folder: Path) -> tuple[list[str], np.ndarray]:
+        if not folder.is_dir():
+            raise FileNotFoundError(f'folder of people {folder} does not exist')
+        names, known = [], []
+        for person in sorted(one for one in folder.iterdir() if one.is_dir()):
+            for path in sorted(person.rglob('*')):
+                if path.suffix.lower() not in IMAGES:
+                    continue
+                image = read_image(path)
+                marks = None if image is None else find_face(image, self.detector)
+                if marks is not None:
+                    names.append(person.name)
+                    known.append(embed_face(self.recognizer, image, marks))
+        if not known:
+            raise ValueError(
+                f'no face is found on photographs in the folders of {folder}: put the '
+                'photographs of each person into a folder of their name'
+            )
+        return names, np.stack(known)
+
+    def look(self, original: Path, anonymized: Path, frames: int) -> list[Sighting]:
+        """Look at a few frames of a file and of what was made of it.
+
+        Args:
+            original (Path): An image or video.
+            anonymized (Path): The same, anonymized.
+            frames (int): How many frames it has.
+
+        Returns:
+            list[Sighting]: Faces that are found in the original, in the order in which
+            they are shown.
+
+        Raises:
+            InputError: When a file cannot be read.
+        """
+        every = max(1, frames // _FRAMES)
+        pairs = zip(upright_frames(original), upright_frames(anonymized), strict=False)
+        found = []
+        for (seconds, old), (_, new) in islice(pairs, every // 2, None, every):
+            found += self._look_at(seconds, old, new)
+        return found[:_FACES]
+
+    def _look_at(
+        self, seconds: float | None, old: np.ndarray, new: np.ndarray
+    ) -> list[Sighting]:
+        sightings = []
+        faces = self.detector.detect(old)
+        for marks in faces.landmarks[faces.scores >= SURE].astype(np.float64):
+            if not np.isfinite(marks).all() or marks.std(0).max() <= 0:
+                continue
+            before, after = (
+                align_face(image, marks, _SHOWN, _MARGIN) for image in (old, new)
+            )
+            sightings.append(
+                Sighting(
+                    seconds,
+                    before,
+                    after,
+                    self._name(embed_face(self.recognizer, old, marks)),
+                    []
+                    if _is_blank(align_face(new, marks, _SHOWN, 0))
+                    else self._name(embed_face(self.recognizer, new, marks)),
+                )
+            )
+        return sightings
+
+    def _name(self, embedding: np.ndarray) -> list[Guess]:
+        cosines = self._gallery @ embedding
+        best: dict[str, float] = {}
+        for place in np.argsort(-cosines, kind='stable'):
+            best.setdefault(self._names[place], float(cosines[place]))
+        return [
+            Guess(name, cosine, cosine >= self.threshold)
+            for name, cosine in islice(best.items(), self.guesses)
+        ]
+
+
+def _is_blank(face: np.ndarray) -> bool:
+    return float(face.reshape(-1, 3).std(0).max()) < _BLANK

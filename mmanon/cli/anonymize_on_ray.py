@@ -1,0 +1,233 @@
+"""Anonymizes collections on many machines, by Ray Data: ``tools/anonymize_on_ray.py``.
+
+Files are the rows of a data set, and each of the workers is an actor that builds its
+networks once and takes file after file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmanon.anonymizer.inferencer import Outcome
+from mmanon.anonymizer.io.sources import InputError, Source, find_sources
+from mmanon.utils.log import show_messages
+
+from . import anonymize as anonymize_command
+
+__all__ = ['FileAnonymizer', 'main']
+
+_MOST_TASKS = 10_000  # more, of several files each, would only be more to keep
+_ATTEMPTS = 2
+_LOST = (
+    f'the worker that had it ended {_ATTEMPTS} times (killed, out of memory, or its '
+    'machine is gone); nothing was written'
+)
+
+
+def parse_args(
+    argv: Sequence[str] | None = None,
+) -> tuple[argparse.Namespace, argparse.Namespace]:
+    """The options of the workers, and those of the anonymization."""
+    parser = argparse.ArgumentParser(
+        prog='anonymize_on_ray.py',
+        usage='%(prog)s --workers N [--address HOST:PORT] [--cpus-per-worker N] '
+        '[--gpus-per-worker N] INPUT ... -o DIR [options of anonymize.py]',
+        description='Anonymize files by several workers on one or many machines.',
+        epilog='Inputs and all other options are those of tools/anonymize.py. All '
+        'machines must see inputs and outputs under the same paths.',
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        '--workers', type=int, required=True, metavar='N', help='how many, over all'
+    )
+    parser.add_argument(
+        '--address',
+        metavar='HOST:PORT',
+        help="of a Ray cluster, or 'auto'; default: one is started on this machine, "
+        'and ended with the command',
+    )
+    parser.add_argument('--cpus-per-worker', type=float, default=1, metavar='N')
+    parser.add_argument(
+        '--gpus-per-worker',
+        type=float,
+        metavar='N',
+        help='default: 1 with --device cuda, else 0',
+    )
+    cluster, rest = parser.parse_known_args(argv)
+    args = anonymize_command.parse_args(rest)
+    if cluster.workers < 1:
+        parser.error(f'--workers must be at least 1, got {cluster.workers}')
+    if cluster.cpus_per_worker <= 0:
+        parser.error(
+            f'--cpus-per-worker must be above 0, got {cluster.cpus_per_worker}'
+        )
+    if cluster.gpus_per_worker is None:
+        cluster.gpus_per_worker = float(args.device.startswith('cuda'))
+    return cluster, args
+
+
+class FileAnonymizer:
+    """A worker.
+
+    Args:
+        args (argparse.Namespace): Options of ``tools/anonymize.py``, with paths that
+            hold on all machines.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        show_messages()
+        self.args = args
+        self.inferencer = anonymize_command.build(args)
+
+    def __call__(self, row: dict) -> dict:
+        """Anonymize one file.
+
+        Args:
+            row (dict): A :class:`Source` as a dict.
+
+        Returns:
+            dict: ``where``, and ``status`` and ``reason`` of its :class:`Outcome`.
+        """
+        (outcome,) = self.inferencer(
+            [Source(row['where'], row['name'], row['kind'])],
+            out_dir=self.args.out_dir,
+            start=self.args.start,
+            end=self.args.end,
+            overwrite=self.args.overwrite,
+            show_progress=False,
+            report=self.args.report,
+        )
+        return dict(where=row['where'], status=outcome.status, reason=outcome.reason)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        int: 0; 1 when a file failed; 130 when it was interrupted.
+    """
+    cluster, args = parse_args(argv)
+    show_messages()
+    try:
+        # What is wrong with the options is told before any worker starts.
+        anonymize_command.build(argparse.Namespace(**{**vars(args), 'device': 'cpu'}))
+        sources, refused = find_files(args)
+        outcomes = refused + list(run(cluster, _with_full_paths(args), sources))
+    except (InputError, OSError, ValueError, ImportError) as error:
+        print(f'anonymize_on_ray.py: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            'interrupted: finished files are whole, and the same command goes on with '
+            'the others',
+            file=sys.stderr,
+        )
+        return 130
+    return anonymize_command.report(outcomes)
+
+
+def find_files(args: argparse.Namespace) -> tuple[list[Source], list[Outcome]]:
+    """Find all files, and tell those apart that cannot be done here."""
+    found, _ = find_sources(args.inputs, Path(args.out_dir).expanduser())
+    sources: dict[Path, Source] = {}
+    refused = []
+    for one in found:
+        out = one.output(Path(args.out_dir), args.container)
+        if one.kind == 'live':
+            reason = 'a camera or stream is for tools/anonymize.py'
+        elif out in sources:
+            reason = (
+                f'it and {sources[out].where} would both be written to {out}; '
+                'anonymize them to different folders'
+            )
+        else:
+            sources[out] = Source(_full_path(one.where), one.name, one.kind)
+            continue
+        refused.append(Outcome(one.where, out=out, reason=reason))
+    return list(sources.values()), refused
+
+
+def _full_path(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
+    """The same options for processes that run in another folder."""
+    named = ('out_dir', 'report', 'weights', 'detector_weights', 'boxes')
+    named += ('exempt', 'only', 'recognizer')
+    given = vars(args).copy()
+    for name in named:
+        if given[name] is not None:
+            given[name] = _full_path(given[name])
+    # A modifier may be a name or a file.
+    if args.modifier is not None and Path(args.modifier).is_file():
+        given['modifier'] = _full_path(args.modifier)
+    return argparse.Namespace(**given)
+
+
+def run(
+    cluster: argparse.Namespace, args: argparse.Namespace, sources: list[Source]
+) -> Iterator[Outcome]:
+    """Anonymize files by the workers of a cluster.
+
+    Yields:
+        Outcome: One for each source, in the order in which they are done; those that a
+        worker took down with it come last.
+
+    Raises:
+        ImportError: When Ray Data is not installed.
+        OSError: When there is no such cluster.
+    """
+    if not sources:
+        return
+    # Ray reports to its makers unless told otherwise before it starts.
+    os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"several workers need {error.name}: pip install 'mmanon[ray]'"
+        ) from error
+    started = dict(address=cluster.address)
+    if cluster.address is None:
+        cpus = max(1, math.ceil(cluster.workers * cluster.cpus_per_worker))
+        started = dict(address='local', num_cpus=cpus, include_dashboard=False)
+    try:
+        ray.init(**started)
+    except Exception as error:  # Ray raises that class itself, too
+        raise OSError(f'Ray cannot be reached or started: {error}') from error
+    try:
+        # How often a task is tried can be said by no other way yet.
+        warnings.simplefilter('ignore', ray.util.annotations.RayDeprecationWarning)
+        context = ray.data.DataContext.get_current()
+        context.max_errored_blocks = -1  # the others are done all the same
+        context.execution_no_progress_timeout_s = -1  # a video may take hours
+        rows = [dict(where=o.where, name=o.name, kind=o.kind) for o in sources]
+        tasks = min(len(rows), _MOST_TASKS)
+        done = ray.data.from_items(rows, override_num_blocks=tasks).map(
+            FileAnonymizer,
+            fn_constructor_args=(args,),
+            compute=ray.data.ActorPoolStrategy(
+                size=cluster.workers, max_tasks_in_flight_per_actor=1
+            ),
+            num_cpus=cluster.cpus_per_worker,
+            num_gpus=cluster.gpus_per_worker,
+            max_restarts=-1,
+            # A file that takes its worker down would otherwise do so for ever.
+            max_task_retries=_ATTEMPTS - 1,
+        )
+        missing = {one.where for one in sources}
+        for row in done.iter_rows():
+            missing.discard(row['where'])
+            yield Outcome(row['where'], row['status'], reason=row['reason'])
+        for where in sorted(missing):
+            yield Outcome(where, reason=_LOST)
+    finally:
+        ray.shutdown()

@@ -1,0 +1,148 @@
+"""The page, started by ``tools/app.py``."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from mmanon.anonymizer.face_finding import DETECTORS, build_detector
+from mmanon.anonymizer.inferencer import AnonymizerInferencer
+from mmanon.anonymizer.known_people import build_recognizer
+from mmanon.app import METHODS, KeptFiles, PeopleNamer, own_method
+from mmanon.utils.log import show_messages
+
+__all__ = ['main']
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='app.py',
+        description='Serve a page on which images and videos are anonymized.',
+        epilog='Files are kept in a private folder and deleted when their page is '
+        'closed, when they are not used any more, and when the server ends.',
+    )
+    how = parser.add_argument_group('how faces are redrawn')
+    how.add_argument(
+        '--modifier',
+        metavar='NAME|FILE',
+        help='offer this one, too, and first: a registered modifier, or a config file '
+        'that names one',
+    )
+    how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
+    how.add_argument('--detector', choices=DETECTORS, help='default: mtcnn')
+    how.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
+    how.add_argument('--device', default='cpu', help='torch device of the networks')
+    who = parser.add_argument_group('who is it?')
+    who.add_argument('--recognizer', metavar='FILE', help='weights of MobileFaceNet')
+    who.add_argument(
+        '--people',
+        type=Path,
+        metavar='DIR',
+        help='photographs of known people, one folder a person',
+    )
+    who.add_argument(
+        '--threshold',
+        type=float,
+        default=0.3,
+        help='cosine from which faces are one person (default: 0.3)',
+    )
+    where = parser.add_argument_group('server')
+    where.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on (default: 127.0.0.1, this machine alone)',
+    )
+    where.add_argument('--port', type=int, default=7860, help='default: 7860')
+    where.add_argument(
+        '--max-size',
+        type=float,
+        default=500,
+        metavar='MB',
+        help='the largest file that may be given (default: 500)',
+    )
+    where.add_argument(
+        '--keep',
+        type=float,
+        default=60,
+        metavar='MINUTES',
+        help='delete files that are not used for so long (default: 60)',
+    )
+    args = parser.parse_args(argv)
+    if args.weights and not args.modifier:
+        parser.error('--weights needs the --modifier whose weights they are')
+    if (args.recognizer is None) != (args.people is None):
+        parser.error('--recognizer and --people go together')
+    if not args.max_size > 0:
+        parser.error(f'--max-size must be above 0, got {args.max_size}')
+    return args
+
+
+def build_namer(args: argparse.Namespace) -> PeopleNamer | None:
+    """Who tells who is seen, if a recognizer was named."""
+    if args.recognizer is None:
+        return None
+    detector = build_detector(args.detector, args.detector_weights, args.device)
+    recognizer = build_recognizer(args.recognizer)
+    return PeopleNamer(args.people, detector, recognizer, args.threshold)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command until it is stopped.
+
+    Returns:
+        int: 0; 1 when the page cannot be served.
+    """
+    args = parse_args(argv)
+    show_messages()
+    try:
+        with KeptFiles(args.keep) as kept:
+            # Gradio reads these when it is imported.
+            os.environ['GRADIO_TEMP_DIR'] = str(kept.folder)
+            os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+            os.environ['HF_HUB_OFFLINE'] = '1'
+            _serve(args, kept)
+    except (OSError, ValueError, ImportError) as error:
+        print(f'app.py: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
+    try:
+        from mmanon.app.page import Page
+        from mmanon.app.server import serve
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the page needs {error.name}: pip install 'mmanon[app]'"
+        ) from error
+    make_inferencer = partial(
+        AnonymizerInferencer,
+        detector=args.detector,
+        detector_weights=args.detector_weights,
+        device=args.device,
+    )
+    methods = METHODS
+    if args.modifier:
+        methods = (own_method(args.modifier, args.weights), *METHODS)
+    # What is wrong with the arguments is told now, and not to the first who comes.
+    make_inferencer(**methods[0].inferencer_arguments(1))
+    if not _is_loopback(args.host):
+        print(
+            f'--host {args.host}: everybody who reaches this machine can use the page, '
+            'and what they send is not encrypted',
+            file=sys.stderr,
+        )
+    page = Page(kept, make_inferencer, methods, build_namer(args))
+    serve(page, args.host, args.port, int(args.max_size * 1e6))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'

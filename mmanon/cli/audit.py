@@ -1,0 +1,166 @@
+"""The command ``mmanon-audit``, also ``tools/audit.py``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+
+from mmanon.anonymizer.face_finding import DETECTORS, SURE, build_detector
+from mmanon.anonymizer.io.sources import VIDEOS, InputError, find_sources
+from mmanon.anonymizer.known_people import build_recognizer
+from mmanon.anonymizer.leak_audit import Audit, FaceAuditor, threshold_at_far
+from mmanon.utils.atomic_write import written_whole
+
+__all__ = ['main']
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='mmanon-audit',
+        description='Check whether faces of an original can still be matched in what '
+        'was made of it.',
+        epilog='The exit code is 0 when nothing leaks, 1 when something does, and 2 '
+        'when something could not be checked.',
+    )
+    parser.add_argument('original', type=Path, help='image, video or folder')
+    parser.add_argument('anonymized', type=Path, help='what was made of it')
+    parser.add_argument(
+        '--recognizer', required=True, metavar='FILE', help='weights of MobileFaceNet'
+    )
+    threshold = parser.add_mutually_exclusive_group(required=True)
+    threshold.add_argument(
+        '--threshold', type=float, help='cosine from which faces are one person'
+    )
+    threshold.add_argument(
+        '--identities',
+        type=Path,
+        metavar='DIR',
+        help='measure that cosine on photographs, one folder a person',
+    )
+    parser.add_argument(
+        '--far',
+        type=float,
+        default=0.01,
+        help='part of the pairs of two people that may reach it (default: 0.01)',
+    )
+    parser.add_argument(
+        '--detector',
+        choices=DETECTORS,
+        help='best not the one that was used to anonymize; default: thorough where '
+        'weights are given, else mtcnn',
+    )
+    parser.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
+    parser.add_argument(
+        '--score-thr',
+        type=float,
+        default=SURE,
+        help='a face of less confidence that is not covered is a place to look at, '
+        f'and no leak (default: {SURE})',
+    )
+    parser.add_argument(
+        '--every', type=int, default=1, metavar='N', help='compare each n-th frame only'
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all findings')
+    parser.add_argument('--device', default='cpu', help='torch device of MTCNN')
+    return parser.parse_args(argv)
+
+
+def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
+    """Each original with what was made of it.
+
+    Raises:
+        InputError: When there is no such original, or one is a folder and the other
+            not.
+    """
+    if not original.exists():
+        raise InputError(f'{original} does not exist')
+    if original.is_dir() != anonymized.is_dir() and anonymized.exists():
+        raise InputError(
+            f'{original} and {anonymized} must both be files or both be folders'
+        )
+    if not original.is_dir():
+        yield original, anonymized
+        return
+    for source in find_sources(original, anonymized)[0]:
+        made = source.output(anonymized)
+        if not made.exists() and source.kind == 'video':
+            made = _of_another_kind(made) or made
+        yield Path(source.where), made
+
+
+def _of_another_kind(made: Path) -> Path | None:
+    """The one video of that name, whose kind may have been chosen by --container."""
+    if not made.parent.is_dir():
+        return None
+    others = [
+        one
+        for one in made.parent.iterdir()
+        if one.stem == made.stem and one.suffix.lower() in VIDEOS
+    ]
+    return others[0] if len(others) == 1 else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        int: 0; 1 when a face leaks; 2 when something could not be checked.
+    """
+    args = parse_args(argv)
+    MMLogger.get_instance('mmanon', logger_name='mmanon')
+    audits: list[Audit] = []
+    failed: list[str] = []
+    try:
+        auditor = _build(args)
+        for original, made in pairs(args.original, args.anonymized):
+            try:
+                if not made.is_file():
+                    raise InputError(f'{original}: there is no {made}')
+                audits.append(auditor.compare(original, made, args.every))
+                print(audits[-1].as_text(), flush=True)
+            except (InputError, OSError) as error:
+                failed.append(str(error))
+        if args.json is not None:
+            _write(args, auditor.threshold, audits, failed)
+    except (InputError, OSError, ValueError, ImportError) as error:
+        failed.append(str(error))
+    for reason in failed:
+        print(f'mmanon-audit: not checked: {reason}', file=sys.stderr)
+    leaking = sum(one.leaks > 0 for one in audits)
+    print(f'{len(audits)} files checked, {leaking} leak, {len(failed)} not checked')
+    return 1 if leaking else 2 if failed else 0
+
+
+def _build(args: argparse.Namespace) -> FaceAuditor:
+    name = args.detector or ('thorough' if args.detector_weights else 'mtcnn')
+    detector = build_detector(name, args.detector_weights, args.device)
+    recognizer = build_recognizer(args.recognizer)
+    threshold = args.threshold
+    if threshold is None:
+        threshold = threshold_at_far(args.identities, detector, recognizer, args.far)
+        print(
+            f'{args.identities}: {args.far:.3%} of the pairs of two people are alike '
+            f'by a cosine of {threshold:.3f}'
+        )
+    return FaceAuditor(detector, recognizer, threshold, args.score_thr)
+
+
+def _write(
+    args: argparse.Namespace, threshold: float, audits: list[Audit], failed: list[str]
+) -> None:
+    words = {
+        'threshold': threshold,
+        'false_accept_rate': args.far if args.identities else None,
+        'every': args.every,
+        'leaks': sum(one.leaks for one in audits),
+        'not_checked': failed,
+        'files': [one.as_dict() for one in audits],
+    }
+    with written_whole(args.json) as beside:
+        text = json.dumps(words, ensure_ascii=False, indent=1)
+        beside.write_text(text + '\n', encoding='utf-8')

@@ -1,0 +1,173 @@
+"""Writing small data sets in the format of AVA, with timestamps that count frames.
+
+mmaction2's ``SampleAVAFrames`` adds ``start_index`` twice. With ``fps=1``,
+``start_index=1`` and ``timestamp_start=2`` the middle frame of a clip is the file whose
+number is the timestamp; :data:`DATASET_SETTINGS` has these for a config.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from mmanon.utils.video import decode, open_video, upright
+
+__all__ = ['DATASET_SETTINGS', 'Annotation', 'extract_frames', 'write_annotations']
+
+FILENAME_TMPL = 'img_{:05d}.jpg'
+DATASET_SETTINGS = dict(
+    filename_tmpl=FILENAME_TMPL,
+    fps=1,
+    start_index=1,
+    timestamp_start=2,
+    # Above every frame number: keyframes keep away from the ends of their videos.
+    timestamp_end=100000,
+)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One person doing one action in one frame.
+
+    Attributes:
+        video: Name of the folder of frames.
+        frame: Number in the frame's file name, from 1.
+        box: x1, y1, x2, y2 in fractions of the frame within [0, 1].
+        label: The action, from 1 (0 is AVA's background).
+        person: Number of the person, the same all along a video.
+    """
+
+    video: str
+    frame: int
+    box: tuple[float, float, float, float]
+    label: int
+    person: int
+
+    def __post_init__(self) -> None:
+        x1, y1, x2, y2 = self.box
+        if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+            raise ValueError(
+                f'video {self.video!r}, frame {self.frame}: box {self.box} is not '
+                'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
+            )
+        if not 1 <= self.frame <= 99999:
+            raise ValueError(
+                f'video {self.video!r}: frame {self.frame} is not in [1, 99999], as '
+                'file names have five digits; cut the video in shorter ones'
+            )
+        if ',' in self.video:
+            raise ValueError(f'the video name {self.video!r} has a comma')
+
+
+def extract_frames(
+    video: Path, folder: Path, files: Mapping[int, Sequence[int]] | None = None
+) -> int:
+    """Write frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
+
+    A folder that is there already, and so complete, is left as it is. What a killed
+    call leaves, ``.<name>.part``, is removed by the next one.
+
+    Args:
+        video: File that PyAV decodes.
+        folder: Where to; it appears when all frames are in it.
+        files: For each frame to write, counted from 0, the numbers of its files. By
+            default all frames, numbered from 1.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        ValueError: If the video cannot be decoded, or ends before a wanted frame.
+    """
+    if folder.is_dir():
+        return len(list(folder.glob('img_*.jpg')))
+    part = folder.with_name(f'.{folder.name}.part')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    count, index, end = 0, -1, None if files is None else max(files)
+    try:
+        with open_video(video) as container:
+            for index, frame in enumerate(decode(container)):
+                numbers = [index + 1] if files is None else files.get(index, ())
+                for number in numbers:
+                    path = str(part / FILENAME_TMPL.format(number))
+                    image = upright(frame, 'bgr24')
+                    if not cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+                        raise OSError(f'{path} cannot be written')
+                    count += 1
+                if index == end:
+                    break
+        if not count:
+            raise ValueError(f'{video} has no frames')
+        if end is not None and index < end:
+            raise ValueError(
+                f'{video} ends at frame {index}, but frame {end} is wanted'
+            )
+        os.replace(part, folder)
+    except (av.FFmpegError, IndexError) as error:
+        raise ValueError(f'{video} cannot be decoded: {error}') from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return count
+
+
+def write_annotations(
+    folder: Path, split: str, annotations: Sequence[Annotation], classes: Sequence[str]
+) -> None:
+    """Write the annotations of one split, its proposals and the label map.
+
+    - ``<split>.csv``: a line is video, timestamp, x1, y1, x2, y2, label, person;
+    - ``<split>_proposals.npz``: for each ``'video,timestamp'`` an (n, 5) array of the
+      same boxes and the score 1;
+    - ``labels.pbtxt``: the classes, numbered from 1.
+
+    Args:
+        folder: Where to; made if it is not there.
+        split: Name of the split, such as ``'train'``.
+        annotations: What is annotated, in any order.
+        classes: The actions; label 1 is the first.
+
+    Raises:
+        ValueError: If there is nothing to write, or a label has no class.
+    """
+    if not annotations:
+        raise ValueError(f'the split {split!r} has no annotations')
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    proposals: dict[str, dict[tuple, None]] = {}
+    for item in sorted(annotations, key=lambda a: (a.video, a.frame, a.person)):
+        if not 1 <= item.label <= len(classes):
+            raise ValueError(f'label {item.label} is not in 1 … {len(classes)}')
+        box = tuple(f'{side:.4f}' for side in item.box)
+        key = f'{item.video},{item.frame:04d}'
+        lines.append(f'{key},{",".join(box)},{item.label},{item.person}\n')
+        # A person with several actions has one box.
+        proposals.setdefault(key, {})[tuple(map(float, box))] = None
+    arrays = {
+        key: np.array([[*box, 1.0] for box in boxes], np.float32)
+        for key, boxes in proposals.items()
+    }
+    labels = ''.join(
+        f'item {{\n  name: "{name}"\n  id: {i}\n}}\n'
+        for i, name in enumerate(classes, 1)
+    )
+    _replace(folder / f'{split}.csv', ''.join(lines))
+    _replace(folder / 'labels.pbtxt', labels)
+    path = folder / f'{split}_proposals.npz'
+    beside = path.with_name(f'.{path.name}.part')
+    with beside.open('wb') as file:
+        np.savez(file, **arrays)
+    os.replace(beside, path)
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f'.{path.name}.part')
+    beside.write_text(text)
+    os.replace(beside, path)

@@ -1,0 +1,97 @@
+"""Which faces of successive frames are the same person's, and those missed between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mmanon.structures.face_table import Faces
+
+__all__ = ['fill_gaps', 'link_faces']
+
+
+def link_faces(
+    frames: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 5
+) -> list[Faces]:
+    """Number the faces of one video so that a face keeps its number.
+
+    Faces of a frame are assigned to the tracks last seen at most ``max_gap`` frames
+    before, so that the summed overlap (IoU) is largest.
+
+    Args:
+        frames: The faces of the examined frames, in order.
+        min_iou: Overlap, in (0, 1], that a face must have with its track's last box.
+        max_gap: Frames a track may be out of sight.
+
+    Returns:
+        The same faces with ``tracks`` 0, 1, … in order of appearance.
+    """
+    linked, tracks, count = [], {}, 0
+    for t, faces in enumerate(frames):
+        tracks = {k: v for k, v in tracks.items() if t - v[0] <= max_gap + 1}
+        numbers = np.full(len(faces), -1, np.int32)
+        if len(faces) and tracks:
+            names = list(tracks)
+            iou = _iou(np.stack([tracks[k][1] for k in names]), faces.boxes)
+            for i, j in zip(*linear_sum_assignment(-iou), strict=True):
+                if iou[i, j] >= min_iou:
+                    numbers[j] = names[i]
+        for j in np.flatnonzero(numbers < 0):
+            numbers[j], count = count, count + 1
+        for j, number in enumerate(numbers):
+            tracks[int(number)] = (t, faces.boxes[j])
+        linked.append(replace(faces, tracks=numbers))
+    return linked
+
+
+def fill_gaps(frames: Sequence[Faces]) -> list[Faces]:
+    """Add a face where its track is seen before and after, but not in between.
+
+    Detectors lose a face for some frames when it blurs or turns. Its box there is the
+    one that encloses both boxes around the gap; its score is 0.
+
+    Args:
+        frames: Faces with tracks, as :func:`link_faces` returns them.
+
+    Returns:
+        The same faces and the added ones.
+    """
+    added: list[list[tuple[np.ndarray, int]]] = [[] for _ in frames]
+    seen: dict[int, tuple[int, np.ndarray]] = {}
+    for t, faces in enumerate(frames):
+        for box, track in zip(faces.boxes, faces.tracks.tolist(), strict=True):
+            if track in seen:
+                before, last = seen[track]
+                hull = np.concatenate(
+                    [np.minimum(last[:2], box[:2]), np.maximum(last[2:], box[2:])]
+                )
+                for between in range(before + 1, t):
+                    added[between].append((hull, track))
+            seen[track] = (t, box)
+    filled = []
+    for faces, more in zip(frames, added, strict=True):
+        if more:
+            faces = Faces(
+                np.concatenate([faces.boxes, [box for box, _ in more]]),
+                np.append(faces.scores, np.zeros(len(more), np.float32)),
+                np.concatenate(
+                    [faces.landmarks, np.full((len(more), 5, 2), np.nan, np.float32)]
+                ),
+                np.append(faces.tracks, [track for _, track in more]).astype(np.int32),
+                examined=faces.examined,
+            )
+        filled.append(faces)
+    return filled
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Overlap (len(a), len(b)) of boxes (k, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inner = np.clip(high - low, 0, None).prod(2)
+    area_a = (a[:, 2:] - a[:, :2]).prod(1)
+    area_b = (b[:, 2:] - b[:, :2]).prod(1)
+    return inner / (area_a[:, None] + area_b - inner)

@@ -1,0 +1,136 @@
+"""Faces before and after, of every method."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmanon.anonymizer.backends.torch_modifier import build_modifier
+from mmanon.datasets.face_identities import FaceIdentityDataset
+from mmanon.models.modifiers import BaseModifier
+from mmanon.models.modifiers.covering import redraw_or_cover
+from mmanon.registry import DATASETS, HOOKS, MODELS
+from mmanon.utils.inline_images import face_to_pixels, image_url
+
+from .sweep_folder import RunFolder, SweepFolder
+
+__all__ = ['Grid', 'Shown', 'make_grids']
+
+ORIGINAL = 'original'
+_QUALITY = 92
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row of pictures.
+
+    Attributes:
+        name: The method and its strength, or ``'original'``.
+        urls: Data URLs of the pictures.
+        covered: How many of them a mask covers, as M has not or hardly changed them.
+    """
+
+    name: str
+    urls: list[str]
+    covered: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Faces, a column each, as they were and as each method makes them.
+
+    Attributes:
+        title: What is in the columns.
+        heads: Whose face is in each column.
+        rows: The original ones first.
+    """
+
+    title: str
+    heads: list[str]
+    rows: list[Shown]
+
+
+def make_grids(
+    sweep: SweepFolder, people: str | Path | None = None, columns: int = 8
+) -> list[Grid]:
+    """Draw faces of the people whom the attackers were tested on.
+
+    One grid has a picture each of several people; two have several pictures of one
+    person, the two with the most pictures. Of each setting the first seed is drawn.
+
+    Args:
+        sweep (SweepFolder): The results.
+        people (str or Path, optional): Folder of the people. Defaults to where it was.
+        columns (int): Pictures in a row at most. Defaults to 8.
+
+    Raises:
+        FileNotFoundError: When the people or a modifier's weights are not there.
+        ValueError: When the weights are not the modifier's.
+    """
+    if columns < 1:
+        raise ValueError(f'columns must be at least 1, got {columns}')
+    runs = [one[0] for one in sweep.settings.values()]
+    dataset = _people(runs[0], people)
+    names = dataset.metainfo['classes']
+    images = [np.flatnonzero(dataset.labels == i) for i in range(len(names))]
+    # Spread over the people, whose folders may lie sorted by kind.
+    some = np.unique(np.linspace(0, len(names) - 1, columns).round().astype(int))
+    most = sorted(range(len(names)), key=lambda one: -len(images[one]))[:2]
+    chosen = {'Different people': [int(images[one][0]) for one in some]}
+    for one in most:
+        title = f'The same person in several pictures: {names[one]}'
+        chosen[title] = images[one][:columns].tolist()
+    modifiers = {run.setting: _modifier(run) for run in runs}
+    return [_grid(title, one, dataset, modifiers) for title, one in chosen.items()]
+
+
+def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
+    metrics = [one for one in run.face_metrics if 'dataset' in one]
+    if not metrics:
+        raise ValueError(
+            f'{run.folder / "test.json"} names no people in a metric with a recognizer'
+        )
+    model_cfg = HOOKS.build(run.hook).model_cfg
+    config = dict(metrics[0]['dataset'], test_mode=True)
+    if root is not None:
+        config['data_root'] = str(root)
+    config |= {key: model_cfg[key] for key in ('crop_size', 'margin')}
+    if not Path(config['data_root']).is_dir():
+        raise FileNotFoundError(
+            f'the faces of {config["data_root"]} are not here; start the command in '
+            'the folder where the sweep was started, name them by --people, or leave '
+            'the pictures out by --no-pictures'
+        )
+    return DATASETS.build(config)
+
+
+def _modifier(run: RunFolder) -> BaseModifier:
+    config = {k: v for k, v in run.hook['modifier'].items() if k != 'init_cfg'}
+    with torch.random.fork_rng(devices=[]):
+        learned = hasattr(MODELS.build(dict(config)), 'updates')
+        weights = run.folder / 'modifier.pth' if learned else None
+        return build_modifier(config, weights)[0]
+
+
+def _grid(
+    title: str,
+    indices: list[int],
+    dataset: FaceIdentityDataset,
+    modifiers: dict[str, BaseModifier],
+) -> Grid:
+    faces = torch.stack([dataset[index]['image'] for index in indices])
+    rows = [Shown(ORIGINAL, [_url(face) for face in faces], 0)]
+    for name, modifier in modifiers.items():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_SEED)
+            drawn, covered = redraw_or_cover(modifier, faces, dataset.margin)
+        rows.append(Shown(name, [_url(face) for face in drawn], int(covered.sum())))
+    names = dataset.metainfo['classes']
+    heads = [names[int(dataset.labels[index])] for index in indices]
+    return Grid(title, heads, rows)
+
+
+def _url(face: torch.Tensor) -> str:
+    return image_url(face_to_pixels(face), _QUALITY)

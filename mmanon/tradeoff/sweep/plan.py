@@ -1,0 +1,276 @@
+"""Which modifiers are compared, with which seeds, before which attackers.
+
+A config says it under ``tradeoff``, a dict of
+
+- ``methods``: by name, each a dict of ``hook`` (arguments of the
+  :class:`AdversarialAnonymizationHook` to replace, such as its ``modifier``),
+  ``strength`` (which argument is the strength, such as ``'modifier.size'``),
+  ``strengths`` (its values) and ``seeds`` (``[0]`` if not given); all optional;
+- ``people``: the :class:`FaceIdentityDataset` whom attackers are tested on;
+- ``attackers``: by name, each a dict of ``recognizer`` (of a metric), ``train_once`` or
+  ``train`` (the config of a :class:`TrainedAttacker`, to be trained once as it is, or
+  anew on each modifier); beside ``train``, ``recognizer`` is the one within it: a
+  config, or the name of another attacker;
+- ``detector``, optional: config of a plain detector, trained once, that all runs start
+  from; without it they start from the config's ``load_from``;
+- ``figure``, optional: the name of the detector's figure, ``'mAP/overall'``;
+- ``presets``, optional: by name, each a dict of ``methods`` (names, or
+  ``name:strength``), ``seeds``, ``attackers`` and ``options`` (settings of the config),
+  all optional.
+"""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmanon.registry import HOOKS
+from mmanon.tradeoff.rows import named
+
+_KEYS = {
+    'tradeoff': {'methods', 'people', 'attackers', 'detector', 'figure', 'presets'},
+    'method': {'hook', 'strength', 'strengths', 'seeds'},
+    'attacker': {'recognizer', 'train', 'train_once'},
+    'preset': {'methods', 'seeds', 'attackers', 'options'},
+}
+HOOK = 'AdversarialAnonymizationHook'
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A method at a strength.
+
+    Attributes:
+        method: Its name.
+        strength: None where it has none.
+        hook: The hook's config with this method's modifier.
+    """
+
+    method: str
+    strength: float | None
+    hook: dict = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of a folder."""
+        return named(self.method, self.strength, between='_')
+
+
+@dataclass(frozen=True)
+class Run:
+    """A setting with a seed, and the folder it works in."""
+
+    setting: Setting
+    seed: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f'{named(self.setting.method, self.setting.strength)}, seed {self.seed}'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a sweep does.
+
+    Attributes:
+        config: The anonymizing config without ``tradeoff``.
+        hook_index: Where the hook stands in its ``custom_hooks``.
+        runs: What is trained and tested.
+        people: Whom attackers are tested on.
+        attackers: By name, as in the config.
+        detector: Config of the plain detector, or None.
+        figure: Name of the detector's figure.
+        work_dir: Where everything is written.
+    """
+
+    config: Config
+    hook_index: int
+    runs: list[Run]
+    people: dict
+    attackers: dict[str, dict]
+    detector: str | None
+    figure: str
+    work_dir: Path
+
+    @property
+    def hook(self) -> dict:
+        """The hook as the config has it."""
+        return self.config.custom_hooks[self.hook_index].to_dict()
+
+    @property
+    def geometry(self) -> dict[str, float]:
+        """``crop_size`` and ``margin`` of the faces."""
+        model_cfg = HOOKS.build(self.hook).model_cfg
+        return {key: model_cfg[key] for key in ('crop_size', 'margin')}
+
+    @property
+    def train_faces(self) -> dict:
+        """The faces that D and the trained attackers learn from, as a data set."""
+        return {**self.hook['faces']['dataset'], **self.geometry}
+
+
+def read_plan(
+    config: Config,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    attackers: Sequence[str] | None = None,
+    preset: str | None = None,
+    options: dict | None = None,
+) -> Plan:
+    """Read what a config and the command line ask for.
+
+    Args:
+        config (Config): Anonymizing config with ``tradeoff`` and ``work_dir``.
+        methods (Sequence[str], optional): Names, each with all of its strengths, or
+            ``name:strength``. Defaults to the preset's, or all.
+        seeds (Sequence[int], optional): For all methods, in place of their own.
+        attackers (Sequence[str], optional): Names. Defaults to the preset's, or all.
+        preset (str, optional): Name of a preset.
+        options (dict, optional): Settings of the config, by dotted names; they come
+            after the preset's.
+
+    Raises:
+        ValueError: When a name or a key is unknown, or something is missing; says
+            which there are.
+    """
+    config = copy.deepcopy(config)
+    table = config.get('tradeoff')
+    if table is None:
+        raise ValueError(
+            'the config has no `tradeoff`: it must say which methods, people and '
+            'attackers to compare, as configs/tradeoff does'
+        )
+    table = table.to_dict()
+    _check_keys('tradeoff', 'tradeoff', table)
+    for key in ('methods', 'people', 'attackers'):
+        if not table.get(key):
+            raise ValueError(f'tradeoff.{key} of the config is missing or empty')
+    chosen = {}
+    if preset is not None:
+        chosen = _pick('preset', [preset], table.get('presets') or {})[preset]
+        _check_keys(f'tradeoff.presets.{preset}', 'preset', chosen)
+    for given in (chosen.get('options'), options):
+        config.merge_from_dict(given or {}, allow_list_keys=True)
+    config.pop('tradeoff', None)
+    index = _hook_index(config)
+    hook = config.custom_hooks[index].to_dict()
+    if not (hook.get('faces') or {}).get('dataset'):
+        raise ValueError(f'the {HOOK} has no `faces` for D and attackers to learn from')
+    seeds = seeds or chosen.get('seeds')
+    settings = _settings(methods or chosen.get('methods'), table['methods'], hook)
+    work_dir = Path(config.work_dir).resolve()
+    runs = []
+    for setting in settings:
+        own = seeds or table['methods'][setting.method].get('seeds') or [0]
+        for seed in dict.fromkeys(own):
+            folder = work_dir / 'runs' / setting.name / f'seed_{seed}'
+            runs.append(Run(setting, int(seed), folder))
+    names = attackers or chosen.get('attackers') or list(table['attackers'])
+    return Plan(
+        config=config,
+        hook_index=index,
+        runs=runs,
+        people=table['people'],
+        attackers=_attackers(names, table['attackers']),
+        detector=table.get('detector'),
+        figure=table.get('figure') or 'mAP/overall',
+        work_dir=work_dir,
+    )
+
+
+def _settings(
+    names: Iterable[str] | None, methods: dict[str, dict], hook: dict
+) -> list[Setting]:
+    found: dict[Setting, None] = {}
+    for name in names or methods:
+        method, _, asked = str(name).partition(':')
+        spec = _pick('method', [method], methods)[method]
+        _check_keys(f'tradeoff.methods.{method}', 'method', spec)
+        path, strengths = spec.get('strength'), spec.get('strengths')
+        if (path is None) != (not strengths):
+            raise ValueError(
+                f'tradeoff.methods.{method}: `strength` names an argument and '
+                '`strengths` its values; give both or none'
+            )
+        if asked and path is None:
+            raise ValueError(f'method {name!r}: {method} has no strength')
+        if asked:
+            strengths = [_number(asked, name)]
+        for strength in strengths or [None]:
+            own = copy.deepcopy({**hook, **(spec.get('hook') or {})})
+            if strength is not None:
+                _set(own, path, strength, method)
+            found[Setting(method, strength, own)] = None
+    return list(found)
+
+
+def _set(hook: dict, path: str, value: float, method: str) -> None:
+    *parents, last = path.split('.')
+    place = hook
+    for name in parents:
+        if not isinstance(place.get(name), dict):
+            raise ValueError(
+                f'tradeoff.methods.{method}.strength is {path!r}, but the hook has no '
+                f'{name!r} of settings'
+            )
+        place = place[name]
+    place[last] = value
+
+
+def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
+    chosen = _pick('attacker', names, table)
+    # A recognizer within another attacker comes along, first.
+    needed: dict[str, dict] = {}
+    for name, spec in chosen.items():
+        where = f'tradeoff.attackers.{name}'
+        _check_keys(where, 'attacker', spec)
+        kinds = [key for key in ('train', 'train_once') if spec.get(key)]
+        if len(kinds) > 1 or not (kinds or spec.get('recognizer')):
+            raise ValueError(
+                f'{where} must have one of `recognizer`, `train_once` and `train`'
+            )
+        inner = spec.get('recognizer')
+        if kinds and isinstance(inner, str):
+            if inner == 'discriminator' or table.get(inner, {}).get('train'):
+                raise ValueError(
+                    f'{where}.recognizer is {inner!r}, which differs from run to run; '
+                    'name an attacker with weights, or with `train_once`'
+                )
+            needed |= _attackers([inner], table)
+    return {**needed, **chosen}
+
+
+def _pick(kind: str, names: Iterable[str], table: dict[str, dict]) -> dict[str, dict]:
+    unknown = [name for name in names if name not in table]
+    if unknown:
+        raise ValueError(
+            f'unknown {kind} {unknown[0]!r}; the config has '
+            f'{", ".join(table) or "none"}'
+        )
+    return {name: table[name] for name in names}
+
+
+def _check_keys(where: str, kind: str, given: dict) -> None:
+    unknown = sorted(set(given) - _KEYS[kind])
+    if unknown:
+        raise ValueError(
+            f'{where} has the unknown key {unknown[0]!r}; known are '
+            f'{sorted(_KEYS[kind])}'
+        )
+
+
+def _hook_index(config: Config) -> int:
+    for index, hook in enumerate(config.get('custom_hooks') or []):
+        if str(hook.get('type')).rpartition('.')[2] == HOOK:
+            return index
+    raise ValueError(f'the config has no {HOOK} in `custom_hooks`')
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f'method {name!r}: {text!r} is no number') from None
+    return int(number) if number.is_integer() and '.' not in text else number

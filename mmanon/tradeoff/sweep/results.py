@@ -1,0 +1,82 @@
+"""From the figures of a sweep's tests to rows, table and plot."""
+
+import json
+from pathlib import Path
+
+from mmanon.evaluation.metrics import MATCHINGS
+from mmanon.tradeoff import (
+    Row,
+    markdown_table,
+    plot_tradeoff,
+    save_plot,
+    summarize,
+    write_rows,
+)
+from mmanon.tradeoff.rows import write_beside
+
+from .plan import Plan
+from .stages import Stages, is_learned
+
+
+def collect_rows(plan: Plan) -> list[Row]:
+    """The rows of all runs that have been tested as planned, in their order.
+
+    Raises:
+        ValueError: When a figure is missing in a run's figures.
+    """
+    rows, stages = [], Stages(plan)
+    for run in plan.runs:
+        test = stages.of(run)[-1]
+        # What was tested before other attackers is not what is asked for now.
+        if not test.is_done:
+            continue
+        path = test.result
+        figures = json.loads(path.read_text())
+        for attacker in plan.attackers:
+            for matching in MATCHINGS:
+                start = f'{attacker}/{matching}'
+                rows.append(
+                    Row(
+                        method=run.setting.method,
+                        strength=run.setting.strength,
+                        seed=run.seed,
+                        mAP=_figure(figures, plan.figure, path),
+                        attacker=attacker,
+                        matching=matching,
+                        eer=_figure(figures, f'{start}/eer', path),
+                        rank1=_figure(figures, f'{start}/rank1', path),
+                        tar_at_far1=figures.get(f'{start}/tar_at_far_1e-2'),
+                    )
+                )
+    return rows
+
+
+def write_results(plan: Plan, plot: bool = True) -> list[Path]:
+    """Write ``tradeoff.json``, ``.md``, ``.svg`` and ``.png`` of what is there.
+
+    Args:
+        plan (Plan): The sweep.
+        plot (bool): Draw the plot as well. Defaults to True.
+
+    Returns:
+        list[Path]: The files.
+    """
+    rows = collect_rows(plan)
+    stem = plan.work_dir / 'tradeoff'
+    files = [stem.with_suffix('.json'), stem.with_suffix('.md')]
+    points = summarize(rows)
+    write_rows(rows, files[0])
+    write_beside(files[1], markdown_table(points))
+    if plot and points:
+        methods = [run.setting.method for run in plan.runs if is_learned(run)]
+        files += save_plot(plot_tradeoff(points, learned=methods), stem)
+    return files
+
+
+def _figure(figures: dict[str, float], name: str, path: Path) -> float:
+    if name not in figures:
+        raise ValueError(
+            f'{path} has no figure {name!r}, but {", ".join(sorted(figures))}; '
+            "`tradeoff.figure` of the config names the detector's"
+        )
+    return figures[name]

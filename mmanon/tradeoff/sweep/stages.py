@@ -1,0 +1,279 @@
+"""The stages of a sweep: a config each, a command of the project's tools, a result.
+
+In the folder of a run, a stage has ``<name>.py``, its config; ``<name>.json``, the same
+to be compared; ``<name>.log``; ``<name>/``, the command's work dir; and when it is
+finished ``<name>.pth``, the weights of a training, or ``figures.json`` of a test.
+"""
+
+import copy
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from mmanon.models.modifiers import LearnedModifier
+from mmanon.registry import DATASETS, MODELS
+from mmanon.tradeoff.rows import write_beside
+
+from .plan import Plan, Run
+
+Execute = Callable[[list[str], Path], None]
+"""Runs a tool by its name and arguments, with a file for what it says."""
+DETECTOR = 'detector'
+FIGURES_FILE = 'figures.json'
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training or a test.
+
+    Attributes:
+        folder: Of the run.
+        name: ``train``, ``test``, ``detector`` or an attacker's.
+        config: What it runs.
+        tests: The checkpoint that a test tests; None for a training.
+        modifier: The file that a training's learned modifier is taken out to, or None.
+    """
+
+    folder: Path
+    name: str
+    config: Config
+    tests: Path | None = None
+    modifier: Path | None = None
+
+    @property
+    def result(self) -> Path:
+        """The file that is there when the stage is finished."""
+        return self.folder / (FIGURES_FILE if self.tests else f'{self.name}.pth')
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is finished, with these settings."""
+        if self.modifier is not None and not self.modifier.is_file():
+            return False
+        return self.result.is_file() and self.difference() is None
+
+    def difference(self) -> str | None:
+        """What differs from the settings it was begun with, or None."""
+        path = self.folder / f'{self.name}.json'
+        if not path.is_file():
+            return None
+        return _first_difference(json.loads(path.read_text()), _plain(self.config))
+
+    def check(self) -> None:
+        """Refuse to mix trainings of different settings.
+
+        Raises:
+            ValueError: When the training was begun with other settings.
+        """
+        changed = None if self.tests else self.difference()
+        if changed is not None:
+            raise ValueError(
+                f'{self.folder / self.name} was begun with other settings: {changed}. '
+                f'Name another --work-dir, or delete {self.folder} to train it anew'
+            )
+
+    def run(self, execute: Execute) -> None:
+        """Do what is not done yet; a training goes on where it was stopped."""
+        if self.is_done:
+            return
+        config = self.folder / f'{self.name}.py'
+        work_dir = self.folder / self.name
+        write_beside(config, _python(self.config))
+        if self.tests:
+            # What is there was measured with other settings.
+            self.result.unlink(missing_ok=True)
+        settings = self.folder / f'{self.name}.json'
+        write_beside(settings, json.dumps(_plain(self.config)))
+        log = self.folder / f'{self.name}.log'
+        if self.tests:
+            paths = [config, self.tests, '--work-dir', work_dir, '--out', self.result]
+            execute(['test.py', *map(str, paths)], log)
+            return
+        if not self.result.is_file():
+            last = work_dir / 'last_checkpoint'
+            resume = ['--resume'] if last.is_file() else []
+            arguments = [str(config), '--work-dir', str(work_dir), *resume]
+            execute(['train.py', *arguments], log)
+            _link(work_dir / Path(last.read_text().strip()).name, self.result)
+        if self.modifier is not None:
+            arguments = [str(self.result), '--modifier', str(self.modifier)]
+            execute(['export_checkpoint.py', *arguments], log)
+
+
+class Stages:
+    """Makes the stages of a plan.
+
+    Args:
+        plan (Plan): What the sweep does.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.shared_folder = plan.work_dir / 'shared'
+
+    @cached_property
+    def train_people(self) -> list[str]:
+        """Names of the people that D and the trained attackers learn from."""
+        return list(DATASETS.build(self.plan.train_faces).metainfo['classes'])
+
+    def shared(self) -> list[Stage]:
+        """The trainings that all runs share: the plain detector, some attackers."""
+        stages = []
+        if self.plan.detector is not None:
+            config = _without_validation(Config.fromfile(self.plan.detector))
+            stages.append(Stage(self.shared_folder, DETECTOR, config))
+        for name, spec in self.plan.attackers.items():
+            if spec.get('train_once'):
+                stages.append(Stage(self.shared_folder, name, self._attacker(spec)))
+        return stages
+
+    def of(self, run: Run) -> list[Stage]:
+        """The stages of a run, in their order."""
+        trained = Stage(
+            run.folder,
+            'train',
+            self._training(run),
+            modifier=_modifier_file(run) if is_learned(run) else None,
+        )
+        attackers = [
+            Stage(run.folder, name, self._attacker(spec, run))
+            for name, spec in self.plan.attackers.items()
+            if spec.get('train')
+        ]
+        test = Stage(run.folder, 'test', self._test(run), tests=trained.result)
+        return [trained, *attackers, test]
+
+    def _training(self, run: Run) -> Config:
+        config = _without_validation(self.plan.config)
+        config.custom_hooks[self.plan.hook_index] = ConfigDict(run.setting.hook)
+        config.randomness = dict(config.get('randomness') or {}, seed=run.seed)
+        if self.plan.detector is not None:
+            config.load_from = str(self.shared_folder / f'{DETECTOR}.pth')
+        return config
+
+    def _test(self, run: Run) -> Config:
+        config = copy.deepcopy(self.plan.config)
+        config.pop('work_dir', None)
+        config.custom_hooks[self.plan.hook_index] = ConfigDict(run.setting.hook)
+        people = self.plan.people
+        metrics = [dict(type='mmanon.FaceQualityMetric', dataset=people)]
+        for name in self.plan.attackers:
+            shared = dict(
+                dataset=people,
+                recognizer=self.recognizer(name, run),
+                prefix=name,
+            )
+            metrics += [
+                dict(type='mmanon.FaceVerificationMetric', **shared),
+                dict(type='mmanon.FaceIdentificationMetric', ranks=[1], **shared),
+            ]
+        own = config.test_evaluator
+        own = list(own) if isinstance(own, (list, tuple)) else [own]
+        config.test_evaluator = [*own, *metrics]
+        return config
+
+    def _attacker(self, spec: dict, run: Run | None = None) -> Config:
+        """Config of an attacker's training, with the people that D learns from.
+
+        Args:
+            spec (dict): As in the config.
+            run (Run, optional): Whose modifier it attacks; without, its config's own.
+        """
+        plan = self.plan
+        config = Config.fromfile(spec['train_once' if run is None else 'train'])
+        config.train_dataloader.dataset = ConfigDict(plan.train_faces)
+        config.model.margin = plan.geometry['margin']
+        if spec.get('recognizer'):
+            config.model.recognizer = ConfigDict(self.recognizer(spec['recognizer']))
+        if config.model.recognizer.get('head'):
+            config.model.recognizer.head.num_classes = len(self.train_people)
+        if run is not None:
+            modifier = copy.deepcopy(run.setting.hook['modifier'])
+            if is_learned(run):
+                weights = str(_modifier_file(run))
+                modifier['init_cfg'] = dict(type='Pretrained', checkpoint=weights)
+            config.model.modifier = ConfigDict(modifier)
+            config.randomness = dict(config.get('randomness') or {}, seed=run.seed)
+        return config
+
+    def recognizer(self, named: str | dict, run: Run | None = None) -> str | dict:
+        """What a metric takes as ``recognizer``, of an attacker by its name."""
+        if not isinstance(named, str) or named == 'discriminator':
+            return named
+        spec = self.plan.attackers[named]
+        if spec.get('train'):
+            config, folder = self._attacker(spec, run), run.folder
+        elif spec.get('train_once'):
+            config, folder = self._attacker(spec), self.shared_folder
+        elif spec['recognizer'] == named:
+            return named
+        else:
+            return self.recognizer(spec['recognizer'])
+        weights = dict(type='Pretrained', checkpoint=str(folder / f'{named}.pth'))
+        return {**config.model.to_dict(), 'init_cfg': weights}
+
+
+def is_learned(run: Run) -> bool:
+    """Whether the run trains its modifier."""
+    return isinstance(MODELS.build(run.setting.hook['modifier']), LearnedModifier)
+
+
+def _modifier_file(run: Run) -> Path:
+    return run.folder / 'modifier.pth'
+
+
+def _without_validation(config: Config) -> Config:
+    config = copy.deepcopy(config)
+    config.pop('work_dir', None)
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    return config
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """The settings as JSON gives them back."""
+    return json.loads(json.dumps(config.to_dict(), default=str))
+
+
+def _python(config: Config) -> str:
+    """The settings as a config file; mmengine's own way takes seconds."""
+    settings = config.to_dict().items()
+    texts = [f'{key} = {pformat(one, sort_dicts=False)}\n' for key, one in settings]
+    return ''.join(texts)
+
+
+def _first_difference(old: Any, new: Any, where: str = '') -> str | None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        pairs = [(key, old.get(key), new.get(key)) for key in keys]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(i, *two) for i, two in enumerate(zip(old, new, strict=True))]
+    elif old == new:
+        return None
+    else:
+        return f'{where.rstrip(".")} was {_short(old)} and is {_short(new)}'
+    found = (_first_difference(a, b, f'{where}{key}.') for key, a, b in pairs)
+    return next((one for one in found if one is not None), None)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f'{text[:77]}...'
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where that cannot be."""
+    beside = target.with_name(f'{target.name}.part')
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    os.replace(beside, target)

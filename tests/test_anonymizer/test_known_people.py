@@ -1,0 +1,144 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.model import BaseModule
+
+from mmanon.anonymizer import AnonymizerInferencer
+from mmanon.anonymizer.known_people import KnownPeople, build_recognizer
+from mmanon.face_detectors import BaseFaceDetector
+from mmanon.registry import MODELS
+from mmanon.structures.face_table import Faces
+
+MARKS = np.array([[20, 20], [40, 20], [30, 30], [22, 42], [38, 42]], float)
+
+
+@MODELS.register_module()
+class EverywhereDetector(BaseFaceDetector):
+    """Finds one face in the middle of any picture."""
+
+    def _detect(self, image):
+        return np.array([[10, 8, 50, 52]]), np.ones(1), MARKS[None]
+
+
+class ByColour(BaseModule):
+    """Tells 'people' apart by the mean colour of their face."""
+
+    margin = 0.0
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = BaseModule()
+        self.backbone.input_size = (32, 32)
+
+    def embed(self, faces):
+        return faces.mean((2, 3))
+
+
+def photograph(colour):
+    return np.full((60, 60, 3), colour, np.uint8)
+
+
+ANN, BOB = (220, 40, 128), (40, 220, 128)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / 'ann').mkdir()
+    cv2.imwrite(str(tmp_path / 'ann' / '1.png'), photograph(ANN)[..., ::-1])
+    return tmp_path
+
+
+def people(folder, **kwargs):
+    return KnownPeople(folder, EverywhereDetector(), ByColour(), **kwargs)
+
+
+def faces(marks=MARKS):
+    return Faces(
+        np.array([[0.2, 0.2, 0.8, 0.8]], np.float32),
+        np.ones(1, np.float32),
+        (marks / 60).astype(np.float32)[None],
+        np.full(1, -1, np.int32),
+    )
+
+
+def test_likeness_is_high_for_the_person_only(folder):
+    known = people(folder)
+    assert known.likeness(photograph(ANN), faces())[0] > 0.99
+    assert known.likeness(photograph(BOB), faces())[0] < 0
+    assert np.isnan(known.likeness(photograph(ANN), faces(MARKS * np.nan)))[0]
+
+
+def test_when_unsure_a_face_is_covered(folder):
+    away = np.arange(-3, 4)
+
+    def visible(known, *likeness):
+        return known.visible(away, np.array(likeness, float))
+
+    known = people(folder, same=0.5, different=0.1)
+    nan = np.nan
+    assert visible(known, *[0.8] * 7)
+    assert visible(known, 0.8, 0.8, 0.8, 0.4, 0.8, 0.8, 0.8)
+    assert not visible(known, 0.8, 0.8, 0.8, 0.1, 0.8, 0.8, 0.8)
+    assert not visible(known, *[0.45] * 7) and not visible(known, *[nan] * 7)
+    assert not visible(known, 0.8, 0.8, 0.8, nan, 0.8, 0.8, 0.8)
+    only = people(folder, only=True, same=0.5, different=0.1)
+    assert visible(only, *[0.0] * 7) and not visible(only, *[0.2] * 7)
+    assert not visible(only, 0, 0, 0, 0, 0, 0, 0.4) and not visible(only, *[nan] * 7)
+
+
+@pytest.mark.parametrize(('only', 'shown'), [(False, ANN), (True, BOB)])
+def test_exempt_and_only_decide_who_is_covered(folder, monkeypatch, only, shown):
+    monkeypatch.setattr(
+        'mmanon.anonymizer.known_people.build_recognizer', lambda _: ByColour()
+    )
+    inferencer = AnonymizerInferencer(
+        detector=dict(type='EverywhereDetector'),
+        recognizer='any',
+        **{'only' if only else 'exempt': folder},
+    )
+    for colour in (ANN, BOB):
+        (outcome,) = inferencer(photograph(colour))
+        assert np.array_equal(outcome.image, photograph(colour)) == (colour == shown)
+        assert (outcome.spared, outcome.faces) == (
+            (1, 0) if colour == shown else (0, 1)
+        )
+
+
+def test_what_is_missing_is_said(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match='photographs'):
+        people(tmp_path / 'none')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='no face'):
+        people(tmp_path / 'empty')
+    with pytest.raises(ValueError, match='recognizer'):
+        AnonymizerInferencer(detector=dict(type='EverywhereDetector'), exempt=folder)
+    with pytest.raises(ValueError, match='exclude'):
+        AnonymizerInferencer(exempt=folder, only=folder)
+    with pytest.raises(ValueError, match='no weights'):
+        backbone = dict(type='mmanon.MobileFaceNet')
+        build_recognizer(dict(type='mmanon.FaceClassifier', backbone=backbone))
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(json.dumps({}))
+    with pytest.raises(ValueError, match='boxes'):
+        AnonymizerInferencer(boxes=boxes, exempt=folder)
+
+
+def test_real_people_are_told_apart(shared_data, tmp_path):
+    torch.set_num_threads(1)
+    lfw = shared_data / 'faces' / 'lfw10'
+    recognizer = shared_data / 'weights' / 'mobilefacenet_ms1m.pt'
+    for number in (1, 2, 3):
+        name = f'Tony_Blair/Tony_Blair_000{number}.jpg'
+        (tmp_path / f'{number}.jpg').write_bytes((lfw / name).read_bytes())
+    inferencer = AnonymizerInferencer(exempt=tmp_path, recognizer=recognizer)
+    for name, spared in [
+        ('Tony_Blair/Tony_Blair_0007', 1),
+        ('Colin_Powell/Colin_Powell_0003', 0),
+        ('Vladimir_Putin/Vladimir_Putin_0002', 0),
+    ]:
+        photo = cv2.imread(str(lfw / f'{name}.jpg'))[..., ::-1].copy()
+        (outcome,) = inferencer(photo)
+        assert outcome.spared == spared, name

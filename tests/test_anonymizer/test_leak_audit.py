@@ -1,0 +1,197 @@
+import cv2
+import numpy as np
+import pytest
+from made_videos import RED, RedSquareDetector, is_red, picture, write_video
+from mmengine.model import BaseModule
+
+from mmanon.anonymizer import AnonymizerInferencer
+from mmanon.anonymizer.face_finding import build_detector
+from mmanon.anonymizer.io.sources import InputError
+from mmanon.anonymizer.known_people import build_recognizer
+from mmanon.anonymizer.leak_audit import FaceAuditor, threshold_at_far
+
+MARKS = np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.5], [0.3, 0.7], [0.7, 0.7]])
+GREY = (127, 127, 127)
+
+
+class WithMarks(RedSquareDetector):
+    """The red square, with landmarks in it."""
+
+    def _detect(self, image):
+        boxes, scores, _ = super()._detect(image)
+        corners, sides = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+        return boxes, scores, corners[:, None] + MARKS * sides[:, None]
+
+
+class ByColour(BaseModule):
+    """Tells people apart by the mean colour in the middle of their face."""
+
+    margin = 0.0
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = BaseModule()
+        self.backbone.input_size = (32, 32)
+
+    def embed(self, faces):
+        return faces[..., 12:20, 12:20].mean((2, 3))
+
+
+def repainted(image, colour):
+    image = image.copy()
+    image[is_red(image)] = colour
+    return image
+
+
+@pytest.fixture
+def audit(tmp_path):
+    """Audits ten frames whose red squares were painted in these colours."""
+
+    def run(colours, every=1, **detector):
+        original = [picture(t) for t in range(10)]
+        made = [repainted(*one) for one in zip(original, colours, strict=True)]
+        lossless = dict(codec='ffv1', pix_fmt='yuv444p')
+        paths = [
+            write_video(tmp_path / name, pictures, **lossless)
+            for name, pictures in (('a.mkv', original), ('b.mkv', made))
+        ]
+        auditor = FaceAuditor(WithMarks(**detector), ByColour(), threshold=0.9)
+        return auditor.compare(*paths, every=every)
+
+    return run
+
+
+def test_covered_faces_do_not_leak(audit):
+    found = audit([GREY] * 10)
+    assert (found.leaks, found.findings, found.frames, found.faces) == (0, [], 10, 10)
+    assert 'no leak found' in found.as_text()
+
+
+def test_the_one_frame_that_was_forgotten_is_named(audit):
+    found = audit([GREY] * 6 + [RED] + [GREY] * 3)
+    (finding,) = found.findings
+    assert (finding.kind, finding.frame, finding.leaks) == ('uncovered', 6, True)
+    assert finding.seconds == 0.24 and finding.open == 1 and finding.cosine > 0.99
+    x1, y1, x2, y2 = finding.box
+    assert (x2 - x1, y2 - y1) == (16, 16) and x1 == 20
+    assert '1 LEAKS' in found.as_text() and '6–6' in found.as_text()
+
+
+def test_a_redrawn_face_that_is_still_recognized_leaks(audit):
+    still_red = np.tile([(200, 10, 10), (180, 40, 40)], (128, 1))
+    found = audit([still_red] * 10)
+    assert {one.kind for one in found.findings} == {'matched'}
+    assert found.leaks == 10
+
+
+def test_a_redrawn_face_of_somebody_else_does_not(audit):
+    assert audit([(30, 220, 30)] * 10).findings == []
+
+
+def test_what_may_be_no_face_is_to_be_looked_at_and_is_no_leak(audit):
+    found = audit([RED] * 10, unsure=range(20))
+    assert {one.kind for one in found.findings} == {'unsure'} and found.leaks == 0
+    assert len(found.findings) == 10
+
+
+def test_a_face_that_shows_only_afterwards_is_found_there(audit):
+    # The detector is asked of the original and of the other file in turn.
+    found = audit([RED] * 10, blind=range(0, 20, 2))
+    assert {one.found_in for one in found.findings} == {'anonymized'}
+    assert found.leaks == 10
+
+
+def test_a_face_of_which_a_part_was_left_open_is_to_be_looked_at(tmp_path):
+    old = picture(0)
+    new = repainted(old, GREY)
+    rows = np.flatnonzero(is_red(old).any(1))[-6:]
+    new[rows] = old[rows]
+    for name, image in (('a.png', old), ('b.png', new)):
+        cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+    # Blind to the second picture: the open part is a square as well.
+    auditor = FaceAuditor(WithMarks(blind=[1]), ByColour(), threshold=0.9)
+    (finding,) = auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png').findings
+    assert finding.kind == 'unsure' and 0.2 < finding.open < 0.5
+    assert finding.seconds is None
+
+
+def test_frames_may_be_left_out(audit):
+    found = audit([RED] * 10, every=4)
+    assert [one.frame for one in found.findings] == [0, 4, 8] and found.frames == 3
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    long = write_video(tmp_path / 'long.mkv', [picture(t) for t in range(6)])
+    short = write_video(tmp_path / 'short.mkv', [picture(t) for t in range(5)])
+    small = write_video(tmp_path / 'small.mkv', [picture(0, (48, 32))] * 6)
+    auditor = FaceAuditor(WithMarks(), ByColour(), threshold=0.9)
+    with pytest.raises(InputError, match='fewer frames'):
+        auditor.compare(long, short)
+    with pytest.raises(InputError, match='48x32'):
+        auditor.compare(long, small)
+
+
+def test_a_frame_that_cannot_be_examined_is_no_clean_frame(audit):
+    with pytest.raises(InputError, match='frame 3 .* could not be examined'):
+        audit([GREY] * 10, raising=[6])
+
+
+class AllAlike(ByColour):
+    """A recognizer that takes everybody for the same person."""
+
+    def embed(self, faces):
+        return faces.new_ones(len(faces), 4)
+
+
+def test_a_cover_of_one_colour_is_nobody_whatever_the_recognizer_says(tmp_path):
+    old = picture(0)
+    stripes = repainted(old, GREY)
+    rows = np.flatnonzero(is_red(old).any(1))
+    stripes[rows[::2]] = np.where(is_red(old)[rows[::2], :, None], 20, old[rows[::2]])
+    made = {'a': old, 'grey': repainted(old, GREY), 'stripes': stripes}
+    for name, image in made.items():
+        cv2.imwrite(str(tmp_path / f'{name}.png'), image[..., ::-1])
+    auditor = FaceAuditor(WithMarks(), AllAlike(), threshold=0.9)
+    found = {
+        name: auditor.compare(tmp_path / 'a.png', tmp_path / f'{name}.png').leaks
+        for name in ('grey', 'stripes')
+    }
+    assert found == {'grey': 0, 'stripes': 1}
+
+
+@pytest.mark.parametrize(
+    'wrong', [dict(threshold=2), dict(sure=-1), dict(unchanged=-1)]
+)
+def test_numbers_out_of_their_range_are_refused(wrong):
+    with pytest.raises(ValueError, match='must'):
+        FaceAuditor(WithMarks(), ByColour(), **{'threshold': 0.3, **wrong})
+
+
+def test_the_threshold_is_where_so_few_pairs_of_two_people_are_alike(tmp_path):
+    # All are red enough to be found; alike by how much blue there is with it.
+    for person, blue in enumerate(range(0, 100, 10)):
+        (tmp_path / str(person)).mkdir()
+        for photo in range(2):
+            face = repainted(picture(0), (250, 10, blue))
+            cv2.imwrite(str(tmp_path / f'{person}/{photo}.png'), face[..., ::-1])
+    colours = np.array([[250, 10, blue] for blue in range(0, 100, 10)] * 2) / 127.5 - 1
+    units = colours / np.linalg.norm(colours, axis=1, keepdims=True)
+    other = np.triu(np.arange(20)[:, None] % 10 != np.arange(20) % 10)
+    alike = (units @ units.T)[other]
+    for far in (0.05, 0.2):
+        threshold = threshold_at_far(tmp_path, WithMarks(), ByColour(), far)
+        assert (alike >= threshold).mean() <= far
+        # Eight pairs of photographs are equally alike: the next step is too many.
+        assert (alike >= threshold - 1e-3).mean() > far
+    with pytest.raises(ValueError, match='needs 1000'):
+        threshold_at_far(tmp_path, WithMarks(), ByColour(), 0.001)
+
+
+def test_a_photograph_leaks_until_it_is_anonymized(shared_data, tmp_path):
+    photo = shared_data / 'faces/lfw10/Colin_Powell/Colin_Powell_0001.jpg'
+    AnonymizerInferencer()(photo, tmp_path)
+    recognizer = build_recognizer(shared_data / 'weights/mobilefacenet_ms1m.pt')
+    weights = shared_data / 'weights/yunet_n_320_320.onnx'
+    auditor = FaceAuditor(build_detector('thorough', weights), recognizer, 0.3)
+    assert auditor.compare(photo, tmp_path / photo.name).leaks == 0
+    assert auditor.compare(photo, photo).leaks == 1
