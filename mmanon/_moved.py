@@ -105,7 +105,13 @@ MODULES = {
 }
 """Where each old module is now."""
 
-NAMES: dict[tuple[str, str], str] = {}
+NAMES: dict[tuple[str, str], str] = {
+    ('mmanon.evaluation.frame_map', 'box_ious'): 'mmanon.structures.boxes:box_ious',
+    ('mmanon.evaluation.video_map', 'Tube'): 'mmanon.structures.tubes:Tube',
+    ('mmanon.evaluation.video_map', 'cut_tube'): 'mmanon.structures.tubes:cut_tube',
+    ('mmanon.evaluation.video_map', 'fill_tube'): 'mmanon.structures.tubes:fill_tube',
+    ('mmanon.evaluation.video_map', 'tube_iou'): 'mmanon.structures.tubes:tube_iou',
+}
 """Where each old name of an old or present module is now, as ``'module:name'``, where
 it is not the same name in the module of :data:`MODULES`. A present module asks by
 ``def __getattr__(name): return renamed(__name__, name)``."""

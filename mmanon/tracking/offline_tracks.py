@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from mmanon.structures.face_table import Faces
+from mmanon.structures.boxes import box_ious
+from mmanon.structures.faces import Faces
 
 __all__ = ['fill_gaps', 'link_faces']
 
@@ -35,9 +36,10 @@ def link_faces(
         numbers = np.full(len(faces), -1, np.int32)
         if len(faces) and tracks:
             names = list(tracks)
-            iou = _iou(np.stack([tracks[k][1] for k in names]), faces.boxes)
-            for i, j in zip(*linear_sum_assignment(-iou), strict=True):
-                if iou[i, j] >= min_iou:
+            last = np.stack([tracks[k][1] for k in names])
+            ious = box_ious(last[:, None], faces.boxes)
+            for i, j in zip(*linear_sum_assignment(-ious), strict=True):
+                if ious[i, j] >= min_iou:
                     numbers[j] = names[i]
         for j in np.flatnonzero(numbers < 0):
             numbers[j], count = count, count + 1
@@ -85,13 +87,3 @@ def fill_gaps(frames: Sequence[Faces]) -> list[Faces]:
             )
         filled.append(faces)
     return filled
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Overlap (len(a), len(b)) of boxes (k, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inner = np.clip(high - low, 0, None).prod(2)
-    area_a = (a[:, 2:] - a[:, :2]).prod(1)
-    area_b = (b[:, 2:] - b[:, :2]).prod(1)
-    return inner / (area_a[:, None] + area_b - inner)

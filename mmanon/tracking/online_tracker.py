@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmanon.structures.boxes import box_ious
+
 __all__ = ['FaceLinker']
 
 _BUFFER = 0.5  # of its sides by which a box is enlarged on each side
@@ -77,7 +79,7 @@ class FaceLinker:
         """
         self._frame += 1
         self._paths = [
-            one for one in self._paths if self._frame - one.frame <= self.patience
+            path for path in self._paths if self._frame - path.frame <= self.patience
         ]
         numbers = [-1] * len(boxes)
         free = list(self._paths)
@@ -103,9 +105,8 @@ def _pairs(
     """Faces that go on; those that overlap most are joined first."""
     if not paths or not places:
         return []
-    expected = np.array([one.places(frame) for one in paths])
-    overlap = _overlaps(expected.reshape(-1, 4), boxes[places])
-    overlap = overlap.reshape(len(paths), 2, -1).max(1)
+    expected = _enlarged(np.array([path.places(frame) for path in paths]))
+    overlap = box_ious(expected[:, :, None], _enlarged(boxes[places])).max(1)
     found = []
     while overlap.max() > _OVERLAP:
         path, place = np.unravel_index(overlap.argmax(), overlap.shape)
@@ -114,15 +115,7 @@ def _pairs(
     return found
 
 
-def _overlaps(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU of each of some boxes with each of others, all enlarged, (k, l)."""
-    some, others = (
-        np.concatenate([one[:, :2] - grown, one[:, 2:] + grown], 1)
-        for one in (some, others)
-        for grown in [_BUFFER * (one[:, 2:] - one[:, :2])]
-    )
-    low = np.maximum(some[:, None, :2], others[:, :2])
-    high = np.minimum(some[:, None, 2:], others[:, 2:])
-    shared = (high - low).clip(0).prod(2)
-    sizes, other_sizes = ((one[:, 2:] - one[:, :2]).prod(1) for one in (some, others))
-    return shared / np.maximum(sizes[:, None] + other_sizes - shared, 1e-9)
+def _enlarged(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (..., 4) as they are compared."""
+    grown = _BUFFER * (boxes[..., 2:] - boxes[..., :2])
+    return np.concatenate([boxes[..., :2] - grown, boxes[..., 2:] + grown], -1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmanon.evaluation.functional.video_map import Tube
+from mmanon.structures.tubes import Tube
 
 __all__ = [
     'AvaBoxes',

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmanon.structures.boxes import box_ious
+
 __all__ = [
     'IOU_RANGE',
     'FrameBoxes',
     'average_precision',
     'average_precisions',
     'best_matches',
-    'box_ious',
     'frame_average_precisions',
     'mean_over_classes',
     'pairs_within_groups',
@@ -255,27 +256,6 @@ def pairs_within_groups(
     first = np.repeat(np.arange(len(groups)), count)
     within = np.arange(len(first)) - np.repeat(np.cumsum(count) - count, count)
     return first, order[np.repeat(begin, count) + within]
-
-
-def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes, pair by pair.
-
-    Args:
-        boxes: (..., 4), x1, y1, x2, y2; a pixel has no width of its own (no "+ 1").
-        others: Of a shape that broadcasts with it.
-
-    Returns:
-        (...) in [0, 1]; 0 where both boxes are empty.
-    """
-    low = np.maximum(boxes[..., :2], others[..., :2])
-    high = np.minimum(boxes[..., 2:], others[..., 2:])
-    overlap = (high - low).clip(0).prod(-1)
-    union = _areas(boxes) + _areas(others) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
 
 
 def check_labels(labels: np.ndarray, num_classes: int) -> None:

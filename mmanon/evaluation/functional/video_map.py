@@ -1,77 +1,27 @@
 """Action tubes: linking them from detections in frames, and their average precision.
 
 Shape letters: L frames of a tube, B boxes, C classes, R thresholds of the IoU.
-
-A tube is one person doing one action: a box in each of a set of frames, which are
-numbered. Numbers may be far apart where only some frames of a video are looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
+
+from mmanon.structures.boxes import box_ious
+from mmanon.structures.tubes import Tube
 
 from .frame_map import (
     FrameBoxes,
     average_precisions,
     best_matches,
-    box_ious,
     check_labels,
     pairs_within_groups,
 )
 
-__all__ = [
-    'Tube',
-    'cut_tube',
-    'fill_tube',
-    'link_tubes',
-    'trim_tube',
-    'tube_iou',
-    'video_average_precisions',
-]
-
-
-@dataclass(frozen=True)
-class Tube:
-    """One person doing one action, found or annotated.
-
-    Attributes:
-        video: Name of the video.
-        label: In [0, C).
-        frames: (L,) ascending integers.
-        boxes: (L, 4), x1, y1, x2, y2 in any unit that all tubes share.
-        score: Greater is surer; of no meaning in the ground truth.
-        box_scores: (L,), the scores of the detections that were linked, or None.
-
-    Raises:
-        ValueError: If the frames are none or do not ascend, lengths differ, or a box or
-            score is not finite.
-    """
-
-    video: str
-    label: int
-    frames: np.ndarray
-    boxes: np.ndarray
-    score: float = 1.0
-    box_scores: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        frames = np.asarray(self.frames, np.int64)
-        boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
-        object.__setattr__(self, 'frames', frames)
-        object.__setattr__(self, 'boxes', boxes)
-        what = f'video {self.video!r}: a tube of label {self.label}'
-        if not len(frames) or frames.ndim != 1 or (np.diff(frames) <= 0).any():
-            raise ValueError(f'{what} has no frames, or they do not ascend')
-        if len(boxes) != len(frames):
-            raise ValueError(f'{what} has {len(frames)} frames and {len(boxes)} boxes')
-        if not (np.isfinite(boxes).all() and np.isfinite(self.score)):
-            raise ValueError(f'{what} has a box or a score that is not finite')
-
-    def __len__(self) -> int:
-        return len(self.frames)
+__all__ = ['link_tubes', 'trim_tube', 'video_average_precisions']
 
 
 def link_tubes(
@@ -111,7 +61,8 @@ def link_tubes(
 
     Returns:
         The tubes, by class and then by when they begin. They have boxes where
-        something was detected: see :func:`fill_tube` for the frames between.
+        something was detected: see :func:`~mmanon.structures.tubes.fill_tube` for the
+        frames between.
 
     Example:
         >>> boxes = FrameBoxes([3, 4], [0, 0], [[0, 0, 8, 8], [1, 0, 9, 8]], [0.8, 0.6])
@@ -270,60 +221,6 @@ def trim_tube(tube: Tube, switch_cost: float) -> list[Tube]:
     ]
 
 
-def fill_tube(tube: Tube, frames: np.ndarray | None = None) -> Tube:
-    """Give a tube boxes in the frames between its own, by linear interpolation.
-
-    Args:
-        tube: A tube.
-        frames: (n,), the frames that there are, ascending, among them the tube's own.
-            By default all from the tube's first to its last.
-
-    Returns:
-        The tube in all of ``frames`` from its first frame to its last, with its score.
-    """
-    first, last = tube.frames[0], tube.frames[-1]
-    if frames is None:
-        frames = np.arange(first, last + 1)
-    frames = frames[(frames >= first) & (frames <= last)]
-    boxes = [np.interp(frames, tube.frames, side) for side in tube.boxes.T]
-    return replace(tube, frames=frames, boxes=np.stack(boxes, 1), box_scores=None)
-
-
-def cut_tube(tube: Tube, frames: np.ndarray) -> Tube | None:
-    """Leave of a tube what it has in the given frames; None if that is nothing."""
-    kept = np.isin(tube.frames, frames)
-    if not kept.any():
-        return None
-    return replace(
-        tube, frames=tube.frames[kept], boxes=tube.boxes[kept], box_scores=None
-    )
-
-
-def tube_iou(tube: Tube, other: Tube) -> float:
-    """Spatio-temporal IoU: temporal IoU times the mean IoU of boxes in common frames.
-
-    Which is the sum of the IoU over the common frames, divided by the number of frames
-    that either tube has.
-
-    Args:
-        tube: A tube.
-        other: Another; video and label are not compared.
-
-    Returns:
-        In [0, 1].
-
-    Example:
-        >>> half = Tube('dive', 0, [0, 1], [[0, 0, 8, 8], [0, 0, 8, 8]])
-        >>> tube_iou(half, Tube('dive', 0, [1, 2, 3], [[0, 0, 8, 4]] * 3))  # 1/4 * 1/2
-        0.125
-    """
-    common, mine, theirs = np.intersect1d(
-        tube.frames, other.frames, assume_unique=True, return_indices=True
-    )
-    overlap = box_ious(tube.boxes[mine], other.boxes[theirs]).sum()
-    return float(overlap / (len(tube) + len(other) - len(common)))
-
-
 def video_average_precisions(
     found: Sequence[Tube],
     truth: Sequence[Tube],
@@ -333,7 +230,7 @@ def video_average_precisions(
     """Average precision of each class over the tubes of all videos.
 
     As :func:`frame_average_precisions`, with the tubes of a video for the boxes of a
-    frame and :func:`tube_iou` for the overlap.
+    frame and :func:`~mmanon.structures.tubes.tube_iou` for the overlap.
 
     Args:
         found: Tubes that were detected.
@@ -369,7 +266,7 @@ def _ious_of_pairs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices (P,), (P,) and IoU (P,) of all tubes that share a video, label and frame.
 
-    The same as :func:`tube_iou` of each pair, for all pairs at once.
+    As :func:`~mmanon.structures.tubes.tube_iou` of each pair, for all pairs at once.
     """
     if not found or not truth:
         nothing = np.zeros(0, np.int64)

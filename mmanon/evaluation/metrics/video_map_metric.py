@@ -18,14 +18,12 @@ from mmanon.datasets.formats.ava_reader import (
 )
 from mmanon.evaluation.functional.frame_map import IOU_RANGE, FrameBoxes
 from mmanon.evaluation.functional.video_map import (
-    Tube,
-    cut_tube,
-    fill_tube,
     link_tubes,
     trim_tube,
     video_average_precisions,
 )
 from mmanon.registry import METRICS
+from mmanon.structures.tubes import Tube, cut_tube, fill_tube
 
 from .action_metric import IMG_PATTERN, ActionMetric, ava_classes
 

@@ -1,0 +1,52 @@
+"""Boxes: x1, y1, x2, y2 in any unit, in the last axis of an array.
+
+A pixel has no width of its own: no "+ 1". Boxes whose corners are the wrong way round
+are empty.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['box_areas', 'box_ious', 'shared_areas']
+
+
+def box_areas(boxes: np.ndarray) -> np.ndarray:
+    """Areas (...) of boxes (..., 4)."""
+    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
+
+
+def shared_areas(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Areas of what boxes have in common, pair by pair.
+
+    Args:
+        boxes: (..., 4).
+        others: Of a shape that broadcasts with it.
+
+    Returns:
+        (...), at least 0.
+    """
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    return (high - low).clip(0).prod(-1)
+
+
+def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes, pair by pair.
+
+    Args:
+        boxes: (..., 4).
+        others: Of a shape that broadcasts with it.
+
+    Returns:
+        (...) in [0, 1]; 0 where both boxes are empty.
+
+    Example:
+        >>> boxes = np.array([[0.0, 0, 2, 2], [0, 0, 2, 1]])
+        >>> box_ious(boxes[:, None], boxes).tolist()  # of each with each
+        [[1.0, 0.5], [0.5, 1.0]]
+    """
+    shared = shared_areas(boxes, others)
+    union = box_areas(boxes) + box_areas(others) - shared
+    nothing = np.zeros(shared.shape, np.result_type(shared, np.float32))
+    return np.divide(shared, union, out=nothing, where=union > 0)
