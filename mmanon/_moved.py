@@ -111,6 +111,15 @@ NAMES: dict[tuple[str, str], str] = {
     ('mmanon.evaluation.video_map', 'cut_tube'): 'mmanon.structures.tubes:cut_tube',
     ('mmanon.evaluation.video_map', 'fill_tube'): 'mmanon.structures.tubes:fill_tube',
     ('mmanon.evaluation.video_map', 'tube_iou'): 'mmanon.structures.tubes:tube_iou',
+    ('mmanon.engine.checkpoints', 'extract_part'): (
+        'mmanon.models.weight_files:extract_part'
+    ),
+    ('mmanon.engine.checkpoints', 'load_weights'): (
+        'mmanon.models.weight_files:load_weights'
+    ),
+    ('mmanon.engine.checkpoints', 'save_weights'): (
+        'mmanon.models.weight_files:save_weights'
+    ),
 }
 """Where each old name of an old or present module is now, as ``'module:name'``, where
 it is not the same name in the module of :data:`MODULES`. A present module asks by

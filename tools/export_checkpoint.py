@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import mmanon
-from mmanon.engine.checkpoints import (
+from mmanon.models.weight_files import (
     DETECTOR,
     EMA,
     MODIFIER,
@@ -42,9 +42,10 @@ def save(state: dict, kind: str, out: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    if not args.checkpoint.is_file():
-        raise SystemExit(f'checkpoint {args.checkpoint} does not exist')
-    state = load_weights(args.checkpoint)
+    try:
+        state = load_weights(args.checkpoint)
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from None
     try:
         if args.detector:
             save(extract_part(state, DETECTOR), 'detector', args.detector)

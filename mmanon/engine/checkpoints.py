@@ -1,21 +1,18 @@
 """Checkpoints of plain and of anonymized detectors, and which model they fit."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import torch
-from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
-DETECTOR, MODIFIER, DISCRIMINATOR, EMA = (
-    'detector.',
-    'modifier.',
-    'discriminator.',
-    'modifier_ema.module.',
-)
+from mmanon._moved import renamed
+from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, EMA, MODIFIER
+
+__all__ = ['WeightReport', 'adapt_state_dict', 'report_weights']
+
+
+def __getattr__(name: str) -> object:
+    return renamed(__name__, name)
 
 
 def adapt_state_dict(
@@ -48,35 +45,6 @@ def adapt_state_dict(
     for part in (MODIFIER, EMA, DISCRIMINATOR):
         _check_part(part, state, model_state)
     return state
-
-
-def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint, and nothing that could run code.
-
-    Raises:
-        pickle.UnpicklingError: When the file holds more than tensors, numbers and
-            mmengine's logs.
-    """
-    core = getattr(np, '_core', None) or np.core
-    logs = [
-        HistoryBuffer,
-        core.multiarray._reconstruct,
-        core.multiarray.scalar,
-        np.ndarray,
-        np.dtype,
-        *{type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4')},
-    ]
-    # A log names its statistics by getattr, which could name anything.
-    logs.append((_statistic, 'builtins.getattr'))
-    with torch.serialization.safe_globals(logs):
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    return checkpoint.get('state_dict', checkpoint)
-
-
-def _statistic(owner: object, name: str) -> object:
-    if owner is not HistoryBuffer:
-        raise TypeError(f'a checkpoint may not ask for {name!r} of {owner!r}')
-    return getattr(owner, name)
 
 
 @dataclass(frozen=True)
@@ -166,31 +134,6 @@ def report_weights(
             )
         )
     return reports
-
-
-def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: str) -> None:
-    """Write weights as a checkpoint of mmengine's, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + '.part')
-    torch.save(dict(meta=dict(meta), state_dict=dict(state)), beside)
-    os.replace(beside, path)
-
-
-def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The weights of one network, by its own names.
-
-    Raises:
-        KeyError: When there are none.
-    """
-    part = {
-        name.removeprefix(prefix): value
-        for name, value in state.items()
-        if name.startswith(prefix)
-    }
-    if not part:
-        raise KeyError(f'the checkpoint has no weights named {prefix}*')
-    return part
 
 
 def _part(name: str) -> str:

@@ -9,6 +9,8 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmanon.models.weight_files import load_weights
+
 
 class WholePretrained(BaseModule):
     """A module whose ``init_cfg=dict(type='Pretrained', ...)`` is strict.
@@ -100,9 +102,6 @@ def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
         raise FileNotFoundError(
             f'weights {checkpoint} do not exist; correct `checkpoint` of `init_cfg`'
         )
-    # Not at the top: mmanon.engine imports the models.
-    from mmanon.engine.checkpoints import load_weights
-
     return load_weights(path)
 
 

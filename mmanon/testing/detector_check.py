@@ -19,8 +19,13 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmanon.engine.checkpoints import DETECTOR, extract_part, load_weights, save_weights
 from mmanon.models.detectors import AnonymizedDetector
+from mmanon.models.weight_files import (
+    DETECTOR,
+    extract_part,
+    load_weights,
+    save_weights,
+)
 
 from .made_up_data import write_made_up_data, write_made_up_people
 from .shrink import shrink, shrink_widths

@@ -294,5 +294,5 @@ def test_weights_that_are_not_the_modifiers_are_refused(tmp_path):
     with pytest.raises(ValueError, match='no weights to load'):
         build_modifier('pixelate', path)
     path.write_bytes(b'nothing of the kind')
-    with pytest.raises(ValueError, match='not a file of weights'):
+    with pytest.raises(ValueError, match='seems to be a text file'):
         build_modifier(TINY, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmanon.engine.checkpoints import DETECTOR, DISCRIMINATOR, MODIFIER, load_weights
+from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, MODIFIER, load_weights
 from mmanon.testing import two_line_config
 from mmanon.testing.made_up_data import write_made_up_data, write_made_up_people
 from mmanon.testing.shrink import shrink, shrink_widths

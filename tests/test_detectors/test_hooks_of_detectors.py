@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
-from mmanon.engine.checkpoints import load_weights
+from mmanon.models.weight_files import load_weights
 from mmanon.registry import HOOKS
 from mmanon.testing.made_up_data import write_made_up_data, write_made_up_people
 from mmanon.testing.shrink import shrink, shrink_widths

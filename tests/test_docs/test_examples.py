@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from patch_modifier import PatchModifier
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
-from mmanon.engine.checkpoints import MODIFIER, extract_part, load_weights
 from mmanon.models.discriminators import MobileFaceNet
+from mmanon.models.weight_files import MODIFIER, extract_part, load_weights
 from mmanon.registry import MODELS
 
 # The test that the page on modifiers shows.

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny import tiny_config, tiny_modifier, write_tiny_ava, write_tiny_faces
 
-from mmanon.engine.checkpoints import (
+from mmanon.models.weight_files import (
     DETECTOR,
     DISCRIMINATOR,
     MODIFIER,

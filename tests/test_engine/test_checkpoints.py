@@ -1,12 +1,7 @@
 import pytest
 import torch
 
-from mmanon.engine.checkpoints import (
-    adapt_state_dict,
-    extract_part,
-    report_weights,
-    save_weights,
-)
+from mmanon.engine.checkpoints import adapt_state_dict, report_weights
 
 
 def weights(prefix, count=20, shape=(2, 2)):
@@ -101,12 +96,6 @@ def test_another_modifier_is_refused_by_name_and_shape(model):
         adapt_state_dict(state, model)
 
 
-def test_a_part_comes_out_by_its_own_names(model):
-    assert 'backbone.layer0.weight' in extract_part(model, 'detector.')
-    with pytest.raises(KeyError, match='no weights named discriminator'):
-        extract_part(model, 'discriminator.')
-
-
 def test_what_matched_is_reported_for_each_network(model):
     plain = {
         **{k: v for k, v in weights('backbone').items() if 'layer7' not in k},
@@ -144,17 +133,3 @@ def test_many_names_are_cut_short(model):
 
     assert '22 missing in the checkpoint' in str(detector)
     assert 'and 16 more' in str(detector)
-
-
-def test_weights_are_written_whole(tmp_path):
-    save_weights(
-        tmp_path / 'new' / 'a.pth', weights('backbone', 2), exported='detector'
-    )
-
-    file = torch.load(tmp_path / 'new' / 'a.pth', weights_only=True)
-    assert file['meta'] == dict(exported='detector')
-    assert set(file['state_dict']) == {
-        'backbone.layer0.weight',
-        'backbone.layer1.weight',
-    }
-    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.pth']

@@ -14,15 +14,15 @@ from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 from torch import nn
 
 import mmanon.datasets.formats.proposals  # noqa: F401  (AVA's .npz)
-from mmanon.engine.checkpoints import (
+from mmanon.engine.game.run_switches import check_optimizer, check_wrapper
+from mmanon.models.detectors import AnonymizedDetector
+from mmanon.models.weight_files import (
     DETECTOR,
     DISCRIMINATOR,
     MODIFIER,
     extract_part,
     load_weights,
 )
-from mmanon.engine.game.run_switches import check_optimizer, check_wrapper
-from mmanon.models.detectors import AnonymizedDetector
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
 import mmanon.datasets.formats.proposals  # noqa: F401  (AVA's .npz)
-from mmanon.engine.checkpoints import load_weights
+from mmanon.models.weight_files import load_weights
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 SWITCHES = dict(

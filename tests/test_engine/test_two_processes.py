@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
-from mmanon.engine.checkpoints import DETECTOR, DISCRIMINATOR, MODIFIER, load_weights
+from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, MODIFIER, load_weights
 
 ROOT = Path(__file__).parents[2]
 

@@ -119,3 +119,16 @@ def test_an_unwritable_work_dir_is_named_before_any_work(trained):
     assert done.returncode != 0
     assert f'cannot write to the work dir {trained}/file/work' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_broken_checkpoint_is_named_in_one_sentence(tmp_path):
+    broken = tmp_path / 'page.pth'
+    broken.write_text('<!doctype html><title>Not found</title>')
+
+    done = python(
+        'tools/export_checkpoint.py', broken, '--modifier', tmp_path / 'm.pth'
+    )
+
+    assert done.returncode == 1
+    assert 'page.pth holds no weights of PyTorch' in done.stderr
+    assert 'a web page' in done.stderr and 'Traceback' not in done.stderr

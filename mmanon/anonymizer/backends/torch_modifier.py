@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 
-from mmanon.engine.checkpoints import EMA, MODIFIER, extract_part, load_weights
 from mmanon.models.modifiers import BaseModifier, LearnedModifier
+from mmanon.models.weight_files import EMA, MODIFIER, extract_part, load_weights
 from mmanon.registry import MODELS
 from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.log import print_log
@@ -132,10 +131,7 @@ def _load(modifier: BaseModifier, path: Path) -> None:
         raise ValueError(f'{name} has no weights to load; leave out {path}')
     if not path.is_file():
         raise FileNotFoundError(f'weights {path} do not exist')
-    try:
-        state = load_weights(path)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        raise ValueError(f'{path} is not a file of weights: {error}') from error
+    state = load_weights(path)
     for prefix in (EMA, MODIFIER):
         if any(key.startswith(prefix) for key in state):
             state = extract_part(state, prefix)
