@@ -1,0 +1,51 @@
+"""What is installed only for some: one sentence says which extra brings it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+__all__ = ['require']
+
+_NAMES = {
+    'gradio': 'Gradio',
+    'mmengine': 'MMEngine',
+    'onnxruntime': 'ONNX Runtime',
+    'ray': 'Ray',
+    'torch': 'PyTorch',
+}
+
+
+def require(what: str, modules: str | Sequence[str], extra: str) -> None:
+    """Refuse to go on without modules of an extra; nothing is imported.
+
+    Args:
+        what (str): What is about to be done, as the beginning of a sentence.
+        modules (str or Sequence[str]): The modules that it imports.
+        extra (str): The extra of this package that brings them.
+
+    Raises:
+        ImportError: When one is not installed; its text is one sentence that says what
+            to install.
+
+    Examples:
+        >>> require('the modifier pixelate', 'torch', 'train')  # doctest: +SKIP
+        ImportError: the modifier pixelate needs PyTorch, which is not installed: ...
+    """
+    modules = [modules] if isinstance(modules, str) else modules
+    missing = [name for name in modules if not _is_there(name)]
+    if missing:
+        names = ' and '.join(_NAMES.get(name, name) for name in missing)
+        verb = 'is' if len(missing) == 1 else 'are'
+        raise ImportError(
+            f'{what} needs {names}, which {verb} not installed: '
+            f'pip install "mmanon[{extra}]"',
+            name=missing[0],
+        )
+
+
+def _is_there(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return find_spec(module) is not None
