@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmanon.registry import DATASETS
+from mmanon.utils.media_types import IMAGES, files_in, is_hidden
 
 from .aligned_crops import UNREADABLE, AlignedCrops, CheckedImages, read_image
 
 __all__ = ['FaceDraw', 'FaceIdentityDataset']
 
-SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.webp')
 # Crops of a set that fits are decoded once and kept, by each process.
 MEMORY_BYTES = 256 * 2**20
 
@@ -101,7 +101,7 @@ class FaceIdentityDataset(Dataset):
         self.margin = margin
         self.flip_ratio = 0.0 if test_mode else flip_ratio
         people = self._find_people(identities)
-        files = {name: _images(self.data_root / name) for name in people}
+        files = {name: files_in(self.data_root / name, IMAGES) for name in people}
         self._check_counts(files, min_images, 'images')
         paths = [path for one in files.values() for path in one]
         self._keeps = len(paths) * 3 * crop_size**2 <= MEMORY_BYTES
@@ -197,7 +197,7 @@ class FaceIdentityDataset(Dataset):
         found = sorted(
             path.name
             for path in self.data_root.iterdir()
-            if path.is_dir() and not path.name.startswith('.')
+            if path.is_dir() and not is_hidden(path)
         )
         if not found:
             raise ValueError(
@@ -226,8 +226,8 @@ class FaceIdentityDataset(Dataset):
             some = ', '.join(f'{name} has {few[name]}' for name in list(few)[:5])
             raise ValueError(
                 f'{len(few)} of the {len(files)} people in {self.data_root} have fewer '
-                f'{kind} than {least} ({", ".join(SUFFIXES)}): {some}. Add images, or '
-                'name the other people by `identities`'
+                f'{kind} than {least} ({", ".join(sorted(IMAGES))}): {some}. Add '
+                'images, or name the other people by `identities`'
             )
 
     def _report(self, count: int, people: int, skipped: dict[Path, str]) -> None:
@@ -243,14 +243,6 @@ class FaceIdentityDataset(Dataset):
             message += ', '.join(names[:20]) + more
         level = logging.WARNING if skipped else logging.INFO
         print_log(message, logger='current', level=level)
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
-    )
 
 
 def _to_square(image: np.ndarray, size: int) -> np.ndarray:

@@ -21,8 +21,8 @@ from mmanon.datasets.formats.ava_writer import (
     write_annotations,
 )
 from mmanon.structures.face_table import FaceTable
+from mmanon.utils.media_types import VIDEOS, files_in
 
-VIDEOS = {'.mp4', '.avi', '.mkv', '.webm', '.mov'}
 # Reach of the arms to each side in face widths, and of the hair above in face heights.
 ARMS, HAIR = 2.5, 0.6
 
@@ -84,11 +84,7 @@ def body_box(table: FaceTable, video: str) -> tuple[float, float, float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    videos = sorted(
-        path
-        for path in args.src.iterdir()
-        if path.suffix.lower() in VIDEOS and not path.name.startswith('.')
-    )
+    videos = files_in(args.src, VIDEOS)
     if not videos:
         raise SystemExit(f'{args.src} holds no video files')
     classes = [video.stem for video in videos]

@@ -10,16 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmanon.utils.media_types import IMAGES, VIDEOS
+
 __all__ = ['IMAGES', 'VIDEOS', 'InputError', 'Source', 'find_sources']
 
-IMAGES = {
-    *('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif'),
-    *('.pgm', '.ppm'),
-}
-VIDEOS = {
-    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts', '.mts', '.m2ts'),
-    *('.mpg', '.mpeg', '.wmv', '.flv', '.3gp'),
-}
 # What ours is written as; any other kind of video becomes Matroska, which holds all
 # kinds of sound and subtitles.
 _WRITTEN = {'.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts'}

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from skimage.transform import estimate_transform
 
 from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
+from mmanon.utils.media_types import IMAGES, is_image
 
 from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ['PhotoHead', 'Photographed', 'find_people', 'read_people', 'split_people']
 
-_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.webp'}
 # Of ArcFace's template: the eyes' middle, and pixels in half a head's height.
 _EYES = np.array([56.0, 51.6])
 _HALF_HEAD = 64.0
@@ -219,12 +219,10 @@ def find_people(folders: Iterable[str | Path]) -> dict[str, list[Path]]:
     """
     people: dict[str, list[Path]] = {}
     for root in map(Path, folders):
-        photographs = sorted(
-            path for path in root.rglob('*') if path.suffix.lower() in _SUFFIXES
-        )
+        photographs = sorted(filter(is_image, root.rglob('*')))
         if not photographs:
             raise FileNotFoundError(
-                f'{root} has no folders of photographs ({", ".join(sorted(_SUFFIXES))})'
+                f'{root} has no folders of photographs ({", ".join(sorted(IMAGES))})'
             )
         found: dict[str, list[Path]] = {}
         for path in photographs:

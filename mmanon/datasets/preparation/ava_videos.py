@@ -14,6 +14,7 @@ from mmanon.datasets.formats.ava_reader import (
 )
 from mmanon.datasets.formats.ava_writer import extract_frames
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.media_types import is_hidden, is_video
 
 from .frames import frame_times, numbered_images, sampled_at
 from .images import check_images
@@ -37,7 +38,6 @@ __all__ = [
 FPS = 30
 # The annotated part of a film is its 15th to 30th minute.
 START, STOP = 900, 1801
-VIDEOS = {'.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.webm'}
 PROPOSALS = [
     f'ava_dense_proposals_{split}.FAIR.recall_93.9.pkl' for split in ('train', 'val')
 ]
@@ -112,7 +112,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
     return {
         path.stem: path
         for path in sorted(folder.rglob('*'))
-        if path.suffix.lower() in VIDEOS and not path.name.startswith('.')
+        if is_video(path) and not is_hidden(path)
     }
 
 

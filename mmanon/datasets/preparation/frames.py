@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mmanon.utils.media_types import IMAGES, files_in
 from mmanon.utils.video import open_video, video_stream
 
 from .problems import Problems
@@ -24,15 +25,13 @@ __all__ = [
     'sampled_at',
 ]
 
-IMAGES = {'.bmp', '.jpeg', '.jpg', '.png'}
-
 
 def numbered_images(folder: Path) -> dict[int, Path]:
     """The images of a folder by the number that ends their name, ascending."""
     found = {}
-    for path in folder.iterdir():
+    for path in files_in(folder, IMAGES):
         number = re.search(r'(\d+)$', path.stem)
-        if number and path.suffix.lower() in IMAGES and not path.name.startswith('.'):
+        if number:
             found[int(number[1])] = path
     return dict(sorted(found.items()))
 

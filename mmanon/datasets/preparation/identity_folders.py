@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mmanon.datasets.face_identities import SUFFIXES
+from mmanon.utils.media_types import IMAGES, files_in, is_hidden
 
 from .images import check_images
 from .problems import Problems
@@ -16,13 +16,9 @@ __all__ = ['check_identity_folders', 'find_identities', 'link_people']
 def find_identities(root: Path) -> dict[str, list[Path]]:
     """The images of each person, by the name of their folder, in order."""
     return {
-        folder.name: sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
-        )
+        folder.name: files_in(folder, IMAGES)
         for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith('.')
+        if folder.is_dir() and not is_hidden(folder)
     }
 
 
