@@ -1,16 +1,15 @@
-"""Learns to anonymize faces in videos while actions stay detectable."""
+"""Learns to anonymize faces in videos while actions stay detectable.
 
+Two doors: what anonymizes (:mod:`mmanon.anonymizer` and the rooms below it) needs
+neither PyTorch nor OpenMMLab; what trains (:mod:`mmanon.models` and the rooms above it)
+needs both, and says so when it is entered without.
+"""
+
+from ._game import enter_with_mmengine
 from ._moved import keep_old_names
-from .compat import make_stack_importable
 from .version import __version__
 
 keep_old_names()
-# Before anything imports mmaction: today's releases of the stack refuse each other.
-make_stack_importable()
+enter_with_mmengine()
 
-from . import registry  # noqa: E402
-
-# Teaches mmengine to load proposals as arrays, for data sets of any detector's config.
-from .datasets.formats.proposals import NpzHandler  # noqa: E402,F401
-
-__all__ = ['__version__', 'registry']
+__all__ = ['__version__']

@@ -4,6 +4,10 @@ A component is named ``mmanon.<Class>`` in any OpenMMLab config. The modules nam
 ``locations`` are imported when the first component is looked up, not before.
 """
 
+from mmanon._game import enter_game
+
+enter_game(__name__)
+
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS

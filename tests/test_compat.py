@@ -212,11 +212,12 @@ def test_calling_again_adds_nothing(fake_stack):
     out = run(
         """
         import sys
-        import mmanon
+        import mmanon.registry
+        from mmanon.compat import make_stack_importable
         before = list(sys.meta_path)
-        mmanon.compat.make_stack_importable()
+        make_stack_importable()
         import mmaction.models
-        mmanon.compat.make_stack_importable()
+        make_stack_importable()
         assert sys.meta_path == before
         """,
         fake_stack('2.3.6', with_drn=False),
@@ -263,10 +264,12 @@ def test_mmanon_imports_without_mmaction_and_mmdet(tmp_path):
 def test_missing_pytorch_is_named(tmp_path):
     run(
         """
+        import mmanon
         try:
-            import mmanon
+            import mmanon.models
         except ImportError as error:
-            assert 'mmanon needs torch, not installed' in str(error), error
+            assert 'mmanon.models is for training and needs PyTorch' in str(error)
+            assert 'pip install "mmanon[train]"' in str(error)
             assert 'make setup' in str(error)
         else:
             raise SystemExit('imported without PyTorch')

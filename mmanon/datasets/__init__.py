@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from mmanon._game import enter_game
+
+enter_game(__name__)
+
 
 def __getattr__(name: str) -> Any:
     if name.startswith('__'):

@@ -1,3 +1,9 @@
+"""Who can still be recognized, and what is still detected."""
+
+from mmanon._game import enter_game
+
+enter_game(__name__)
+
 from mmanon.datasets.formats.ava_reader import *  # noqa: F401,F403
 from mmanon.structures.boxes import *  # noqa: F401,F403
 from mmanon.structures.tubes import *  # noqa: F401,F403

@@ -6,6 +6,10 @@ Whoever needs a part only, such as face detectors, which work without PyTorch, i
 
 from typing import Any
 
+from mmanon._game import enter_game
+
+enter_game(__name__)
+
 
 def __getattr__(name: str) -> Any:
     if name.startswith('__'):

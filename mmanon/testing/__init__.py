@@ -1,3 +1,9 @@
+"""Does a detector fit: configs found, shrunk and run on made-up data."""
+
+from mmanon._game import enter_game
+
+enter_game(__name__)
+
 from .detector_check import STAGES, DetectorCheck
 from .zoo import read_config, shipped_configs, two_line_config
 

@@ -1,0 +1,112 @@
+"""The door to the rooms of the game, which stand on PyTorch and OpenMMLab."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+
+__all__ = ['enter_game', 'enter_with_mmengine']
+
+_REQUIRED = {
+    'torch': 'PyTorch',
+    'torchvision': 'torchvision',
+    'mmengine': 'mmengine',
+    'mmcv': 'mmcv',
+}
+_HOSTS = ('mmcv', 'mmdet', 'mmaction')
+
+_prepared = False
+
+
+def enter_game(room: str) -> None:
+    """Prepare the OpenMMLab stack, or say what is missing; called by each room.
+
+    Args:
+        room (str): The module that is entered.
+
+    Raises:
+        ImportError: When a package of the stack is not installed; names the extra.
+    """
+    missing = _missing()
+    if missing:
+        raise ImportError(
+            f'{room} is for training and needs {", ".join(missing)}, not installed in '
+            f'{sys.prefix}: pip install "mmanon[train]" (in a checkout: make setup)'
+        )
+    _prepare_stack()
+
+
+def enter_with_mmengine() -> None:
+    """Prepare the stack as soon as any of it is imported, if it is not yet.
+
+    A config's ``custom_imports`` name mmanon when mmengine is there; a script may
+    import mmanon first and mmaction2 next, and never one of our rooms.
+    """
+    if 'mmengine' in sys.modules:
+        if not _missing():
+            _prepare_stack()
+    elif not any(isinstance(finder, _AtTheStack) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AtTheStack())
+
+
+def _missing() -> list[str]:
+    return [
+        package
+        for module, package in _REQUIRED.items()
+        if module not in sys.modules and find_spec(module) is None
+    ]
+
+
+def _prepare_stack() -> None:
+    global _prepared
+    if _prepared:
+        return
+    _prepared = True
+    from .compat import make_stack_importable
+
+    make_stack_importable()
+    # Teaches mmengine to load proposals as arrays, for data sets of any detector.
+    from .datasets.formats import proposals  # noqa: F401
+
+
+class _AtTheStack(MetaPathFinder):
+    """Prepares the stack when the first package of it is imported."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname != 'mmengine' and fullname not in _HOSTS:
+            return None
+        sys.meta_path.remove(self)
+        if fullname in _HOSTS and not _missing():
+            _prepare_stack()
+        spec = find_spec(fullname)
+        if fullname == 'mmengine' and spec is not None and spec.loader is not None:
+            # The preparation needs mmengine itself.
+            spec.loader = _ThenPrepare(spec.loader)
+        return spec
+
+
+class _ThenPrepare(Loader):
+    """Executes a module by its own loader, and prepares the stack."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Whoever looks at the module later finds it as if we had not been here.
+        if module.__spec__ is not None:
+            module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        if not _missing():
+            _prepare_stack()
