@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SLOWONLY = (
     'mmaction::detection/slowonly/'
     'slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py'
@@ -48,6 +48,18 @@ class Data:
 
     def __getitem__(self, index):
         return mmaction.models.DRN.__name__
+"""
+
+JOB_OF_OPERATORS = """
+from mmcv import _ext
+
+
+class Data:
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return _ext.nms.__name__
 """
 
 
@@ -241,6 +253,82 @@ def test_loader_workers_import_a_data_set_of_mmaction(fake_stack, method):
         fake_stack('2.3.6', with_drn=False),
     )
     assert out.count('mmaction 1.2.0 accepts') == 1, 'workers repeat the message'
+
+
+def test_stand_in_takes_the_place_of_missing_operators_and_says_so_once(fake_stack):
+    out = run(
+        """
+        import mmanon, mmcv._ext
+        from mmcv import _ext
+        import torch
+        boxes = torch.tensor([[0, 0, 9.0, 9], [0, 0, 9, 8]])
+        assert _ext.nms(boxes, torch.tensor([0.5, 0.6]), 0.5, 0).tolist() == [1]
+        assert hasattr(_ext, 'carafe_forward')
+        try:
+            _ext.carafe_forward()
+        except NotImplementedError as error:
+            assert 'carafe_forward is an operator of mmcv' in str(error)
+        else:
+            raise SystemExit('carafe was computed')
+        """,
+        fake_stack('2.1.0', with_drn=True),
+    )
+    assert out.count('the installed mmcv has no compiled operators') == 1
+    assert out.count('mmanon.compat') == 1
+
+
+def test_compiled_operators_are_used_where_they_are_and_that_is_said_once(fake_stack):
+    folder = fake_stack('2.1.0', with_drn=True)
+    (folder / 'mmcv/_ext.py').write_text('def nms(): return "compiled"\n')
+    out = run(
+        """
+        import mmanon, mmcv._ext
+        from mmcv import _ext
+        assert _ext.nms() == 'compiled'
+        assert not hasattr(_ext, 'carafe_forward')
+        assert 'mmanon' not in type(_ext.__loader__).__module__
+        """,
+        folder,
+    )
+    assert out.count("mmcv's own compiled operators are used") == 1
+    assert out.count('mmanon.compat') == 1
+
+
+def test_operators_compiled_against_another_pytorch_are_not_hidden(fake_stack):
+    folder = fake_stack('2.1.0', with_drn=True)
+    (folder / 'mmcv/_ext.py').write_text("raise ImportError('undefined symbol')\n")
+    out = run(
+        """
+        import mmanon
+        try:
+            import mmcv._ext
+        except ImportError as error:
+            assert str(error) == 'undefined symbol'
+        else:
+            raise SystemExit('the failure was hidden')
+        """,
+        folder,
+    )
+    assert out == ''
+
+
+def test_spawned_workers_have_the_stand_in_before_they_import_mmanon(fake_stack):
+    folder = fake_stack('2.1.0', with_drn=True)
+    (folder / 'mmcv/data.py').write_text(JOB_OF_OPERATORS)
+    out = run(
+        """
+        if __name__ == '__main__':
+            import mmanon
+            from mmcv.data import Data
+            from torch.utils.data import DataLoader
+            loader = DataLoader(
+                Data(), num_workers=1, multiprocessing_context='spawn'
+            )
+            assert [batch for batch in loader] == [['nms'], ['nms']]
+        """,
+        folder,
+    )
+    assert out.count('mmanon.compat') == 1, 'workers repeat the message'
 
 
 def test_mmanon_imports_without_mmaction_and_mmdet(tmp_path):

@@ -1,6 +1,6 @@
 """Lets today's releases of the OpenMMLab stack import together.
 
-Four things stand in the way of mmaction2 1.2.0 as its package index has it:
+Five things stand in the way of mmaction2 1.2.0 as its package index has it:
 
 - ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
   all that still builds against current PyTorch;
@@ -8,7 +8,8 @@ Four things stand in the way of mmaction2 1.2.0 as its package index has it:
 - it asks NumPy for ``NAN`` and ``Inf``, which NumPy 2 has as ``nan`` and ``inf`` only:
   AVAMetric fails when a class has no ground truth;
 - AVAMetric names a file in the current folder by the second: of two processes that
-  evaluate in the same second one would fail, or take the other's predictions.
+  evaluate in the same second one would fail, or take the other's predictions;
+- what mmcv's release for pip brings without a compiler lacks the compiled operators.
 
 :func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
 cases. They act when the packages are imported, not before; where the installed stack is
@@ -27,8 +28,6 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-
-import numpy
 
 __all__ = ['make_stack_importable']
 
@@ -49,12 +48,22 @@ _OF_NUMPY_1 = (
 _OF_ONE_SECOND = ('mmaction.evaluation.metrics.ava_metric',)
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 _DRN_MODULE = f'{_DRN_PACKAGE}.drn'
+_COMPILED_OPERATORS = 'mmcv._ext'
+# What knows the packages of names like mmaction::detection/... in configs.
+_CONFIG_PACKAGES = 'mmengine.config.utils'
+_LOOKED_AFTER = (
+    *_REFUSING,
+    *_OF_NUMPY_1,
+    *_OF_ONE_SECOND,
+    _COMPILED_OPERATORS,
+    _CONFIG_PACKAGES,
+)
 
 
 def make_stack_importable() -> None:
     """Prepare the imports of mmaction2 and mmdet; calling it again changes nothing.
 
-    Neither package is imported here, and neither has to be installed.
+    Nothing is imported here, and neither package has to be installed.
 
     Raises:
         ImportError: PyTorch, mmengine or mmcv is not installed; says what to install.
@@ -71,15 +80,17 @@ def make_stack_importable() -> None:
             'PyTorch and torchvision for your machine first, then `pip install '
             'openmim && mim install mmengine mmcv mmdet mmaction2`'
         )
-    if not any(isinstance(finder, _MissingDRN) for finder in sys.meta_path):
-        # Last: asked only for what the installed mmaction does not have.
-        sys.meta_path.append(_MissingDRN())
+    if not any(isinstance(finder, _StandIns) for finder in sys.meta_path):
+        # Last: asked only for what the installed packages do not have.
+        sys.meta_path.append(_StandIns())
     if not any(isinstance(finder, _RelaxedVersions) for finder in sys.meta_path):
         sys.meta_path.insert(0, _RelaxedVersions())
+    if _CONFIG_PACKAGES in sys.modules:
+        _add_config_package(sys.modules[_CONFIG_PACKAGES])
 
-    from mmengine.config.utils import MODULE2PACKAGE
 
-    MODULE2PACKAGE.setdefault('mmanon', 'mmanon')
+def _add_config_package(module: ModuleType) -> None:
+    module.MODULE2PACKAGE.setdefault('mmanon', 'mmanon')
 
 
 class _RelaxedVersions(MetaPathFinder):
@@ -91,11 +102,11 @@ class _RelaxedVersions(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in (*_REFUSING, *_OF_NUMPY_1, *_OF_ONE_SECOND):
+        if fullname not in _LOOKED_AFTER:
             return None
         for finder in sys.meta_path:
             find = getattr(finder, 'find_spec', None)
-            if finder is self or find is None:
+            if isinstance(finder, _RelaxedVersions | _StandIns) or find is None:
                 continue
             spec = find(fullname, path, target)
             if spec is not None:
@@ -130,10 +141,14 @@ class _RelaxedLoader(Loader):
             if not _refused_a_newer_mmcv(module):
                 raise
             self._exec_with_older_mmcv(module)
-        if module.__name__ in _OF_NUMPY_1 and not hasattr(numpy, 'NAN'):
+        if module.__name__ in _OF_NUMPY_1 and not hasattr(module.np, 'NAN'):
             module.np = _NumpyOfOldNames('numpy')
         if module.__name__ in _OF_ONE_SECOND and hasattr(module, 'datetime'):
             module.datetime = _UniqueTime
+        if module.__name__ == _CONFIG_PACKAGES:
+            _add_config_package(module)
+        if module.__name__ == _COMPILED_OPERATORS:
+            _announce("mmcv's own compiled operators are used (mmcv._ext)")
 
     def _exec_with_older_mmcv(self, module: ModuleType) -> None:
         import mmcv
@@ -164,6 +179,8 @@ class _NumpyOfOldNames(ModuleType):
     """NumPy as one module sees it, with the names that NumPy 2 dropped."""
 
     def __getattr__(self, name: str) -> object:
+        import numpy
+
         return getattr(numpy, {'NAN': 'nan', 'Inf': 'inf'}.get(name, name))
 
 
@@ -191,8 +208,11 @@ def _require_importlib_metadata(mmaction: ModuleType) -> None:
         )
 
 
-class _MissingDRN(MetaPathFinder, Loader):
-    """Stands in for the localizer DRN where the installed mmaction2 lacks it."""
+class _StandIns(MetaPathFinder, Loader):
+    """Stands in for what the installed packages lack.
+
+    That is the localizer DRN of mmaction2, and mmcv's compiled operators.
+    """
 
     def find_spec(
         self,
@@ -200,7 +220,7 @@ class _MissingDRN(MetaPathFinder, Loader):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in (_DRN_PACKAGE, _DRN_MODULE):
+        if fullname not in (_DRN_PACKAGE, _DRN_MODULE, _COMPILED_OPERATORS):
             return None
         return ModuleSpec(
             fullname,
@@ -210,25 +230,38 @@ class _MissingDRN(MetaPathFinder, Loader):
         )
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == _DRN_PACKAGE:
-            return
+        if module.__name__ == _COMPILED_OPERATORS:
+            _fill_with_operators(module)
+        elif module.__name__ == _DRN_MODULE:
+            _fill_with_drn(module)
 
-        class DRN:
-            """Takes the place of mmaction2's localizer; cannot be built."""
 
-            def __init__(self, *args: object, **kwargs: object) -> None:
-                raise ImportError(
-                    'DRN is not in the installed mmaction2 (the wheel of 1.2.0 was '
-                    'published without it): install mmaction2 from its source'
-                )
+def _fill_with_operators(module: ModuleType) -> None:
+    from . import mmcv_operators
 
-        DRN.__module__ = module.__name__
-        registry = importlib.import_module('mmaction.registry')
-        module.DRN = registry.MODELS.register_module()(DRN)
-        _announce(
-            f'the installed mmaction2 lacks {_DRN_PACKAGE}: a stand-in lets '
-            'mmaction.models import; DRN itself cannot be built'
-        )
+    vars(module).update(mmcv_operators.OPERATORS)
+    # mmcv asks for all of its operators when it is imported.
+    module.__getattr__ = mmcv_operators.not_available
+    _announce(mmcv_operators.description())
+
+
+def _fill_with_drn(module: ModuleType) -> None:
+    class DRN:
+        """Takes the place of mmaction2's localizer; cannot be built."""
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            raise ImportError(
+                'DRN is not in the installed mmaction2 (the wheel of 1.2.0 was '
+                'published without it): install mmaction2 from its source'
+            )
+
+    DRN.__module__ = module.__name__
+    registry = importlib.import_module('mmaction.registry')
+    module.DRN = registry.MODELS.register_module()(DRN)
+    _announce(
+        f'the installed mmaction2 lacks {_DRN_PACKAGE}: a stand-in lets '
+        'mmaction.models import; DRN itself cannot be built'
+    )
 
 
 def _announce(what: str) -> None:
