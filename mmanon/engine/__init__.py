@@ -1,7 +1,19 @@
-"""The hook that plays the game, and what it is made of."""
+"""Hooks and the game, imported when the first hook is asked for.
+
+What checks a config imports :mod:`mmanon.engine.game.config_check` and does not wait
+for models and data sets.
+"""
+
+from typing import Any
 
 from mmanon._game import enter_game
 
 enter_game(__name__)
 
-from .hooks import *  # noqa: F401,F403
+
+def __getattr__(name: str) -> Any:
+    if name.startswith('__'):
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(f'{__name__}.hooks'), name)

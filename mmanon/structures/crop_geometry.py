@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['CropGeometry', 'widest_feather']
+__all__ = ['GAME_GEOMETRY', 'CropGeometry', 'check_geometry', 'widest_feather']
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,33 @@ class CropGeometry:
     crop_size: int = 128
     margin: float = 0.3
     feather: float = 0.08
+
+
+GAME_GEOMETRY = CropGeometry(crop_size=256, margin=0.6, feather=0.1)
+"""What the game shows a modifier where a config does not say otherwise."""
+
+
+def check_geometry(crop_size: int, margin: float, feather: float) -> None:
+    """Refuse what is no geometry of crops.
+
+    Raises:
+        ValueError: When a value is of another kind or out of range, or the feather
+            would show part of the face box.
+    """
+    whole = isinstance(crop_size, int) and not isinstance(crop_size, bool)
+    if not whole or crop_size < 1:
+        raise ValueError(
+            f'crop_size must be a whole number of pixels, at least 1, got {crop_size!r}'
+        )
+    for name, value in (('margin', margin), ('feather', feather)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f'{name} must be a number, got {value!r}')
+    # Written so that what is not a number is refused too.
+    if not (margin >= 0 and 0 <= feather <= widest_feather(margin)):
+        raise ValueError(
+            f'feather={feather} with margin={margin} would let part of a face show '
+            f'through: it must be in [0, {widest_feather(max(margin, 0)):.3f}]'
+        )
 
 
 def widest_feather(margin: float) -> float:

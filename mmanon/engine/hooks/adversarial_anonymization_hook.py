@@ -15,6 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
+from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -22,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmanon.datasets.face_batch import build_face_loader
 from mmanon.datasets.transforms import complete_pipeline, insert_load_faces
 from mmanon.engine.checkpoints import adapt_state_dict, report_weights
+from mmanon.engine.game.config_check import check_arguments
 from mmanon.engine.game.optimizers import (
     build_discriminator_wrapper,
     build_following_wrapper,
@@ -88,9 +90,10 @@ class AdversarialAnonymizationHook(Hook):
         phases (dict, optional): ``warm_up`` and ``fine_tune`` iterations; see
             :class:`PhaseSchedule`.
         discriminator_steps (int): Steps of D in each iteration. Defaults to 1.
+        **unknown: Refused, with the argument that may have been meant.
 
     Raises:
-        ValueError: When arguments contradict each other or the data.
+        ValueError: When arguments are unknown, or contradict each other or the data.
     """
 
     priority = 'HIGHEST'
@@ -112,26 +115,27 @@ class AdversarialAnonymizationHook(Hook):
         param_scheduler: dict | None = None,
         phases: dict | None = None,
         discriminator_steps: int = 1,
+        **unknown: Any,
     ) -> None:
-        if discriminator is not None and faces is None and val_faces is None:
-            raise ValueError(
-                'a discriminator learns from face batches: give '
-                '`faces=dict(dataset=..., batch_size=...)`'
-            )
-        if discriminator_steps < 1:
-            raise ValueError(
-                f'discriminator_steps must be at least 1, got {discriminator_steps}'
-            )
-        for name, given in (
-            ('optim_wrapper', optim_wrapper),
-            ('param_scheduler', param_scheduler),
-        ):
-            unknown = set(given or ()) - {'modifier', 'discriminator'}
-            if unknown:
-                raise ValueError(
-                    f'{name} of the hook may name `modifier` and `discriminator`, '
-                    f"not {sorted(unknown)}; the detector's stands in its config"
-                )
+        scope = DefaultScope.get_current_instance()
+        given = dict(
+            modifier=modifier,
+            discriminator=discriminator,
+            faces=faces,
+            val_faces=val_faces,
+            face_table=face_table,
+            adversarial_loss=adversarial_loss,
+            structure_loss=structure_loss,
+            crop_size=crop_size,
+            margin=margin,
+            feather=feather,
+            ema=ema,
+            optim_wrapper=optim_wrapper,
+            param_scheduler=param_scheduler,
+            phases=phases,
+            discriminator_steps=discriminator_steps,
+        )
+        check_arguments({**given, **unknown}, scope.scope_name if scope else None)
         if not isinstance(face_table, dict):
             face_table = dict(train=face_table, val=face_table, test=face_table)
         self.face_table = face_table
@@ -166,6 +170,7 @@ class AdversarialAnonymizationHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Wrap the model, complete the pipelines, add optimizers and schedules."""
         check_runner(runner)
+        self._check_alone(runner)
         training = _is_built(runner._train_loop)
         self._insert_faces(runner)
         if isinstance(runner.model, AnonymizedDetector):
@@ -182,6 +187,14 @@ class AdversarialAnonymizationHook(Hook):
             self._add_optimizers(runner)
             self._switches = RunSwitches(runner, runner.model)
             self.schedule.check(runner.max_iters)
+
+    def _check_alone(self, runner: Runner) -> None:
+        others = [one for one in runner.hooks if isinstance(one, type(self))]
+        if len(others) > 1:
+            raise ValueError(
+                f'{len(others)} of `custom_hooks` are an {type(self).__name__}: one '
+                'detector plays one game, so leave out all but one'
+            )
 
     def _insert_faces(self, runner: Runner) -> None:
         loops = dict(
@@ -256,11 +269,15 @@ class AdversarialAnonymizationHook(Hook):
                     f'{datasets[0].data_root} and {other.data_root}; these are in one '
                     f'of them only: {odd[:5]}'
                 )
+        if len(classes) < 2:
+            raise ValueError(
+                f'{datasets[0].data_root} holds one person only, {classes[0]!r}: a '
+                'discriminator learns to tell people apart, and needs a folder of '
+                'images for each of at least two'
+            )
         cfg = copy.deepcopy(self.discriminator)
         cfg.setdefault('margin', self.model_cfg['margin'])
-        head = cfg.get('head')
-        if head is None:
-            raise ValueError('the discriminator names people: give it a `head`')
+        head = cfg['head']
         if head.setdefault('num_classes', len(classes)) != len(classes):
             raise ValueError(
                 f'discriminator.head.num_classes={head["num_classes"]}, but '

@@ -17,11 +17,11 @@ from mmanon.models.layers.face_crops import (
     crop_faces,
     paste_faces,
     square_boxes,
-    widest_feather,
 )
 from mmanon.models.modifiers import LearnedModifier, SolidMaskModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.registry import MODELS
+from mmanon.structures.crop_geometry import check_geometry
 
 from .phase import JOINT, Phase
 from .pixel_range import PixelRange
@@ -73,11 +73,7 @@ class AnonymizedDetector(BaseModel):
     ) -> None:
         detector = _build(detector)
         super().__init__(data_preprocessor=detector.data_preprocessor)
-        if margin < 0 or not 0 <= feather <= widest_feather(margin):
-            raise ValueError(
-                f'feather={feather} with margin={margin} would let part of a face show '
-                f'through: it must be in [0, {widest_feather(max(margin, 0)):.3f}]'
-            )
+        check_geometry(crop_size, margin, feather)
         self.detector = detector
         self.modifier = _build(modifier)
         learns = any(True for _ in self.modifier.parameters())

@@ -1,0 +1,274 @@
+"""What is wrong with a config's game, told before anything heavy is imported or built.
+
+No PyTorch here, and no registry: what is registered is read from the source.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
+from mmanon.utils.near_names import or_near
+
+__all__ = ['HOOK', 'check_arguments', 'check_hook_config', 'is_game_hook']
+
+HOOK = 'AdversarialAnonymizationHook'
+
+_ARGUMENTS = (
+    'modifier',
+    'discriminator',
+    'faces',
+    'val_faces',
+    'face_table',
+    'adversarial_loss',
+    'structure_loss',
+    'crop_size',
+    'margin',
+    'feather',
+    'ema',
+    'optim_wrapper',
+    'param_scheduler',
+    'phases',
+    'discriminator_steps',
+)
+# Of any hook, beside its own.
+_OF_HOOKS = ('type', '_scope_', 'priority')
+_KEYS = {
+    'faces': ('dataset', 'batch_size', 'num_workers'),
+    'val_faces': ('dataset', 'batch_size', 'num_workers'),
+    'face_table': ('train', 'val', 'test'),
+    'optim_wrapper': ('modifier', 'discriminator'),
+    'param_scheduler': ('modifier', 'discriminator'),
+    'phases': ('warm_up', 'fine_tune'),
+}
+_PARTS = ('modifier', 'discriminator', 'adversarial_loss', 'structure_loss')
+_REGISTERED = re.compile(
+    r'^@(\w+)\.register_module\([^)]*\)\n(?:@.*\n)*class (\w+)', re.MULTILINE
+)
+
+
+def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None:
+    """Look at what a config says of the game; one without a game is fine.
+
+    Args:
+        config (Mapping): As read, such as mmengine's ``Config``.
+        training (bool): Whether it is to be trained: then the faces to learn from
+            must be there. Defaults to False.
+
+    Raises:
+        FileNotFoundError: When a folder of faces does not exist.
+        ValueError: When there are two games, or an argument of the hook is unknown,
+            of another kind, out of range or against another one. Says what may have
+            been meant.
+    """
+    hooks = [
+        (index, hook)
+        for index, hook in enumerate(config.get('custom_hooks') or [])
+        if is_game_hook(hook)
+    ]
+    if len(hooks) > 1:
+        places = ' and '.join(f'custom_hooks[{index}]' for index, _ in hooks)
+        raise ValueError(
+            f'{places} are both an {HOOK}: one detector plays one game, so leave out '
+            'all but one'
+        )
+    for index, hook in hooks:
+        where = f'custom_hooks[{index}] ({HOOK}): '
+        arguments = {key: hook[key] for key in hook if key not in _OF_HOOKS}
+        try:
+            check_arguments(arguments, config.get('default_scope') or 'mmengine')
+        except ValueError as error:
+            raise ValueError(where + str(error)) from None
+        for name in ('faces', 'val_faces') if training else ('val_faces',):
+            root = _root((hook.get(name) or {}).get('dataset') or {})
+            if hook.get('discriminator') and root is not None and not root.is_dir():
+                raise FileNotFoundError(
+                    f'{where}{name}.dataset.data_root names {root}, which is no '
+                    'folder; it must hold one folder of images for each person'
+                )
+
+
+def is_game_hook(hook: Mapping[str, Any]) -> bool:
+    """Whether an entry of ``custom_hooks`` is an ``AdversarialAnonymizationHook``."""
+    kind = hook.get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+    return name.rpartition('.')[2] == HOOK
+
+
+def check_arguments(
+    arguments: Mapping[str, Any], default_scope: str | None = None
+) -> None:
+    """Look at the arguments of an ``AdversarialAnonymizationHook``.
+
+    Args:
+        arguments (Mapping): By name; those that are left out have their defaults.
+        default_scope (str, optional): Where types without a scope are looked up.
+            Defaults to mmanon's own registries.
+
+    Raises:
+        ValueError: As :func:`check_hook_config`.
+    """
+    _check_keys('', arguments, _ARGUMENTS)
+    if arguments.get('modifier') is None:
+        raise ValueError(
+            'there is no `modifier` to redraw faces: give '
+            "`modifier=dict(type='mmanon.ResNetModifier')` or another one"
+        )
+    _check_geometry(arguments)
+    steps = arguments.get('discriminator_steps', 1)
+    if not _is_whole(steps) or steps < 1:
+        raise ValueError(
+            f'discriminator_steps must be a whole number, at least 1, got {steps!r}'
+        )
+    for name, keys in _KEYS.items():
+        given = arguments.get(name)
+        if name == 'face_table' and not isinstance(given, Mapping):
+            continue
+        if given is not None:
+            _check_keys(name, given, keys)
+    for name, value in (arguments.get('phases') or {}).items():
+        if not _is_whole(value) or value < 0:
+            raise ValueError(
+                f'phases.{name} must be a number of iterations, at least 0, '
+                f'got {value!r}'
+            )
+    for name in _PARTS:
+        _check_types(name, arguments.get(name), 'MODELS', default_scope)
+    discriminator = arguments.get('discriminator')
+    if discriminator is None:
+        return
+    if arguments.get('faces') is None and arguments.get('val_faces') is None:
+        raise ValueError(
+            'a discriminator learns from face batches: give '
+            '`faces=dict(dataset=..., batch_size=...)`'
+        )
+    if isinstance(discriminator, Mapping) and discriminator.get('head') is None:
+        raise ValueError('the discriminator names people: give it a `head`')
+    for name in ('faces', 'val_faces'):
+        _check_faces(name, arguments.get(name), default_scope)
+
+
+def _check_keys(where: str, given: Any, known: Sequence[str]) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(f'{where} must be a dict of {", ".join(known)}, got {given!r}')
+    for key in given:
+        if key not in known:
+            detectors = ''
+            if key == 'detector' and where in ('optim_wrapper', 'param_scheduler'):
+                detectors = "; the detector's stands in its config"
+            raise ValueError(
+                f'unknown key `{where}{"." if where else ""}{key}`: '
+                f'{or_near(str(key), known, len(known))}{detectors}'
+            )
+
+
+def _check_geometry(arguments: Mapping[str, Any]) -> None:
+    names = ('crop_size', 'margin', 'feather')
+    geometry = {
+        name: arguments.get(name, getattr(GAME_GEOMETRY, name)) for name in names
+    }
+    for name, value in geometry.items():
+        if isinstance(value, str):
+            raise ValueError(
+                f'{name} must be a number, got the text {value!r}: leave out the quotes'
+            )
+    check_geometry(**geometry)
+
+
+def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
+    if given is None:
+        return
+    dataset = given.get('dataset')
+    if not isinstance(dataset, Mapping):
+        raise ValueError(
+            f'{name} has no `dataset` of faces: give it '
+            "dict(type='mmanon.FaceIdentityDataset', data_root=...)"
+        )
+    for key in ('batch_size', 'num_workers'):
+        value, least = given.get(key, 1), int(key == 'batch_size')
+        if not _is_whole(value) or value < least:
+            raise ValueError(
+                f'{name}.{key} must be a whole number, at least {least}, got {value!r}'
+            )
+    kind = {'type': dataset.get('type')} if 'type' in dataset else {}
+    _check_types(f'{name}.dataset', kind, 'DATASETS', default_scope)
+    people = _people(dataset)
+    if people is not None and len(people) == 1:
+        raise ValueError(
+            f'{name} holds one person only, {people[0]!r} in {_root(dataset)}: a '
+            'discriminator learns to tell people apart, and needs a folder of images '
+            'for each of at least two'
+        )
+
+
+def _check_types(
+    where: str, part: Any, registry: str, default_scope: str | None
+) -> None:
+    """Make sure that a part, and all that stand in it, are of registered types."""
+    if not isinstance(part, Mapping):
+        return
+    kind = part.get('type')
+    if isinstance(kind, str):
+        scope, _, name = kind.rpartition('.')
+        known = _registered(registry)
+        if (scope or default_scope) == 'mmanon' and name not in known:
+            raise ValueError(
+                f'{where}.type is {kind!r}, and nothing of that name is registered: '
+                + or_near(kind, (f'mmanon.{one}' for one in known), 40)
+            )
+        if not scope and default_scope not in (None, 'mmanon') and name in known:
+            raise ValueError(
+                f"{where}.type is {kind!r}, one of mmanon's: write 'mmanon.{kind}'"
+            )
+    for key, inner in part.items():
+        _check_types(f'{where}.{key}', inner, registry, default_scope)
+
+
+def _registered(registry: str) -> set[str]:
+    """The names in a registry of mmanon's, and those that others have put there."""
+    live = getattr(sys.modules.get('mmanon.registry'), registry, None)
+    return {*_in_source(registry), *getattr(live, 'module_dict', {})}
+
+
+@lru_cache
+def _in_source(registry: str) -> frozenset[str]:
+    folder = Path(__file__).parents[2] / registry.lower()
+    texts = (path.read_text(encoding='utf-8') for path in folder.rglob('*.py'))
+    found = (match for text in texts for match in _REGISTERED.findall(text))
+    return frozenset(name for where, name in found if where == registry)
+
+
+def _people(dataset: Mapping[str, Any]) -> list[str] | None:
+    """Names of the people that a data set of faces would have, where it is plain."""
+    root = _root(dataset)
+    if root is None or not root.is_dir():
+        return None
+    named: Iterable[str] | None = dataset.get('identities')
+    if isinstance(named, (str, Path)):
+        if not Path(named).is_file():
+            return None
+        lines = Path(named).read_text(encoding='utf-8').splitlines()
+        named = [line.strip() for line in lines if line.strip()]
+    if named is None:
+        named = (
+            path.name
+            for path in root.iterdir()
+            if path.is_dir() and not path.name.startswith('.')
+        )
+    return sorted(set(named))
+
+
+def _root(dataset: Mapping[str, Any]) -> Path | None:
+    kind, root = str(dataset.get('type')), dataset.get('data_root')
+    if kind.rpartition('.')[2] != 'FaceIdentityDataset' or root is None:
+        return None
+    return Path(root)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

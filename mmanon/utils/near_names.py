@@ -1,0 +1,38 @@
+"""What somebody may have meant by a name that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ['near_name', 'or_near']
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like another one, or None where none is like it.
+
+    Upper and lower case count as alike.
+    """
+    by_lower = {one.lower(): one for one in known}
+    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def or_near(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The end of a sentence about an unknown name: what was meant, or what there is.
+
+    Args:
+        name (str): Unknown.
+        known (Iterable[str]): What there is.
+        most (int): How many are told at most where none is like it. Defaults to 12.
+
+    Example:
+        >>> or_near('modifer', ['modifier', 'discriminator'])
+        'did you mean `modifier`?'
+    """
+    known = sorted(known)
+    near = near_name(name, known)
+    if near is not None:
+        return f'did you mean `{near}`?'
+    more = f' and {len(known) - most} more' if len(known) > most else ''
+    return f'there are {", ".join(f"`{one}`" for one in known[:most])}{more}'
