@@ -106,6 +106,9 @@ MODULES = {
 """Where each old module is now."""
 
 NAMES: dict[tuple[str, str], str] = {
+    ('mmanon.evaluation.tradeoff.rows', 'write_beside'): (
+        'mmanon.utils.atomic_write:write_whole'
+    ),
     ('mmanon.evaluation.frame_map', 'box_ious'): 'mmanon.structures.boxes:box_ious',
     ('mmanon.evaluation.video_map', 'Tube'): 'mmanon.structures.tubes:Tube',
     ('mmanon.evaluation.video_map', 'cut_tube'): 'mmanon.structures.tubes:cut_tube',

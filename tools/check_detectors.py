@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from mmanon.testing import STAGES, DetectorCheck, shipped_configs
+from mmanon.utils.atomic_write import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 ANONYMIZER = ROOT / 'configs/_base_/anonymizers/resnet9_sphereface20.py'
@@ -155,9 +156,7 @@ def main() -> None:
             minutes=(time.time() - start) / 60,
             table=table,
         )
-        beside = args.out.with_name(args.out.name + '.part')
-        beside.write_text(page, encoding='utf-8')
-        os.replace(beside, args.out)
+        write_whole(args.out, page)
     if any(
         said.startswith(FAILED) for one in results.values() for said in one.values()
     ):

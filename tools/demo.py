@@ -7,11 +7,12 @@ What is finished is not done again: delete ``work_dirs/mini`` to start anew.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from mmanon.utils.atomic_write import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = Path('work_dirs/mini')
@@ -50,7 +51,7 @@ def train(config: str, work_dir: Path) -> float | None:
         if seconds is not None:
             seconds = round(seconds + time.monotonic() - start, 1)
         write(spent, seconds)
-    os.replace(spent, done)
+    spent.replace(done)
     return seconds
 
 
@@ -61,10 +62,7 @@ def test(config: str, work_dir: Path, out: str) -> dict:
 
 
 def write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix('.part')
-    beside.write_text(json.dumps(content, indent=2) + '\n')
-    os.replace(beside, path)
+    write_whole(path, json.dumps(content, indent=2) + '\n')
 
 
 def mean_ap(metrics: dict) -> float:

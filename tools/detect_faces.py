@@ -24,6 +24,7 @@ from mmanon.face_detectors import BaseFaceDetector
 from mmanon.registry import MODELS
 from mmanon.structures.face_table import Faces, FaceTable, FaceTableWriter, VideoInfo
 from mmanon.tracking.offline_tracks import fill_gaps, link_faces
+from mmanon.utils.atomic_write import WholeFile, write_whole
 from mmanon.utils.video import decode, open_video, orientation_of, turn_of, upright
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
@@ -376,14 +377,8 @@ def examine(
         sum(map(len, undetected.values())),
         failures,
     )
-    _write_json(part.with_suffix('.json'), vars(report))
+    write_whole(part.with_suffix('.json'), json.dumps(vars(report), indent=1))
     return report
-
-
-def _write_json(path: Path, content: dict) -> None:
-    beside = path.with_name(f'.{path.name}.part')
-    beside.write_text(json.dumps(content, indent=1))
-    os.replace(beside, path)
 
 
 def part_of(parts: Path, source: Source) -> Path:
@@ -428,11 +423,11 @@ def open_parts(out: Path, settings: dict) -> Path:
                     'use those again, or remove the folder to begin anew'
                 )
         parts.mkdir(exist_ok=True)
-        _write_json(described, settings)
+        write_whole(described, json.dumps(settings, indent=1))
         # The table itself comes to lie beside the folder.
-        probe = out.with_name(f'.{out.name}.part')
-        probe.touch()
-        probe.unlink()
+        probe = WholeFile(out, alone=True)
+        probe.beside.touch()
+        probe.discard()
     except OSError as error:
         raise SystemExit(f'{out} cannot be written: {error}') from error
     return parts

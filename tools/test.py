@@ -6,7 +6,6 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -14,6 +13,7 @@ from mmengine.runner import Runner
 
 import mmanon  # noqa: F401
 from mmanon.engine.command_line import add_config_arguments, load_config
+from mmanon.utils.atomic_write import write_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,10 +35,7 @@ def main() -> None:
     config.resume = False
     metrics = Runner.from_cfg(config).test()
     if args.out and is_main_process():
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        beside = args.out.with_suffix('.part')
-        beside.write_text(json.dumps(metrics, indent=2, default=float) + '\n')
-        os.replace(beside, args.out)
+        write_whole(args.out, json.dumps(metrics, indent=2, default=float) + '\n')
 
 
 if __name__ == '__main__':

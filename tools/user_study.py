@@ -40,7 +40,7 @@ from mmanon.evaluation.user_study import (
     score_answers,
     scores_table,
 )
-from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.atomic_write import write_whole
 
 DETECTORS = dict(mtcnn='mmanon.MTCNNFaceDetector', yunet='mmanon.YuNetFaceDetector')
 
@@ -181,7 +181,7 @@ def score(args: argparse.Namespace) -> None:
             {**vars(one), 'accuracy': one.accuracy, 'verdict': one.verdict}
             for one in scores
         ]
-        write_beside(args.out, json.dumps(content, indent=1) + '\n')
+        write_whole(args.out, json.dumps(content, indent=1) + '\n')
 
 
 def machine_answers(folder: Path, key: Key, machine: str) -> Answers:
@@ -201,7 +201,7 @@ def machine_answers(folder: Path, key: Key, machine: str) -> Answers:
     recognizer = load_recognizer(recognizer, key.margin, f'--machine {machine}')
     content = answer_by_machine(read_page(folder, key), recognizer, name)
     path = folder / f'machine_{name}.json'
-    write_beside(path, json.dumps(content, indent=1) + '\n')
+    write_whole(path, json.dumps(content, indent=1) + '\n')
     return read_answers(path, key)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +17,7 @@ from mmengine.logging import print_log
 from tqdm import tqdm
 
 from mmanon.registry import MODELS
+from mmanon.utils.atomic_write import write_whole, written_whole
 
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
@@ -208,10 +208,8 @@ class CheckedImages:
     def _write_index(self, index: dict[str, _Entry]) -> None:
         rows = [dict(path=name, **entry._asdict()) for name, entry in index.items()]
         schema = _SCHEMA.with_metadata({'made': self._made})
-        path = self.folder / 'index.parquet'
-        beside = path.with_name(f'{path.name}.{os.getpid()}.part')
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
-        os.replace(beside, path)
+        with written_whole(self.folder / 'index.parquet') as beside:
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
 
 
 class AlignedCrops(CheckedImages):
@@ -259,17 +257,13 @@ class AlignedCrops(CheckedImages):
         return ALIGNED, align_face(image, landmarks, self.crop_size, self.margin)
 
     def _keep(self, name: str, image: np.ndarray) -> None:
-        crop = self.folder / f'{name}.png'
-        crop.parent.mkdir(parents=True, exist_ok=True)
         # Lightly packed: three times faster to write, a few percent larger.
         packed = cv2.imencode(
             '.png',
             cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
             [cv2.IMWRITE_PNG_COMPRESSION, 1],
         )[1]
-        beside = crop.with_name(f'{crop.name}.{os.getpid()}.part')
-        beside.write_bytes(packed.tobytes())
-        os.replace(beside, crop)
+        write_whole(self.folder / f'{name}.png', packed.tobytes())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmanon.utils.atomic_write import written_whole
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -130,9 +132,7 @@ def _export(name: str, file: Path) -> None:
     answers = ['moves', *(['points'] if name == 'ONet' else []), 'scores']
     free = {0: 'n', 1: 'h', 2: 'w'} if name == 'PNet' else {0: 'n'}
     places = {0: 'n', 2: 'h', 3: 'w'} if name == 'PNet' else {0: 'n'}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f'.{file.name}.{os.getpid()}.part')
-    try:
+    with written_whole(file) as beside:
         torch.onnx.export(
             _build(name),
             (torch.zeros(2, side, side, 3, dtype=torch.uint8),),
@@ -143,6 +143,3 @@ def _export(name: str, file: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)

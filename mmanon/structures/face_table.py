@@ -33,6 +33,8 @@ import pyarrow.compute  # noqa: F401
 import pyarrow.parquet as pq
 from mmengine.logging import MMLogger
 
+from mmanon.utils.atomic_write import WholeFile
+
 from .faces import Faces
 
 __all__ = ['FaceTable', 'FaceTableWriter', 'Faces', 'VideoInfo']
@@ -113,7 +115,7 @@ class FaceTableWriter:
     replaced by the next writer of the same table.
 
     Args:
-        path: The table's file; its folder must exist.
+        path: The table's file; its folder is made.
         detector: Name of what found the faces.
         interval: 1 where every frame is examined, n where every n-th is.
         rows_per_group: Rows read at once later; smaller groups make reading single
@@ -133,12 +135,11 @@ class FaceTableWriter:
     ) -> None:
         if interval < 1:
             raise ValueError(f'interval must be at least 1, got {interval}')
-        self._path = Path(path)
-        self._part = self._path.with_name(f'.{self._path.name}.part')
+        self._file = WholeFile(Path(path), alone=True)
         self._rows_per_group = rows_per_group
         about = {'detector': detector, 'interval': interval, 'version': _VERSION}
         schema = _SCHEMA.with_metadata({_METADATA_KEY: json.dumps(about)})
-        self._writer = pq.ParquetWriter(self._part, schema, compression='zstd')
+        self._writer = pq.ParquetWriter(self._file.beside, schema, compression='zstd')
         self._schema = schema
         self._last: tuple[str, int] | None = None
         self._rows: list[tuple] = []
@@ -229,12 +230,12 @@ class FaceTableWriter:
         """Complete the table and move it to its place."""
         self._flush()
         self._writer.close()
-        os.replace(self._part, self._path)
+        self._file.finish()
 
     def abort(self) -> None:
         """Leave no table."""
         self._writer.close()
-        self._part.unlink(missing_ok=True)
+        self._file.discard()
 
     def __enter__(self) -> FaceTableWriter:
         return self

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .rows import Point, pareto_front, write_beside
+from mmanon.utils.atomic_write import write_whole
+
+from .rows import Point, pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -93,7 +95,7 @@ def save_plot(figure: 'Figure', stem: str | Path) -> list[Path]:
         with matplotlib.rc_context({'svg.hashsalt': 'mmanon', 'svg.fonttype': 'none'}):
             figure.savefig(content, format=suffix[1:], dpi=150, metadata=metadata)
         paths.append(Path(f'{stem}{suffix}'))
-        write_beside(paths[-1], content.getvalue())
+        write_whole(paths[-1], content.getvalue())
     return paths
 
 

@@ -6,12 +6,13 @@ reports are made of.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+
+from mmanon.utils.atomic_write import write_whole
 
 FIGURES = ('mAP', 'eer', 'rank1', 'tar_at_far1')
 """The measured figures of a row, all fractions."""
@@ -95,19 +96,9 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:
-    """Write rows as JSON, beside the file first, one row a line."""
+    """Write rows as JSON, one row a line."""
     lines = [json.dumps(asdict(row)) for row in rows]
-    write_beside(Path(path), '[\n' + ',\n'.join(lines) + '\n]\n')
-
-
-def write_beside(path: Path, content: str | bytes) -> None:
-    """Write a file under another name, and give it its own when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'{path.name}.{os.getpid()}.part')
-    if isinstance(content, str):
-        content = content.encode()
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    write_whole(Path(path), '[\n' + ',\n'.join(lines) + '\n]\n')
 
 
 def summarize(rows: Iterable[Row]) -> list[Point]:

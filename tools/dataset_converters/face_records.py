@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,7 @@ from mmanon.datasets.preparation.command import convert_or_check, make_parser
 from mmanon.datasets.preparation.identity_folders import check_identity_folders
 from mmanon.datasets.preparation.problems import Problems
 from mmanon.datasets.preparation.record_io import read_image_records, read_index
+from mmanon.utils.atomic_write import folder_written_whole, write_whole
 
 LAYOUT = """\
 A face set as InsightFace's data set zoo has it, such as faces_emore (MS1M-ArcFace),
@@ -116,44 +119,35 @@ def check_source(source: Source, problems: Problems) -> None:
                 problems.wrong(index, f'its offsets are not those of {source.path}')
 
 
+def _images(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The person, the file's name and the stored image of each record that has one."""
+    for place, record in enumerate(tqdm(read_image_records(path), unit='record')):
+        if record.image:
+            person = person_of(record.label, record.offset)
+            yield person, f'{place:08d}.jpg', record.image
+
+
 def convert(source: Source, out: Path) -> None:
     """Write the images as they are stored, person by person.
 
     A person whose folder is there is complete. The records of one person follow each
-    other; where they do not, the person's folder is opened again.
+    other; where they do not, the later ones are added to the person's folder.
     """
     done = set(os.listdir(out)) if out.is_dir() else set()
     mine: set[str] = set()
-    person, part, count = None, out, 0
-
-    def finish() -> None:
-        if person is None or person in done:
-            return
-        folder = out / person
-        for path in part.iterdir() if folder.is_dir() else ():
-            path.replace(folder / path.name)
-        if folder.is_dir():
-            part.rmdir()
-        else:
-            part.replace(folder)
-        mine.add(person)
-
-    records = tqdm(read_image_records(source.path), unit='record')
+    count = 0
     try:
-        for place, record in enumerate(records):
-            if not record.image:
+        for person, images in groupby(_images(source.path), key=itemgetter(0)):
+            if person in done:
                 continue
-            name = person_of(record.label, record.offset)
-            if name != person:
-                finish()
-                person, part = name, out / f'.{name}.part'
-                if name not in done:
-                    shutil.rmtree(part, ignore_errors=True)
-                    part.mkdir(parents=True)
-            if name not in done:
-                (part / f'{place:08d}.jpg').write_bytes(record.image)
-                count += 1
-        finish()
+            mine.add(person)
+            folder = out / person
+            with ExitStack() as stack:
+                if not folder.is_dir():
+                    folder = stack.enter_context(folder_written_whole(folder))
+                for _, name, image in images:
+                    write_whole(folder / name, image)
+                    count += 1
     except ValueError as error:
         raise SystemExit(f'{error}\nsee --check') from error
     print(f'{count} faces of {len(mine)} people written; {len(done)} were there')

@@ -7,8 +7,6 @@ number is the timestamp; :data:`DATASET_SETTINGS` has these for a config.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,11 @@ import av
 import cv2
 import numpy as np
 
+from mmanon.utils.atomic_write import (
+    folder_written_whole,
+    write_whole,
+    written_whole,
+)
 from mmanon.utils.video import decode, open_video, upright
 
 __all__ = ['DATASET_SETTINGS', 'Annotation', 'extract_frames', 'write_annotations']
@@ -88,12 +91,9 @@ def extract_frames(
     """
     if folder.is_dir():
         return len(list(folder.glob('img_*.jpg')))
-    part = folder.with_name(f'.{folder.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     count, index, end = 0, -1, None if files is None else max(files)
     try:
-        with open_video(video) as container:
+        with folder_written_whole(folder) as part, open_video(video) as container:
             for index, frame in enumerate(decode(container)):
                 numbers = [index + 1] if files is None else files.get(index, ())
                 for number in numbers:
@@ -104,17 +104,14 @@ def extract_frames(
                     count += 1
                 if index == end:
                     break
-        if not count:
-            raise ValueError(f'{video} has no frames')
-        if end is not None and index < end:
-            raise ValueError(
-                f'{video} ends at frame {index}, but frame {end} is wanted'
-            )
-        os.replace(part, folder)
+            if not count:
+                raise ValueError(f'{video} has no frames')
+            if end is not None and index < end:
+                raise ValueError(
+                    f'{video} ends at frame {index}, but frame {end} is wanted'
+                )
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f'{video} cannot be decoded: {error}') from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return count
 
 
@@ -139,7 +136,6 @@ def write_annotations(
     """
     if not annotations:
         raise ValueError(f'the split {split!r} has no annotations')
-    folder.mkdir(parents=True, exist_ok=True)
     lines = []
     proposals: dict[str, dict[tuple, None]] = {}
     for item in sorted(annotations, key=lambda a: (a.video, a.frame, a.person)):
@@ -158,16 +154,11 @@ def write_annotations(
         f'item {{\n  name: "{name}"\n  id: {i}\n}}\n'
         for i, name in enumerate(classes, 1)
     )
-    _replace(folder / f'{split}.csv', ''.join(lines))
-    _replace(folder / 'labels.pbtxt', labels)
-    path = folder / f'{split}_proposals.npz'
-    beside = path.with_name(f'.{path.name}.part')
-    with beside.open('wb') as file:
+    write_whole(folder / f'{split}.csv', ''.join(lines))
+    write_whole(folder / 'labels.pbtxt', labels)
+    # To a file, since np.savez gives another name than .npz that end.
+    with (
+        written_whole(folder / f'{split}_proposals.npz') as beside,
+        beside.open('wb') as file,
+    ):
         np.savez(file, **arrays)
-    os.replace(beside, path)
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f'.{path.name}.part')
-    beside.write_text(text)
-    os.replace(beside, path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +13,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
+from mmanon.utils.atomic_write import folder_written_whole, restore_folder
 
 from .actions import ACTIONS, BODY_ACTIONS, FACE_ACTIONS
 from .annotations import KnownClip, write_face_table, write_labels, write_split
@@ -92,37 +92,16 @@ def build_mini_benchmark(
         FileExistsError: If ``out`` holds something else.
     """
     out = Path(out)
-    beside, old = out.with_name(f'.{out.name}.part'), out.with_name(f'.{out.name}.old')
-    # What a killed call left behind. Killed while it replaced one by another, it may
-    # have left nothing else: then the replaced one goes back.
-    shutil.rmtree(beside, ignore_errors=True)
-    if (old / 'meta.json').is_file() and not out.exists():
-        os.replace(old, out)
-    _discard(old)
+    restore_folder(out)
     try:
         if is_there(out, settings):
             return False
     except FileExistsError:
         if not force or not (out / 'meta.json').is_file():
             raise
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _write_all(beside, settings, workers, report)
-        if out.exists():
-            os.replace(out, old)
-            os.replace(beside, out)
-            _discard(old)
-        else:
-            os.replace(beside, out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with folder_written_whole(out) as part:
+        _write_all(part, settings, workers, report)
     return True
-
-
-def _discard(folder: Path) -> None:
-    """Remove a benchmark; killed meanwhile, what is left does not look whole."""
-    (folder / 'meta.json').unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_all(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import av
 import numpy as np
 
+from mmanon.utils.atomic_write import folder_written_whole
 from mmanon.utils.media_types import IMAGES, files_in
 from mmanon.utils.video import open_video, video_stream
 
@@ -64,16 +64,10 @@ def link_frames(images: Mapping[int, Path], folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    part = folder.with_name(f'.{folder.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with folder_written_whole(folder) as part:
         for number, path in images.items():
             name = f'img_{number:05d}{path.suffix.lower()}'
             (part / name).symlink_to(path.resolve())
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def frame_times(video: Path) -> np.ndarray:

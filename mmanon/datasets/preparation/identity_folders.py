@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mmanon.utils.atomic_write import folder_written_whole
 from mmanon.utils.media_types import IMAGES, files_in, is_hidden
 
 from .images import check_images
@@ -47,10 +48,6 @@ def link_people(people: Mapping[str, Iterable[Path]], out: Path) -> None:
         folder = out / name
         if folder.is_dir():
             continue
-        part = folder.with_name(f'.{name}.part')
-        part.mkdir(parents=True, exist_ok=True)
-        for path in images:
-            target = part / path.name
-            target.unlink(missing_ok=True)
-            target.symlink_to(path.resolve())
-        part.replace(folder)
+        with folder_written_whole(folder) as part:
+            for path in images:
+                (part / path.name).symlink_to(path.resolve())

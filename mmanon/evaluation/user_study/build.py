@@ -11,7 +11,7 @@ from torch import Tensor
 from mmanon.datasets.face_identities import FaceIdentityDataset
 from mmanon.models.modifiers import BaseModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
-from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.atomic_write import write_whole
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import face_to_pixels, image_url
 
@@ -113,8 +113,8 @@ def build_study(
     )
     paths = out_dir / PAGE_FILE, out_dir / KEY_FILE
     # A page without its key is worth nothing: the key comes first.
-    write_beside(paths[1], json.dumps(key, indent=1) + '\n')
-    write_beside(paths[0], page)
+    write_whole(paths[1], json.dumps(key, indent=1) + '\n')
+    write_whole(paths[0], page)
     return paths
 
 

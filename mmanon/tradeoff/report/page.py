@@ -10,7 +10,7 @@ from statistics import mean, stdev
 
 import mmanon
 from mmanon.evaluation.metrics import MATCHINGS
-from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.atomic_write import write_whole
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import file_url
 
@@ -61,7 +61,7 @@ def write_report(
     Raises:
         ValueError: When two rows of the results are of the same run.
     """
-    write_beside(
+    write_whole(
         path,
         render_page(
             _TEMPLATE,

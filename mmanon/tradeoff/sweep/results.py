@@ -12,7 +12,7 @@ from mmanon.tradeoff import (
     summarize,
     write_rows,
 )
-from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.atomic_write import write_whole
 
 from .plan import Plan
 from .stages import Stages, is_learned
@@ -66,7 +66,7 @@ def write_results(plan: Plan, plot: bool = True) -> list[Path]:
     files = [stem.with_suffix('.json'), stem.with_suffix('.md')]
     points = summarize(rows)
     write_rows(rows, files[0])
-    write_beside(files[1], markdown_table(points))
+    write_whole(files[1], markdown_table(points))
     if plot and points:
         methods = [run.setting.method for run in plan.runs if is_learned(run)]
         files += save_plot(plot_tradeoff(points, learned=methods), stem)

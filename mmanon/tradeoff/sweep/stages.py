@@ -20,7 +20,7 @@ from mmengine.config import Config, ConfigDict
 
 from mmanon.models.modifiers import LearnedModifier
 from mmanon.registry import DATASETS, MODELS
-from mmanon.tradeoff.rows import write_beside
+from mmanon.utils.atomic_write import write_whole, written_whole
 
 from .plan import Plan, Run
 
@@ -86,12 +86,12 @@ class Stage:
             return
         config = self.folder / f'{self.name}.py'
         work_dir = self.folder / self.name
-        write_beside(config, _python(self.config))
+        write_whole(config, _python(self.config))
         if self.tests:
             # What is there was measured with other settings.
             self.result.unlink(missing_ok=True)
         settings = self.folder / f'{self.name}.json'
-        write_beside(settings, json.dumps(_plain(self.config)))
+        write_whole(settings, json.dumps(_plain(self.config)))
         log = self.folder / f'{self.name}.log'
         if self.tests:
             paths = [config, self.tests, '--work-dir', work_dir, '--out', self.result]
@@ -270,10 +270,8 @@ def _short(value: Any) -> str:
 
 def _link(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it where that cannot be."""
-    beside = target.with_name(f'{target.name}.part')
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    os.replace(beside, target)
+    with written_whole(target) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copyfile(source, beside)
