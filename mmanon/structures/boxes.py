@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['box_areas', 'box_ious', 'shared_areas']
+__all__ = ['box_areas', 'box_ious', 'enclosing_box', 'outside_frame', 'shared_areas']
 
 
 def box_areas(boxes: np.ndarray) -> np.ndarray:
@@ -50,3 +50,21 @@ def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     union = box_areas(boxes) + box_areas(others) - shared
     nothing = np.zeros(shared.shape, np.result_type(shared, np.float32))
     return np.divide(shared, union, out=nothing, where=union > 0)
+
+
+def enclosing_box(boxes: np.ndarray) -> np.ndarray:
+    """The smallest box (4,) around all of some boxes (k, 4), k at least 1."""
+    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
+
+
+def outside_frame(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes are not x1 < x2, y1 < y2 within [0, 1]; NaN counts as such.
+
+    Args:
+        boxes: (k, 4) in fractions of the frame.
+
+    Returns:
+        bool (k,).
+    """
+    inside = ((boxes >= 0) & (boxes <= 1)).all(1)
+    return np.logical_not(inside & (boxes[:, 2:] > boxes[:, :2]).all(1))

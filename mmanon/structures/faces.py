@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,17 @@ class Faces:
     def none(cls) -> Faces:
         """No face."""
         return cls(*_empty())
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Faces]) -> Faces:
+        """The faces of all of some parts, at least one, in their order."""
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+            np.concatenate([part.tracks for part in parts]),
+            examined=all(part.examined for part in parts),
+        )
 
     @classmethod
     def whole_frame(cls) -> Faces:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from mmanon.structures.boxes import box_ious
+from mmanon.structures.boxes import box_ious, enclosing_box
 from mmanon.structures.faces import Faces
 
 __all__ = ['fill_gaps', 'link_faces']
@@ -30,7 +29,11 @@ def link_faces(
     Returns:
         The same faces with ``tracks`` 0, 1, … in order of appearance.
     """
-    linked, tracks, count = [], {}, 0
+    from scipy.optimize import linear_sum_assignment
+
+    linked: list[Faces] = []
+    tracks: dict[int, tuple[int, np.ndarray]] = {}
+    count = 0
     for t, faces in enumerate(frames):
         tracks = {k: v for k, v in tracks.items() if t - v[0] <= max_gap + 1}
         numbers = np.full(len(faces), -1, np.int32)
@@ -67,23 +70,20 @@ def fill_gaps(frames: Sequence[Faces]) -> list[Faces]:
         for box, track in zip(faces.boxes, faces.tracks.tolist(), strict=True):
             if track in seen:
                 before, last = seen[track]
-                hull = np.concatenate(
-                    [np.minimum(last[:2], box[:2]), np.maximum(last[2:], box[2:])]
-                )
-                for between in range(before + 1, t):
-                    added[between].append((hull, track))
+                hull = enclosing_box(np.stack([last, box]))
+                for missed in range(before + 1, t):
+                    added[missed].append((hull, track))
             seen[track] = (t, box)
     filled = []
     for faces, more in zip(frames, added, strict=True):
         if more:
-            faces = Faces(
-                np.concatenate([faces.boxes, [box for box, _ in more]]),
-                np.append(faces.scores, np.zeros(len(more), np.float32)),
-                np.concatenate(
-                    [faces.landmarks, np.full((len(more), 5, 2), np.nan, np.float32)]
-                ),
-                np.append(faces.tracks, [track for _, track in more]).astype(np.int32),
+            between = Faces(
+                np.stack([box for box, _ in more]),
+                np.zeros(len(more), np.float32),
+                np.full((len(more), 5, 2), np.nan, np.float32),
+                np.array([track for _, track in more], np.int32),
                 examined=faces.examined,
             )
+            faces = Faces.concatenate([faces, between])
         filled.append(faces)
     return filled

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 __all__ = ['render_page']
 
 
@@ -18,6 +16,8 @@ def render_page(template: Path, **values: Any) -> str:
     Returns:
         str: The page.
     """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(template.parent, encoding='utf-8'),
         autoescape=True,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 __all__ = ['Answer', 'Workers', 'worked_ahead', 'worked_behind']
 
@@ -79,9 +79,10 @@ class Answer(Generic[T]):
         """Wait for it, then return or raise it."""
         if self._outcome is None:
             self._come.get()
-        if isinstance(self._outcome, _Failed):
-            raise self._outcome.error
-        return self._outcome[0]
+        outcome = cast('tuple[T] | _Failed', self._outcome)
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        return outcome[0]
 
 
 class Workers:
@@ -173,7 +174,7 @@ def worked_ahead(items: Iterable[T], most: int) -> Iterator[Iterator[T]]:
                 return
             if isinstance(item, _Failed):
                 raise item.error
-            yield item
+            yield cast(T, item)
 
     thread = Thread(target=work, daemon=True)
     thread.start()
@@ -214,7 +215,7 @@ def worked_behind(
             if item is _END or ended.is_set():
                 return
             try:
-                function(item)
+                function(cast(T, item))
             except BaseException as error:
                 failed.append(error)
                 return

@@ -6,8 +6,9 @@ says so. mmaction2's ``DecordDecode`` obeys it, as FFmpeg's own tools do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -40,7 +41,8 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
         IndexError: If there is none.
     """
     cover = av.stream.Disposition.attached_pic
-    return [one for one in container.streams.video if not one.disposition & cover][0]
+    streams = container.streams.video
+    return [stream for stream in streams if not stream.disposition & cover][0]
 
 
 def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
@@ -57,10 +59,11 @@ def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """How a frame has to be turned to stand upright."""
-    for one in frame.side_data:
-        if one.type.name == 'DISPLAYMATRIX':
-            return Orientation.of_matrix(np.frombuffer(one, np.int32).tolist())
-    return Orientation()
+    # PyAV's own types know of motion vectors alone.
+    matrix = cast('Mapping[str, bytes]', frame.side_data).get('DISPLAYMATRIX')
+    if matrix is None:
+        return Orientation()
+    return Orientation.of_matrix(np.frombuffer(matrix, np.int32).tolist())
 
 
 def upright(frame: av.VideoFrame, pixels: str = 'rgb24') -> np.ndarray:

@@ -1,6 +1,12 @@
 import numpy as np
 
-from mmanon.structures.boxes import box_areas, box_ious, shared_areas
+from mmanon.structures.boxes import (
+    box_areas,
+    box_ious,
+    enclosing_box,
+    outside_frame,
+    shared_areas,
+)
 
 SQUARE, ASIDE = [0, 0, 10, 10], [20, 0, 30, 10]
 
@@ -29,3 +35,14 @@ def test_areas_and_what_is_shared():
     # The wrong way round there is nothing in a box.
     assert box_areas(boxes).tolist() == [100, 100, 0]
     assert shared_areas(boxes, np.array([5.0, 5, 25, 7])).tolist() == [10, 10, 0]
+
+
+def test_the_box_around_boxes():
+    boxes = np.array([SQUARE, [-1, 4, 3, 12]])
+    assert enclosing_box(boxes).tolist() == [-1, 0, 10, 12]
+
+
+def test_a_box_is_outside_unless_it_has_an_area_within_the_frame():
+    good = [[0, 0, 1, 1], [0.2, 0.3, 0.4, 0.5]]
+    bad = [[0, 0, 1.01, 1], [-0.01, 0, 1, 1], [0.4, 0, 0.4, 1], [0, 0, np.nan, 1]]
+    assert outside_frame(np.array(good + bad)).tolist() == [False] * 2 + [True] * 4

@@ -89,18 +89,21 @@ def test_a_lookup_reads_only_the_groups_near_the_frame(tmp_path):
     assert list(table._groups) == [5]
 
 
-def test_an_unexamined_frame_is_covered_whole_and_said_once(tmp_path, monkeypatch):
-    from mmengine.logging import MMLogger
-
+def test_an_unexamined_frame_is_covered_whole_and_said_once(tmp_path):
     table = write(tmp_path / 'f.parquet', [('v', 5, faces()), ('v', 9, faces(A))])
     warned = []
-    logger = MMLogger.get_current_instance()
-    monkeypatch.setattr(logger, 'warning', warned.append)
+    table.warn = warned.append
     for frame in (4, 7, 10, 1000):
         got = table.lookup('v', frame)
         np.testing.assert_array_equal(got.boxes, [[0, 0, 1, 1]])
         assert not got.examined
     assert len(warned) == 1 and "'v'" in warned[0] and 'frame 4' in warned[0]
+
+
+def test_it_is_said_in_the_log_of_mmanon_by_default(tmp_path, caplog):
+    table = write(tmp_path / 'f.parquet', [('v', 5, faces())])
+    table.lookup('v', 6)
+    assert 'was never examined' in caplog.text
 
 
 def test_between_examined_frames_tracked_faces_are_enclosed(tmp_path):
@@ -134,15 +137,11 @@ def test_between_examined_frames_tracked_faces_are_enclosed(tmp_path):
         (faces(A), faces(A)),
     ],
 )
-def test_between_examined_frames_whoever_may_come_is_covered(
-    tmp_path, monkeypatch, before, after
-):
-    from mmengine.logging import MMLogger
-
+def test_between_examined_frames_whoever_may_come_is_covered(tmp_path, before, after):
     warned = []
-    monkeypatch.setattr(MMLogger.get_current_instance(), 'warning', warned.append)
     rows = [(v, t, (before, after)[t % 4 // 2]) for v in 'vw' for t in (0, 2, 4)]
     table = write(tmp_path / 'f.parquet', rows, interval=2)
+    table.warn = warned.append
     for video in 'vw':
         for frame in (1, 3):
             got = table.lookup(video, frame)
@@ -329,7 +328,7 @@ def test_a_copy_in_another_process_carries_the_path_alone(tmp_path):
     table = write(tmp_path / 'f.parquet', rows)
     table.lookup('v', 3)
     # What a data loader sends to its workers, and what they make of it.
-    assert table.__getstate__() == {'path': table.path}
+    assert table.__getstate__() == {'path': table.path, 'warn': table.warn}
     np.testing.assert_allclose(copy.copy(table).lookup('v', 7).boxes, [A])
 
 

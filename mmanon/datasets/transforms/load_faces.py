@@ -117,7 +117,7 @@ class LoadFaces(BaseTransform):
     """
 
     def __init__(self, face_table: str) -> None:
-        self.table = FaceTable(face_table)
+        self.table = FaceTable(face_table, _warn)
         self._reset()
 
     def _reset(self) -> None:
@@ -237,7 +237,7 @@ class LoadFaces(BaseTransform):
             )
         if not self._warned_of_age:
             self._warned_of_age = True
-            MMLogger.get_current_instance().warning(
+            _warn(
                 f'face table {self.table.path} does not say what its videos were: that '
                 'they are those of the data set is not made sure. Make it again by '
                 'tools/detect_faces.py'
@@ -698,11 +698,16 @@ def _check_carried(transforms: Iterable[Any]) -> None:
                 'Flip comes after them. Move Flip behind it'
             )
         if package not in _KNOWN_PACKAGES:
-            MMLogger.get_current_instance().warning(
+            _warn(
                 f'LoadFaces does not know the transform {name}: if it moves pixels '
                 'without recording crop_quadruple (clips) or homography_matrix '
                 '(images), faces are left uncovered'
             )
+
+
+def _warn(text: str) -> None:
+    """Warn in the log of the run."""
+    MMLogger.get_current_instance().warning(text)
 
 
 def _moves_by_torchvision(transform: Any) -> bool:

@@ -1,0 +1,101 @@
+"""What a face table holds: its columns, and what is known of a video."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, dataclass
+
+import pyarrow as pa
+
+__all__ = [
+    'BOX',
+    'MAKE',
+    'METADATA_KEY',
+    'OPTIONAL',
+    'SCHEMA',
+    'VERSION',
+    'VideoInfo',
+    'unsorted',
+]
+
+VERSION = 1
+METADATA_KEY = b'mmanon_face_table'
+BOX = ('x1', 'y1', 'x2', 'y2')
+SCHEMA = pa.schema(
+    [
+        pa.field('video', pa.string(), nullable=False),
+        pa.field('frame', pa.int32(), nullable=False),
+        *(pa.field(name, pa.float32()) for name in BOX),
+        pa.field('score', pa.float32()),
+        pa.field('track', pa.int32()),
+        # Of length 10 or null; Arrow below 26 cannot read nulls of a fixed-size list.
+        pa.field('landmarks', pa.list_(pa.float32())),
+        # VideoInfo as JSON, the same in all rows of a video; null where it is unknown.
+        # A column, not the file's metadata: of those every process reads all.
+        pa.field('video_info', pa.string()),
+    ]
+)
+# A table of an earlier release has none.
+OPTIONAL = {'video_info'}
+MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video was when its faces were found.
+
+    Attributes:
+        kind: ``'file'``, a video file, or ``'folder'``, a folder of numbered images.
+        width: Width of its frames in pixels as they are seen, upright; None where
+            they differ in size or none could be read.
+        height: Their height, or None.
+        num_frames: How many it has; None where it could not be read to its end.
+        turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, to be
+            turned by 90 degrees to either side; ``'other'``, upside down or mirrored.
+
+    Raises:
+        ValueError: If ``kind`` or ``turned`` is something else.
+    """
+
+    kind: str
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    turned: str = 'no'
+
+    def __post_init__(self) -> None:
+        if self.kind not in ('file', 'folder'):
+            raise ValueError(f"kind must be 'file' or 'folder', got {self.kind!r}")
+        if self.turned not in ('no', 'quarter', 'other'):
+            raise ValueError(
+                f"turned must be 'no', 'quarter' or 'other', got {self.turned!r}"
+            )
+
+    def has_shape(self, height: int, width: int) -> bool:
+        """Whether frames of (height, width) pixels are of its shape, at any scale.
+
+        A side may be off by two pixels: scaled videos have even sides.
+        """
+        if self.width is None or self.height is None:
+            return True
+        return (
+            abs(width - height * self.width / self.height) <= 2
+            or abs(height - width * self.height / self.width) <= 2
+        )
+
+    def to_json(self) -> str:
+        """What the column ``video_info`` holds."""
+        return json.dumps(astuple(self), separators=(',', ':'))
+
+    @classmethod
+    def from_json(cls, text: str | None) -> VideoInfo | None:
+        """What :meth:`to_json` wrote; None for null."""
+        return None if text is None else cls(*json.loads(text))
+
+
+def unsorted(path: str, video: str) -> ValueError:
+    """The error of a table whose rows are not in order."""
+    return ValueError(
+        f'face table {path} is not sorted by (video, frame): see video {video!r}; '
+        'write it with FaceTableWriter'
+    )
