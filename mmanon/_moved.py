@@ -106,6 +106,12 @@ MODULES = {
 """Where each old module is now."""
 
 NAMES: dict[tuple[str, str], str] = {
+    ('mmanon.datasets.transforms.load_faces', 'complete_pipeline'): (
+        'mmanon.datasets.transforms.pipelines:complete_pipeline'
+    ),
+    ('mmanon.datasets.transforms.load_faces', 'insert_load_faces'): (
+        'mmanon.datasets.transforms.pipelines:insert_load_faces'
+    ),
     ('mmanon.evaluation.tradeoff.rows', 'write_beside'): (
         'mmanon.utils.atomic_write:write_whole'
     ),

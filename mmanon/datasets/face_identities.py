@@ -33,7 +33,7 @@ class FaceDraw(NamedTuple):
         seed: Seed of the stream.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # it hides the search of a tuple
     position: int
     seed: int
 

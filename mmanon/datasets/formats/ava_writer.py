@@ -161,4 +161,4 @@ def write_annotations(
         written_whole(folder / f'{split}_proposals.npz') as beside,
         beside.open('wb') as file,
     ):
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # of allow_pickle

@@ -55,7 +55,7 @@ class NpzHandler(BaseFileHandler):
         for key, value in arrays.items():
             if value.dtype.hasobject:
                 raise TypeError(f'array {key!r} holds objects; .npz takes numbers only')
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # of allow_pickle
 
     def dump_to_str(self, obj: Mapping[str, np.ndarray]) -> bytes:
         """The bytes that :meth:`dump_to_fileobj` writes."""

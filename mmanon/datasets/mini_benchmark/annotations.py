@@ -110,9 +110,9 @@ def _detect_people(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         corner, size = rng.uniform(0, 0.6, 2), rng.uniform(0.15, 0.4, 2)
         score = rng.uniform(0.3, 0.89) if rng.random() < 0.9 else rng.uniform(0.9, 0.94)
         found.append([*corner, *(corner + size), score])
-    found = np.array(found, np.float32)
-    found[:, :4] = found[:, :4].clip(0, 1)
-    return found[np.argsort(-found[:, 4], kind='stable')]
+    detections = np.array(found, np.float32)
+    detections[:, :4] = detections[:, :4].clip(0, 1)
+    return detections[np.argsort(-detections[:, 4], kind='stable')]
 
 
 def write_face_table(path: Path, clips: Iterable[KnownClip]) -> None:

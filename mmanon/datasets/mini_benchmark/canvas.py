@@ -9,13 +9,25 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ['Bounds', 'Canvas', 'ellipse', 'superellipse']
+__all__ = ['Bounds', 'Canvas', 'Color', 'ellipse', 'mix', 'shade', 'superellipse']
 
 _OVERSAMPLING = 3
 _SUBPIXEL_BITS = 4
 
-Color = tuple[float, float, float]
+Color = tuple[float, ...]
+"""Red, green and blue in [0, 255]."""
+
+
+def shade(color: Color, factor: float) -> Color:
+    """A colour darker by a factor below 1, or lighter by one above."""
+    return tuple(float(np.clip(c * factor, 0, 255)) for c in color)
+
+
+def mix(a: Color, b: Color, share: float) -> Color:
+    """A colour between two, with a ``share`` in [0, 1] of the second."""
+    return tuple(float(x + (y - x) * share) for x, y in zip(a, b, strict=True))
 
 
 def ellipse(
@@ -85,12 +97,12 @@ class Canvas:
         finally:
             self._open.remove(bounds)
 
-    def polygon(self, points: np.ndarray, color: Color, alpha: float = 1.0) -> None:
+    def polygon(self, points: ArrayLike, color: Color, alpha: float = 1.0) -> None:
         """Fill a polygon (n, 2), blended over what is there by ``alpha`` in [0, 1]."""
         self._draw(np.asarray(points, float), color, alpha, width=None)
 
     def stroke(
-        self, points: np.ndarray, width: float, color: Color, alpha: float = 1.0
+        self, points: ArrayLike, width: float, color: Color, alpha: float = 1.0
     ) -> None:
         """Draw a polyline (n, 2) of ``width`` pixels with round ends and joints."""
         self._draw(np.asarray(points, float), color, alpha, width)

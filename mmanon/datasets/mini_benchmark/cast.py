@@ -30,19 +30,16 @@ def cast_identities(
     """
     if settings.faces:
         return _cast_photographed(settings, each)
-    train, test = (
-        [
-            DrawnHead.random(
-                f'{split}_{i:03d}', stream(settings.seed, split, 'face', i)
-            )
-            for i in range(number)
-        ]
-        for split, number in (
-            ('train', settings.train_identities),
-            ('test', settings.test_identities),
-        )
-    )
+    train = _drawn('train', settings.train_identities, settings.seed)
+    test = _drawn('test', settings.test_identities, settings.seed)
     return {'train': train, 'val': train, 'test': test}
+
+
+def _drawn(split: str, number: int, seed: int) -> list[Identity]:
+    return [
+        DrawnHead.random(f'{split}_{i:03d}', stream(seed, split, 'face', i))
+        for i in range(number)
+    ]
 
 
 def _cast_photographed(

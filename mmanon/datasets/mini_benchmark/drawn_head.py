@@ -1,190 +1,23 @@
-"""Heads of people who do not exist: an identity is a handful of drawn features."""
+"""Heads of people who do not exist, drawn from the features of their identity."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
-from .canvas import Canvas, Color, ellipse, superellipse
+from .canvas import Canvas, ellipse, shade, superellipse
+from .head_features import HeadFeatures
 from .head_pose import Expression, HeadPose
 
 __all__ = ['DrawnHead']
 
-_SKINS = (
-    (255, 224, 196),
-    (240, 200, 165),
-    (224, 178, 138),
-    (198, 146, 104),
-    (158, 108, 74),
-    (112, 74, 52),
-)
-_HAIRS = (
-    (28, 24, 24),
-    (62, 42, 30),
-    (104, 68, 40),
-    (150, 104, 56),
-    (214, 178, 106),
-    (168, 72, 36),
-    (150, 150, 152),
-    (222, 220, 214),
-)
-_IRISES = ((70, 44, 28), (96, 120, 62), (70, 112, 160), (110, 112, 116), (36, 28, 26))
-_FRAMES = ((20, 20, 22), (120, 60, 30), (170, 30, 40), (200, 170, 80), (40, 70, 140))
-_HAIR_STYLES = (
-    'bald',
-    'buzz',
-    'short',
-    'side part',
-    'fringe',
-    'curly',
-    'bob',
-    'long',
-    'bun',
-    'crest',
-)
-# One cut becomes another of its group from one picture to the next.
-_HAIRCUTS = (
-    ('bald',),
-    ('buzz', 'short', 'side part', 'fringe', 'curly', 'crest'),
-    ('bob', 'long', 'bun'),
-)
-_BEARDS = ('none', 'none', 'none', 'stubble', 'goatee', 'full', 'moustache')
-_GLASSES = ('none', 'none', 'none', 'round', 'square', 'half')
 _HAIRLINE = -0.56
 _FRECKLES = np.random.default_rng(0).uniform((-0.5, 0.14), (0.5, 0.42), (14, 2))
 
 
-def _shade(color: Color, factor: float) -> Color:
-    return tuple(float(np.clip(c * factor, 0, 255)) for c in color)
-
-
-def _mix(a: Color, b: Color, share: float) -> Color:
-    return tuple(float(x + (y - x) * share) for x, y in zip(a, b, strict=True))
-
-
-@dataclass(frozen=True)
-class DrawnHead:
-    """A head drawn from the features that make its identity.
-
-    Lengths are in the face plane, see :mod:`.head_pose`; angles in radians. Hair,
-    skin and light vary little or not at all from picture to picture, clothes are no
-    part of an identity.
-
-    Attributes:
-        name: The identity's name.
-    """
-
-    name: str
-    skin: Color
-    lips: Color
-    hair: Color
-    brows: Color
-    iris: Color
-    width: float
-    taper: float
-    chin_power: float
-    ear_size: float
-    hair_style: str
-    hair_volume: float
-    parting: float
-    eye_distance: float
-    eye_size: float
-    eye_slant: float
-    eye_height: float
-    brow_thickness: float
-    brow_angle: float
-    brow_height: float
-    nose_length: float
-    nose_width: float
-    mouth_width: float
-    mouth_height: float
-    lip_thickness: float
-    beard: str
-    glasses: str
-    frame_color: Color
-    moles: tuple[tuple[float, float, float], ...]
-    freckles: int
-    blush: float
+class DrawnHead(HeadFeatures):
+    """A head that can be drawn; its features are drawn at random before."""
 
     depth = 0.75
-
-    @classmethod
-    def random(cls, name: str, rng: np.random.Generator) -> DrawnHead:
-        """Draw the features of a new identity."""
-        skin_tone = rng.uniform(0, len(_SKINS) - 1)
-        below = min(int(skin_tone), len(_SKINS) - 2)
-        skin = _mix(_SKINS[below], _SKINS[below + 1], skin_tone - below)
-        skin = tuple(np.clip(np.array(skin) + rng.uniform(-8, 8, 3), 0, 255).tolist())
-        # Light skin goes with any hair, dark skin mostly with dark hair.
-        tones = len(_HAIRS) if skin_tone < 3 else 3
-        hair = _HAIRS[rng.integers(tones)] if rng.random() > 0.15 else _HAIRS[6]
-        hair = tuple(np.clip(np.array(hair) + rng.uniform(-14, 14, 3), 0, 255).tolist())
-        lips = _mix(_shade(skin, 0.8), (190, 60, 70), rng.uniform(0.15, 0.7))
-        style = str(rng.choice(_HAIR_STYLES))
-        bearded = style not in ('bob', 'long', 'bun')
-        moles = [
-            (rng.uniform(-0.5, 0.5), rng.uniform(-0.45, 0.8), rng.uniform(0.035, 0.06))
-            for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))
-        ]
-        return cls(
-            name=name,
-            skin=skin,
-            lips=lips,
-            hair=hair,
-            brows=_shade(hair, 0.7) if sum(hair) < 500 else _shade(hair, 0.6),
-            iris=_IRISES[rng.integers(len(_IRISES))],
-            width=rng.uniform(0.66, 0.84),
-            taper=rng.uniform(0.02, 0.42),
-            chin_power=rng.uniform(1.9, 2.9),
-            ear_size=rng.uniform(0.12, 0.24),
-            hair_style=style,
-            hair_volume=rng.uniform(0.05, 0.2),
-            parting=rng.uniform(-0.5, 0.5),
-            eye_distance=rng.uniform(0.25, 0.39),
-            eye_size=rng.uniform(0.1, 0.18),
-            eye_slant=rng.uniform(-0.36, 0.36),
-            eye_height=rng.uniform(0.5, 0.8),
-            brow_thickness=rng.uniform(0.045, 0.15),
-            brow_angle=rng.uniform(-0.42, 0.42),
-            brow_height=rng.uniform(0.18, 0.31),
-            nose_length=rng.uniform(0.24, 0.43),
-            nose_width=rng.uniform(0.09, 0.23),
-            mouth_width=rng.uniform(0.18, 0.37),
-            mouth_height=rng.uniform(0.52, 0.66),
-            lip_thickness=rng.uniform(0.025, 0.1),
-            beard=str(rng.choice(_BEARDS)) if bearded else 'none',
-            glasses=str(rng.choice(_GLASSES)),
-            frame_color=_FRAMES[rng.integers(len(_FRAMES))],
-            moles=tuple(moles),
-            freckles=int(rng.choice([0, 0, 0, 14])) if skin_tone < 2.5 else 0,
-            blush=rng.choice([0, 0, 0.25]),
-        )
-
-    def appearance(self, rng: np.random.Generator) -> DrawnHead:
-        """The head on one occasion: another complexion, haircut, dye and spectacles.
-
-        What stays is what tells people apart in photographs too: the shape of face,
-        eyes, brows, nose and mouth, beard, moles, freckles, and roughly the skin.
-        """
-        skin = _shade(self.skin, rng.uniform(0.8, 1.2))
-        skin = tuple(np.clip(np.array(skin) + rng.uniform(-10, 10, 3), 0, 255).tolist())
-        hair = _HAIRS[rng.integers(len(_HAIRS))] if rng.random() < 0.7 else self.hair
-        hair = tuple(np.clip(np.array(hair) + rng.uniform(-14, 14, 3), 0, 255).tolist())
-        styles = next(group for group in _HAIRCUTS if self.hair_style in group)
-        return replace(
-            self,
-            skin=skin,
-            lips=_mix(_shade(skin, 0.8), (190, 60, 70), rng.uniform(0.15, 0.7)),
-            hair=hair,
-            brows=_shade(hair, 0.65),
-            hair_style=str(rng.choice(styles)),
-            hair_volume=rng.uniform(0.05, 0.2),
-            parting=rng.uniform(-0.5, 0.5),
-            glasses=self.glasses if rng.random() < 0.5 else 'none',
-            frame_color=_FRAMES[rng.integers(len(_FRAMES))],
-            blush=rng.choice([0, 0, 0.25]),
-        )
 
     @property
     def mouth(self) -> tuple[float, float]:
@@ -229,7 +62,7 @@ class DrawnHead:
             # Flat and behind the face, it turns against it.
             shape[:, 0] -= 0.3 * np.sin(pose.yaw)
             flat = HeadPose(pose.x, pose.y, pose.unit, roll=pose.roll, depth=0)
-            canvas.polygon(flat.place(shape), _shade(self.hair, 0.75))
+            canvas.polygon(flat.place(shape), shade(self.hair, 0.75))
 
     def draw(
         self,
@@ -261,7 +94,7 @@ class DrawnHead:
     def _draw_ears(self, canvas: Canvas, pose: HeadPose) -> None:
         for side in (-1, 1):
             ear = ellipse(side * self.width, 0.12, self.ear_size * 0.7, self.ear_size)
-            canvas.polygon(pose.place(ear, lift=-0.1), _shade(self.skin, 0.9))
+            canvas.polygon(pose.place(ear, lift=-0.1), shade(self.skin, 0.9))
 
     def _draw_shadow(self, canvas: Canvas, pose: HeadPose, light_side: float) -> None:
         if abs(light_side) < 0.1:
@@ -272,9 +105,7 @@ class DrawnHead:
         rim = rim[np.argsort(rim[:, 1])]
         inner = np.stack([dark * 0.3 * np.cos(rim[:, 1] * 1.3), rim[:, 1]], axis=1)
         shadow = np.concatenate([rim, inner[::-1]])
-        canvas.polygon(
-            pose.place(shadow), _shade(self.skin, 0.6), 0.4 * abs(light_side)
-        )
+        canvas.polygon(pose.place(shadow), shade(self.skin, 0.6), 0.4 * abs(light_side))
 
     def _draw_skin_marks(self, canvas: Canvas, pose: HeadPose) -> None:
         if self.blush:
@@ -283,10 +114,10 @@ class DrawnHead:
                 canvas.polygon(pose.place(cheek), (225, 90, 90), self.blush)
         for u, v in _FRECKLES[: self.freckles]:
             spot = ellipse(u, v, 0.025, 0.025, sides=6)
-            canvas.polygon(pose.place(spot), _shade(self.skin, 0.7))
+            canvas.polygon(pose.place(spot), shade(self.skin, 0.7))
         for u, v, radius in self.moles:
             mole = ellipse(u, v, radius, radius, sides=8)
-            canvas.polygon(pose.place(mole), _shade(self.skin, 0.35))
+            canvas.polygon(pose.place(mole), shade(self.skin, 0.35))
 
     def _draw_beard(self, canvas: Canvas, pose: HeadPose) -> None:
         if self.beard == 'none':
@@ -317,11 +148,11 @@ class DrawnHead:
         width, tip = self.nose_width, self.nose_length
         bridge = np.array([[-0.035, 0.02], [0.035, 0.02], [width * 0.8, tip]])
         bridge = np.vstack([bridge, [-width * 0.8, tip]])
-        canvas.polygon(pose.place(bridge, lift=0.06), _shade(self.skin, 1.06), 0.6)
+        canvas.polygon(pose.place(bridge, lift=0.06), shade(self.skin, 1.06), 0.6)
         base = ellipse(0, tip, width, 0.06)
-        canvas.polygon(pose.place(base, lift=0.12), _shade(self.skin, 0.82))
+        canvas.polygon(pose.place(base, lift=0.12), shade(self.skin, 0.82))
         ridge = ellipse(0, tip - 0.05, width * 0.6, 0.06)
-        canvas.polygon(pose.place(ridge, lift=0.14), _shade(self.skin, 1.05))
+        canvas.polygon(pose.place(ridge, lift=0.14), shade(self.skin, 1.05))
 
     def _mouth_corner(self, expression: Expression) -> tuple[float, float]:
         """u and v of the mouth's corner on the image's right."""
@@ -348,7 +179,7 @@ class DrawnHead:
         top, bottom = middle - 0.35 * gap * arch, middle + 0.9 * gap * arch
         outer = between(top - lip * arch, bottom + 1.3 * lip * arch + 0.012)
         canvas.polygon(outer, self.lips)
-        inside = (70, 20, 24) if gap > 0.03 else _shade(self.lips, 0.45)
+        inside = (70, 20, 24) if gap > 0.03 else shade(self.lips, 0.45)
         canvas.polygon(between(top - 0.008, bottom + 0.008), inside)
         if gap > 0.05:
             canvas.polygon(between(top, top + 0.22 * gap * arch), (244, 240, 232))
@@ -370,7 +201,7 @@ class DrawnHead:
         lid = np.array([[-1, 0.45 * opening], [0, lid_v * 0.2], [1, 0.45 * opening]])
         lid = lid * (self.eye_size, 1) + (u, lid_v)
         lid[:, 1] += (lid[:, 0] - u) * np.tan(slant)
-        canvas.stroke(pose.place(lid), 0.045 * pose.unit, _shade(self.skin, 0.35))
+        canvas.stroke(pose.place(lid), 0.045 * pose.unit, shade(self.skin, 0.35))
         height = -self.brow_height - 0.12 * expression.brows_up
         length = 0.19
         rise = side * np.tan(self.brow_angle) * length
@@ -432,7 +263,7 @@ class DrawnHead:
         gloss = np.stack([np.linspace(-0.35, 0.1, 6), np.full(6, -0.86)], axis=1)
         if style in ('short', 'side part', 'fringe', 'bob', 'bun'):
             canvas.stroke(
-                pose.place(gloss), 0.06 * pose.unit, _shade(self.hair, 1.35), 0.5
+                pose.place(gloss), 0.06 * pose.unit, shade(self.hair, 1.35), 0.5
             )
 
     def _draw_glasses(self, canvas: Canvas, pose: HeadPose) -> None:

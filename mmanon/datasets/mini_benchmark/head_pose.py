@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ['Expression', 'HeadPose']
 
@@ -55,7 +56,7 @@ class HeadPose:
     roll: float = 0.0
     depth: float = 0.75
 
-    def place(self, points: np.ndarray, lift: float = 0.0) -> np.ndarray:
+    def place(self, points: ArrayLike, lift: float = 0.0) -> np.ndarray:
         """Pixels (n, 2) of points (n, 2) of the face plane.
 
         The points lie on an ellipsoid, ``lift`` units before its surface; a turned

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .canvas import Canvas, Color, ellipse, superellipse
 
@@ -163,7 +164,7 @@ class SmallObject:
         self,
         canvas: Canvas,
         place: Callable[[np.ndarray], np.ndarray],
-        origin: tuple[float, float],
+        origin: ArrayLike,
         turn: float,
         mirrored: bool = False,
     ) -> None:
@@ -180,4 +181,4 @@ class SmallObject:
         flip = -1 if mirrored else 1
         turned = np.array([[c, -s * flip], [s, c * flip]])
         for points, color, alpha in self._parts:
-            canvas.polygon(place(points @ turned.T + origin), color, alpha)
+            canvas.polygon(place(points @ turned.T + np.asarray(origin)), color, alpha)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .actions import Moment, Performance
 from .canvas import Canvas, Color, ellipse
@@ -23,9 +24,17 @@ _OBJECT_LIFT = 0.15
 class Head(Protocol):
     """What a person's head must offer; drawn and photographed ones do."""
 
-    name: str
-    depth: float
-    skin: Color
+    @property
+    def name(self) -> str:
+        """Who it is."""
+
+    @property
+    def depth(self) -> float:
+        """How far the face's middle stands before its outline; see HeadPose."""
+
+    @property
+    def skin(self) -> Color:
+        """Its colour."""
 
     @property
     def mouth(self) -> tuple[float, float]:
@@ -53,7 +62,9 @@ class Head(Protocol):
 class Identity(Protocol):
     """Someone who can be told from others by the head."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Who it is."""
 
     def appearance(self, rng: np.random.Generator) -> Head:
         """The head as it looks at one time."""
@@ -152,7 +163,7 @@ class Person:
         )
 
     @staticmethod
-    def _place(pose: HeadPose, points: np.ndarray) -> np.ndarray:
+    def _place(pose: HeadPose, points: ArrayLike) -> np.ndarray:
         """Pixels of points (n, 2) given in units from the head's middle."""
         return np.asarray(points, float) * pose.unit + (pose.x, pose.y)
 
@@ -204,8 +215,9 @@ class Person:
             canvas.stroke(self._place(pose, finger), 0.03 * pose.unit, dark)
 
     def _draw_held(self, canvas: Canvas, pose: HeadPose, moment: Moment) -> None:
-        if moment.object_turn is not None:
-            self.performance.held_at_face.draw(
+        held = self.performance.held_at_face
+        if moment.object_turn is not None and held is not None:
+            held.draw(
                 canvas,
                 lambda points: pose.place(points, lift=_OBJECT_LIFT),
                 moment.object_origin,

@@ -169,10 +169,10 @@ def _mask(shape: tuple[int, int], landmarks: np.ndarray) -> np.ndarray:
     """An ellipse with soft edges, without what the photograph does not show."""
     shown = np.zeros((*shape, 3), np.uint8)
     shown[2:-2, 2:-2] = 255
-    shown = align_face(shown, landmarks, _SIDE, _MARGIN)[..., 0]
-    mask = np.zeros((_SIDE, _SIDE), np.uint8)
-    cv2.fillPoly(mask, [np.round(_pixels(_CUT)).astype(np.int32)], 255)
-    mask = np.minimum(mask, cv2.erode(shown, np.ones((5, 5), np.uint8)))
+    aligned = align_face(shown, landmarks, _SIDE, _MARGIN)[..., 0]
+    ellipse = np.zeros((_SIDE, _SIDE), np.uint8)
+    cv2.fillPoly(ellipse, [np.round(_pixels(_CUT)).astype(np.int32)], (255,))
+    mask = np.minimum(ellipse, cv2.erode(aligned, np.ones((5, 5), np.uint8)))
     return cv2.GaussianBlur(mask, (0, 0), 2.5).astype(np.float32) / 255
 
 

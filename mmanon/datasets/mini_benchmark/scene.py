@@ -100,8 +100,8 @@ def _people(
         x = slot * (i + 0.5) + rng.uniform(-free, free)
         y = unit * rng.uniform(1.55, 2.0)
         # Hands stay in the frame and clear of the neighbour's face.
-        room = [max(min(gap, slot) / unit - 0.6, 1.3) for gap in (x, size - x)]
-        performance = Performance(role.actions, num_frames, rng, tuple(room))
+        left, right = (max(min(gap, slot) / unit - 0.6, 1.3) for gap in (x, size - x))
+        performance = Performance(role.actions, num_frames, rng, (left, right))
         people.append(Person(role.head, performance, x, y, unit, rng))
     return people
 
@@ -113,8 +113,8 @@ def _background(size: int, rng: np.random.Generator) -> np.ndarray:
     axis = np.linspace(-0.5, 0.5, size)
     share = axis[None] * np.cos(angle) + axis[:, None] * np.sin(angle) + 0.5
     wall = ends[0] + (ends[1] - ends[0]) * np.clip(share, 0, 1)[..., None]
-    grain = rng.normal(0, 1, (size // 8, size // 8, 3)).astype(np.float32)
-    grain = cv2.resize(grain, (size, size), interpolation=cv2.INTER_CUBIC)
+    coarse = rng.normal(0, 1, (size // 8, size // 8, 3)).astype(np.float32)
+    grain = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     wall = wall + grain * rng.uniform(2, 14)
     canvas = Canvas(np.clip(wall, 0, 255).astype(np.uint8))
     for _ in range(rng.integers(2, 8)):

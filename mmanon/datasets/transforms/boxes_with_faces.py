@@ -134,7 +134,7 @@ class AttachFaces(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Attach the faces to ``gt_bboxes``."""
-        boxes = results.get('gt_bboxes')
+        boxes: Any = results.get('gt_bboxes')
         if type(boxes) is not HorizontalBoxes:
             raise ValueError(
                 f'faces are carried through images that are mixed by their annotated '

@@ -46,7 +46,7 @@ class FrameBoxes:
     frames: np.ndarray
     labels: np.ndarray
     boxes: np.ndarray
-    scores: np.ndarray | None = None
+    scores: np.ndarray = None  # type: ignore[assignment]  # until it is made
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)

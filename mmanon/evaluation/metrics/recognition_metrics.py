@@ -4,13 +4,14 @@ import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import print_log
 from torch import nn
 
+from mmanon.evaluation.face_set import FaceSet
 from mmanon.evaluation.functional.face_identification import rank_k
 from mmanon.evaluation.functional.face_pairs import (
     FacePairs,
@@ -29,9 +30,6 @@ from mmanon.registry import METRICS, MODELS
 
 from .face_metric import FaceMetric, key_of
 from .face_pass import EmbeddingWatcher, FacePass
-
-if TYPE_CHECKING:
-    from mmanon.datasets.face_identities import FaceIdentityDataset
 
 __all__ = [
     'FaceIdentificationMetric',
@@ -201,7 +199,7 @@ class FaceVerificationMetric(RecognitionMetric):
             accuracy=ten_fold_accuracy(scores, same, fold),
         )
 
-    def _find_pairs(self, dataset: 'FaceIdentityDataset') -> FacePairs:
+    def _find_pairs(self, dataset: FaceSet) -> FacePairs:
         if self.pairs_file is None:
             names = np.array(dataset.metainfo['classes'])[dataset.labels]
             pairs = generate_pairs(names, **self.drawing)
@@ -215,7 +213,7 @@ class FaceVerificationMetric(RecognitionMetric):
             )
         return pairs
 
-    def _read_pairs(self, dataset: 'FaceIdentityDataset') -> FacePairs:
+    def _read_pairs(self, dataset: FaceSet) -> FacePairs:
         paths, pairs = read_lfw_pairs(self.pairs_file, dataset.data_root)
         index = {path: number for number, path in enumerate(dataset.paths)}
         places = np.array([index.get(path, -1) for path in paths])

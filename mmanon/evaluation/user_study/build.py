@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmanon.datasets.face_identities import FaceIdentityDataset
+from mmanon.evaluation.face_set import FaceSet
 from mmanon.models.modifiers import BaseModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.utils.atomic_write import write_whole
@@ -30,7 +30,7 @@ _BATCH = 32
 
 def build_study(
     out_dir: Path,
-    dataset: FaceIdentityDataset,
+    dataset: FaceSet,
     questions: Questions,
     modifier: BaseModifier,
     seed: int = 0,
@@ -44,7 +44,7 @@ def build_study(
 
     Args:
         out_dir (Path): Folder for both.
-        dataset (FaceIdentityDataset): The people, without augmentation.
+        dataset (FaceSet): The people, without augmentation.
         questions (Questions): Of this data set.
         modifier (BaseModifier): M. Faces that a learned one hardly changes are covered,
             as by :func:`redraw_or_cover`.
@@ -59,22 +59,23 @@ def build_study(
         ValueError: When an image cannot be decoded, or M makes values of it that are
             not finite.
     """
-    asked = [i for one in questions.pairs for i in (one.first, one.second)]
-    asked += [one.image for one in questions.names]
+    asked = [i for pair in questions.pairs for i in (pair.first, pair.second)]
+    asked += [name.image for name in questions.names]
     asked = list(dict.fromkeys(asked))
     drawn, covered = _redraw(dataset, asked, modifier, seed)
     pictures = _Pictures()
     for index, face in zip(asked, drawn, strict=True):
         pictures.add(('modified', index), image_url(face_to_pixels(face)))
-    page_questions, answers = [], {}
-    for number, one in enumerate(questions.pairs, 1):
+    page_questions: list[dict] = []
+    answers: dict[str, dict[str, Any]] = {}
+    for number, pair in enumerate(questions.pairs, 1):
         name = f'pair-{number}'
-        page_questions.append(_pair_on_page(name, one, pictures))
+        page_questions.append(_pair_on_page(name, pair, pictures))
         answers[name] = dict(
             kind='pairs',
-            right='same' if one.same else 'different',
+            right='same' if pair.same else 'different',
             options=['same', 'different'],
-            images=[_file(dataset, index) for index in (one.first, one.second)],
+            images=[_file(dataset, index) for index in (pair.first, pair.second)],
         )
     for number, asks in enumerate(questions.names, 1):
         name = f'name-{number}'
@@ -139,11 +140,11 @@ class _Pictures:
         return self._ids.get(what)
 
 
-def _pair_on_page(name: str, one: PairQuestion, pictures: _Pictures) -> dict:
+def _pair_on_page(name: str, pair: PairQuestion, pictures: _Pictures) -> dict:
     return dict(
         id=name,
         kind='pairs',
-        images=[pictures.id_of(('modified', i)) for i in (one.first, one.second)],
+        images=[pictures.id_of(('modified', i)) for i in (pair.first, pair.second)],
         choices=[
             dict(answer='same', label='Same person', images=[]),
             dict(answer='different', label='Different people', images=[]),
@@ -153,14 +154,14 @@ def _pair_on_page(name: str, one: PairQuestion, pictures: _Pictures) -> dict:
 
 def _name_on_page(
     name: str,
-    one: NameQuestion,
+    asks: NameQuestion,
     pictures: _Pictures,
-    dataset: FaceIdentityDataset,
+    dataset: FaceSet,
     questions: Questions,
     hide_names: bool,
 ) -> dict:
     choices = []
-    for place, person in enumerate(one.choices):
+    for place, person in enumerate(asks.choices):
         shown = []
         for index in questions.references[person]:
             what = ('original', index)
@@ -176,14 +177,14 @@ def _name_on_page(
     return dict(
         id=name,
         kind='names',
-        images=[pictures.id_of(('modified', one.image))],
+        images=[pictures.id_of(('modified', asks.image))],
         choices=choices,
     )
 
 
 @torch.no_grad()
 def _redraw(
-    dataset: FaceIdentityDataset, indices: list[int], modifier: BaseModifier, seed: int
+    dataset: FaceSet, indices: list[int], modifier: BaseModifier, seed: int
 ) -> tuple[Tensor, Tensor]:
     """What people are shown of these images, and which of them were covered."""
     faces, covered = [], []
@@ -197,5 +198,5 @@ def _redraw(
     return torch.cat(faces), torch.cat(covered)
 
 
-def _file(dataset: FaceIdentityDataset, index: int) -> str:
+def _file(dataset: FaceSet, index: int) -> str:
     return dataset.paths[index].relative_to(dataset.data_root).as_posix()

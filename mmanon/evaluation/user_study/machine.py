@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from mmanon.evaluation.functional.embeddings import cosines, unit_embeddings
 from mmanon.utils.inline_images import decode_image_url
@@ -17,7 +16,7 @@ _BATCH = 32
 
 
 def answer_by_machine(
-    study: dict[str, Any], recognizer: nn.Module, name: str
+    study: dict[str, Any], recognizer: Any, name: str
 ) -> dict[str, Any]:
     """Let a recognizer answer, from the pictures on the page as people see them.
 
@@ -71,13 +70,13 @@ def answer_by_machine(
 
 @torch.no_grad()
 def _embed(
-    images: dict[str, str], modified: set[str], recognizer: nn.Module
+    images: dict[str, str], modified: set[str], recognizer: Any
 ) -> dict[str, np.ndarray]:
     """The unit embedding, (E,), of each picture."""
     kinds = (
-        ([one for one in images if one not in modified], recognizer.embed),
+        ([name for name in images if name not in modified], recognizer.embed),
         (
-            [one for one in images if one in modified],
+            [name for name in images if name in modified],
             getattr(recognizer, 'embed_modified', recognizer.embed),
         ),
     )
@@ -85,7 +84,7 @@ def _embed(
     for names, embed in kinds:
         for start in range(0, len(names), _BATCH):
             some = names[start : start + _BATCH]
-            pixels = np.stack([decode_image_url(images[one]) for one in some])
+            pixels = np.stack([decode_image_url(images[name]) for name in some])
             faces = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
             vectors = unit_embeddings(embed(faces), 'embeddings of the pictures')
             found |= dict(zip(some, vectors, strict=True))

@@ -242,7 +242,7 @@ class FaceTable:
             KeyError: If the table has no frame of ``video``.
         """
         if video not in self:
-            raise KeyError(self._missing_message([video]))
+            raise self.missing([video])
         groups = [self._group(i) for i in self._span(video)]
         parts = [group.frames_of(video) for group in groups if video in group.videos]
         return np.unique(np.concatenate(parts))
@@ -255,11 +255,12 @@ class FaceTable:
         """
         missing = sorted(set(videos) - self.videos())
         if missing:
-            raise KeyError(self._missing_message(missing))
+            raise self.missing(missing)
 
-    def _missing_message(self, missing: list[str]) -> str:
+    def missing(self, missing: list[str]) -> KeyError:
+        """The error of videos that the table lacks, at least one."""
         there = sorted(self.videos())
-        return (
+        return KeyError(
             f'face table {self.path} lacks {len(missing)} video(s): '
             f'{", ".join(missing[:5])}{" …" if len(missing) > 5 else ""}; it has '
             f'{len(there)}: {", ".join(there[:3])}{" …" if len(there) > 3 else ""}. '
@@ -290,7 +291,7 @@ class FaceTable:
             ValueError: If the table holds a box that is not within its frame.
         """
         if video not in self:
-            raise KeyError(self._missing_message([video]))
+            raise self.missing([video])
         groups = self._groups_near(video, frame)
         parts = (group.faces(video, frame) for group in groups)
         found = [faces for faces in parts if faces is not None]

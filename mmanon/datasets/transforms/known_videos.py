@@ -1,0 +1,236 @@
+"""Which of a face table's videos a sample is of, and that it is that very video."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from mmengine.logging import MMLogger
+
+from mmanon.structures.face_table import FaceTable
+from mmanon.utils.media_types import without_video_suffix
+
+__all__ = ['KnownVideos', 'VideoPlace', 'warn']
+
+# The data sets of training and validation may share a table.
+_in_use: WeakSet[KnownVideos] = WeakSet()
+
+
+def warn(text: str) -> None:
+    """Warn in the log of the run."""
+    MMLogger.get_current_instance().warning(text)
+
+
+class KnownVideos:
+    """The videos of a face table, by what samples tell of them.
+
+    That a sample's video is the one whose faces the table holds, and not another of
+    that name, is made sure by its kind (file or folder), its shape, the number of
+    frames of a file, and by refusing that two paths share a name.
+
+    Args:
+        table: The face table.
+    """
+
+    def __init__(self, table: FaceTable) -> None:
+        self.table = table
+        self._names: dict[str, str] = {}
+        self._paths: dict[str, str] = {}
+        self._warned_of_age = False
+        _in_use.add(self)
+
+    def name_of(self, place: VideoPlace) -> str:
+        """The table's name of a video, the longest ending of its path that it knows.
+
+        Raises:
+            KeyError: If the table has no such video.
+            ValueError: If it has another video of that name.
+        """
+        name = self._names.get(place.key)
+        if name is None:
+            candidates = list(place.candidates())
+            name = next((known for known in candidates if known in self.table), None)
+            if name is None:
+                raise self.table.missing(candidates[:1])
+            self._make_sure(name, place)
+            self._names[place.key] = name
+        return name
+
+    def _make_sure(self, name: str, place: VideoPlace) -> None:
+        """Refuse a video that cannot be the one that the table has by its name."""
+        where = place.path or place.video_id
+        if place.path is not None:
+            path = os.path.realpath(place.path)
+            self._paths.setdefault(name, path)
+            other = self._other_path(name, path)
+            if other is not None:
+                raise ValueError(
+                    f'face table {self.table.path}: {path} and {other} would both get '
+                    f'the faces of its video {name!r}. Make a table for each folder '
+                    'of videos, and name them by '
+                    '`face_table=dict(train=..., val=..., test=...)`, or one of the '
+                    'folder above, so that their names differ'
+                )
+        info = self.table.info(name)
+        if info is None:
+            self._accept_unknown(name, place)
+            return
+        if place.kind not in (None, info.kind):
+            raise ValueError(
+                f'face table {self.table.path} has the faces of a {info.kind} '
+                f'{name!r}, but the sample is a {place.kind}, {where}: its frames are '
+                'counted otherwise. Make a table of what the data set reads'
+            )
+        if info.turned == 'no' or place.kind != 'file':
+            return
+        # The shape tells at each sample what the decoder has done, where it can.
+        if (
+            info.turned == 'other'
+            or info.width is None
+            or info.height is None
+            or info.has_shape(info.width, info.height)
+        ):
+            raise ValueError(
+                f'{where} is stored upside down, mirrored or lying on its side, and '
+                'decoders disagree on such files: its faces may be somewhere else in '
+                'the frames that the pipeline gets. Store it upright by `ffmpeg -i '
+                'FILE OUT`, or extract its frames, and make the table again'
+            )
+
+    def _other_path(self, name: str, path: str) -> str | None:
+        """Another path that stands for a name of the table, in any data set in use."""
+
+        def find() -> str | None:
+            for known in list(_in_use):
+                other = known._paths.get(name, path)
+                if other != path and known.table.is_same_file(self.table.path):
+                    return other
+            return None
+
+        if find() is None:
+            return None
+        # It may belong to a data set that is gone, but not cleared away yet.
+        gc.collect()
+        return find()
+
+    def _accept_unknown(self, name: str, place: VideoPlace) -> None:
+        if place.kind == 'file':
+            raise ValueError(
+                f'face table {self.table.path} does not say what the video {name!r} '
+                'was, so that its faces may be somewhere else in a turned video file: '
+                'it was made by an earlier release. Make it again by tools/'
+                'detect_faces.py'
+            )
+        if not self._warned_of_age:
+            self._warned_of_age = True
+            warn(
+                f'face table {self.table.path} does not say what its videos were: that '
+                'they are those of the data set is not made sure. Make it again by '
+                'tools/detect_faces.py'
+            )
+
+    def check_shape(self, name: str, shape: tuple[int, int], what: str) -> None:
+        """Refuse frames of another shape than those whose faces were found.
+
+        Args:
+            name: Of the video in the table.
+            shape: Height and width in pixels, as decoded.
+            what: Names the sample.
+
+        Raises:
+            ValueError: Says what to do.
+        """
+        info = self.table.info(name)
+        if info is None or info.has_shape(*shape):
+            return
+        message = (
+            f'{what}: its frames come as {shape[1]}x{shape[0]} pixels (width x '
+            f'height), but {info.width}x{info.height} stand upright in face table '
+            f'{self.table.path}: their faces are somewhere else. '
+        )
+        if info.turned != 'no':
+            message += (
+                'The file says that it is to be turned, which the decoder has not '
+                'done: decode it by DecordInit and DecordDecode'
+            )
+        else:
+            message += 'Make a table of these very videos'
+        raise ValueError(message)
+
+    def check_length(self, name: str, have: int | None, what: str) -> None:
+        """Refuse a video file of another number of frames, such as at another rate.
+
+        Args:
+            name: Of the video in the table.
+            have: How many frames the decoder sees, if it says so.
+            what: Names the sample.
+
+        Raises:
+            ValueError: Says what to do.
+        """
+        info = self.table.info(name)
+        if info is None or info.kind != 'file' or not info.num_frames or not have:
+            return
+        # Decoders count the frames of damaged or unusual files differently.
+        if abs(have - info.num_frames) > max(3, 0.05 * info.num_frames):
+            raise ValueError(
+                f'{what} has {have} frames, but {info.num_frames} when its faces were '
+                'found: they belong to others of its frames. Make the face table again'
+            )
+
+
+class VideoPlace(NamedTuple):
+    """Where a sample's video lies and what it is called.
+
+    Attributes:
+        video_id: Its name in the annotations, if it has one.
+        path: Of its file or folder of frames, if it is known.
+        kind: ``'file'`` or ``'folder'``, if that is known.
+    """
+
+    video_id: str | None
+    path: str | None
+    kind: str | None
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> VideoPlace:
+        """Read a data set's record or a pipeline's results."""
+        video_id = info.get('video_id')
+        path, kind = info.get('frame_dir'), 'folder'
+        if not path:
+            path, kind = info.get('filename'), 'file'
+        if not path and 'img_path' in info:
+            path, kind = os.path.dirname(info['img_path']), 'folder'
+        if path:
+            return cls(None if video_id is None else str(video_id), str(path), kind)
+        if video_id is None:
+            raise ValueError(
+                'LoadFaces needs "video_id", "frame_dir", "filename" or "img_path" to '
+                f'name the video; the sample has {sorted(info)}'
+            )
+        return cls(str(video_id), None, None)
+
+    @property
+    def key(self) -> str:
+        """What tells videos apart."""
+        return str(self.video_id) if self.path is None else self.path
+
+    def candidates(self) -> Iterator[str]:
+        """Names the video may have in the table, the most certain first."""
+        if self.video_id is not None:
+            yield self._without_extension(self.video_id)
+        if self.path is None:
+            return
+        path = os.path.normpath(self.path).replace(os.sep, '/')
+        parts = [part for part in path.split('/') if part not in ('', '.', '..')]
+        if parts:
+            parts[-1] = self._without_extension(parts[-1])
+        for i in range(len(parts)):
+            yield '/'.join(parts[i:])
+
+    def _without_extension(self, name: str) -> str:
+        # A folder may be called `clip.avi`, and is in the table as well.
+        return name if self.kind == 'folder' else without_video_suffix(name)

@@ -1,0 +1,37 @@
+"""What measuring needs of a set of faces; how it reads them is not its business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ['FaceSet']
+
+
+class FaceSet(Protocol):
+    """Face crops of people, as a :class:`mmanon.datasets.FaceIdentityDataset` has them.
+
+    Attributes:
+        data_root: Folder of the images.
+        crop_size: S, side of a crop in pixels.
+        margin: By how much of its side the face box is enlarged on each side.
+        paths: The image of each face, B.
+        labels: (B,) the person of each face, in [0, I).
+    """
+
+    data_root: Path
+    crop_size: int
+    margin: float
+    paths: list[Path]
+    labels: np.ndarray
+
+    @property
+    def metainfo(self) -> dict:
+        """``classes``, the names of the I people."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, draw: int, /) -> dict[str, Any]:
+        """``image``, RGB (3, S, S) in [-1, 1], and ``label``."""
