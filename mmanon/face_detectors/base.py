@@ -31,9 +31,11 @@ class BaseFaceDetector(ABC):
     Attributes:
         parallel (bool): Whether several threads may call :meth:`detect` at a time, and
             gain by it.
+        sure (float): Score from which what it finds is a face, and no mere candidate.
     """
 
     parallel: bool = False
+    sure: float = 0.6
 
     def detect(self, image: np.ndarray) -> FaceDetections:
         """Find all faces of an image.

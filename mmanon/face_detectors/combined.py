@@ -2,12 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 
-from mmanon.registry import MODELS
-
 from .base import BaseFaceDetector
+from .suppression import suppress
 
 _CHANNELS = {'red': 0, 'green': 1, 'blue': 2}
 _VIEWS = ('plain', 'mirrored', *_CHANNELS)
@@ -15,13 +13,13 @@ _VIEWS = ('plain', 'mirrored', *_CHANNELS)
 _MIRRORED_MARKS = [1, 0, 2, 4, 3]
 
 
-@MODELS.register_module()
 class CombinedFaceDetector(BaseFaceDetector):
     """The faces that any of several detectors finds in any of several views.
 
     Detectors fail on different faces, and coloured light spoils some channels of a
     picture more than others: under red light the red one is white all over, and the
-    green one still shows a face.
+    green one still shows a face. Scores of detectors that are sure at another score
+    than 0.6 are multiplied so that they are sure at 0.6, and are 1 at most.
 
     Args:
         detectors: Each a mapping: the config of a face detector under ``detector``
@@ -39,6 +37,8 @@ class CombinedFaceDetector(BaseFaceDetector):
     def __init__(
         self, detectors: Sequence[Mapping], nms_threshold: float = 0.5
     ) -> None:
+        from .build import build_face_detector  # which knows this class
+
         if not detectors:
             raise ValueError('detectors must name one face detector at least')
         if not 0 <= nms_threshold <= 1:
@@ -46,9 +46,7 @@ class CombinedFaceDetector(BaseFaceDetector):
         self.nms_threshold = nms_threshold
         self._passes: list[tuple[BaseFaceDetector, str]] = []
         for one in detectors:
-            built = one['detector']
-            if isinstance(built, Mapping):
-                built = MODELS.build(dict(built))
+            built = build_face_detector(one['detector'])
             for view in one.get('views', ('plain',)):
                 if view not in _VIEWS:
                     raise ValueError(
@@ -57,15 +55,13 @@ class CombinedFaceDetector(BaseFaceDetector):
                 self._passes.append((built, view))
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = [_look(detector, image, view) for detector, view in self._passes]
+        found = []
+        for detector, view in self._passes:
+            boxes, scores, marks = _look(detector, image, view)
+            scale = self.sure / detector.sure if detector.sure else 1.0
+            found.append((boxes, np.minimum(scores * scale, 1), marks))
         boxes, scores, marks = (np.concatenate(one) for one in zip(*found, strict=True))
-        if not len(boxes):
-            return boxes, scores, marks
-        sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-        kept = np.asarray(
-            cv2.dnn.NMSBoxes(sizes.astype(np.float64), scores, 0.0, self.nms_threshold),
-            int,
-        )
+        kept = suppress(boxes, scores, self.nms_threshold)
         return boxes[kept], scores[kept], marks[kept]
 
 

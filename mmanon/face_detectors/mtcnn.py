@@ -2,20 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-
-from mmanon.registry import MODELS
 
 from .base import BaseFaceDetector
 from .mtcnn_networks import Network, load_networks
+from .opencv import opencv
 
 _CELL, _STRIDE = 12, 2  # of PNet, in pixels of the picture it is shown
 _SHRINK = 0.709  # each picture of the pyramid has half the pixels of the one before
 _MOST_AT_ONCE = 64  # candidates
 
 
-@MODELS.register_module()
 class MTCNNFaceDetector(BaseFaceDetector):
     """MTCNN, with the networks of facenet-pytorch and the weights in its wheel.
 
@@ -34,6 +31,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
         device: Torch device the networks run on, such as ``'cuda:0'``.
 
     Raises:
+        ImportError: If OpenCV or facenet-pytorch is not installed.
         ValueError: If an argument is out of its range.
     """
 
@@ -49,6 +47,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
             raise ValueError(
                 f'thresholds must be three numbers in [0, 1], got {thresholds}'
             )
+        opencv(type(self).__name__)
         self.min_face, self.thresholds = min_face, tuple(thresholds)
         self._pnet, self._rnet, self._onet = load_networks(device)
         self.parallel = str(device) == 'cpu'
@@ -59,6 +58,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
         h, w = image.shape[:2]
         short = [max(0, self.min_face + 1 - side) for side in (h, w)]
         if any(short):
+            import cv2
+
             image = cv2.copyMakeBorder(
                 image, 0, short[0], 0, short[1], cv2.BORDER_REPLICATE
             )
@@ -67,6 +68,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
 
     def _propose(self, image: np.ndarray) -> np.ndarray:
         """Square boxes (k, 4) in which PNet sees a face."""
+        import cv2
+
         height, width = image.shape[:2]
         scale = _CELL / self.min_face
         with np.errstate(divide='ignore'):
@@ -131,6 +134,8 @@ def _cut_out(
     image: np.ndarray, boxes: np.ndarray, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The boxes that meet the image, and what is in them, uint8 (k, side, side, 3)."""
+    import cv2
+
     height, width = image.shape[:2]
     low = np.trunc(boxes[:, :2]).astype(int).clip(1) - 1
     high = np.minimum(np.trunc(boxes[:, 2:]).astype(int), (width, height))
@@ -158,6 +163,8 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
     """Which boxes stay when of two that overlap (IoU) by more the weaker goes."""
+    import cv2
+
     if not len(boxes):
         return np.zeros(0, int)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)

