@@ -119,46 +119,6 @@ def test_faces_are_looked_for_in_upright_frames(tmp_path):
         np.testing.assert_allclose(found, expected, atol=0.03)
 
 
-@pytest.mark.parametrize(
-    ('turn', 'mirrored', 'turned'),
-    [
-        (0, True, 'other'),
-        (90, True, 'other'),
-        (270, False, 'quarter'),
-        (5, False, 'no'),
-    ],
-)
-def test_a_mirrored_video_is_told_from_a_turned_one(tmp_path, turn, mirrored, turned):
-    path = tmp_path / 'v.mp4'
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('mpeg4', rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-        stream.set_display_rotation(turn, mirrored, False)
-        image = np.zeros((48, 64, 3), np.uint8)
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')))
-        container.mux(stream.encode())
-    seen = tool.Seen()
-    assert len(list(tool.read_video(path, 3, seen))) == 1
-    assert seen.info('file').turned == turned
-
-
-def test_frames_of_several_sizes_have_no_shape(tmp_path):
-    write_frames(tmp_path / 'data/v', [1])
-    cv2.imwrite(str(tmp_path / 'data/v/img_00002.jpg'), np.zeros((90, 90, 3), np.uint8))
-    _, out = run(tmp_path / 'data')
-    assert FaceTable(out).info('v') == VideoInfo('folder', None, None, 2)
-
-
-def test_tags_that_are_not_utf8_are_passed_over(tmp_path):
-    path = tmp_path / 'data/clip.avi'
-    write_video(path, 2, metadata={'title': 'Gruesse'})
-    path.write_bytes(path.read_bytes().replace(b'Gruesse', b'Gr\xfc\xdfe..'))
-    with pytest.raises(UnicodeDecodeError), av.open(str(path)):
-        pass
-    code, out = run(tmp_path / 'data')
-    assert code == 0 and FaceTable(out).frames('clip').tolist() == [0, 1]
-
-
 def test_images_beside_videos_are_no_frames(data, capsys):
     for folder in (data, data / 'a', data / 'about'):
         write_frames(folder, [1], 'thumb.jpg')
@@ -170,36 +130,6 @@ def test_images_beside_videos_are_no_frames(data, capsys):
     assert 'no frames of a video' in said
     for line in (f'{data}: 1 (thumb.jpg', f'{data / "a"}: 2 (', f'{data / "about"}: 1'):
         assert line in said
-
-
-def test_what_begins_with_a_dot_is_no_data(data):
-    write_frames(data / '.three.part', [1])
-    write_frames(data / 'a/one', [9], '._img_{:05}.jpg')
-    (data / 'a/._clip.avi').write_bytes(b'Mac OS X')
-    code, out = run(data)
-    assert code == 0 and FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
-    assert FaceTable(out).frames('a/one').tolist() == [1, 2, 3, 5]
-
-
-def test_what_a_killed_run_left_is_removed(data):
-    out = data.parent / 'out/faces.parquet'
-    out.parent.mkdir()
-    (out.parent / '.faces.parquet.part').write_text('half a table')
-    run(data)
-    assert list(out.parent.iterdir()) == [out]
-
-
-def test_every_nth_frame_and_the_last_are_examined(data):
-    code, out = run(data, '--interval', 4)
-    table = FaceTable(out)
-    assert code == 0 and table.interval == 4
-    assert table.frames('a/clip').tolist() == [0, 4, 5]
-    assert table.frames('a/one').tolist() == [1, 5]
-    between = table.lookup('a/clip', 2).boxes
-    assert len(between) == 1
-    first, last = table.lookup('a/clip', 0).boxes, table.lookup('a/clip', 4).boxes
-    assert between[0, 0] == min(first[0, 0], last[0, 0])
-    assert between[0, 2] == max(first[0, 2], last[0, 2])
 
 
 def test_a_smaller_search_gives_the_same_fractions(data):
@@ -221,30 +151,6 @@ def test_several_workers_write_the_same_table(data):
     table = FaceTable(out)
     assert {v: table.frames(v).tolist() for v in table.videos()} == one
     np.testing.assert_allclose(table.lookup('a/one', 5).boxes, boxes, atol=1e-4)
-
-
-def test_an_interrupted_run_continues_without_repeating(data, monkeypatch, capsys):
-    examined, examine = [], tool.examine
-
-    def interrupted(source, *args):
-        if len(examined) == 1:
-            raise KeyboardInterrupt
-        examined.append(source.name)
-        return examine(source, *args)
-
-    monkeypatch.setattr(tool, 'examine', interrupted)
-    code, out = run(data)
-    assert code == 130 and not out.exists()
-    assert 'continues' in capsys.readouterr().err
-    with pytest.raises(SystemExit, match='interval: 1 then, 2 now'):
-        run(data, '--interval', 2)
-    monkeypatch.setattr(
-        tool, 'examine', lambda s, *a: examined.append(s.name) or examine(s, *a)
-    )
-    code, out = run(data)
-    assert code == 0 and examined == ['a/clip', 'a/one', 'two']
-    assert FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
-    assert list(out.parent.iterdir()) == [out]
 
 
 def test_what_cannot_be_read_is_named_and_left_without_a_row(data, capsys):
@@ -291,36 +197,50 @@ def test_a_frame_on_which_the_detector_fails_has_no_row(
     assert 'two' not in table and table.frames('a/one').tolist() == [1, 2, 3, 5]
 
 
-def test_a_finished_table_is_not_overwritten(data):
-    _, out = run(data)
-    before = out.read_bytes()
-    with pytest.raises(SystemExit, match='there already'):
-        run(data)
-    assert out.read_bytes() == before
+def test_an_interrupted_run_says_how_to_go_on(data, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool, 'build_face_table', interrupted)
+    code, out = run(data)
+    assert code == 130 and not out.exists()
+    said = capsys.readouterr().err
+    assert f'interrupted: the same command continues from {out}.parts' in said
 
 
-def test_bad_arguments_end_before_any_work(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tool, 'examine', None)
+def test_options_become_a_face_detector(data):
+    def config(*more):
+        out = ['--out', 'f.parquet']
+        return tool.detector_config(tool.parse_args([str(data), *out, *more]))
+
+    assert config('--score-thr', '0.8') == dict(
+        type='mmanon.MTCNNFaceDetector', device='cpu', thresholds=(0.6, 0.7, 0.8)
+    )
+    more = ('--detector-weights', 'x.onnx', '--score-thr', '0.5')
+    for name, kind in (('yunet', 'YuNetFace'), ('centerface', 'CenterFace')):
+        assert config('--detector', name, *more) == dict(
+            type=f'mmanon.{kind}Detector', weights='x.onnx', score_threshold=0.5
+        )
+    assert config('--detector', 'centerface') == dict(type='mmanon.CenterFaceDetector')
+    with pytest.warns(DeprecationWarning, match='--weights is --detector-weights now'):
+        assert config('--detector', 'yunet', '--weights', 'x.onnx') == dict(
+            type='mmanon.YuNetFaceDetector', weights='x.onnx'
+        )
+
+
+def test_bad_arguments_end_before_any_work(data, tmp_path, capsys):
     for more, message in [
         (['--interval', 0], 'at least 1'),
         (['--score-thr', 2], r'in \[0, 1\]'),
-        (['--detector', 'yunet'], 'needs --weights'),
-        (['--weights', 'x.onnx'], 'belongs to'),
+        (['--detector', 'yunet'], 'needs --detector-weights'),
+        (['--detector-weights', 'x.onnx'], 'mtcnn brings its own weights'),
     ]:
         with pytest.raises(SystemExit):
             run(data, *more)
         assert re.search(message, capsys.readouterr().err)
     with pytest.raises(SystemExit, match='gone.onnx'):
-        run(data, '--detector', 'yunet', '--weights', 'gone.onnx')
-    (tmp_path / 'file').touch()
-    with pytest.raises(SystemExit, match='cannot be written'):
-        tool.main([str(data), '--out', str(tmp_path / 'file/f.parquet')])
+        run(data, '--detector', 'yunet', '--detector-weights', 'gone.onnx')
     (tmp_path / 'empty').mkdir()
-    out = ['--out', str(tmp_path / 'f.parquet')]
     with pytest.raises(SystemExit, match='holds neither'):
-        tool.main([str(tmp_path / 'empty'), *out])
-    with pytest.raises(SystemExit, match='itself a folder of images'):
-        tool.main([str(data / 'two'), *out])
-    write_video(data / 'two.avi', 1)
-    with pytest.raises(SystemExit, match='share the name'):
-        run(data)
+        tool.main([str(tmp_path / 'empty'), '--out', str(tmp_path / 'f.parquet')])
+    assert not list(tmp_path.glob('*.parquet*')) and not (tmp_path / 'out').exists()
