@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -140,7 +141,10 @@ class VideoReading:
             if i % self.interval and i != len(images) - 1:
                 continue
             try:
-                image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                # OpenCV's own types forget that it may be None.
+                image = cast(
+                    'np.ndarray | None', cv2.imread(str(path), cv2.IMREAD_COLOR)
+                )
             except cv2.error as error:  # such as an image of too many pixels
                 self.failures.append(f'{path} cannot be read: {error}')
                 continue
