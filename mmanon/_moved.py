@@ -60,6 +60,7 @@ MODULES = {
     'mmanon.datasets.faces': 'mmanon.structures.faces',
     'mmanon.datasets.proposals': 'mmanon.datasets.formats.proposals',
     'mmanon.datasets.video_frames': 'mmanon.utils.video',
+    'mmanon.engine.command_line': 'mmanon.cli.run_config',
     'mmanon.engine.optim_wrappers': 'mmanon.engine.game.optimizers',
     'mmanon.engine.run_switches': 'mmanon.engine.game.run_switches',
     'mmanon.engine.sample_seeds': 'mmanon.engine.seeding',

@@ -46,7 +46,8 @@ def train(config: str, work_dir: Path) -> float | None:
     start = time.monotonic()
     try:
         # Tested below, once.
-        run('train.py', config, '--work-dir', work_dir, '--no-validate', *resume)
+        options = ['--no-validate', *plain(config), *resume]
+        run('train.py', config, '--work-dir', work_dir, *options)
     finally:
         if seconds is not None:
             seconds = round(seconds + time.monotonic() - start, 1)
@@ -57,8 +58,14 @@ def train(config: str, work_dir: Path) -> float | None:
 
 def test(config: str, work_dir: Path, out: str) -> dict:
     checkpoint = (ROOT / work_dir / 'last_checkpoint').read_text().strip()
-    run('test.py', config, checkpoint, '--work-dir', work_dir, '--out', work_dir / out)
+    options = ['--work-dir', work_dir, '--out', work_dir / out, *plain(config)]
+    run('test.py', config, checkpoint, *options)
     return json.loads((ROOT / work_dir / out).read_text())
+
+
+def plain(config: str) -> list[str]:
+    """What lets a detector be trained and tested on faces as they are."""
+    return ['--plain'] if config in (PLAIN_CONFIG, RAW_CONFIG) else []
 
 
 def write(path: Path, content: object) -> None:

@@ -1,60 +1,11 @@
 """Write a modifier as an ONNX file, which is drawn without PyTorch.
 
-    python tools/export_onnx.py work_dirs/x/config.py work_dirs/x/epoch_20.pth m.onnx
-    mmanon-anonymize clips/ -o out --modifier m.onnx
-
-A modifier that is not learned has no weights: `python tools/export_onnx.py downsample -
-d.onnx`. The file brings the size and margin of the crops, and the guard that covers
-faces which would come through nearly unchanged.
+python tools/export_onnx.py work_dirs/x/config.py work_dirs/x/epoch_20.pth m.onnx
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from mmanon.anonymizer.backends.onnx_modifier import export_modifier
-from mmanon.anonymizer.backends.torch_modifier import build_modifier
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        'modifier', help='a config file that names one, or a registered modifier'
-    )
-    parser.add_argument('weights', help='weights of a learned modifier, or -')
-    parser.add_argument('out', type=Path, help='*.onnx')
-    args = parser.parse_args(argv)
-    if args.out.suffix != '.onnx':
-        parser.error(f'the output must be *.onnx, got {args.out}')
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Export.
-
-    Returns:
-        int: 0; 1 when it could not be done.
-    """
-    args = parse_args(argv)
-    try:
-        weights = None if args.weights == '-' else args.weights
-        modifier, geometry = build_modifier(args.modifier, weights)
-        difference = export_modifier(modifier, geometry, args.out)
-    except (OSError, ValueError, ImportError) as error:
-        print(f'export_onnx.py: {error}', file=sys.stderr)
-        return 1
-    print(
-        f'{args.out}: crops of {geometry.crop_size} pixels with a margin of '
-        f'{geometry.margin:g}; what ONNX Runtime draws differs by {difference:.1e} of '
-        '2 at most'
-    )
-    return 0
-
+from mmanon.cli.export_onnx import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -69,7 +69,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return _read(Path(path).expanduser())
 
 
-def check_checkpoint(path: str | Path) -> None:
+def check_checkpoint(path: str | Path) -> dict[str, Any]:
     """Make sure that a checkpoint can be read, before anything long begins.
 
     Weights stay on the disk, so that this takes no time and no memory to speak of.
@@ -77,14 +77,18 @@ def check_checkpoint(path: str | Path) -> None:
     Args:
         path (str or Path): A checkpoint; an address with ``://`` is not looked at.
 
+    Returns:
+        dict: What it holds; nothing of an address.
+
     Raises:
         FileNotFoundError: When there is no such file.
         ValueError: As :func:`load_weights` does.
     """
-    if '://' not in str(path):
-        file = Path(path).expanduser()
-        # The format of PyTorch before 1.6 cannot be mapped.
-        _read(file, mmap=file.is_file() and zipfile.is_zipfile(file))
+    if '://' in str(path):
+        return {}
+    file = Path(path).expanduser()
+    # The format of PyTorch before 1.6 cannot be mapped.
+    return _read(file, mmap=file.is_file() and zipfile.is_zipfile(file))
 
 
 def _read(path: Path, mmap: bool = False) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mmanon.tradeoff.sweep import (
     check_sweep,
     hold_work_dir,
     read_plan,
+    running,
     workers,
 )
 
@@ -299,9 +300,12 @@ def run_in_this_process(arguments, log):
         rest += ['--cfg-options', f'experiment_name={name}']
     argv, sys.argv = sys.argv, [tool, *rest]
     try:
-        runpy.run_path(str(TOOLS / tool), run_name='__main__')
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(TOOLS / tool), run_name='__main__')
     finally:
         sys.argv = argv
+    if ended.value.code:
+        raise ended.value
     run_in_this_process.done.append((tool, Path(log)))
 
 
@@ -316,10 +320,10 @@ def tool(config, tmp_path, monkeypatch):
 
     def call(*arguments):
         run_in_this_process.done = []
-        names = runpy.run_path(str(TOOLS / 'tradeoff.py'))['main'].__globals__
+        names = runpy.run_path(str(TOOLS / 'tradeoff.py'))
         commands = Commands(TOOLS, 1)
         monkeypatch.setattr(Commands, '__call__', lambda _, *a: run_in_this_process(*a))
-        monkeypatch.setitem(names, 'Commands', lambda *_: commands)
+        monkeypatch.setattr(running, 'Commands', lambda *_: commands)
         monkeypatch.setattr(signal, 'signal', lambda *_: None)
         given = ['tradeoff.py', str(tmp_path / 'sweep.py'), *arguments]
         monkeypatch.setattr(sys, 'argv', given)

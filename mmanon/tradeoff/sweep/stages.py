@@ -100,7 +100,8 @@ class Stage:
         if not self.result.is_file():
             last = work_dir / 'last_checkpoint'
             resume = ['--resume'] if last.is_file() else []
-            arguments = [str(config), '--work-dir', str(work_dir), *resume]
+            plain = ['--plain'] if self.name == DETECTOR else []
+            arguments = [str(config), '--work-dir', str(work_dir), *plain, *resume]
             execute(['train.py', *arguments], log)
             _link(work_dir / Path(last.read_text().strip()).name, self.result)
         if self.modifier is not None:

@@ -1,0 +1,110 @@
+"""What would make a run silently another one than was meant, refused before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ['anonymizing_hooks', 'check_checkpoint', 'check_hooks', 'find_checkpoint']
+
+
+def anonymizing_hooks(config: Config) -> list[int]:
+    """Places in ``custom_hooks`` of what puts the detector into the game."""
+    from mmanon.engine.hooks import AdversarialAnonymizationHook
+
+    return [
+        place
+        for place, hook in enumerate(config.get('custom_hooks') or [])
+        if issubclass(_hook_class(hook), AdversarialAnonymizationHook)
+    ]
+
+
+def check_hooks(config: Config, name: str, plain: bool, doing: str) -> None:
+    """Refuse a plain detector that was not asked for, and a game that cannot be played.
+
+    A model of mmanon's own, such as an attacker that is trained, is no detector.
+
+    Args:
+        config (Config): What is to be run.
+        name (str): Its file.
+        plain (bool): Whether the plain detector is asked for.
+        doing (str): ``'trained'`` or ``'tested'``.
+
+    Raises:
+        SystemExit: When the config is not what was asked for.
+    """
+    found = anonymizing_hooks(config)
+    if plain and found:
+        raise SystemExit(
+            f'{name}: custom_hooks.{found[0]} anonymizes, and --plain asks for a plain '
+            'detector: leave one of the two out'
+        )
+    if len(found) > 1:
+        both = ' and '.join(f'custom_hooks.{place}' for place in found)
+        raise SystemExit(
+            f'{name}: {both} both anonymize, and a detector can be put into the game '
+            'once: leave one out'
+        )
+    if found or plain or str(config.model.get('type')).startswith('mmanon.'):
+        return
+    raise SystemExit(
+        f'{name}: none of its custom_hooks anonymizes, so that a plain detector would '
+        f'be {doing} on faces as they are. A list replaces that of `_base_`: add to it '
+        'by `custom_hooks = [*_base_.custom_hooks, dict(...)]`; or ask for the plain '
+        'detector by --plain'
+    )
+
+
+def find_checkpoint(config: Config) -> str | None:
+    """The file that the run will begin with, or None."""
+    if config.get('resume') and not config.get('load_from'):
+        from mmengine.runner import find_latest_checkpoint
+
+        return find_latest_checkpoint(config.work_dir)
+    return config.get('load_from')
+
+
+def check_checkpoint(config: Config, name: str) -> None:
+    """Look into the file that the run begins with, before anything is built for it.
+
+    What has to be fetched is left to mmengine.
+
+    Raises:
+        SystemExit: When the file cannot be read, or is not of what the config runs.
+    """
+    from mmanon.models.weight_files import DETECTOR, check_checkpoint
+
+    path = find_checkpoint(config)
+    if path is None:
+        return
+    try:
+        found = check_checkpoint(path)
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+    weights = found.get('state_dict', found)
+    if any(key.startswith(DETECTOR) for key in weights):
+        if not anonymizing_hooks(config):
+            raise SystemExit(
+                f'{path} holds an anonymized detector (weights named {DETECTOR}*), and '
+                f'{name} is of a plain one: name the config that it was trained with, '
+                'or take the plain detector out by '
+                f'`mmanon export {path} --detector FILE`'
+            )
+    if config.get('resume') and found and 'optimizer' not in found:
+        raise SystemExit(
+            f'{path} holds weights only, and its training cannot be resumed as it was: '
+            'begin a new one from it by `--cfg-options load_from=...`'
+        )
+
+
+def _hook_class(hook: Any) -> type:
+    """The class of a hook; ``object`` where mmengine will say what is wrong with it."""
+    from mmanon.registry import HOOKS
+
+    kind = hook.get('type') if isinstance(hook, Mapping) else type(hook)
+    if isinstance(kind, str):
+        kind = HOOKS.get(kind)
+    return kind if isinstance(kind, type) else object

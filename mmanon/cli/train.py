@@ -1,0 +1,104 @@
+"""Training, as ``mmanon train`` and ``tools/train.py``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .run_checks import check_checkpoint, check_hooks
+from .run_config import add_config_arguments, enter_training, load_config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+__all__ = ['main']
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Train a detector, a face modifier and a face discriminator '
+        'together.',
+        epilog='Ctrl-C saves a checkpoint before it ends; --resume goes on from it.',
+    )
+    add_config_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from the latest checkpoint of the work dir, or from the one named',
+    )
+    parser.add_argument(
+        '--plain',
+        action='store_true',
+        help='train the detector alone, on faces as they are: for a config without a '
+        'hook that anonymizes, which is refused otherwise',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='train in mixed precision (needs a GPU)'
+    )
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not validate while training'
+    )
+    parser.add_argument(
+        '--weights-only',
+        action='store_true',
+        help='keep the weights alone in checkpoints, and not the states of the '
+        'optimizers: smaller files, from which nothing can be resumed',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the detector's learning rate to the batch size",
+    )
+    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train.
+
+    Returns:
+        int: 0.
+
+    Raises:
+        SystemExit: When the run cannot begin as it was asked for.
+    """
+    args = parse_args(argv)
+    enter_training()
+    config = load_config(args)
+    _apply(args, config)
+    check_hooks(config, args.config, args.plain, 'trained')
+    check_checkpoint(config, args.config)
+
+    from mmengine.runner import Runner
+
+    Runner.from_cfg(config).train()
+    return 0
+
+
+def _apply(args: argparse.Namespace, config: Config) -> None:
+    if args.resume:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.no_validate:
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    if args.weights_only:
+        hooks = dict(config.get('default_hooks') or {})
+        kept = hooks.get('checkpoint', dict(type='CheckpointHook'))
+        alone = dict(save_optimizer=False, save_param_scheduler=False)
+        # None: no checkpoints at all.
+        hooks['checkpoint'] = kept and dict(kept, **alone)
+        config.default_hooks = hooks
+    if args.auto_scale_lr:
+        if not (config.get('auto_scale_lr') or {}).get('base_batch_size'):
+            raise SystemExit(
+                '--auto-scale-lr: the config does not say which batch size its '
+                'learning rate is for; name it by auto_scale_lr.base_batch_size'
+            )
+        config.auto_scale_lr.enable = True
+    if args.seed is not None:
+        config.randomness = dict(config.get('randomness') or {}, seed=args.seed)
