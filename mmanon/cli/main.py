@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from mmanon.utils.near_names import near_name
 from mmanon.version import __version__
 
 __all__ = ['COMMANDS', 'main', 'tools_folder']
@@ -129,9 +129,9 @@ def _run_one_of(folder: Path, title: str, rest: list[str]) -> int:
     return _run_script(scripts[name], f'{title} {name}', rest[1:])
 
 
-def _near(name: str, known: Sequence[str] | dict) -> str:
-    near = get_close_matches(name, list(known), 2)
-    return f'; did you mean {" or ".join(near)}?' if near else ': see --help'
+def _near(name: str, known: Iterable[str]) -> str:
+    near = near_name(name, known)
+    return f'; did you mean {near}?' if near else ': see --help'
 
 
 def _usage() -> str:

@@ -13,16 +13,11 @@ __all__ = ['anonymizing_hooks', 'check_checkpoint', 'check_hooks', 'find_checkpo
 
 def anonymizing_hooks(config: Config) -> list[int]:
     """Places in ``custom_hooks`` of what puts the detector into the game."""
-    from mmanon.engine.hooks import AdversarialAnonymizationHook
-
-    return [
-        place
-        for place, hook in enumerate(config.get('custom_hooks') or [])
-        if issubclass(_hook_class(hook), AdversarialAnonymizationHook)
-    ]
+    hooks = config.get('custom_hooks') or []
+    return [place for place, hook in enumerate(hooks) if _plays(hook)]
 
 
-def check_hooks(config: Config, name: str, plain: bool, doing: str) -> None:
+def check_hooks(config: Config, name: str, plain: bool, training: bool) -> None:
     """Refuse a plain detector that was not asked for, and a game that cannot be played.
 
     A model of mmanon's own, such as an attacker that is trained, is no detector.
@@ -31,25 +26,26 @@ def check_hooks(config: Config, name: str, plain: bool, doing: str) -> None:
         config (Config): What is to be run.
         name (str): Its file.
         plain (bool): Whether the plain detector is asked for.
-        doing (str): ``'trained'`` or ``'tested'``.
+        training (bool): Whether it is to be trained.
 
     Raises:
         SystemExit: When the config is not what was asked for.
     """
+    from mmanon.engine.game.config_check import check_hook_config
+
+    try:
+        check_hook_config(config, training)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'{name}: {error}') from None
     found = anonymizing_hooks(config)
     if plain and found:
         raise SystemExit(
-            f'{name}: custom_hooks.{found[0]} anonymizes, and --plain asks for a plain '
-            'detector: leave one of the two out'
-        )
-    if len(found) > 1:
-        both = ' and '.join(f'custom_hooks.{place}' for place in found)
-        raise SystemExit(
-            f'{name}: {both} both anonymize, and a detector can be put into the game '
-            'once: leave one out'
+            f'{name}: custom_hooks[{found[0]}] anonymizes, and --plain asks for a '
+            'plain detector: leave one of the two out'
         )
     if found or plain or str(config.model.get('type')).startswith('mmanon.'):
         return
+    doing = 'trained' if training else 'tested'
     raise SystemExit(
         f'{name}: none of its custom_hooks anonymizes, so that a plain detector would '
         f'be {doing} on faces as they are. A list replaces that of `_base_`: add to it '
@@ -100,11 +96,17 @@ def check_checkpoint(config: Config, name: str) -> None:
         )
 
 
-def _hook_class(hook: Any) -> type:
-    """The class of a hook; ``object`` where mmengine will say what is wrong with it."""
+def _plays(hook: Any) -> bool:
+    from mmanon.engine.game.config_check import is_game_hook
+
+    if isinstance(hook, Mapping) and is_game_hook(hook):
+        return True
+    # One derived from ours has another name.
+    from mmanon.engine.hooks import AdversarialAnonymizationHook
     from mmanon.registry import HOOKS
 
     kind = hook.get('type') if isinstance(hook, Mapping) else type(hook)
     if isinstance(kind, str):
         kind = HOOKS.get(kind)
-    return kind if isinstance(kind, type) else object
+    # mmengine will say what is wrong with what is none.
+    return isinstance(kind, type) and issubclass(kind, AdversarialAnonymizationHook)

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(args)
     config.load_from = args.checkpoint
     config.resume = False
-    check_hooks(config, args.config, args.plain, 'tested')
+    check_hooks(config, args.config, args.plain, training=False)
     check_checkpoint(config, args.config)
 
     from mmengine.dist import is_main_process

@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     enter_training()
     config = load_config(args)
     _apply(args, config)
-    check_hooks(config, args.config, args.plain, 'trained')
+    check_hooks(config, args.config, args.plain, training=True)
     check_checkpoint(config, args.config)
 
     from mmengine.runner import Runner

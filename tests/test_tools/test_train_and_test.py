@@ -9,7 +9,7 @@ import mmengine.dist
 import pytest
 import torch
 from mmengine.runner import Runner
-from tiny import tiny_config
+from tiny import tiny_config, write_tiny_faces
 
 from mmanon.cli import export_checkpoint, test, train
 from mmanon.engine.hooks import AdversarialAnonymizationHook
@@ -30,6 +30,7 @@ def configs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Runner, 'from_cfg', from_cfg)
     monkeypatch.chdir(tmp_path)
+    write_tiny_faces(tmp_path / 'people', images=1)
 
     def write(**settings):
         config = tiny_config(tmp_path, tmp_path / 'work')
@@ -90,13 +91,13 @@ def test_a_plain_detector_is_trained_and_tested_only_when_asked_for(configs, tmp
 
 
 def test_a_plain_run_of_a_config_that_anonymizes_is_refused(configs):
-    with pytest.raises(SystemExit, match=r'custom_hooks\.0 anonymizes, and --plain'):
+    with pytest.raises(SystemExit, match=r'custom_hooks\[0\] anonymizes, and --plain'):
         train.main([configs(), '--plain'])
 
 
 def test_two_hooks_that_anonymize_are_refused_before_anything_is_built(configs):
-    hook = tiny_config(Path(), Path()).custom_hooks[0]
-    with pytest.raises(SystemExit, match=r'custom_hooks\.0 and custom_hooks\.2'):
+    hook = tiny_config(Path(), Path()).custom_hooks[0].to_dict()
+    with pytest.raises(SystemExit, match=r'custom_hooks\[0\] and custom_hooks\[2\]'):
         train.main([configs(custom_hooks=[hook, dict(type='EMAHook'), hook])])
     assert not configs.given
 
@@ -127,6 +128,20 @@ def test_an_anonymized_checkpoint_is_not_tested_as_a_plain_detector(configs, tmp
     with pytest.raises(SystemExit, match='joint.pth holds an anonymized detector'):
         train.main([plain, '--plain', '--cfg-options', f'load_from={checkpoint}'])
     assert not configs.given
+
+
+def test_what_is_wrong_with_the_game_is_said_with_the_configs_name(configs):
+    config = configs()
+    with pytest.raises(SystemExit) as said:
+        train.main([config, '--cfg-options', 'custom_hooks.0.margn=0.4'])
+    assert str(said.value) == (
+        'config.py: custom_hooks[0] (AdversarialAnonymizationHook): unknown key '
+        '`margn`: did you mean `margin`?'
+    )
+    with pytest.raises(SystemExit, match='config.py: .*nowhere, which is no folder'):
+        train.main(
+            [config, '--cfg-options', 'custom_hooks.0.faces.dataset.data_root=nowhere']
+        )
 
 
 # Checkpoints that are none.
