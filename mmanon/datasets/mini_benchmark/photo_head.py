@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,13 +14,11 @@ from mmengine.logging import print_log
 from skimage.transform import estimate_transform
 
 from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
+from mmanon.face_detectors import BaseFaceDetector, build_face_detector
 from mmanon.utils.media_types import IMAGES, is_image
 
 from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
-
-if TYPE_CHECKING:
-    from mmanon.face_detectors import BaseFaceDetector
 
 __all__ = ['PhotoHead', 'Photographed', 'find_people', 'read_people', 'split_people']
 
@@ -320,7 +317,4 @@ def _read_head(job: tuple[str, Path], detector: tuple) -> PhotoHead | None:
 
 @cache
 def _build_detector(settings: tuple) -> BaseFaceDetector:
-    import mmanon.models  # noqa: F401
-    from mmanon.registry import MODELS
-
-    return MODELS.build(dict(settings))
+    return build_face_detector(dict(settings))

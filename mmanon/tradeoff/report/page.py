@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import mean, stdev
 
-import mmanon
 from mmanon.evaluation.metrics import MATCHINGS
 from mmanon.utils.atomic_write import write_whole
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import file_url
+from mmanon.version import __version__
 
 from .pictures import Grid
 from .sweep_folder import RunFolder, SweepFolder
@@ -162,7 +162,7 @@ def _settings(sweep: SweepFolder) -> list[dict[str, str]]:
 
 
 def _versions() -> dict[str, str]:
-    found = dict(mmanon=mmanon.__version__, python=platform.python_version())
+    found = dict(mmanon=__version__, python=platform.python_version())
     for name in _PACKAGES:
         try:
             found[name] = version(name)
