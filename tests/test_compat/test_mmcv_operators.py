@@ -253,7 +253,7 @@ def test_roi_pool_of_no_region_is_empty(stand_in):
 def crowd(count: int = 200) -> tuple[Tensor, Tensor]:
     """Boxes on a grid of whole pixels, so that many overlaps are equal, and scores."""
     corners = torch.randint(0, 40, (count, 2)).float()
-    boxes = torch.cat([corners, corners + torch.randint(0, 30, (count, 2))], 1)
+    boxes = torch.cat([corners, corners + torch.randint(1, 30, (count, 2))], 1)
     scores = torch.rand(count)
     assert len(scores.unique()) == count, 'equal scores have no order'
     return boxes, scores
