@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
+import mmcv
 import numpy as np
 import torch
 import torchvision
@@ -753,8 +754,9 @@ def _focal_losses(
 
 # --- All others -----------------------------------------------------------------------
 
+# Closed to torch.compile, as compiled operators are: it would trace loops over regions.
 OPERATORS: dict[str, Callable] = {
-    function.__name__: function
+    function.__name__: torch.compiler.disable(function)
     for function in (
         deform_conv_backward_input,
         deform_conv_backward_parameters,
@@ -790,8 +792,7 @@ def not_available(name: str) -> Callable:
     def operator(*args: object, **kwargs: object) -> None:
         raise NotImplementedError(
             f'{name} is an operator of mmcv that has to be compiled, and the installed '
-            f'mmcv has none that are. Compile it (some minutes, a C++ compiler, nvcc '
-            f'for a GPU): {how_to_compile()}'
+            f'mmcv has none that are: {how_to_compile()}'
         )
 
     operator.__name__ = name
@@ -799,19 +800,23 @@ def not_available(name: str) -> Callable:
 
 
 def how_to_compile() -> str:
-    """The command that installs the same release of mmcv with compiled operators."""
-    for name in ('onedl-mmcv', 'mmcv', 'mmcv-lite'):
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        package = name.removesuffix('-lite')
-        return (
-            'MMCV_WITH_OPS=1 pip install --force-reinstall --no-deps '
-            f'--no-build-isolation --no-cache-dir --no-binary {package} '
-            f'{package}=={version}'
-        )
-    return 'https://mmcv.readthedocs.io/en/latest/get_started/build.html'
+    """The commands that install mmcv with compiled operators, for a message."""
+    installed = (name for name in ('onedl-mmcv', 'mmcv', 'mmcv-lite') if _has(name))
+    package = next(installed, 'onedl-mmcv').removesuffix('-lite')
+    return (
+        'compile it, for some minutes and by a C++ compiler (nvcc for a GPU). In a '
+        'checkout of mmanon: MMCV_WITH_OPS=1 make setup; elsewhere: MMCV_WITH_OPS=1 '
+        'pip install --force-reinstall --no-deps --no-build-isolation --no-cache-dir '
+        f'--no-binary {package} {package}=={mmcv.__version__}, from PyTorch 2.14 on '
+        'with c++20 for c++17 in its setup.py (docs/faq.md)'
+    )
+
+
+def _has(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def description() -> str:

@@ -203,6 +203,16 @@ def test_autocast_does_not_round_the_pooled_features(stand_in, mode):
     torch.testing.assert_close(got, expected)
 
 
+@pytest.mark.parametrize('mode', ['avg', 'max'])
+def test_compiled_network_calls_roi_align_as_it_is(stand_in, mode):
+    stand_in()
+    layer = mmcv.ops.RoIAlign(3, 0.5, 0, mode)
+    images, regions = features(), torch.tensor(REGIONS)
+    expected = outcome(lambda x, rois: layer(x * 2, rois) + 1, images, regions)
+    network = torch.compile(lambda x, rois: layer(x * 2, rois) + 1, backend='eager')
+    torch.testing.assert_close(outcome(network, images, regions), expected)
+
+
 # --- RoIPool --------------------------------------------------------------------------
 
 
