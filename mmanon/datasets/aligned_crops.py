@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,25 +15,17 @@ from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import print_log
 from tqdm import tqdm
 
+from mmanon.face_detectors.alignment import align_face, find_face
 from mmanon.registry import MODELS
+from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE  # noqa: F401
 from mmanon.utils.atomic_write import write_whole, written_whole
+from mmanon.utils.images import read_image
 
 if TYPE_CHECKING:
-    from mmanon.face_detectors import BaseFaceDetector
+    pass
 
 __all__ = ['AlignedCrops', 'CheckedImages', 'align_face', 'find_face', 'read_image']
 
-# Eyes, nose and mouth's corners on the 112 x 112 faces of ArcFace, in pixel indices.
-TEMPLATE_SIDE = 112
-TEMPLATE = np.array(
-    [
-        (38.2946, 51.6963),
-        (73.5318, 51.5014),
-        (56.0252, 71.7366),
-        (41.5493, 92.3655),
-        (70.7299, 92.2041),
-    ]
-)
 USABLE, ALIGNED = 'usable', 'aligned'
 NO_FACE, UNREADABLE, FAILED = 'no face found', 'unreadable', 'failed: '
 # Raised when crops come out otherwise than before: what is cached is then made anew.
@@ -273,81 +264,3 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return -1, -1
     return stat.st_size, stat.st_mtime_ns
-
-
-def read_image(path: Path) -> np.ndarray | None:
-    """Read an image as uint8 RGB, (H, W, 3); None when that fails."""
-    # Not cv2.imread: it cannot open every name on every system.
-    packed = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(packed, cv2.IMREAD_COLOR) if len(packed) else None
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def find_face(image: np.ndarray, detector: 'BaseFaceDetector') -> np.ndarray | None:
-    """Find the face a photograph is of.
-
-    Of several, it is the one whose box has the largest area less twice the square of
-    its distance from the image's middle.
-
-    Args:
-        image (np.ndarray): uint8 (H, W, 3) RGB.
-        detector (BaseFaceDetector): What finds faces.
-
-    Returns:
-        np.ndarray or None: Its landmarks in pixels, (5, 2); None without a face.
-    """
-    found = detector.detect(image)
-    boxes = np.asarray(found.boxes, np.float64)
-    marks = np.asarray(found.landmarks, np.float64)
-    spread = marks.std(1).max(1, initial=0) if len(marks) else np.zeros(0)
-    whole = np.isfinite(marks).all((1, 2)) & (spread > 0)
-    boxes, marks = boxes[whole], marks[whole]
-    if not len(boxes):
-        return None
-    height, width = image.shape[:2]
-    away = (boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return marks[np.argmax(area - 2 * (away**2).sum(1))]
-
-
-def align_face(
-    image: np.ndarray, landmarks: np.ndarray, size: int, margin: float
-) -> np.ndarray:
-    """Cut out a face turned, scaled and shifted onto ArcFace's five points.
-
-    The face box is the template's square of side 112, the crop shows it enlarged by
-    the margin. Beyond the photograph's edge the nearest pixel is repeated.
-
-    Args:
-        image (np.ndarray): uint8 (H, W, 3).
-        landmarks (np.ndarray): In its pixels, (5, 2): left eye, right eye, nose, left
-            and right corner of the mouth, left and right as in the image.
-        size (int): S.
-        margin (float): By how much of its side the box is enlarged on each side.
-
-    Returns:
-        np.ndarray: uint8 (S, S, 3).
-    """
-    # In complex numbers a similarity is z -> a z + b, and least squares one division.
-    source = landmarks[:, 0] + 1j * landmarks[:, 1]
-    target = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
-    spread = source - source.mean()
-    a = np.vdot(spread, target - target.mean()) / np.vdot(spread, spread).real
-    b = target.mean() - a * source.mean()
-    zoom = size / (TEMPLATE_SIDE * (1 + 2 * margin))
-    # What shrinks is drawn larger first and then averaged, lest pixels be skipped.
-    finer = math.ceil(1 / (abs(a) * zoom))
-    zoom *= finer
-    half = 0.5 + 0.5j  # from pixel indices to places and back
-    a, b = a * zoom, (b + half + TEMPLATE_SIDE * margin * (1 + 1j)) * zoom - half
-    matrix = np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
-    face = cv2.warpAffine(
-        image,
-        matrix,
-        (size * finer, size * finer),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    if finer > 1:
-        face = cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
-    return face

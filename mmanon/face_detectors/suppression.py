@@ -47,4 +47,4 @@ def drop_parts(
     """
     pairs = boxes[:, None], whole
     inside = shared_areas(*pairs) > part * box_areas(boxes)[:, None]
-    return ~(inside | (box_ious(*pairs) > overlap)).any(1)
+    return np.logical_not((inside | (box_ious(*pairs) > overlap)).any(1))

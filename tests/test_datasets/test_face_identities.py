@@ -7,9 +7,10 @@ import torch
 
 from mmanon.datasets import FaceDraw, FaceIdentityDataset, aligned_crops
 from mmanon.datasets import face_identities as module
-from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
 from mmanon.face_detectors import FaceDetections
 from mmanon.registry import MODELS
+from mmanon.structures.landmark_template import TEMPLATE
+from mmanon.utils.images import read_image
 
 DETECTOR = dict(type='RedFaceDetector')
 
@@ -282,57 +283,6 @@ def test_a_draw_is_mirrored_by_its_place_and_seed_alone(tmp_path):
 
 
 # Alignment.
-
-
-def corners(size, margin, angle, scale, shift):
-    """Landmarks of a template turned, scaled and shifted."""
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (TEMPLATE @ turn.T) * scale + shift
-
-
-@pytest.mark.parametrize('margin, size', [(0.0, 112), (0.25, 168), (0.6, 64)])
-@pytest.mark.parametrize('angle, scale', [(0.0, 1.0), (0.4, 0.7), (-0.8, 2.5)])
-def test_landmarks_land_on_the_template(margin, size, angle, scale):
-    image = np.zeros((500, 500, 3), np.uint8)
-    marks = corners(size, margin, angle, scale, (170, 150))
-    zoom = size / (112 * (1 + 2 * margin))
-    expected = (TEMPLATE + 0.5 + 112 * margin) * zoom - 0.5
-    for mark, place in zip(marks, expected, strict=True):
-        spot = image.copy()
-        cv2.circle(spot, tuple(np.rint(mark).astype(int).tolist()), 6, (255,) * 3, -1)
-        face = align_face(spot, marks, size, margin)[..., 0].astype(float)
-        weight = face / face.sum()
-        y, x = np.mgrid[:size, :size]
-        found = ((weight * x).sum(), (weight * y).sum())
-        # Half a pixel of the photograph was rounded away.
-        assert np.abs(found - place).max() < 0.75 * zoom / scale + 0.05
-
-
-def test_a_face_as_the_template_is_cut_without_resampling():
-    image = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
-    face = align_face(image, TEMPLATE, 112, 0.0)
-    assert np.array_equal(face, image)
-
-
-def test_beyond_the_photograph_its_edge_goes_on():
-    image = np.full((112, 112, 3), 90, np.uint8)
-    assert (align_face(image, TEMPLATE, 64, 1.0) == 90).all()
-
-
-def test_a_large_face_is_averaged_into_a_small_crop():
-    image = np.zeros((896, 896, 3), np.uint8)
-    image[:, ::2] = 255
-    face = align_face(image, TEMPLATE * 8, 32, 0.0)
-    assert np.abs(face[:, 1:-1].astype(int) - 127).max() < 3
-
-
-def test_of_several_faces_the_central_and_large_one_is_taken():
-    detector = RedFaceDetector()
-    middle = find_face(photo((1, 1, 20), (44, 44, 18), (22, 22, 20)), detector)
-    assert middle.mean(0) == pytest.approx((32, 34), abs=3)
-    larger = find_face(photo((8, 16, 30), (44, 30, 8)), detector)
-    assert larger.mean(0) == pytest.approx((23, 33), abs=3)
-    assert find_face(photo(), detector) is None
 
 
 def test_a_crop_is_the_face_box_and_its_margin(tmp_path):

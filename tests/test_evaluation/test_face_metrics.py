@@ -15,7 +15,6 @@ from mmengine.runner import Runner
 from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 
 from mmanon.datasets import FaceIdentityDataset
-from mmanon.datasets.aligned_crops import TEMPLATE
 from mmanon.evaluation import (
     FaceIdentificationMetric,
     FaceQualityMetric,
@@ -26,6 +25,7 @@ from mmanon.evaluation.metrics import recognition_metrics
 from mmanon.face_detectors import FaceDetections
 from mmanon.models.discriminators import MobileFaceNet
 from mmanon.registry import METRICS, MODELS
+from mmanon.structures.landmark_template import TEMPLATE
 
 MATCHINGS = ('original_original', 'modified_original', 'modified_modified')
 PEOPLE, IMAGES = 8, 5

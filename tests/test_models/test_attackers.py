@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import tiny_discriminator, write_tiny_faces
 
-from mmanon.datasets.aligned_crops import TEMPLATE, TEMPLATE_SIDE
 from mmanon.evaluation import FaceVerificationMetric
 from mmanon.evaluation.metrics.face_pass import EmbeddingWatcher
 from mmanon.models.attackers import (
@@ -20,6 +19,7 @@ from mmanon.models.attackers import (
     RestoringRecognizer,
 )
 from mmanon.registry import MODELS
+from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
 PEOPLE = 3
 TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'

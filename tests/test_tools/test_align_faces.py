@@ -31,7 +31,7 @@ def config(tmp_path):
     """Training faces are photographs, validation takes the crops as they are."""
     (tmp_path / 'one_box.py').write_text(
         'import numpy as np\n'
-        'from mmanon.datasets.aligned_crops import TEMPLATE\n'
+        'from mmanon.structures.landmark_template import TEMPLATE\n'
         'from mmanon.face_detectors import FaceDetections\n'
         'from mmanon.registry import MODELS\n'
         '@MODELS.register_module()\n'

@@ -13,8 +13,10 @@ import numpy as np
 from mmengine.logging import print_log
 from skimage.transform import estimate_transform
 
-from mmanon.datasets.aligned_crops import TEMPLATE, align_face, find_face, read_image
 from mmanon.face_detectors import BaseFaceDetector, build_face_detector
+from mmanon.face_detectors.alignment import align_face, find_face
+from mmanon.structures.landmark_template import TEMPLATE
+from mmanon.utils.images import read_image
 from mmanon.utils.media_types import IMAGES, is_image
 
 from .canvas import Canvas, Color, ellipse

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mmanon.datasets.aligned_crops import read_image
+from mmanon.utils.images import read_image
 
 from .problems import Problems
 

@@ -7,9 +7,9 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmanon.datasets.aligned_crops import TEMPLATE, TEMPLATE_SIDE
 from mmanon.models.layers.face_crops import crop_faces
 from mmanon.registry import MODELS
+from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
 _CHIP = 150
 # Where dlib's aligned faces have eyes and mouth's corners, as fractions of the side:

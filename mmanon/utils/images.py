@@ -1,0 +1,45 @@
+"""Images as arrays."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ['read_image']
+
+
+def read_image(path: str | Path) -> np.ndarray | None:
+    """Read an image as 8-bit colours, turned upright as its EXIF data say.
+
+    Of a moving one it is the first picture; transparency is left out.
+
+    Args:
+        path: The file.
+
+    Returns:
+        uint8 (H, W, 3) RGB; None when it cannot be decoded.
+
+    Raises:
+        OSError: When the file is not there or cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    # What is out of reach is told apart from what cannot be decoded.
+    packed = io.BytesIO(Path(path).read_bytes())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            image = ImageOps.exif_transpose(Image.open(packed))
+            if image.mode.startswith('I'):  # 16 bits of grey, which Pillow would clip
+                grey = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
+                return np.repeat(grey.astype(np.uint8)[..., None], 3, 2)
+            return np.array(image.convert('RGB'))
+    except (
+        *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+        Image.DecompressionBombError,
+    ):
+        return None
