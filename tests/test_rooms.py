@@ -59,7 +59,6 @@ BEING_MOVED = {
     'mmanon.anonymizer.known_people',
     'mmanon.anonymizer.leak_audit',
     'mmanon.app.recognition',
-    'mmanon.models.attackers.dlib_recognizer',
 }
 # Files that are being divided.
 BEING_DIVIDED = {
