@@ -103,7 +103,7 @@ class FaceIdentityDataset(Dataset):
         people = self._find_people(identities)
         files = {name: files_in(self.data_root / name, IMAGES) for name in people}
         self._check_counts(files, min_images, 'images')
-        paths = [path for one in files.values() for path in one]
+        paths = [path for images in files.values() for path in images]
         self._keeps = len(paths) * 3 * crop_size**2 <= MEMORY_BYTES
         self._kept: dict[Path, np.ndarray] = {}
         crops, skipped = self._prepare(paths, detector, cache_dir)
@@ -221,7 +221,9 @@ class FaceIdentityDataset(Dataset):
         self, files: dict[str, list[Path]], min_images: int, kind: str
     ) -> None:
         least = max(min_images, 1)
-        few = {name: len(one) for name, one in files.items() if len(one) < least}
+        few = {
+            name: len(images) for name, images in files.items() if len(images) < least
+        }
         if few:
             some = ', '.join(f'{name} has {few[name]}' for name in list(few)[:5])
             raise ValueError(

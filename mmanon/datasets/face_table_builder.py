@@ -123,7 +123,9 @@ def build_face_table(
             + '\n  '.join(left_out)
         )
     parts = _open_parts(out, search, data_root)
-    reports = [found for one in sources if (found := _finished(parts, one)) is not None]
+    reports = [
+        found for source in sources if (found := _finished(parts, source)) is not None
+    ]
     if reports:
         say(f'{len(reports)} of {len(sources)} videos are finished already')
     done = {report.video for report in reports}

@@ -55,7 +55,7 @@ def plot_tradeoff(
 
     there = list(dict.fromkeys(point.attacker for point in points))
     attackers = list(there if attackers is None else attackers)
-    unknown = [one for one in attackers if one not in there]
+    unknown = [attacker for attacker in attackers if attacker not in there]
     if unknown or not attackers:
         raise ValueError(f'no points of {unknown or "any attacker"}; there are {there}')
     methods = list(dict.fromkeys(point.method for point in points))

@@ -131,8 +131,10 @@ def summarize(rows: Iterable[Row]) -> list[Point]:
                 attacker,
                 matching,
                 len(group),
-                mean={name: float(one.mean()) for name, one in values.items()},
-                std={name: _std(one) for name, one in values.items()},
+                mean={
+                    name: float(measured.mean()) for name, measured in values.items()
+                },
+                std={name: _std(measured) for name, measured in values.items()},
             )
         )
     return points
@@ -155,14 +157,14 @@ def pareto_front(
     """
     placed = [(p.mean[x], p.mean[y], p) for p in points]
     front = [
-        one
-        for one in placed
+        point
+        for point in placed
         if not any(
-            other[0] >= one[0] and other[1] >= one[1] and other[:2] != one[:2]
+            other[0] >= point[0] and other[1] >= point[1] and other[:2] != point[:2]
             for other in placed
         )
     ]
-    return [point for *_, point in sorted(front, key=lambda one: one[:2])]
+    return [point for *_, point in sorted(front, key=lambda point: point[:2])]
 
 
 def _row(content: object, where: str) -> Row:

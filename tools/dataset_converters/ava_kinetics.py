@@ -126,7 +126,9 @@ def read(src: Path, ava: Path, problems: Problems) -> dict[str, Clip] | None:
     clips = {}
     for video, annotated in sorted(lines.items()):
         for second in sorted({second for second, _ in annotated}):
-            fitting = [one for one in files.get(video, ()) if one[0] < second < one[1]]
+            fitting = [
+                file for file in files.get(video, ()) if file[0] < second < file[1]
+            ]
             if not fitting:
                 problems.missing(
                     src / f'{video}_*.mp4', f'second {second} of it is annotated'
@@ -135,7 +137,7 @@ def read(src: Path, ava: Path, problems: Problems) -> dict[str, Clip] | None:
             begin, end, file = fitting[0]
             start, stop = max(begin, second - AROUND), min(end, second + AROUND)
             clip = Clip(file, begin, start, stop)
-            clip.lines = [one for one in annotated if one[0] == second]
+            clip.lines = [line for line in annotated if line[0] == second]
             clips[f'{video}_{start:06d}_{stop:06d}'] = clip
     return clips
 

@@ -89,8 +89,8 @@ def read_keyframes(
                 frame = int(sampled_at(times, np.array([time]))[0]) + 1
                 box = box_in_frame(np.reshape(key['boundingBox'], -1)[:4], 1, 1)
                 if box is not None:
-                    one = Annotation(name, frame, box, label, person)
-                    found.setdefault((frame, person), one)
+                    annotation = Annotation(name, frame, box, label, person)
+                    found.setdefault((frame, person), annotation)
             person += 1
     return list(found.values())
 
@@ -103,7 +103,7 @@ def read(src: Path, all_frames: bool, problems: Problems) -> ActionSet | None:
         return None
     try:
         classes, test = list(content['labels']), set(content['splits'][0])
-        videos = {name: one['annot'] for name, one in content['annot'].items()}
+        videos = {name: video['annot'] for name, video in content['annot'].items()}
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         problems.wrong(path, f'not the annotations of DALY: {error!r}')
         return None
@@ -123,7 +123,7 @@ def read(src: Path, all_frames: bool, problems: Problems) -> ActionSet | None:
         except (KeyError, IndexError, TypeError, ValueError) as error:
             problems.wrong(path, f'{file}: {error}')
             continue
-        wanted = {one.frame for one in boxes}
+        wanted = {annotation.frame for annotation in boxes}
         if not wanted:
             continue
         data.videos[name] = video

@@ -56,9 +56,9 @@ class Source:
 def read(src: Path, problems: Problems) -> Source | None:
     """Find the files."""
     path, about = src / 'train.rec', src / 'property'
-    for one in (path, path.with_suffix('.idx'), about):
-        if not one.is_file():
-            problems.missing(one)
+    for needed in (path, path.with_suffix('.idx'), about):
+        if not needed.is_file():
+            problems.missing(needed)
     if not path.is_file():
         return None
     people = None

@@ -129,9 +129,9 @@ def read(src: Path, problems: Problems) -> ActionSet | None:
     for video, action in tqdm(actions.items(), unit='mask', leave=False):
         images = src / 'Rename_Images' / action / video
         path = src / 'puppet_mask' / action / video / 'puppet_mask.mat'
-        for one in (images, path):
-            if not one.exists():
-                problems.missing(one)
+        for needed in (images, path):
+            if not needed.exists():
+                problems.missing(needed)
         if not (images.exists() and path.exists()):
             continue
         mask = read_mask(path, problems)

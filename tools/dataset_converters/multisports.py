@@ -101,11 +101,11 @@ def convert(source: Source, out: Path) -> None:
         for video in videos:
             if video not in source.videos:
                 continue
-            for one in truth.annotations[video]:
-                box = ','.join(f'{side:.4f}' for side in one.box)
+            for item in truth.annotations[video]:
+                box = ','.join(f'{side:.4f}' for side in item.box)
                 # mmaction2 numbers the actions of MultiSports from 0.
                 lines.append(
-                    f'{video}.mp4,{one.frame},{box},{one.label - 1},{one.person}\n'
+                    f'{video}.mp4,{item.frame},{box},{item.label - 1},{item.person}\n'
                 )
         if not lines:
             raise SystemExit(f'the {split} split is empty')

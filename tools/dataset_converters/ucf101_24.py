@@ -220,7 +220,7 @@ def read(
         return None
     classes, boxes = found
     if patterns:
-        is_test = lambda clip: any(fnmatch(clip, one) for one in patterns)  # noqa: E731
+        is_test = lambda clip: any(fnmatch(clip, pattern) for pattern in patterns)  # noqa: E731
     elif is_test is None:
         listed = read_test_list(src)
         if listed is None:

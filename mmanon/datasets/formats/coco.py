@@ -46,22 +46,22 @@ def write_coco(
                 dict(id=len(ids), file_name=file, width=width, height=height)
             )
     boxes: list[dict] = []
-    for one in annotations:
-        if (one.video, one.frame) not in ids:
+    for annotation in annotations:
+        if (annotation.video, annotation.frame) not in ids:
             raise KeyError(
-                f'{path.stem}: frame {one.frame} of video {one.video!r} is annotated, '
-                'but it is not among its frames'
+                f'{path.stem}: frame {annotation.frame} of video '
+                f'{annotation.video!r} is annotated, but it is not among its frames'
             )
-        width, height = sizes[one.video]
+        width, height = sizes[annotation.video]
         x1, y1, x2, y2 = (
             round(side * full, 3)
-            for side, full in zip(one.box, (width, height) * 2, strict=True)
+            for side, full in zip(annotation.box, (width, height) * 2, strict=True)
         )
         boxes.append(
             dict(
                 id=len(boxes) + 1,
-                image_id=ids[one.video, one.frame],
-                category_id=one.label,
+                image_id=ids[annotation.video, annotation.frame],
+                category_id=annotation.label,
                 bbox=[x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)],
                 area=round((x2 - x1) * (y2 - y1), 3),
                 iscrowd=0,

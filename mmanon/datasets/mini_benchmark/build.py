@@ -160,7 +160,8 @@ def _describe(
         'face_actions': list(FACE_ACTIONS),
         'body_actions': list(BODY_ACTIONS),
         'identities': {
-            split: [one.name for one in cast[split]] for split in ('train', 'test')
+            split: [identity.name for identity in cast[split]]
+            for split in ('train', 'test')
         },
         'clips': {
             'num_frames': NUM_FRAMES,

@@ -73,5 +73,5 @@ def _cast_photographed(
         settings.train_faces + settings.val_faces,
         each,
     )
-    kept, held_out = zip(*(one.held_out() for one in read[: len(train)]), strict=True)
+    kept, held_out = zip(*(head.held_out() for head in read[: len(train)]), strict=True)
     return {'train': list(kept), 'val': list(held_out), 'test': read[len(train) :]}

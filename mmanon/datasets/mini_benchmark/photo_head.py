@@ -196,7 +196,7 @@ class Photographed:
         last = _HELD_OUT_EVERY - 1
         out = [h for i, h in enumerate(self.heads) if i % _HELD_OUT_EVERY == last]
         out = out or [self.heads[-1]]
-        kept = [head for head in self.heads if not any(head is one for one in out)]
+        kept = [head for head in self.heads if not any(head is other for other in out)]
         if not kept:
             raise ValueError(
                 f'{self.name} has one photograph with a face; a training identity '

@@ -85,8 +85,8 @@ def box_in_frame(
 def check_sources(data: ActionSet, problems: Problems) -> None:
     """Name the videos and images of a download that cannot be read."""
     annotated = defaultdict(set)
-    for one in data.annotations:
-        annotated[one.video].add(one.frame)
+    for item in data.annotations:
+        annotated[item.video].add(item.frame)
     images: list[Path] = []
     for name, path in tqdm(data.videos.items(), unit='video', leave=False):
         if not path.is_dir():
@@ -128,8 +128,8 @@ def write_action_set(
         SystemExit: If a video cannot be decoded, or a split would be empty.
     """
     frames, sizes, by_video = {}, {}, defaultdict(list)
-    for one in data.annotations:
-        by_video[one.video].append(one)
+    for item in data.annotations:
+        by_video[item.video].append(item)
     for name, path in tqdm(data.videos.items(), unit='video'):
         folder = out / 'rawframes' / name
         if path.is_dir():
@@ -142,7 +142,7 @@ def write_action_set(
         found = numbered_images(folder)
         files = (data.files or {}).get(name, {}).values()
         wanted = {number for those in files for number in those}
-        lacking = (wanted | {one.frame for one in by_video[name]}) - set(found)
+        lacking = (wanted | {item.frame for item in by_video[name]}) - set(found)
         if lacking:
             raise SystemExit(
                 f'{folder} lacks {len(lacking)} frame(s), such as {min(lacking)}. If '
@@ -157,7 +157,7 @@ def write_action_set(
         sizes[name] = size
     for split, videos in data.splits.items():
         videos = sorted(set(videos) & set(frames))
-        mine = [one for video in videos for one in by_video[video]]
+        mine = [item for video in videos for item in by_video[video]]
         if not mine:
             raise SystemExit(f'the {split} split is empty')
         here = {video: frames[video] for video in videos}
@@ -167,10 +167,10 @@ def write_action_set(
             continue
         # Counted from the video's start, so that all persons share their keyframes.
         keys = [
-            one
-            for one in mine
-            if (one.frame - 1) % every == 0
-            and one.frame <= max(frames[one.video]) - margin
+            item
+            for item in mine
+            if (item.frame - 1) % every == 0
+            and item.frame <= max(frames[item.video]) - margin
         ]
         if not keys:
             raise SystemExit(
@@ -204,8 +204,8 @@ def write_tubes(
                 start_frame=run[0].frame - 1,
                 end_frame=run[-1].frame,
                 boxes=[
-                    [round(s * f, 3) for s, f in zip(one.box, full, strict=True)]
-                    for one in run
+                    [round(s * f, 3) for s, f in zip(item.box, full, strict=True)]
+                    for item in run
                 ],
             )
             for run in _runs(items)
@@ -220,14 +220,14 @@ def write_tubes(
 def _runs(items: Sequence[Annotation]) -> Iterator[list[Annotation]]:
     """One person doing one thing in frames without a gap."""
     run: list[Annotation] = []
-    for one in sorted(items, key=lambda a: (a.person, a.label, a.frame)):
+    for item in sorted(items, key=lambda a: (a.person, a.label, a.frame)):
         if run and (
             (run[-1].person, run[-1].label, run[-1].frame + 1)
-            != (one.person, one.label, one.frame)
+            != (item.person, item.label, item.frame)
         ):
             yield run
             run = []
-        run.append(one)
+        run.append(item)
     if run:
         yield run
 
@@ -272,15 +272,15 @@ def _check_coco(
 ) -> dict[Path, tuple[int, int]]:
     try:
         content = json.loads(path.read_text())
-        images = {one['id']: one for one in content['images']}
-        categories = {one['id'] for one in content['categories']}
-        for one in content['annotations']:
-            image = images.get(one['image_id'])
-            x, y, w, h = one['bbox']
+        images = {image['id']: image for image in content['images']}
+        categories = {category['id'] for category in content['categories']}
+        for annotation in content['annotations']:
+            image = images.get(annotation['image_id'])
+            x, y, w, h = annotation['bbox']
             if image is None:
-                problems.wrong(path, f'annotation {one["id"]} is of no image')
-            elif one['category_id'] not in categories:
-                problems.wrong(path, f'annotation {one["id"]} is of no category')
+                problems.wrong(path, f'annotation {annotation["id"]} is of no image')
+            elif annotation['category_id'] not in categories:
+                problems.wrong(path, f'annotation {annotation["id"]} is of no category')
             elif not (
                 min(x, y) >= 0
                 and min(w, h) > 0
@@ -289,11 +289,11 @@ def _check_coco(
             ):
                 problems.wrong(
                     path,
-                    f'box {one["bbox"]} is not within {image["file_name"]}',
+                    f'box {annotation["bbox"]} is not within {image["file_name"]}',
                 )
         return {
-            frames / one['file_name']: (one['width'], one['height'])
-            for one in images.values()
+            frames / image['file_name']: (image['width'], image['height'])
+            for image in images.values()
         }
     except (ValueError, KeyError, TypeError) as error:
         problems.wrong(path, f'not annotations as COCO has them: {error!r}')

@@ -93,14 +93,14 @@ class BoxesWithFaces(HorizontalBoxes):
         Raises:
             TypeError: If the faces of one are not known.
         """
-        if not all(isinstance(one, BoxesWithFaces) for one in box_list):
+        if not all(isinstance(boxes, BoxesWithFaces) for boxes in box_list):
             raise TypeError(
                 'images whose faces are known are mixed with one whose faces are not'
             )
         return BoxesWithFaces(
-            HorizontalBoxes.cat([one.plain for one in box_list], dim).tensor,
-            HorizontalBoxes.cat([one.faces for one in box_list]),
-            np.concatenate([one.covers for one in box_list]),
+            HorizontalBoxes.cat([boxes.plain for boxes in box_list], dim).tensor,
+            HorizontalBoxes.cat([boxes.faces for boxes in box_list]),
+            np.concatenate([boxes.covers for boxes in box_list]),
             clone=False,
         )
 

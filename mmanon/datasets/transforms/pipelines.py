@@ -106,8 +106,8 @@ def _with_load_faces(
     transforms: Sequence[Any], face_table: str
 ) -> tuple[list[Any], LoadFaces]:
     """The transforms with LoadFaces where it belongs, and that LoadFaces."""
-    present = [one for one in _flatten(transforms) if isinstance(one, LoadFaces)]
-    others = [one for one in transforms if not _names(one) & _OURS]
+    present = [t for t in _flatten(transforms) if isinstance(t, LoadFaces)]
+    others = [t for t in transforms if not _names(t) & _OURS]
     packers = [i for i, t in enumerate(others) if _names(t) & _PACKERS]
     if not packers:
         raise ValueError(
@@ -118,7 +118,7 @@ def _with_load_faces(
     before, packer = others[: packers[-1]], others[packers[-1]]
     _check_carried(before)
     loader = present[0] if present else LoadFaces(face_table)
-    if any(_names(one) & _CARRIED_BY_BOXES for one in _flatten(before)):
+    if any(_names(t) & _CARRIED_BY_BOXES for t in _flatten(before)):
         before = _with_attached_faces(before, loader)
     more = [key for key in ('faces', 'covers') if key not in packer.meta_keys]
     packer.meta_keys = (*packer.meta_keys, *more)
@@ -144,14 +144,14 @@ def _check_present(
     present: list[LoadFaces], transforms: Sequence[Any], face_table: str
 ) -> None:
     """Refuse a LoadFaces in the pipeline that contradicts what is asked for."""
-    for one in present:
-        if not one.table.is_same_file(face_table):
+    for loader in present:
+        if not loader.table.is_same_file(face_table):
             raise ValueError(
-                f'the pipeline has LoadFaces of {one.table.path}, but the face table '
-                f'of this data set is {face_table}: leave LoadFaces out of the '
+                f'the pipeline has LoadFaces of {loader.table.path}, but the face '
+                f'table of this data set is {face_table}: leave LoadFaces out of the '
                 'pipeline, or name its table by `face_table` of the hook'
             )
-        if not any(one is transform for transform in transforms):
+        if not any(loader is transform for transform in transforms):
             raise ValueError(
                 'the pipeline has LoadFaces within another transform, which may leave '
                 'it out or move pixels after it: leave it out, it is put before the '

@@ -101,6 +101,6 @@ def _place_of(
         names = np.unique(labels[missing])
         raise ValueError(
             f'{len(names)} people have no {"other " if least > 1 else ""}face in the '
-            f'gallery to be known by: {[str(one) for one in names[:5]]}'
+            f'gallery to be known by: {[str(name) for name in names[:5]]}'
         )
     return place

@@ -51,7 +51,7 @@ def read_lfw_pairs(
     """
     lines = Path(pairs_file).read_text(encoding='utf-8').splitlines()
     header = lines[0].split() if lines else []
-    if len(header) != 2 or not all(one.isdecimal() for one in header):
+    if len(header) != 2 or not all(word.isdecimal() for word in header):
         raise ValueError(
             f'{pairs_file}, line 1: must say the number of folds and of pairs of each '
             f'kind in a fold, got {" ".join(header)!r}'
@@ -129,7 +129,7 @@ def generate_pairs(
     if len(single):
         raise ValueError(
             f'{len(single)} of {len(people)} people have fewer than two images, which '
-            f'pairs of one person need: {[str(one) for one in single[:5]]}'
+            f'pairs of one person need: {[str(name) for name in single[:5]]}'
         )
     random = np.random.default_rng(seed)
     # With the images sorted by people, each makes a pair with those after it: of its
@@ -155,7 +155,7 @@ def generate_pairs(
         first,
         second,
         np.repeat([True, False], [len(same), len(different)]),
-        np.concatenate([np.arange(len(one)) % folds for one in parts]),
+        np.concatenate([np.arange(len(part)) % folds for part in parts]),
     )
 
 

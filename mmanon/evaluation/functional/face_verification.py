@@ -153,11 +153,11 @@ def ten_fold_accuracy(
         raise ValueError(
             f'a threshold is chosen on other folds: two are needed, got {len(folds)}'
         )
-    for one in folds:
-        _check(scores[fold == one], same[fold == one], f'fold {one}: ')
+    for number in folds:
+        _check(scores[fold == number], same[fold == number], f'fold {number}: ')
     accuracies = []
-    for one in folds:
-        inside = fold == one
+    for number in folds:
+        inside = fold == number
         threshold = _best_threshold(scores[~inside], same[~inside])
         right = (scores[inside] >= threshold) == same[inside]
         kind = same[inside]

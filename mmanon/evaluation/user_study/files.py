@@ -65,9 +65,9 @@ def read_key(folder: Path) -> Key:
     return Key(
         study=content['study'],
         margin=content['margin'],
-        right={name: one['right'] for name, one in questions.items()},
-        kinds={name: one['kind'] for name, one in questions.items()},
-        options={name: one['options'] for name, one in questions.items()},
+        right={name: question['right'] for name, question in questions.items()},
+        kinds={name: question['kind'] for name, question in questions.items()},
+        options={name: question['options'] for name, question in questions.items()},
     )
 
 
@@ -115,10 +115,10 @@ def read_answers(path: Path, key: Key) -> Answers:
         )
     given: dict[str, Any] = {}
     answers = content.get('answers')
-    for one in answers if isinstance(answers, list) else []:
-        if not isinstance(one, dict) or not isinstance(one.get('question'), str):
-            raise ValueError(f'{path}: {one!r} is no answer to a question')
-        question, answer = one['question'], one.get('answer')
+    for entry in answers if isinstance(answers, list) else []:
+        if not isinstance(entry, dict) or not isinstance(entry.get('question'), str):
+            raise ValueError(f'{path}: {entry!r} is no answer to a question')
+        question, answer = entry['question'], entry.get('answer')
         if question not in key.right:
             raise ValueError(f'{path} answers {question!r}, which was not asked')
         if question in given:

@@ -36,34 +36,37 @@ def answer_by_machine(
     Raises:
         ValueError: When embeddings are not finite.
     """
-    asked = {picture for one in study['questions'] for picture in one['images']}
+    asked = {
+        picture for question in study['questions'] for picture in question['images']
+    }
     embedded = _embed(study['images'], asked, recognizer)
 
     def alike(first: str, second: str) -> float:
         return float(cosines(embedded[first] @ embedded[second]))
 
     answers = {}
-    pairs = [one for one in study['questions'] if one['kind'] == 'pairs']
-    scores = [alike(*one['images']) for one in pairs]
+    pairs = [pair for pair in study['questions'] if pair['kind'] == 'pairs']
+    scores = [alike(*pair['images']) for pair in pairs]
     ranked = np.argsort(np.negative(scores), kind='stable')
     for rank, place in enumerate(ranked):
         same = rank < len(pairs) // 2
         answers[pairs[place]['id']] = 'same' if same else 'different'
-    for one in study['questions']:
-        if one['kind'] == 'names':
-            (face,) = one['images']
+    for question in study['questions']:
+        if question['kind'] == 'names':
+            (face,) = question['images']
             best = [
                 max(alike(face, picture) for picture in choice['images'])
-                for choice in one['choices']
+                for choice in question['choices']
             ]
-            answers[one['id']] = one['choices'][int(np.argmax(best))]['answer']
+            chosen = question['choices'][int(np.argmax(best))]
+            answers[question['id']] = chosen['answer']
     return dict(
         format=ANSWERS_FORMAT,
         study=study['id'],
         respondent=dict(kind='machine', id=name),
         answers=[
-            dict(question=one['id'], answer=answers[one['id']])
-            for one in study['questions']
+            dict(question=question['id'], answer=answers[question['id']])
+            for question in study['questions']
         ],
     )
 

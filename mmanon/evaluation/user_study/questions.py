@@ -89,7 +89,7 @@ def draw_questions(
         for person in np.unique(labels)
     }
     needed = references + 2
-    chosen = {p: one for p, one in images.items() if len(one) >= needed}
+    chosen = {p: owned for p, owned in images.items() if len(owned) >= needed}
     least = max(choices, 2)
     if len(chosen) < least:
         raise ValueError(
@@ -97,11 +97,11 @@ def draw_questions(
             f'{references}, and two to ask about); {len(chosen)} of {len(images)} have '
             'so many: add images, or ask for fewer references or choices'
         )
-    asked = {person: one[references:] for person, one in chosen.items()}
+    asked = {person: owned[references:] for person, owned in chosen.items()}
     return Questions(
         pairs=_draw_pairs(asked, pairs // 2, random),
         names=_draw_names(asked, names, choices, random),
-        references={person: one[:references] for person, one in chosen.items()},
+        references={person: owned[:references] for person, owned in chosen.items()},
         left_out=[person for person in images if person not in chosen],
     )
 
@@ -122,7 +122,7 @@ def _draw_pairs(
     asked: dict[int, list[int]], each: int, random: np.random.Generator
 ) -> list[PairQuestion]:
     """As many pairs of one person as of two, in random order."""
-    left = {person: list(one) for person, one in asked.items()}
+    left = {person: list(owned) for person, owned in asked.items()}
     same: list[PairQuestion] = []
     for first, second in _in_rounds(left, 2, random):
         if len(same) == each:
@@ -131,12 +131,14 @@ def _draw_pairs(
     if len(same) < each:
         raise _too_few_images(2 * each, asked)
     for question in same:
-        for one in left.values():
-            one[:] = [i for i in one if i not in (question.first, question.second)]
+        for owned in left.values():
+            owned[:] = [i for i in owned if i not in (question.first, question.second)]
     different = []
     for _ in range(each):
         # Those with the most images left: so as many pairs come out as there can be.
-        a, b = sorted(left, key=lambda one: (-len(left[one]), random.random()))[:2]
+        a, b = sorted(left, key=lambda person: (-len(left[person]), random.random()))[
+            :2
+        ]
         if not left[b]:
             raise _too_few_images(2 * each, asked)
         first, second = random.permutation([left[a].pop(), left[b].pop()]).tolist()
@@ -162,7 +164,7 @@ def _draw_names(
             f'{count} questions for a name need as many images beside the references; '
             f'there are {there}: ask for fewer names or references, or add images'
         )
-    owner = {image: person for person, one in asked.items() for image in one}
+    owner = {image: person for person, owned in asked.items() for image in owned}
     questions = []
     for (image,), _ in zip(_in_rounds(asked, 1, random), range(count), strict=False):
         others = [person for person in asked if person != owner[image]]
@@ -178,7 +180,7 @@ def _in_rounds(
 ) -> Iterator[list[int]]:
     """Groups of a person's images: one of each person, in random order, then again."""
     start = 0
-    while any(len(one) >= start + size for one in asked.values()):
+    while any(len(owned) >= start + size for owned in asked.values()):
         for person in random.permutation(list(asked)).tolist():
             group = asked[person][start : start + size]
             if len(group) == size:

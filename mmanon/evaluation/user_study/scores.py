@@ -106,14 +106,14 @@ def score_answers(
         ValueError: When two files are of one respondent.
     """
     seen: dict[tuple[str, str], Answers] = {}
-    for one in answers:
-        other = seen.setdefault((one.kind, one.respondent), one)
-        if other is not one:
+    for sheet in answers:
+        other = seen.setdefault((sheet.kind, sheet.respondent), sheet)
+        if other is not sheet:
             raise ValueError(
-                f'{other.path} and {one.path} are both of the {one.kind} '
-                f'{one.respondent}: name one of them'
+                f'{other.path} and {sheet.path} are both of the {sheet.kind} '
+                f'{sheet.respondent}: name one of them'
             )
-    people = [one for one in answers if one.kind == 'person']
+    people = [sheet for sheet in answers if sheet.kind == 'person']
     groups = {'people': people} if people else {}
     groups |= {f'machine {a.respondent}': [a] for a in answers if a.kind == 'machine'}
     scores = [
@@ -121,7 +121,7 @@ def score_answers(
         for who, group in groups.items()
         for kind in KINDS
     ]
-    return [one for one in scores if one is not None]
+    return [score for score in scores if score is not None]
 
 
 def _score(
@@ -129,10 +129,10 @@ def _score(
 ) -> Score | None:
     questions = [name for name, of in key.kinds.items() if of == kind]
     marks = [
-        one.given[question] == key.right[question]
-        for one in group
+        sheet.given[question] == key.right[question]
+        for sheet in group
         for question in questions
-        if question in one.given
+        if question in sheet.given
     ]
     if not marks:
         return None
@@ -162,17 +162,17 @@ def scores_table(scores: Sequence[Score], confidence: float = 0.95) -> str:
         '',
     ]
     lines = [heads, ['---', '---', *['--:'] * 4, '---']]
-    for one in scores:
-        who = one.who if one.who != 'people' else f'{one.respondents} people'
+    for score in scores:
+        who = score.who if score.who != 'people' else f'{score.respondents} people'
         lines.append(
             [
                 '1 person' if who == '1 people' else who,
-                KINDS[one.kind],
-                f'{one.right} / {one.answered} / {one.asked}',
-                f'{100 * one.accuracy:.1f} %',
-                f'{100 * one.low:.1f}–{100 * one.high:.1f} %',
-                f'{100 * one.chance:.1f} %',
-                one.verdict,
+                KINDS[score.kind],
+                f'{score.right} / {score.answered} / {score.asked}',
+                f'{100 * score.accuracy:.1f} %',
+                f'{100 * score.low:.1f}–{100 * score.high:.1f} %',
+                f'{100 * score.chance:.1f} %',
+                score.verdict,
             ]
         )
     return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)

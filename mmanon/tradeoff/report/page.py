@@ -117,7 +117,7 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
     for name, runs in sweep.settings.items():
         if 'faces/acc_original' not in runs[0].figures:
             continue
-        verified = [f'{one}/original_original/accuracy' for one in _of_d(runs[0])]
+        verified = [f'{prefix}/original_original/accuracy' for prefix in _of_d(runs[0])]
         keys = ['faces/acc_original', 'faces/acc_modified', *verified[:1]]
         cells = [_mean(runs, key) for key in keys]
         cells += ['–'] * (3 - len(cells))
@@ -130,7 +130,7 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
 def _of_d(run: RunFolder) -> list[str]:
     """Names of the attackers that are the D of the game."""
     found = [m for m in run.face_metrics if m['recognizer'] == 'discriminator']
-    return [one.get('prefix') or 'discriminator' for one in found]
+    return [metric.get('prefix') or 'discriminator' for metric in found]
 
 
 def _quality_table(sweep: SweepFolder) -> Table:
@@ -143,7 +143,7 @@ def _quality_table(sweep: SweepFolder) -> Table:
         [name, *(_mean(runs, f'face_quality/{key}', 1, '.3f') for key in there)]
         for name, runs in sweep.settings.items()
     ]
-    return Table('', ['method', *(one.replace('_', ' ') for one in there)], lines)
+    return Table('', ['method', *(name.replace('_', ' ') for name in there)], lines)
 
 
 def _settings(sweep: SweepFolder) -> list[dict[str, str]]:

@@ -71,23 +71,25 @@ def make_grids(
     """
     if columns < 1:
         raise ValueError(f'columns must be at least 1, got {columns}')
-    runs = [one[0] for one in sweep.settings.values()]
+    runs = [seeds[0] for seeds in sweep.settings.values()]
     dataset = _people(runs[0], people)
     names = dataset.metainfo['classes']
     images = [np.flatnonzero(dataset.labels == i) for i in range(len(names))]
     # Spread over the people, whose folders may lie sorted by kind.
     some = np.unique(np.linspace(0, len(names) - 1, columns).round().astype(int))
-    most = sorted(range(len(names)), key=lambda one: -len(images[one]))[:2]
-    chosen = {'Different people': [int(images[one][0]) for one in some]}
-    for one in most:
-        title = f'The same person in several pictures: {names[one]}'
-        chosen[title] = images[one][:columns].tolist()
+    most = sorted(range(len(names)), key=lambda person: -len(images[person]))[:2]
+    chosen = {'Different people': [int(images[person][0]) for person in some]}
+    for person in most:
+        title = f'The same person in several pictures: {names[person]}'
+        chosen[title] = images[person][:columns].tolist()
     modifiers = {run.setting: _modifier(run) for run in runs}
-    return [_grid(title, one, dataset, modifiers) for title, one in chosen.items()]
+    return [
+        _grid(title, indices, dataset, modifiers) for title, indices in chosen.items()
+    ]
 
 
 def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
-    metrics = [one for one in run.face_metrics if 'dataset' in one]
+    metrics = [metric for metric in run.face_metrics if 'dataset' in metric]
     if not metrics:
         raise ValueError(
             f'{run.folder / "test.json"} names no people in a metric with a recognizer'

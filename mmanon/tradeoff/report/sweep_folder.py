@@ -67,7 +67,7 @@ class RunFolder:
         """Configs of the metrics that let attackers try."""
         metrics = self.settings.get('test_evaluator') or []
         metrics = metrics if isinstance(metrics, list) else [metrics]
-        return [one for one in metrics if 'recognizer' in one]
+        return [metric for metric in metrics if 'recognizer' in metric]
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def read_sweep(folder: str | Path) -> SweepFolder:
     if not rows:
         raise ValueError(f'{table} has no rows: no run is finished; {_AGAIN}')
     plots = [folder / f'tradeoff{suffix}' for suffix in ('.svg', '.png')]
-    plot = next((one for one in plots if one.is_file()), None)
+    plot = next((plot for plot in plots if plot.is_file()), None)
     if plot is None:
         raise FileNotFoundError(
             f'neither {plots[0]} nor {plots[1].name} exists; {_AGAIN}, and the plot '
