@@ -23,6 +23,14 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    """What is kept for a user stays out of the home of who runs the tests."""
+    folder = tmp_path_factory.mktemp('cache')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(folder))
+    return folder / 'mmanon'
+
+
+@pytest.fixture(autouse=True)
 def no_default_scope_is_left_behind():
     """A runner or a config sets where names are looked up, for all that follows."""
     yield

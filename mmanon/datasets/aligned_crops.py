@@ -87,7 +87,7 @@ class CheckedImages:
             OSError: When the folder cannot be written.
             RuntimeError: When a distributed run should not begin before this is done.
         """
-        names = {path: path.relative_to(root).as_posix() for path in paths}
+        names = _names(root, paths)
         index = self._read_index()
         if is_main_process():
             try:
@@ -110,6 +110,10 @@ class CheckedImages:
                 skipped[path] = outcome
         return usable, skipped
 
+    def is_complete(self, root: Path, paths: Sequence[Path]) -> bool:
+        """Whether :meth:`prepare` would have nothing to read."""
+        return not self._changed(_names(root, paths), self._read_index())
+
     def _file(self, path: Path, name: str) -> Path:
         """The file to take an image's face from."""
         return path
@@ -131,7 +135,8 @@ class CheckedImages:
             'machine that has a folder of its own)'
         )
 
-    def _bring_up_to_date(self, names: dict[Path, str], index: dict) -> None:
+    def _changed(self, names: dict[Path, str], index: dict) -> dict[Path, tuple]:
+        """Images that have to be read, with their stamps."""
         alone = get_world_size() == 1
         todo = {}
         for path, name in names.items():
@@ -143,17 +148,26 @@ class CheckedImages:
                 todo[path] = stamp
             elif known.outcome == ALIGNED and not self._file(path, name).is_file():
                 todo[path] = stamp
+        return todo
+
+    def _bring_up_to_date(self, names: dict[Path, str], index: dict) -> None:
+        todo = self._changed(names, index)
         if not todo:
             return
-        if not alone and len(todo) > _MOST_WHILE_OTHERS_WAIT:
+        if get_world_size() > 1 and len(todo) > _MOST_WHILE_OTHERS_WAIT:
             raise RuntimeError(self._advice(len(todo)))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(
                 f'cannot write to {self.folder} ({error.strerror}): name another place '
-                'by `cache_dir`'
+                'by `cache_dir` of the data set, or for all by XDG_CACHE_HOME'
             ) from None
+        print_log(
+            f'{self.doing}: {len(todo)} of {len(names)}, what comes of them is kept in '
+            f'{self.folder}',
+            logger='current',
+        )
         self._start()
         progress = tqdm(todo.items(), desc=self.doing, unit='img', disable=None)
         try:
@@ -255,6 +269,10 @@ class AlignedCrops(CheckedImages):
             [cv2.IMWRITE_PNG_COMPRESSION, 1],
         )[1]
         write_whole(self.folder / f'{name}.png', packed.tobytes())
+
+
+def _names(root: Path, paths: Sequence[Path]) -> dict[Path, str]:
+    return {path: path.relative_to(root).as_posix() for path in paths}
 
 
 def _stamp(path: Path) -> tuple[int, int]:

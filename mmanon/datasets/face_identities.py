@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 
 from mmanon.registry import DATASETS
 from mmanon.utils.media_types import IMAGES, files_in, is_hidden
+from mmanon.utils.user_cache import user_cache
 
 from .aligned_crops import UNREADABLE, AlignedCrops, CheckedImages, read_image
 
@@ -56,7 +58,9 @@ class FaceIdentityDataset(Dataset):
     all items.
 
     Args:
-        data_root (str or Path): Folder of the people's folders.
+        data_root (str or Path): Folder of the people's folders; or several, whose
+            people are all different ones. Those of the first are named ``0/<folder>``
+            then, those of the second ``1/<folder>``.
         crop_size (int): S. Defaults to 256.
         margin (float): By how much of its side the face box is enlarged on each side.
             Defaults to 0.6.
@@ -65,7 +69,8 @@ class FaceIdentityDataset(Dataset):
         cache_dir (str or Path, optional): Aligned crops are kept in a folder
             ``<name of data_root>_<key of its path>_aligned`` in here; of many images
             that are crops already, which can be decoded, in ``..._checked``. Defaults
-            to the folder that holds the data root.
+            to ``faces`` in :func:`mmanon.utils.user_cache.user_cache`, but to the
+            folder that holds the data root where such a folder is there already.
         identities (Sequence[str] or str, optional): Names of the people to use, or a
             text file with one a line. Defaults to all.
         min_images (int): What each person must have at least; 2 where pairs are
@@ -81,7 +86,7 @@ class FaceIdentityDataset(Dataset):
 
     def __init__(
         self,
-        data_root: str | Path,
+        data_root: str | Path | Sequence[str | Path],
         crop_size: int = 256,
         margin: float = 0.6,
         detector: dict | None = None,
@@ -96,17 +101,27 @@ class FaceIdentityDataset(Dataset):
                 f'crop_size must be positive and margin not negative, got {crop_size} '
                 f'and {margin}'
             )
-        self.data_root = Path(data_root)
+        self._roots = _read_roots(data_root)
+        # Of several, the folder that they are all in.
+        self.data_root = Path(os.path.commonpath(self._roots))
         self.crop_size = crop_size
         self.margin = margin
         self.flip_ratio = 0.0 if test_mode else flip_ratio
         people = self._find_people(identities)
-        files = {name: files_in(self.data_root / name, IMAGES) for name in people}
+        files = {name: files_in(folder, IMAGES) for name, folder in people.items()}
         self._check_counts(files, min_images, 'images')
         paths = [path for images in files.values() for path in images]
         self._keeps = len(paths) * 3 * crop_size**2 <= MEMORY_BYTES
         self._kept: dict[Path, np.ndarray] = {}
-        crops, skipped = self._prepare(paths, detector, cache_dir)
+        crops: dict[Path, Path] = {}
+        skipped: dict[Path, str] = {}
+        self._kept_in: list[Path] = []
+        for root in self._roots:
+            # Named below its root: one root may be in another.
+            inside = [p for p in paths if p.parent.parent == root]
+            usable, left_out = self._prepare(root, inside, detector, cache_dir)
+            crops |= usable
+            skipped |= left_out
         self.paths: list[Path] = [path for path in paths if path in crops]
         self._crops = [crops[path] for path in self.paths]
         left = {name: [p for p in files[name] if p in crops] for name in people}
@@ -153,21 +168,16 @@ class FaceIdentityDataset(Dataset):
 
     def _prepare(
         self,
+        root: Path,
         paths: list[Path],
         detector: dict | None,
         cache_dir: str | Path | None,
     ) -> tuple[dict[Path, Path], dict[Path, str]]:
         """The files of the faces by image, and why other images have none."""
-        root = self.data_root.resolve()
-        key = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-        kept = str(Path(cache_dir or root.parent) / f'{root.name}_{key}')
-        if detector is not None:
-            aligned = AlignedCrops(
-                Path(f'{kept}_aligned'), self.crop_size, self.margin, detector
-            )
-            return aligned.prepare(self.data_root, paths)
-        if not self._keeps:
-            return CheckedImages(Path(f'{kept}_checked')).prepare(self.data_root, paths)
+        if detector is not None or not self._keeps:
+            kept = self._open_cache(root, paths, detector, cache_dir)
+            self._kept_in.append(kept.folder)
+            return kept.prepare(root, paths)
         crops, skipped = {}, {}
         for path in paths:
             try:
@@ -177,6 +187,35 @@ class FaceIdentityDataset(Dataset):
             else:
                 crops[path] = path
         return crops, skipped
+
+    def _open_cache(
+        self,
+        root: Path,
+        paths: list[Path],
+        detector: dict | None,
+        cache_dir: str | Path | None,
+    ) -> CheckedImages:
+        """What is kept of a root's images: where it is named, or was, or for the user.
+
+        It was kept beside the root. There it goes on, unless it could not.
+        """
+        real = root.resolve()
+        key = hashlib.sha256(str(real).encode()).hexdigest()[:8]
+        name = f'{real.name}_{key}_{"checked" if detector is None else "aligned"}'
+
+        def open_in(place: Path) -> CheckedImages:
+            if detector is None:
+                return CheckedImages(place / name)
+            return AlignedCrops(place / name, self.crop_size, self.margin, detector)
+
+        if cache_dir is not None:
+            return open_in(Path(cache_dir))
+        beside = open_in(real.parent)
+        if beside.folder.is_dir() and (
+            os.access(beside.folder, os.W_OK) or beside.is_complete(root, paths)
+        ):
+            return beside
+        return open_in(user_cache() / 'faces')
 
     def _decode(self, crop: Path) -> np.ndarray:
         """Read a face, uint8 (S, S, 3), and keep it where all fit into memory."""
@@ -188,22 +227,13 @@ class FaceIdentityDataset(Dataset):
             self._kept[crop] = image
         return image
 
-    def _find_people(self, identities: Sequence[str] | str | None) -> list[str]:
-        if not self.data_root.is_dir():
-            raise FileNotFoundError(
-                f'data_root {self.data_root} is no folder; it must hold one folder of '
-                'images for each person'
-            )
-        found = sorted(
-            path.name
-            for path in self.data_root.iterdir()
-            if path.is_dir() and not is_hidden(path)
-        )
-        if not found:
-            raise ValueError(
-                f'data_root {self.data_root} holds no folders; it must hold one folder '
-                'of images for each person'
-            )
+    def _find_people(self, identities: Sequence[str] | str | None) -> dict[str, Path]:
+        """The folders of the people that are used, by their names, in order."""
+        found: dict[str, Path] = {}
+        for place, root in enumerate(self._roots):
+            # People of two sets are two people, whatever their folders are called.
+            prefix = f'{place}/' if len(self._roots) > 1 else ''
+            found |= {f'{prefix}{path.name}': path for path in _folders(root)}
         if identities is None:
             return found
         if isinstance(identities, (str, Path)):
@@ -212,10 +242,13 @@ class FaceIdentityDataset(Dataset):
         missing = sorted(set(identities) - set(found))
         if missing or not identities:
             raise ValueError(
-                f'identities names {missing[:5] or "nobody"}, but {self.data_root} '
-                f'holds {len(found)} people: {found[:5]} ...'
+                f'identities names {missing[:5] or "nobody"}, but {self._shown()} '
+                f'holds {len(found)} people: {list(found)[:5]} ...'
             )
-        return sorted(set(identities))
+        return {name: found[name] for name in found if name in set(identities)}
+
+    def _shown(self) -> str:
+        return ', '.join(map(str, self._roots))
 
     def _check_counts(
         self, files: dict[str, list[Path]], min_images: int, kind: str
@@ -227,13 +260,15 @@ class FaceIdentityDataset(Dataset):
         if few:
             some = ', '.join(f'{name} has {few[name]}' for name in list(few)[:5])
             raise ValueError(
-                f'{len(few)} of the {len(files)} people in {self.data_root} have fewer '
+                f'{len(few)} of the {len(files)} people in {self._shown()} have fewer '
                 f'{kind} than {least} ({", ".join(sorted(IMAGES))}): {some}. Add '
                 'images, or name the other people by `identities`'
             )
 
     def _report(self, count: int, people: int, skipped: dict[Path, str]) -> None:
-        message = f'{self.data_root}: {count} faces of {people} people'
+        message = f'{self._shown()}: {count} faces of {people} people'
+        if self._kept_in:
+            message += f', kept in {", ".join(map(str, self._kept_in))}'
         for reason in sorted(set(skipped.values())):
             names = [
                 path.relative_to(self.data_root).as_posix()
@@ -245,6 +280,33 @@ class FaceIdentityDataset(Dataset):
             message += ', '.join(names[:20]) + more
         level = logging.WARNING if skipped else logging.INFO
         print_log(message, logger='current', level=level)
+
+
+def _read_roots(data_root: str | Path | Sequence[str | Path]) -> list[Path]:
+    several = [data_root] if isinstance(data_root, (str, Path)) else data_root
+    roots = [Path(root) for root in several]
+    real = [root.resolve() for root in roots]
+    if not roots or len(set(real)) < len(real):
+        raise ValueError(
+            'data_root must name a folder, or several different ones, '
+            f'got {[str(root) for root in roots]}'
+        )
+    return roots if len(roots) == 1 else [root.absolute() for root in roots]
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f'data_root {root} is no folder; it must hold one folder of images for '
+            'each person'
+        )
+    found = [path for path in root.iterdir() if path.is_dir() and not is_hidden(path)]
+    if not found:
+        raise ValueError(
+            f'data_root {root} holds no folders; it must hold one folder of images '
+            'for each person'
+        )
+    return sorted(found, key=lambda path: path.name)
 
 
 def _to_square(image: np.ndarray, size: int) -> np.ndarray:

@@ -322,10 +322,87 @@ def test_a_second_data_set_needs_no_detector(photos, tmp_path):
     assert RedFaceDetector.built == 1
 
 
-def test_the_cache_lies_beside_the_data_unless_named(photos):
+def test_the_folder_of_the_photographs_stays_as_it_was(photos, cache, log):
+    before = sorted(photos.parent.rglob('*'))
     FaceIdentityDataset(photos, 32, detector=DETECTOR)
-    assert list(photos.parent.glob('people_*_aligned/*/a/0.png.png'))
-    assert sorted(path.name for path in photos.iterdir()) == ['a', 'b']
+    assert sorted(photos.parent.rglob('*')) == before
+    (crop,) = cache.glob('faces/people_*_aligned/*/a/0.png.png')
+    # Where they are is said.
+    assert str(crop.parents[1]) in log[-1][0]
+
+
+def test_photographs_that_nobody_may_write_beside_are_enough(photos):
+    """Said before the work, with what a root who may write everywhere would not see."""
+    os.chmod(photos.parent, 0o555)
+    try:
+        assert len(FaceIdentityDataset(photos, 32, detector=DETECTOR)) == 4
+    finally:
+        os.chmod(photos.parent, 0o755)
+
+
+def test_crops_made_beside_the_photographs_are_used(photos, cache):
+    """That was the place of them before."""
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=photos.parent)
+    asked = RedFaceDetector.asked
+    FaceIdentityDataset(photos, 32, detector=DETECTOR)
+    assert RedFaceDetector.asked == asked and not cache.exists()
+    # Others go to the new place.
+    FaceIdentityDataset(photos, 16, detector=DETECTOR)
+    assert list(cache.glob('faces/people_*_aligned/16px_*'))
+
+
+def test_crops_beside_photographs_that_became_read_only_are_used_while_they_last(
+    photos, cache, monkeypatch
+):
+    FaceIdentityDataset(photos, 32, detector=DETECTOR, cache_dir=photos.parent)
+    asked = RedFaceDetector.asked
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    FaceIdentityDataset(photos, 32, detector=DETECTOR)
+    assert RedFaceDetector.asked == asked and not cache.exists()
+    write(photos / 'a' / '9.png', photo((20, 20, 24)))
+    FaceIdentityDataset(photos, 32, detector=DETECTOR)
+    assert list(cache.glob('faces/people_*_aligned/*/a/9.png.png'))
+
+
+# Several sets of people.
+
+
+def test_several_sets_are_one_and_their_people_different_ones(tmp_path):
+    write_crops(tmp_path / 'b', {'zoe': 1, 'eve': 2})
+    write_crops(tmp_path / 'a', {'eve': 1})
+    roots = [str(tmp_path / 'b'), str(tmp_path / 'a')]
+    dataset = FaceIdentityDataset(roots, crop_size=16)
+    assert dataset.metainfo['classes'] == ('0/eve', '0/zoe', '1/eve')
+    assert dataset.labels.tolist() == [0, 0, 1, 2]
+    assert [value_of(dataset[i]) for i in range(4)] == [10, 11, 0, 0]
+    # What names images relative to the data root still can.
+    names = [path.relative_to(dataset.data_root).as_posix() for path in dataset.paths]
+    assert names == ['b/eve/0.png', 'b/eve/1.png', 'b/zoe/0.png', 'a/eve/0.png']
+    chosen = FaceIdentityDataset(roots, crop_size=16, identities=['1/eve', '0/zoe'])
+    assert chosen.metainfo['classes'] == ('0/zoe', '1/eve')
+    # A list of one is that one.
+    alone = FaceIdentityDataset(roots[1:], crop_size=16)
+    assert alone.metainfo['classes'] == ('eve',)
+
+
+def test_each_of_several_sets_has_crops_of_its_own(photos, tmp_path, cache):
+    other = tmp_path / 'others'
+    write(other / 'a' / '0.png', photo((16, 16, 32)))
+    FaceIdentityDataset(other, 32, detector=DETECTOR)
+    asked = RedFaceDetector.asked
+    dataset = FaceIdentityDataset([photos, other], 32, detector=DETECTOR)
+    assert RedFaceDetector.asked == asked + 4
+    assert len(dataset) == 5
+    assert len(list((cache / 'faces').iterdir())) == 2
+
+
+def test_what_is_wrong_with_one_of_several_sets_is_named(tmp_path):
+    write_crops(tmp_path / 'a', {'eve': 1})
+    with pytest.raises(FileNotFoundError, match='nowhere is no folder'):
+        FaceIdentityDataset([tmp_path / 'a', tmp_path / 'nowhere'])
+    for roots in ([tmp_path / 'a', tmp_path / 'b' / '..' / 'a'], []):
+        with pytest.raises(ValueError, match='or several different ones'):
+            FaceIdentityDataset(roots)
 
 
 def test_only_what_changed_is_aligned_again(photos, tmp_path):

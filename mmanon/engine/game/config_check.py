@@ -265,9 +265,10 @@ def _people(dataset: Mapping[str, Any]) -> list[str] | None:
 
 def _root(dataset: Mapping[str, Any]) -> Path | None:
     kind, root = str(dataset.get('type')), dataset.get('data_root')
-    if kind.rpartition('.')[2] != 'FaceIdentityDataset' or root is None:
+    if kind.rpartition('.')[2] != 'FaceIdentityDataset':
         return None
-    return Path(root)
+    # Of a list of folders the data set says itself what is wrong.
+    return Path(root) if isinstance(root, (str, Path)) else None
 
 
 def _is_whole(value: Any) -> bool:

@@ -174,10 +174,17 @@ def _draw(
 def check_disjoint(train_names: Iterable[str], test_names: Iterable[str]) -> None:
     """Refuse people who are both trained on and tested.
 
+    Where several sets are one, which set a person is of does not count: the other
+    names may be of that very set.
+
     Raises:
         ValueError: Naming them.
     """
-    both = sorted(set(train_names) & set(test_names))
+    trained, tested = (
+        {name.rpartition('/')[2] for name in names}
+        for names in (train_names, test_names)
+    )
+    both = sorted(trained & tested)
     if both:
         raise ValueError(
             f'{len(both)} people are both trained on and tested, where a figure says '

@@ -99,9 +99,11 @@ def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
     if root is not None:
         config['data_root'] = str(root)
     config |= {key: model_cfg[key] for key in ('crop_size', 'margin')}
-    if not Path(config['data_root']).is_dir():
+    named = config['data_root']
+    roots = [named] if isinstance(named, str) else list(named)
+    if not all(Path(one).is_dir() for one in roots):
         raise FileNotFoundError(
-            f'the faces of {config["data_root"]} are not here; start the command in '
+            f'the faces of {", ".join(roots)} are not here; start the command in '
             'the folder where the sweep was started, name them by --people, or leave '
             'the pictures out by --no-pictures'
         )

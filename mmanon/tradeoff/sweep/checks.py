@@ -110,7 +110,7 @@ def _files(settings: Any, where: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, (dict, list, tuple)):
             yield from _files(value, f'{where}.{key}')
         elif key in _FILES and isinstance(value, str) and value:
-            joined = root and not Path(value).exists()
+            joined = isinstance(root, str) and not Path(value).exists()
             yield f'{where}.{key}', str(Path(root, value)) if joined else value
 
 

@@ -166,3 +166,9 @@ def test_people_trained_on_and_tested_are_refused():
         ValueError, match=r"1 people .* trained on and tested.*\['bob'\]"
     ):
         check_disjoint(iter(['ann', 'bob']), ('eve', 'bob'))
+
+
+def test_people_of_several_sets_may_be_those_of_one():
+    """Sets that are one number their people: '0/bob' may be bob."""
+    with pytest.raises(ValueError, match=r"\['bob'\]"):
+        check_disjoint(['0/ann', '1/bob'], ['bob'])
