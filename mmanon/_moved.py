@@ -116,6 +116,18 @@ NAMES: dict[tuple[str, str], str] = {
     ('mmanon.evaluation.tradeoff.rows', 'write_beside'): (
         'mmanon.utils.atomic_write:write_whole'
     ),
+    ('mmanon.apis.audit', 'threshold_at_far'): (
+        'mmanon.anonymizer.recognizer:threshold_at_far'
+    ),
+    ('mmanon.apis.audit', 'upright_frames'): (
+        'mmanon.anonymizer.io.frames:upright_frames'
+    ),
+    ('mmanon.apis.known_people', 'build_recognizer'): (
+        'mmanon.anonymizer.recognizer:build_recognizer'
+    ),
+    ('mmanon.apis.known_people', 'embed_face'): (
+        'mmanon.anonymizer.recognizer:embed_face'
+    ),
     ('mmanon.evaluation.frame_map', 'box_ious'): 'mmanon.structures.boxes:box_ious',
     ('mmanon.evaluation.video_map', 'Tube'): 'mmanon.structures.tubes:Tube',
     ('mmanon.evaluation.video_map', 'cut_tube'): 'mmanon.structures.tubes:cut_tube',

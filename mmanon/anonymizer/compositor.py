@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry, widest_feather
+from mmanon.utils.resampling import block_mean, gaussian_blur, sample_affine
 
 from .backends.base import FaceDrawer
 from .mask_planner import Cover
@@ -162,7 +162,7 @@ class FaceRedrawer:
         x1, y1, x2, y2 = place.region
         if len(face) > 1 and place.tilt:
             turn = _turn(place, len(face), (x1, y1))
-            face = _warped(face, turn, (x2 - x1, y2 - y1), cv2.WARP_INVERSE_MAP)
+            face = sample_affine(face, turn, (x2 - x1, y2 - y1))
         elif len(face) > 1:
             columns, rows = (
                 _unsampling_weights(start, stop, low, high, len(face))
@@ -206,19 +206,15 @@ def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
     x1, y1 = (max(0, low - 1) for low in place.region[:2])
     x2, y2 = (high + 1 for high in place.region[2:])
     part = image[y1:y2, x1:x2]
-    y2, x2 = y1 + part.shape[0], x1 + part.shape[1]
     shrink = -(-max(part.shape[:2]) // _LARGEST)
     if shrink > 1:
-        less = [max(1, side // shrink) for side in part.shape[1::-1]]
-        part = cv2.resize(part, less, interpolation=cv2.INTER_AREA)
-    scale = np.array(part.shape[1::-1]) / [x2 - x1, y2 - y1]
-    low, high = ((side - [x1, y1]) * scale for side in np.split(place.square, 2))
+        missing = -np.array(part.shape[1::-1]) % shrink
+        part = block_mean(_padded(part, (0, 0), missing), shrink)
+    low, high = ((side - [x1, y1]) / shrink for side in np.split(place.square, 2))
     # Beyond the picture's border the nearest pixel is repeated.
     before = np.maximum(0, np.ceil(1 - low)).astype(int)
     after = np.maximum(0, np.ceil(high + 1) - part.shape[1::-1]).astype(int)
-    part = cv2.copyMakeBorder(
-        part, before[1], after[1], before[0], after[0], cv2.BORDER_REPLICATE
-    )
+    part = _padded(part, before, after)
     peak = np.iinfo(image.dtype).max / 2
     columns, rows = (
         _sampling_weights(start + more, stop + more, size, count)
@@ -234,35 +230,37 @@ def _cut_out_leaning(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
     """A crop as of :func:`_cut_out`, of a square that leans."""
     x1, y1, x2, y2 = place.region
     part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
-    # What is warped takes single pixels: have each stand for all that a sample spans.
+    # What is sampled is single pixels: have each stand for all that a sample spans.
     span = (place.square[2] - place.square[0]) / size
     if span > 1:
-        part = cv2.GaussianBlur(
-            part, (0, 0), 0.4 * span, borderType=cv2.BORDER_REPLICATE
-        )
-    turn = _turn(place, size, (x1, y1))
-    return _warped(part, turn, (size, size)).transpose(2, 0, 1)
+        part = gaussian_blur(part, 0.4 * span)
+    turn = _inverted(_turn(place, size, (x1, y1)))
+    return sample_affine(part, turn, (size, size)).transpose(2, 0, 1)
+
+
+def _padded(
+    pixels: np.ndarray, before: Sequence[int], after: Sequence[int]
+) -> np.ndarray:
+    """Repeat the border's pixels so many times, (across, down) on each side."""
+    if not any((*before, *after)):
+        return pixels
+    (left, top), (right, bottom) = before, after
+    return np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode='edge')
 
 
 def _turn(place: _Place, size: int, corner: Sequence[int]) -> np.ndarray:
     """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
     centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
     scale = size / (place.square[2] - place.square[0])
-    turn = cv2.getRotationMatrix2D(centre.tolist(), np.degrees(place.tilt), scale)
-    turn[:, 2] += (size - 1) / 2 - centre
-    return turn
+    cos, sin = scale * np.cos(place.tilt), scale * np.sin(place.tilt)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    return np.column_stack([turn, (size - 1) / 2 - turn @ centre])
 
 
-def _warped(
-    pixels: np.ndarray, turn: np.ndarray, size: tuple[int, int], way: int = 0
-) -> np.ndarray:
-    return cv2.warpAffine(
-        np.ascontiguousarray(pixels),
-        turn,
-        size,
-        flags=cv2.INTER_LINEAR | way,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+def _inverted(turn: np.ndarray) -> np.ndarray:
+    """The map back."""
+    back = np.linalg.inv(turn[:, :2])
+    return np.column_stack([back, -back @ turn[:, 2]])
 
 
 def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from itertools import product
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from mmanon.face_detectors import (
     BaseFaceDetector,
@@ -24,9 +24,11 @@ from mmanon.face_detectors import (
     YuNetFaceDetector,
 )
 from mmanon.structures.faces import Faces
+from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
 
 from .io.sources import InputError
+from .options import DETECTORS, SURE
 
 __all__ = [
     'DETECTORS',
@@ -37,12 +39,7 @@ __all__ = [
     'build_detector',
 ]
 
-# Faces at least this sure are covered wherever they are; those between the two only
-# next to the track of one that was sure. MTCNN's and YuNet's own thresholds are 0.7
-# and 0.6.
-SURE = 0.6
-CANDIDATE = 0.3
-DETECTORS = ('mtcnn', 'yunet', 'thorough')
+CANDIDATE = 0.3  # the least score of a face that is told of
 # Likeness of two frames, see `thumbnail`, below which faces are looked for anew.
 _ALIKE = 0.9
 # Overlap (IoU) of a face's boxes in two frames that are looked at.
@@ -80,17 +77,17 @@ class FaceFinder(Protocol):
 
 
 def build_detector(
-    detector: str | Mapping | None = None,
+    detector: str | Mapping | BaseFaceDetector | None = None,
     weights: str | Path | None = None,
     device: str = 'cpu',
 ) -> BaseFaceDetector:
     """Build a face detector that also reports candidates it is not sure of.
 
     Args:
-        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, ``'thorough'``
-            (both, and YuNet on each colour channel too), or the config of a
-            registered face detector, which is built as it is. Defaults to
-            ``'mtcnn'``.
+        detector (str, Mapping or BaseFaceDetector, optional): ``'mtcnn'``,
+            ``'yunet'``, ``'thorough'`` (both, and YuNet on each colour channel too),
+            the config of a registered face detector, or one that is built. Defaults
+            to ``'mtcnn'``.
         weights (str or Path, optional): ONNX file of ``'yunet'`` and ``'thorough'``.
         device (str): Where ``'mtcnn'`` runs.
 
@@ -101,7 +98,10 @@ def build_detector(
         FileNotFoundError: When there are no such weights.
         ValueError: When the detector is unknown or lacks its weights.
     """
+    if isinstance(detector, BaseFaceDetector):
+        return detector
     if isinstance(detector, Mapping):
+        require('a face detector given as a config', 'mmengine', 'train')
         from mmanon.registry import MODELS
 
         return MODELS.build(dict(detector))
@@ -180,7 +180,9 @@ class DetectedFaces:
     def _find(self, image: np.ndarray) -> Faces:
         if self.scale < 1:
             small = [max(1, round(side * self.scale)) for side in image.shape[1::-1]]
-            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+            image = np.asarray(
+                Image.fromarray(image).resize(tuple(small), Image.Resampling.BOX)
+            )
         height, width = image.shape[:2]
         if max(height, width) <= 2 * _TILE:
             boxes, scores, marks = self._detect(image)

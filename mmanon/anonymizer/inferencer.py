@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -20,11 +19,12 @@ from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.structures.faces import Faces
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.log import print_log
+from mmanon.utils.resampling import to_grey
 from mmanon.utils.threads import worked_ahead, worked_behind
 
 from .backends.base import build_drawer
 from .compositor import FaceRedrawer, cover_whole, widest_fade
-from .face_finding import SURE, DetectedFaces, GivenFaces, Watch, build_detector
+from .face_finding import DetectedFaces, GivenFaces, Watch, build_detector
 from .face_search import Picture, search
 from .frame_compositor import draw_frame, picture_of
 from .io.image_files import ImageFile, as_colour, open_image, write_frames, write_image
@@ -32,6 +32,7 @@ from .io.sources import InputError, Source, find_sources
 from .io.video_reader import VideoReader
 from .io.video_writer import VideoWriter
 from .mask_planner import Cover, Covered, CoverPlanner, SeenFrame, thumbnail, tilts
+from .options import SURE
 from .report import FileReport
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class AnonymizerInferencer:
         self,
         modifier: str | Path | Mapping | BaseModifier | None = None,
         weights: str | Path | None = None,
-        detector: str | Mapping | None = None,
+        detector: str | Mapping | BaseFaceDetector | None = None,
         detector_weights: str | Path | None = None,
         boxes: str | Path | None = None,
         exempt: str | Path | None = None,
@@ -223,7 +224,7 @@ class AnonymizerInferencer:
         if every is None:
             apart = boxes is not None or exempt is not None or only is not None
             # Nobody knows what size of faces a detector of one's own sees at a glance.
-            own = isinstance(detector, Mapping)
+            own = detector is not None and not isinstance(detector, str)
             every = 1 if apart or own else min(_EVERY, hold + 1)
         if not 1 <= every <= hold + 1:
             raise ValueError(
@@ -564,7 +565,8 @@ def _known_people(
             'to tell people apart name a recognizer: weights of MobileFaceNet, or the '
             'config of a FaceClassifier'
         )
-    from .known_people import KnownPeople, build_recognizer
+    from .known_people import KnownPeople
+    from .recognizer import build_recognizer
 
     built = build_recognizer(recognizer)
     return KnownPeople(folder, detector, built, only=only is not None)
@@ -650,7 +652,7 @@ def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         pixels[..., :3] = colour
         return
-    grey = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
+    grey = to_grey(colour)
     # What was not redrawn is grey already and must not be rounded again.
     same = (colour == colour[..., :1]).all(2)
     grey[same] = colour[..., 0][same]

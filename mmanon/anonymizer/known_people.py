@@ -3,74 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from mmanon.datasets.aligned_crops import align_face, find_face, read_image
-from mmanon.models.discriminators import FaceClassifier
-from mmanon.registry import MODELS
 from mmanon.structures.faces import Faces
 from mmanon.utils.log import print_log
+from mmanon.utils.media_types import is_image
 
-from .io.sources import IMAGES
+from .recognizer import embed_face, embed_photographs
 
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.models.discriminators import FaceClassifier
 
-__all__ = ['KnownPeople', 'build_recognizer', 'embed_face']
-
-
-def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
-    """Build what tells people apart.
-
-    Args:
-        recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a
-            :class:`FaceClassifier`, whose ``init_cfg`` names its weights.
-
-    Returns:
-        FaceClassifier: In evaluation mode.
-
-    Raises:
-        FileNotFoundError: When weights do not exist.
-        ValueError: When they do not fit, or a config names none.
-    """
-    if not isinstance(recognizer, Mapping):
-        pretrained = dict(type='Pretrained', checkpoint=str(recognizer))
-        backbone = dict(type='mmanon.MobileFaceNet', init_cfg=pretrained)
-        recognizer = dict(type='mmanon.FaceClassifier', backbone=backbone, margin=0.0)
-    if not any('init_cfg' in one for one in (recognizer, recognizer['backbone'])):
-        raise ValueError(
-            'the recognizer has no weights: give it, or its backbone, '
-            "init_cfg=dict(type='Pretrained', checkpoint=...)"
-        )
-    built = MODELS.build(dict(recognizer))
-    built.init_weights()
-    return built.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def embed_face(
-    recognizer: FaceClassifier, image: np.ndarray, landmarks: np.ndarray
-) -> np.ndarray:
-    """Embed one face of a picture, aligned by its landmarks.
-
-    Args:
-        recognizer (FaceClassifier): Tells people apart.
-        image (np.ndarray): uint8 (H, W, 3) RGB.
-        landmarks (np.ndarray): In its pixels, (5, 2), not all in one point.
-
-    Returns:
-        np.ndarray: (E,), of length 1.
-    """
-    margin = recognizer.margin
-    size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
-    face = torch.from_numpy(align_face(image, landmarks, size, margin))
-    face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
-    return torch.nn.functional.normalize(recognizer.embed(face))[0].numpy()
+__all__ = ['KnownPeople']
 
 
 class KnownPeople:
@@ -116,17 +64,13 @@ class KnownPeople:
     ) -> np.ndarray:
         if not folder.is_dir():
             raise FileNotFoundError(f'folder of photographs {folder} does not exist')
-        paths = sorted(
-            path for path in folder.rglob('*') if path.suffix.lower() in IMAGES
-        )
+        paths = sorted(path for path in folder.rglob('*') if is_image(path))
         known, without = [], []
-        for path in paths:
-            image = read_image(path)
-            marks = None if image is None else find_face(image, detector)
-            if marks is None:
+        for path, embedding in embed_photographs(paths, detector, self.recognizer):
+            if embedding is None:
                 without.append(path)
             else:
-                known.append(embed_face(self.recognizer, image, marks))
+                known.append(embedding)
         if not known:
             raise ValueError(
                 f'no face is found on the {len(paths)} photographs of {folder}'

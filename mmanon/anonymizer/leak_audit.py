@@ -1,38 +1,35 @@
 """Check an anonymized image or video against its original: can a face still be matched?
 
 Faces are looked for in both files. The place of each, wherever it was found, is then
-compared between the two: whether its pixels changed at all, and whether a recognizer
-takes what is there now for the person who was there.
+compared between the two: whether its pixels changed at all, and, where there is a
+recognizer, whether it takes what is there now for the person who was there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
-import cv2
 import numpy as np
 
-from mmanon.datasets.aligned_crops import find_face, read_image
-from mmanon.evaluation.functional.embeddings import unit_embeddings
-from mmanon.models.discriminators import FaceClassifier
+from mmanon.utils.resampling import area_mean
 
-from .face_finding import SURE, DetectedFaces
-from .io.image_files import as_colour, open_image
-from .io.sources import IMAGES, InputError
-from .io.video_reader import VideoReader
-from .known_people import embed_face
+from .face_finding import DetectedFaces
+from .io.frames import upright_frames
+from .io.sources import InputError
+from .options import SURE
+from .recognizer import embed_face
 from .report import frame_ranges
 
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.models.discriminators import FaceClassifier
     from mmanon.structures.faces import Faces
 
-__all__ = ['Audit', 'FaceAuditor', 'Finding', 'threshold_at_far', 'upright_frames']
+__all__ = ['Audit', 'FaceAuditor', 'Finding']
 
 _CELLS = 4  # a box is looked at in so many parts a side
 _UNCOVERED = 0.5  # of a face left as it was
@@ -56,7 +53,7 @@ class Finding:
         confidence (float): The detector's.
         open (float): The part of the box that is as it was, in [0, 1].
         cosine (float, optional): How much alike the recognizer finds the two; None
-            without landmarks, or where the output is of one colour.
+            without a recognizer or landmarks, or where the output is of one colour.
     """
 
     frame: int
@@ -80,7 +77,8 @@ class Audit:
 
     Attributes:
         original, anonymized (str): The two files.
-        threshold (float): The cosine from which faces are one person's.
+        threshold (float, optional): The cosine from which faces are one person's;
+            None where no recognizer was asked.
         frames (int): Frames that were compared.
         faces (int): Faces that a detector was sure of in the original.
         findings (list[Finding]): Places to look at.
@@ -88,7 +86,7 @@ class Audit:
 
     original: str
     anonymized: str
-    threshold: float
+    threshold: float | None
     frames: int = 0
     faces: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -104,7 +102,8 @@ class Audit:
 
     def as_text(self) -> str:
         """A few lines for people."""
-        verdict = f'{self.leaks} LEAKS' if self.leaks else 'no leak found'
+        clean = 'no leak found' if self.threshold is not None else 'no open face found'
+        verdict = f'{self.leaks} LEAKS' if self.leaks else clean
         lines = [
             f'{self.anonymized}: {verdict}; {self.frames} frames, {self.faces} faces '
             'in the original'
@@ -144,26 +143,31 @@ class FaceAuditor:
     Args:
         detector (BaseFaceDetector): Finds faces; best another than the one that was
             used to anonymize, and one that reports candidates it is not sure of.
-        recognizer (FaceClassifier): Tells people apart.
-        threshold (float): Cosine from which two faces are one person's, in [-1, 1].
+        recognizer (FaceClassifier, optional): Tells people apart. Without one no face
+            is ``'matched'``: only those are found that were not covered.
+        threshold (float, optional): Cosine from which two faces are one person's, in
+            [-1, 1]; goes with a recognizer.
         sure (float): The detector's confidence from which a face that is not covered
             is a leak; below, it is a place to look at. Defaults to 0.6.
         unchanged (float): Pixels whose grey levels, of 255, differ by less on average
             are as they were: encoding changes them so far. Defaults to 6.
 
     Raises:
-        ValueError: When a number is out of its range.
+        ValueError: When a number is out of its range, or recognizer and threshold do
+            not come together.
     """
 
     def __init__(
         self,
         detector: BaseFaceDetector,
-        recognizer: FaceClassifier,
-        threshold: float,
+        recognizer: FaceClassifier | None = None,
+        threshold: float | None = None,
         sure: float = SURE,
         unchanged: float = 6.0,
     ) -> None:
-        if not -1 <= threshold <= 1:
+        if (recognizer is None) != (threshold is None):
+            raise ValueError('recognizer and threshold go together: give both or none')
+        if threshold is not None and not -1 <= threshold <= 1:
             raise ValueError(f'threshold must be in [-1, 1], got {threshold}')
         if not 0 <= sure <= 1 or unchanged < 0:
             raise ValueError(
@@ -258,9 +262,9 @@ class FaceAuditor:
         cosine = None if blank else self._cosine(old, new, marks)
         if left > _UNCOVERED:
             kind = 'uncovered' if score >= self.sure else 'unsure'
-        elif cosine is not None and cosine >= self.threshold and score >= self.sure:
+        elif self._is_same(cosine) and score >= self.sure:
             kind = 'matched'
-        elif left > _PARTLY or (cosine is not None and cosine >= self.threshold):
+        elif left > _PARTLY or self._is_same(cosine):
             kind = 'unsure'
         else:
             return None
@@ -276,15 +280,8 @@ class FaceAuditor:
 
     def _left_open(self, old: np.ndarray, new: np.ndarray, box: np.ndarray) -> float:
         """The part of a box, in [0, 1], whose pixels are as they were."""
-        height, width = old.shape[:2]
-        x1, y1 = np.floor(box[:2]).astype(int).clip(0)
-        x2, y2 = np.ceil(box[2:]).astype(int).clip(1, (width, height))
-        change = np.abs(old[y1:y2, x1:x2].astype(np.int16) - new[y1:y2, x1:x2]).astype(
-            np.float32
-        )
-        cells = cv2.resize(
-            change.mean(2), (_CELLS, _CELLS), interpolation=cv2.INTER_AREA
-        )
+        change = np.abs(_inside(old, box).astype(np.int16) - _inside(new, box))
+        cells = area_mean(change.mean(2), (_CELLS, _CELLS))
         return float((cells < self.unchanged).mean())
 
     def _is_blank(self, image: np.ndarray, box: np.ndarray) -> bool:
@@ -292,93 +289,22 @@ class FaceAuditor:
         pixels = _inside(image, box).reshape(-1, 3).astype(np.float32)
         return float(pixels.std(0).max()) < self.unchanged
 
+    def _is_same(self, cosine: float | None) -> bool:
+        if cosine is None or self.threshold is None:
+            return False
+        return cosine >= self.threshold
+
     def _cosine(
         self, old: np.ndarray, new: np.ndarray, marks: np.ndarray
     ) -> float | None:
+        if self.recognizer is None:
+            return None
         if not np.isfinite(marks).all() or marks.std(0).max() <= 0:
             return None
-        one, two = (embed_face(self.recognizer, image, marks) for image in (old, new))
-        return float(one @ two)
-
-
-def threshold_at_far(
-    folder: Path,
-    detector: BaseFaceDetector,
-    recognizer: FaceClassifier,
-    far: float = 0.01,
-) -> float:
-    """The cosine that so few pairs of two people reach.
-
-    Args:
-        folder (Path): Photographs, one folder a person.
-        detector (BaseFaceDetector): Finds the faces on them.
-        recognizer (FaceClassifier): Tells people apart.
-        far (float): False accept rate in (0, 1). Defaults to 0.01.
-
-    Returns:
-        float: The lowest cosine that no more than the part ``far`` of all pairs of two
-        people reaches.
-
-    Raises:
-        FileNotFoundError: When there is no such folder.
-        ValueError: When ``far`` is out of its range, or the faces are too few to see
-            a rate so small.
-    """
-    if not 0 < far < 1:
-        raise ValueError(f'far must be in (0, 1), got {far}')
-    if not folder.is_dir():
-        raise FileNotFoundError(f'identity folder {folder} does not exist')
-    embeddings, people = [], []
-    for person in sorted(one for one in folder.iterdir() if one.is_dir()):
-        for path in sorted(person.rglob('*')):
-            if path.suffix.lower() not in IMAGES:
-                continue
-            image = read_image(path)
-            marks = None if image is None else find_face(image, detector)
-            if marks is not None:
-                embeddings.append(embed_face(recognizer, image, marks))
-                people.append(person.name)
-    names = np.array(people)
-    other = np.triu(names[:, None] != names[None]) if people else np.zeros((0, 0), bool)
-    if other.sum() * far < 1:
-        raise ValueError(
-            f'{folder} has {len(people)} faces of {len(set(people))} people, which '
-            f'make {other.sum()} pairs of two people; a false accept rate of {far:g} '
-            f'needs {1 / far:.0f}'
+        before, after = (
+            embed_face(self.recognizer, image, marks) for image in (old, new)
         )
-    vectors = unit_embeddings(np.stack(embeddings))
-    cosines = np.sort((vectors @ vectors.T)[other])[::-1]
-    refused = cosines[int(far * len(cosines))]
-    return float(np.nextafter(refused, 2))
-
-
-def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Read the frames of an image or video.
-
-    Args:
-        path (Path): The file.
-
-    Yields:
-        tuple: When it is shown, in seconds (None for an image), and the upright
-        picture, uint8 (H, W, 3) RGB.
-
-    Raises:
-        InputError: When it cannot be read.
-    """
-    if path.suffix.lower() in IMAGES:
-        for pixels in open_image(path).pixels():
-            colour = as_colour(pixels)
-            deep = colour.dtype != np.uint8
-            yield None, (colour >> 8).astype(np.uint8) if deep else colour
-        return
-    reader = VideoReader(str(path))
-    try:
-        for item in reader:
-            if isinstance(item, av.VideoFrame):
-                image = reader.orientation.upright(item.to_ndarray(format='rgb24'))
-                yield item.time, image
-    finally:
-        reader.close()
+        return float(before @ after)
 
 
 def _places(

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from mmanon.structures.faces import Faces
 from mmanon.tracking.online_tracker import FaceLinker
+from mmanon.utils.resampling import area_mean
 
 __all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail', 'tilts']
 
@@ -91,9 +91,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     width, height = _THUMBNAIL
     # A few pixels of each part do for its mean, and take a tenth of the time.
     step = max(1, min(image.shape[1] // (4 * width), image.shape[0] // (4 * height)))
-    few = np.ascontiguousarray(image[::step, ::step])
-    small = cv2.resize(few, _THUMBNAIL, interpolation=cv2.INTER_AREA)
-    grey = small.astype(np.float32)
+    grey = np.rint(area_mean(image[::step, ::step], _THUMBNAIL))
     if grey.ndim == 3:
         grey = grey.mean(2)
     grey -= grey.mean()

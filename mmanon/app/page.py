@@ -12,9 +12,10 @@ from typing import Any
 import gradio as gr
 
 from mmanon.anonymizer.inferencer import AnonymizerInferencer, Outcome
-from mmanon.anonymizer.io.sources import IMAGES, VIDEOS, InputError
+from mmanon.anonymizer.io.sources import InputError
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
+from mmanon.utils.media_types import IMAGES, VIDEOS
 
 from .kept_files import KeptFiles
 from .methods import METHODS, STRENGTHS, USUAL, Method
@@ -36,7 +37,7 @@ Nobody is known here. Start the page with the weights of a recognizer and a fold
 people, in which each person has a folder of photographs with their name:
 
 ```
-python tools/app.py --recognizer mobilefacenet.pt --people people/
+mmanon-app --recognizer mobilefacenet.pt --people people/
 ```
 """
 _WHO = """\

@@ -7,12 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
+from PIL import Image
 
 from mmanon.anonymizer.io.image_files import as_colour, open_image
-from mmanon.anonymizer.io.sources import IMAGES
 from mmanon.anonymizer.io.video_reader import VideoReader
+from mmanon.utils.media_types import is_image
 
 __all__ = ['is_image', 'make_preview']
 
@@ -20,11 +20,6 @@ _SHOWN = {'.jpg', '.jpeg', '.png', '.gif', '.webp', '.bmp'}
 _PLAYED = {('.mp4', 'h264'), ('.webm', 'vp8'), ('.webm', 'vp9'), ('.webm', 'av1')}
 _LARGEST_IMAGE = 2000  # pixels a side
 _LARGEST_VIDEO = 960
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file is to be taken for an image, by its name."""
-    return path.suffix.lower() in IMAGES
 
 
 def make_preview(path: Path, folder: Path) -> Path:
@@ -52,8 +47,7 @@ def _of_image(path: Path, folder: Path) -> Path:
     if colour.dtype == np.uint16:
         colour = (colour >> 8).astype(np.uint8)
     made = folder / f'{path.stem}_preview.png'
-    small = _shrunk(colour, _LARGEST_IMAGE)
-    made.write_bytes(cv2.imencode('.png', small[..., ::-1])[1].tobytes())
+    Image.fromarray(_shrunk(colour, _LARGEST_IMAGE)).save(made)
     return made
 
 
@@ -98,5 +92,8 @@ def _pictures(reader: VideoReader) -> Iterator[av.VideoFrame]:
 
 def _shrunk(image: np.ndarray, largest: int) -> np.ndarray:
     scale = min(1, largest / max(image.shape[:2]))
-    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if scale == 1:
+        return image
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.HAMMING)
+    return np.asarray(small)

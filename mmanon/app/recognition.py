@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmanon.anonymizer.face_finding import SURE
-from mmanon.anonymizer.io.sources import IMAGES
-from mmanon.anonymizer.known_people import embed_face
-from mmanon.anonymizer.leak_audit import upright_frames
-from mmanon.datasets.aligned_crops import align_face, find_face, read_image
-from mmanon.models.discriminators import FaceClassifier
+from mmanon.anonymizer.io.frames import upright_frames
+from mmanon.anonymizer.options import SURE
+from mmanon.anonymizer.recognizer import embed_face, embed_people
 
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.models.discriminators import FaceClassifier
 
 __all__ = ['Guess', 'PeopleNamer', 'Sighting']
 
@@ -99,22 +97,13 @@ class PeopleNamer:
     def _embed_photographs(self, folder: Path) -> tuple[list[str], np.ndarray]:
         if not folder.is_dir():
             raise FileNotFoundError(f'folder of people {folder} does not exist')
-        names, known = [], []
-        for person in sorted(one for one in folder.iterdir() if one.is_dir()):
-            for path in sorted(person.rglob('*')):
-                if path.suffix.lower() not in IMAGES:
-                    continue
-                image = read_image(path)
-                marks = None if image is None else find_face(image, self.detector)
-                if marks is not None:
-                    names.append(person.name)
-                    known.append(embed_face(self.recognizer, image, marks))
-        if not known:
+        names, known = embed_people(folder, self.detector, self.recognizer)
+        if not names:
             raise ValueError(
                 f'no face is found on photographs in the folders of {folder}: put the '
                 'photographs of each person into a folder of their name'
             )
-        return names, np.stack(known)
+        return names, known
 
     def look(self, original: Path, anonymized: Path, frames: int) -> list[Sighting]:
         """Look at a few frames of a file and of what was made of it.
@@ -141,6 +130,8 @@ class PeopleNamer:
     def _look_at(
         self, seconds: float | None, old: np.ndarray, new: np.ndarray
     ) -> list[Sighting]:
+        from mmanon.datasets.aligned_crops import align_face
+
         sightings = []
         faces = self.detector.detect(old)
         for marks in faces.landmarks[faces.scores >= SURE].astype(np.float64):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.face_finding import DETECTORS
-from mmanon.anonymizer.inferencer import AnonymizerInferencer, Outcome
-from mmanon.anonymizer.io.sources import InputError
+from mmanon.anonymizer.options import DETECTORS
 from mmanon.utils.log import show_messages
+
+if TYPE_CHECKING:
+    from mmanon.anonymizer import AnonymizerInferencer, Outcome
+
+# What is large is imported when the arguments have been read: `--help`, and a slip of
+# the pen, are answered at once.
 
 __all__ = ['main']
 
@@ -146,6 +151,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build(args: argparse.Namespace) -> AnonymizerInferencer:
     """The inferencer that the arguments describe."""
+    from mmanon.anonymizer import AnonymizerInferencer
+
     given = {
         name: getattr(args, name)
         for name in ('score_thr', 'persist', 'hold', 'every', 'scale', 'look_ahead')
@@ -180,10 +187,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when a file failed; 130 when it was interrupted.
+        int: 0; 1 when a file failed; 2 when something is not installed; 130 when it
+        was interrupted.
     """
     args = parse_args(argv)
     show_messages()
+    from mmanon.anonymizer.io.sources import InputError
+
     try:
         outcomes = build(args)(
             args.inputs,
@@ -193,7 +203,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             overwrite=args.overwrite,
             report=args.report,
         )
-    except (InputError, OSError, ValueError, ImportError) as error:
+    except ImportError as error:
+        print(f'mmanon-anonymize: {error}', file=sys.stderr)
+        return 2
+    except (InputError, OSError, ValueError) as error:
         print(f'mmanon-anonymize: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -217,3 +230,7 @@ def report(outcomes: Sequence[Outcome]) -> int:
     for one in failed:
         print(f'  {one.source}: {one.reason}', file=sys.stderr)
     return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -13,12 +13,16 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.inferencer import Outcome
-from mmanon.anonymizer.io.sources import InputError, Source, find_sources
+from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
 
 from . import anonymize as anonymize_command
+
+if TYPE_CHECKING:
+    from mmanon.anonymizer import Outcome
+    from mmanon.anonymizer.io.sources import Source
 
 __all__ = ['FileAnonymizer', 'main']
 
@@ -94,6 +98,8 @@ class FileAnonymizer:
         Returns:
             dict: ``where``, and ``status`` and ``reason`` of its :class:`Outcome`.
         """
+        from mmanon.anonymizer.io.sources import Source
+
         (outcome,) = self.inferencer(
             [Source(row['where'], row['name'], row['kind'])],
             out_dir=self.args.out_dir,
@@ -110,16 +116,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when a file failed; 130 when it was interrupted.
+        int: 0; 1 when a file failed; 2 when something is not installed; 130 when it
+        was interrupted.
     """
     cluster, args = parse_args(argv)
     show_messages()
+    from mmanon.anonymizer.io.sources import InputError
+
     try:
         # What is wrong with the options is told before any worker starts.
         anonymize_command.build(argparse.Namespace(**{**vars(args), 'device': 'cpu'}))
         sources, refused = find_files(args)
         outcomes = refused + list(run(cluster, _with_full_paths(args), sources))
-    except (InputError, OSError, ValueError, ImportError) as error:
+    except ImportError as error:
+        print(f'anonymize_on_ray.py: {error}', file=sys.stderr)
+        return 2
+    except (InputError, OSError, ValueError) as error:
         print(f'anonymize_on_ray.py: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -134,6 +146,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def find_files(args: argparse.Namespace) -> tuple[list[Source], list[Outcome]]:
     """Find all files, and tell those apart that cannot be done here."""
+    from mmanon.anonymizer import Outcome
+    from mmanon.anonymizer.io.sources import Source, find_sources
+
     found, _ = find_sources(args.inputs, Path(args.out_dir).expanduser())
     sources: dict[Path, Source] = {}
     refused = []
@@ -186,15 +201,14 @@ def run(
     """
     if not sources:
         return
+    require('sharing files out among workers', ('ray', 'pandas'), 'ray')
     # Ray reports to its makers unless told otherwise before it starts.
     os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
-    try:
-        import ray
-        import ray.data
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"several workers need {error.name}: pip install 'mmanon[ray]'"
-        ) from error
+    import ray
+    import ray.data
+
+    from mmanon.anonymizer import Outcome
+
     started = dict(address=cluster.address)
     if cluster.address is None:
         cpus = max(1, math.ceil(cluster.workers * cluster.cpus_per_worker))
@@ -231,3 +245,7 @@ def run(
             yield Outcome(where, reason=_LOST)
     finally:
         ray.shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -9,19 +9,21 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.face_finding import DETECTORS, build_detector
-from mmanon.anonymizer.inferencer import AnonymizerInferencer
-from mmanon.anonymizer.known_people import build_recognizer
-from mmanon.app import METHODS, KeptFiles, PeopleNamer, own_method
+from mmanon.anonymizer.options import DETECTORS
+from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
+
+if TYPE_CHECKING:
+    from mmanon.app import KeptFiles, PeopleNamer
 
 __all__ = ['main']
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='app.py',
+        prog='mmanon-app',
         description='Serve a page on which images and videos are anonymized.',
         epilog='Files are kept in a private folder and deleted when their page is '
         'closed, when they are not used any more, and when the server ends.',
@@ -86,6 +88,10 @@ def build_namer(args: argparse.Namespace) -> PeopleNamer | None:
     """Who tells who is seen, if a recognizer was named."""
     if args.recognizer is None:
         return None
+    from mmanon.anonymizer.face_finding import build_detector
+    from mmanon.anonymizer.recognizer import build_recognizer
+    from mmanon.app import PeopleNamer
+
     detector = build_detector(args.detector, args.detector_weights, args.device)
     recognizer = build_recognizer(args.recognizer)
     return PeopleNamer(args.people, detector, recognizer, args.threshold)
@@ -95,31 +101,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command until it is stopped.
 
     Returns:
-        int: 0; 1 when the page cannot be served.
+        int: 0; 1 when the page cannot be served; 2 when something is not installed.
     """
     args = parse_args(argv)
     show_messages()
     try:
+        require('the page', ('gradio', 'jinja2', 'filelock'), 'app')
+        from mmanon.app import KeptFiles
+
         with KeptFiles(args.keep) as kept:
             # Gradio reads these when it is imported.
             os.environ['GRADIO_TEMP_DIR'] = str(kept.folder)
             os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
             os.environ['HF_HUB_OFFLINE'] = '1'
             _serve(args, kept)
-    except (OSError, ValueError, ImportError) as error:
-        print(f'app.py: {error}', file=sys.stderr)
+    except ImportError as error:
+        print(f'mmanon-app: {error}', file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
+        print(f'mmanon-app: {error}', file=sys.stderr)
         return 1
     return 0
 
 
 def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
-    try:
-        from mmanon.app.page import Page
-        from mmanon.app.server import serve
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"the page needs {error.name}: pip install 'mmanon[app]'"
-        ) from error
+    from mmanon.anonymizer import AnonymizerInferencer
+    from mmanon.app import METHODS, own_method
+    from mmanon.app.page import Page
+    from mmanon.app.server import serve
+
     make_inferencer = partial(
         AnonymizerInferencer,
         detector=args.detector,
@@ -146,3 +156,7 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == 'localhost'
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -7,14 +7,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmengine.logging import MMLogger
-
-from mmanon.anonymizer.face_finding import DETECTORS, SURE, build_detector
-from mmanon.anonymizer.io.sources import VIDEOS, InputError, find_sources
-from mmanon.anonymizer.known_people import build_recognizer
-from mmanon.anonymizer.leak_audit import Audit, FaceAuditor, threshold_at_far
+from mmanon.anonymizer.options import DETECTORS, SURE
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.log import show_messages
+from mmanon.utils.media_types import is_video
+
+if TYPE_CHECKING:
+    from mmanon.anonymizer.leak_audit import Audit, FaceAuditor
 
 __all__ = ['main']
 
@@ -22,17 +23,20 @@ __all__ = ['main']
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-audit',
-        description='Check whether faces of an original can still be matched in what '
-        'was made of it.',
+        description='Check whether faces of an original still show in what was made of '
+        'it, and with a recognizer whether they can be matched.',
         epilog='The exit code is 0 when nothing leaks, 1 when something does, and 2 '
         'when something could not be checked.',
     )
     parser.add_argument('original', type=Path, help='image, video or folder')
     parser.add_argument('anonymized', type=Path, help='what was made of it')
     parser.add_argument(
-        '--recognizer', required=True, metavar='FILE', help='weights of MobileFaceNet'
+        '--recognizer',
+        metavar='FILE',
+        help='weights of MobileFaceNet, which says whether a face that was redrawn is '
+        'still taken for the same person; needs PyTorch (mmanon[train])',
     )
-    threshold = parser.add_mutually_exclusive_group(required=True)
+    threshold = parser.add_mutually_exclusive_group()
     threshold.add_argument(
         '--threshold', type=float, help='cosine from which faces are one person'
     )
@@ -67,7 +71,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all findings')
     parser.add_argument('--device', default='cpu', help='torch device of MTCNN')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    known = args.threshold is not None or args.identities is not None
+    if known != (args.recognizer is not None):
+        parser.error('--recognizer goes with --threshold or --identities')
+    return args
 
 
 def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
@@ -77,6 +85,8 @@ def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
         InputError: When there is no such original, or one is a folder and the other
             not.
     """
+    from mmanon.anonymizer.io.sources import InputError, find_sources
+
     if not original.exists():
         raise InputError(f'{original} does not exist')
     if original.is_dir() != anonymized.is_dir() and anonymized.exists():
@@ -98,9 +108,9 @@ def _of_another_kind(made: Path) -> Path | None:
     if not made.parent.is_dir():
         return None
     others = [
-        one
-        for one in made.parent.iterdir()
-        if one.stem == made.stem and one.suffix.lower() in VIDEOS
+        path
+        for path in made.parent.iterdir()
+        if path.stem == made.stem and is_video(path)
     ]
     return others[0] if len(others) == 1 else None
 
@@ -112,7 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: 0; 1 when a face leaks; 2 when something could not be checked.
     """
     args = parse_args(argv)
-    MMLogger.get_instance('mmanon', logger_name='mmanon')
+    show_messages()
+    from mmanon.anonymizer.io.sources import InputError
+
     audits: list[Audit] = []
     failed: list[str] = []
     try:
@@ -133,12 +145,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'mmanon-audit: not checked: {reason}', file=sys.stderr)
     leaking = sum(one.leaks > 0 for one in audits)
     print(f'{len(audits)} files checked, {leaking} leak, {len(failed)} not checked')
+    if audits and args.recognizer is None:
+        print('whether faces that were redrawn are still recognized: see --recognizer')
     return 1 if leaking else 2 if failed else 0
 
 
 def _build(args: argparse.Namespace) -> FaceAuditor:
+    from mmanon.anonymizer.face_finding import build_detector
+    from mmanon.anonymizer.leak_audit import FaceAuditor
+    from mmanon.anonymizer.recognizer import build_recognizer, threshold_at_far
+
     name = args.detector or ('thorough' if args.detector_weights else 'mtcnn')
     detector = build_detector(name, args.detector_weights, args.device)
+    if args.recognizer is None:
+        return FaceAuditor(detector, sure=args.score_thr)
     recognizer = build_recognizer(args.recognizer)
     threshold = args.threshold
     if threshold is None:
@@ -151,7 +171,10 @@ def _build(args: argparse.Namespace) -> FaceAuditor:
 
 
 def _write(
-    args: argparse.Namespace, threshold: float, audits: list[Audit], failed: list[str]
+    args: argparse.Namespace,
+    threshold: float | None,
+    audits: list[Audit],
+    failed: list[str],
 ) -> None:
     words = {
         'threshold': threshold,
@@ -164,3 +187,7 @@ def _write(
     with written_whole(args.json) as beside:
         text = json.dumps(words, ensure_ascii=False, indent=1)
         beside.write_text(text + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

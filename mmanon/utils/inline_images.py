@@ -1,12 +1,18 @@
 """Pictures that stand in the text of a web page, as data URLs."""
 
+from __future__ import annotations
+
 import base64
+import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from torch import Tensor
+from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ['decode_image_url', 'face_to_pixels', 'file_url', 'image_url']
 
@@ -42,16 +48,21 @@ def image_url(pixels: np.ndarray, quality: int | None = None) -> str:
     Raises:
         ValueError: When the picture cannot be encoded.
     """
-    suffix = '.png' if quality is None else '.jpg'
-    options = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(
             f'a picture must be uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}'
         )
-    done, encoded = cv2.imencode(suffix, pixels[..., ::-1], options)
-    if not done:
-        raise ValueError(f'a picture of {pixels.shape} cannot be encoded as {suffix}')
-    return _url(encoded.tobytes(), suffix)
+    packed = io.BytesIO()
+    try:
+        if quality is None:
+            Image.fromarray(pixels).save(packed, 'PNG')
+        else:
+            Image.fromarray(pixels).save(packed, 'JPEG', quality=quality)
+    except (OSError, ValueError, SystemError) as error:
+        raise ValueError(
+            f'a picture of {pixels.shape} cannot be encoded: {error}'
+        ) from error
+    return _url(packed.getvalue(), '.png' if quality is None else '.jpg')
 
 
 def file_url(path: Path) -> str:
@@ -80,11 +91,11 @@ def decode_image_url(url: str) -> np.ndarray:
     match = _URL.fullmatch(url)
     if match is None:
         raise ValueError(f'{url[:40]!r} is no data URL of a PNG or JPEG')
-    encoded = np.frombuffer(base64.b64decode(match[1]), np.uint8)
-    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError('the picture of a data URL cannot be decoded')
-    return np.ascontiguousarray(image[..., ::-1])
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(match[1]))) as image:
+            return np.array(image.convert('RGB'))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError('the picture of a data URL cannot be decoded') from error
 
 
 def _url(content: bytes, suffix: str) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from mmengine.config import Config
-
-from mmanon.models.modifiers import BaseModifier, LearnedModifier
-from mmanon.models.weight_files import EMA, MODIFIER, extract_part, load_weights
-from mmanon.registry import MODELS
 from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
+
+if TYPE_CHECKING:
+    from mmanon.models.modifiers import BaseModifier
 
 __all__ = ['DEFAULT_MODIFIER', 'CropGeometry', 'build_modifier']
 
@@ -43,7 +42,13 @@ def build_modifier(
         FileNotFoundError: When a file does not exist.
         ValueError: When nothing is registered by that name, a config file names no
             modifier, or the weights are not this modifier's.
+        ImportError: When PyTorch or mmengine is not installed.
     """
+    said = 'the default modifier' if modifier is None else f'modifier {modifier}'
+    require(said, ('torch', 'mmengine'), 'train')
+    from mmanon.models.modifiers import BaseModifier
+    from mmanon.registry import MODELS
+
     geometry = CropGeometry()
     if modifier is None:
         modifier = DEFAULT_MODIFIER
@@ -75,6 +80,8 @@ def build_modifier(
 
 def _registered_name(name: str) -> str:
     """The full name of a modifier in the registry."""
+    from mmanon.registry import MODELS
+
     bare = name.removeprefix('mmanon.')
     known = _modifier_names()
     short = {one.removesuffix('Modifier').lower(): one for one in known}
@@ -89,6 +96,9 @@ def _registered_name(name: str) -> str:
 
 
 def _modifier_names() -> set[str]:
+    from mmanon.models.modifiers import BaseModifier
+    from mmanon.registry import MODELS
+
     MODELS.get(f'mmanon.{DEFAULT_MODIFIER}')  # imports mmanon's own
     return {
         name
@@ -98,6 +108,8 @@ def _modifier_names() -> set[str]:
 
 
 def _from_file(path: Path) -> tuple[Mapping, CropGeometry]:
+    from mmengine.config import Config
+
     if not path.is_file():
         raise FileNotFoundError(f'modifier config {path} does not exist')
     config = Config.fromfile(path)
@@ -126,6 +138,11 @@ def _from_file(path: Path) -> tuple[Mapping, CropGeometry]:
 
 
 def _load(modifier: BaseModifier, path: Path) -> None:
+    import torch
+
+    from mmanon.models.modifiers import LearnedModifier
+    from mmanon.models.weight_files import EMA, MODIFIER, extract_part, load_weights
+
     name = type(modifier).__name__
     if not isinstance(modifier, LearnedModifier):
         raise ValueError(f'{name} has no weights to load; leave out {path}')

@@ -15,18 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
 
 from mmanon.utils.orientation import Orientation
 
+from .deep_images import encode_deep, read_deep
 from .sources import InputError
 
 __all__ = ['as_colour', 'ImageFile', 'open_image', 'write_frames', 'write_image']
 
-_DEEP = {'.png', '.tif', '.tiff'}
 _MOVING = {'GIF', 'WEBP', 'PNG'}
 _JPEG_QUALITY = 95
 
@@ -63,10 +62,11 @@ class ImageFile:
         Raises:
             InputError: When the file cannot be decoded.
         """
-        deep = _read_deep(self.path) if self.frames == 1 else None
+        deep = read_deep(self.path) if self.frames == 1 else None
         with _decoding(self.path), _opened(self.path) as image:
             turn = Orientation.of_exif(image.getexif().get(ExifTags.Base.Orientation))
             if deep is not None:
+                image.load()  # raises where the file is damaged
                 yield turn.upright(deep)
                 return
             for number in range(self.frames):
@@ -131,23 +131,6 @@ def _opened(path: Path) -> Image.Image:
         raise InputError(f'{path} is not an image, whatever its name says') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f'{path} cannot be read: {error}') from error
-
-
-def _read_deep(path: Path) -> np.ndarray | None:
-    """Pixels of 16 bits, which Pillow has for grey images only; None for others."""
-    if path.suffix.lower() not in _DEEP:
-        return None
-    flags = cv2.IMREAD_UNCHANGED
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    except cv2.error:
-        return None
-    if image is None or image.dtype != np.uint16:
-        return None
-    if image.ndim == 2:
-        return image
-    order = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return cv2.cvtColor(image, order)
 
 
 def _plain(image: Image.Image, moving: bool) -> Image.Image:
@@ -239,9 +222,9 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
 def as_colour(pixels: np.ndarray) -> np.ndarray:
     """An RGB copy, (H, W, 3), of a picture of any kind."""
     if pixels.ndim == 2:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+        pixels = pixels[..., None]
     if pixels.shape[2] <= 2:
-        return cv2.cvtColor(np.ascontiguousarray(pixels[..., 0]), cv2.COLOR_GRAY2RGB)
+        return np.repeat(pixels[..., :1], 3, axis=2)
     return pixels[..., :3].copy()
 
 
@@ -254,10 +237,7 @@ def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:
         beside (Path): The file to write, of any name.
     """
     if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-        extension = like.path.suffix.lower()
-        packed = cv2.imencode(extension, cv2.cvtColor(pixels, order))[1]
-        beside.write_bytes(packed.tobytes())
+        beside.write_bytes(encode_deep(pixels, like.path.suffix.lower()))
         return
     kind = 'JPEG' if like.format == 'MPO' else like.format
     _save(Image.fromarray(pixels), beside, format=kind, **like.saving)

@@ -1,0 +1,98 @@
+"""Pictures of 16 bits, which Pillow has for grey ones only, by FFmpeg."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+
+__all__ = ['encode_deep', 'read_deep']
+
+
+class _Kind(NamedTuple):
+    """How a kind of file is read and written."""
+
+    demuxer: str
+    codec: str
+    order: str
+    """Which byte of two comes first, as FFmpeg says it."""
+
+
+_PNG = _Kind('png_pipe', 'png', 'be')
+_TIFF = _Kind('tiff_pipe', 'tiff', 'le')
+_KINDS = {'.png': _PNG, '.tif': _TIFF, '.tiff': _TIFF}
+# FFmpeg's name of pixels without a palette, by how many values each has.
+_LAYOUTS = {1: 'gray16', 2: 'ya16', 3: 'rgb48', 4: 'rgba64'}
+_OPTIONS = {'tiff': {'compression_algo': 'deflate'}}
+
+
+def read_deep(path: Path) -> np.ndarray | None:
+    """Read a picture of 16 bits.
+
+    FFmpeg may make something of a file that is damaged: whether it is, is for Pillow to
+    say.
+
+    Args:
+        path (Path): Any image.
+
+    Returns:
+        np.ndarray or None: uint16, (H, W), (H, W, 2) with alpha, (H, W, 3) RGB or
+        (H, W, 4) RGBA, as it is stored; None where the file holds no such picture, or
+        cannot be decoded.
+    """
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        return None
+    try:
+        # By way of memory: in a file's name FFmpeg takes '%' for a number's place.
+        with av.open(io.BytesIO(path.read_bytes()), format=kind.demuxer) as container:
+            context = container.streams.video[0].codec_context
+            if (context.pix_fmt or '')[:-2] not in _LAYOUTS.values():
+                return None
+            return _pixels(next(container.decode(video=0)))
+    except (av.FFmpegError, IndexError, StopIteration):
+        return None
+
+
+def encode_deep(pixels: np.ndarray, extension: str) -> bytes:
+    """Write a picture of 16 bits.
+
+    Args:
+        pixels (np.ndarray): As :func:`read_deep` gives them.
+        extension (str): ``'.png'``, ``'.tif'`` or ``'.tiff'``.
+
+    Returns:
+        bytes: The file.
+    """
+    kind = _KINDS[extension]
+    height, width = pixels.shape[:2]
+    count = 1 if pixels.ndim == 2 else pixels.shape[2]
+    frame = av.VideoFrame(width, height, _LAYOUTS[count] + kind.order)
+    _rows(frame)[:] = pixels.reshape(height, -1)
+    context = av.CodecContext.create(kind.codec, 'w')
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height = width, height
+    context.pix_fmt = frame.format.name
+    context.framerate = 1
+    context.options = _OPTIONS.get(kind.codec, {})
+    packets = [*context.encode(frame), *context.encode(None)]
+    return b''.join(bytes(packet) for packet in packets)
+
+
+def _pixels(frame: av.VideoFrame) -> np.ndarray:
+    rows = _rows(frame).astype(np.uint16)
+    count = len(frame.format.components)
+    shape = (frame.height, frame.width) + ((count,) if count > 1 else ())
+    return rows.reshape(shape)
+
+
+def _rows(frame: av.VideoFrame) -> np.ndarray:
+    """The values of a frame's one plane, (H, W * values), which are changed by it."""
+    plane = frame.planes[0]
+    kind = np.dtype('>u2' if frame.format.name.endswith('be') else '<u2')
+    values = np.frombuffer(plane, kind)
+    rows = values[: plane.height * plane.line_size // 2].reshape(plane.height, -1)
+    return rows[:, : frame.width * len(frame.format.components)]

@@ -1,0 +1,174 @@
+"""A recognizer, and what it says of photographs: in PyTorch, of the extra ``train``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmanon.utils.extras import require
+from mmanon.utils.media_types import is_image
+
+if TYPE_CHECKING:
+    from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.models.discriminators import FaceClassifier
+
+__all__ = [
+    'build_recognizer',
+    'embed_face',
+    'embed_people',
+    'embed_photographs',
+    'threshold_at_far',
+]
+
+
+def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
+    """Build what tells people apart.
+
+    Args:
+        recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a
+            :class:`FaceClassifier`, whose ``init_cfg`` names its weights.
+
+    Returns:
+        FaceClassifier: In evaluation mode.
+
+    Raises:
+        FileNotFoundError: When weights do not exist.
+        ValueError: When they do not fit, or a config names none.
+        ImportError: When PyTorch or mmengine is not installed.
+    """
+    require('a recognizer', ('torch', 'mmengine'), 'train')
+    from mmanon.registry import MODELS
+
+    if not isinstance(recognizer, Mapping):
+        pretrained = dict(type='Pretrained', checkpoint=str(recognizer))
+        backbone = dict(type='mmanon.MobileFaceNet', init_cfg=pretrained)
+        recognizer = dict(type='mmanon.FaceClassifier', backbone=backbone, margin=0.0)
+    if not any('init_cfg' in part for part in (recognizer, recognizer['backbone'])):
+        raise ValueError(
+            'the recognizer has no weights: give it, or its backbone, '
+            "init_cfg=dict(type='Pretrained', checkpoint=...)"
+        )
+    built = MODELS.build(dict(recognizer))
+    built.init_weights()
+    return built.eval().requires_grad_(False)
+
+
+def embed_face(
+    recognizer: FaceClassifier, image: np.ndarray, landmarks: np.ndarray
+) -> np.ndarray:
+    """Embed one face of a picture, aligned by its landmarks.
+
+    Args:
+        recognizer (FaceClassifier): Tells people apart.
+        image (np.ndarray): uint8 (H, W, 3) RGB.
+        landmarks (np.ndarray): In its pixels, (5, 2), not all in one point.
+
+    Returns:
+        np.ndarray: (E,), of length 1.
+    """
+    import torch
+
+    from mmanon.datasets.aligned_crops import align_face
+
+    margin = recognizer.margin
+    size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
+    face = torch.from_numpy(align_face(image, landmarks, size, margin))
+    face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        return torch.nn.functional.normalize(recognizer.embed(face))[0].numpy()
+
+
+def embed_photographs(
+    paths: Iterable[Path], detector: BaseFaceDetector, recognizer: FaceClassifier
+) -> Iterator[tuple[Path, np.ndarray | None]]:
+    """Embed the face that each photograph is of.
+
+    Args:
+        paths (Iterable[Path]): One face each, or the largest in the middle.
+        detector (BaseFaceDetector): Finds the faces.
+        recognizer (FaceClassifier): Tells people apart.
+
+    Yields:
+        tuple: Each photograph and its embedding, (E,) of length 1; None where no face
+        is found or the file cannot be read.
+    """
+    from mmanon.datasets.aligned_crops import find_face, read_image
+
+    for path in paths:
+        image = read_image(path)
+        marks = None if image is None else find_face(image, detector)
+        if image is None or marks is None:
+            yield path, None
+        else:
+            yield path, embed_face(recognizer, image, marks)
+
+
+def embed_people(
+    folder: Path, detector: BaseFaceDetector, recognizer: FaceClassifier
+) -> tuple[list[str], np.ndarray]:
+    """Embed photographs of people.
+
+    Args:
+        folder (Path): One folder of photographs a person, who has its name.
+        detector (BaseFaceDetector): Finds the faces on them.
+        recognizer (FaceClassifier): Tells people apart.
+
+    Returns:
+        tuple[list[str], np.ndarray]: Whose face it is, and its embedding, (K, E) of
+        length 1, of each photograph on which one is found.
+    """
+    people = sorted(path for path in folder.iterdir() if path.is_dir())
+    names, known = [], [np.zeros((0, 1), np.float32)]
+    for person in people:
+        photographs = sorted(path for path in person.rglob('*') if is_image(path))
+        for _, embedding in embed_photographs(photographs, detector, recognizer):
+            if embedding is not None:
+                names.append(person.name)
+                known.append(embedding[None])
+    return names, np.concatenate(known[1:] or known)
+
+
+def threshold_at_far(
+    folder: Path,
+    detector: BaseFaceDetector,
+    recognizer: FaceClassifier,
+    far: float = 0.01,
+) -> float:
+    """The cosine that so few pairs of two people reach.
+
+    Args:
+        folder (Path): Photographs, one folder a person.
+        detector (BaseFaceDetector): Finds the faces on them.
+        recognizer (FaceClassifier): Tells people apart.
+        far (float): False accept rate in (0, 1). Defaults to 0.01.
+
+    Returns:
+        float: The lowest cosine that no more than the part ``far`` of all pairs of two
+        people reaches.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        ValueError: When ``far`` is out of its range, or the faces are too few to see
+            a rate so small.
+    """
+    if not 0 < far < 1:
+        raise ValueError(f'far must be in (0, 1), got {far}')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'identity folder {folder} does not exist')
+    people, vectors = embed_people(folder, detector, recognizer)
+    names = np.array(people, dtype=str)
+    other = np.triu(names[:, None] != names[None])
+    if other.sum() * far < 1:
+        raise ValueError(
+            f'{folder} has {len(people)} faces of {len(set(people))} people, which '
+            f'make {other.sum()} pairs of two people; a false accept rate of {far:g} '
+            f'needs {1 / far:.0f}'
+        )
+    units = vectors.astype(np.float64)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosines = np.sort((units @ units.T)[other])[::-1]
+    refused = cosines[int(far * len(cosines))]
+    return float(np.nextafter(refused, 2))
