@@ -9,13 +9,11 @@ import av
 import numpy as np
 
 from mmanon.face_detectors import BaseFaceDetector
-from mmanon.registry import MODELS
 
 RED = (220, 30, 30)
 SIDE = 16
 
 
-@MODELS.register_module()
 class RedSquareDetector(BaseFaceDetector):
     """Finds the red square, but not always.
 
@@ -39,10 +37,6 @@ class RedSquareDetector(BaseFaceDetector):
         box = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
         score = 0.4 if self.count in self.unsure else 0.9
         return np.array([box]), np.array([score]), np.full((1, 5, 2), np.nan)
-
-
-def detector(**kwargs):
-    return dict(type='RedSquareDetector', **kwargs)
 
 
 def is_red(image):

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from made_videos import detector, is_red, picture
+from made_videos import RedSquareDetector, is_red, picture
 from PIL import Image
 
 from mmanon.anonymizer import AnonymizerInferencer
@@ -9,7 +9,7 @@ from mmanon.anonymizer.io.image_files import open_image
 
 
 def anonymize(source, out_dir, **kwargs):
-    kwargs.setdefault('detector', detector())
+    kwargs.setdefault('detector', RedSquareDetector())
     (outcome,) = AnonymizerInferencer(**kwargs)(source, out_dir)
     return outcome
 
@@ -141,7 +141,9 @@ def test_moving_pictures_are_handled_frame_by_frame(tmp_path, name):
         loop=3,
         **({'lossless': True} if 'webp' in name else {}),
     )
-    outcome = written(tmp_path / name, tmp_path / 'out', detector=detector(blind=[2]))
+    outcome = written(
+        tmp_path / name, tmp_path / 'out', detector=RedSquareDetector(blind=[2])
+    )
     assert (outcome.frames, outcome.faces, outcome.filled) == (6, 6, 1)
     again = open_image(outcome.out)
     assert again.frames == 6 and again.durations == durations and again.loop == 3
@@ -165,7 +167,7 @@ def test_a_pixel_and_a_huge_image_are_images(tmp_path):
 
 
 def test_arrays_come_back_anonymized_and_the_given_ones_are_left(tmp_path):
-    inferencer = AnonymizerInferencer(detector=detector())
+    inferencer = AnonymizerInferencer(detector=RedSquareDetector())
     given = RGB.copy()
     (outcome,) = inferencer(given)
     assert outcome.status == 'returned' and np.array_equal(given, RGB)
@@ -181,7 +183,7 @@ def test_arrays_come_back_anonymized_and_the_given_ones_are_left(tmp_path):
 
 
 def test_what_cannot_be_examined_is_covered_whole():
-    inferencer = AnonymizerInferencer(detector=detector(raising=[0]))
+    inferencer = AnonymizerInferencer(detector=RedSquareDetector(raising=[0]))
     (outcome,) = inferencer(RGB)
     assert outcome.whole == 1 and (outcome.image == 127).all()
 

@@ -7,15 +7,14 @@ import torch
 from mmengine.model import BaseModule
 
 from mmanon.anonymizer import AnonymizerInferencer
-from mmanon.anonymizer.known_people import KnownPeople, build_recognizer
+from mmanon.anonymizer.known_people import KnownPeople
+from mmanon.anonymizer.recognizer import build_recognizer
 from mmanon.face_detectors import BaseFaceDetector
-from mmanon.registry import MODELS
 from mmanon.structures.face_table import Faces
 
 MARKS = np.array([[20, 20], [40, 20], [30, 30], [22, 42], [38, 42]], float)
 
 
-@MODELS.register_module()
 class EverywhereDetector(BaseFaceDetector):
     """Finds one face in the middle of any picture."""
 
@@ -92,10 +91,10 @@ def test_when_unsure_a_face_is_covered(folder):
 @pytest.mark.parametrize(('only', 'shown'), [(False, ANN), (True, BOB)])
 def test_exempt_and_only_decide_who_is_covered(folder, monkeypatch, only, shown):
     monkeypatch.setattr(
-        'mmanon.anonymizer.known_people.build_recognizer', lambda _: ByColour()
+        'mmanon.anonymizer.recognizer.build_recognizer', lambda _: ByColour()
     )
     inferencer = AnonymizerInferencer(
-        detector=dict(type='EverywhereDetector'),
+        detector=EverywhereDetector(),
         recognizer='any',
         **{'only' if only else 'exempt': folder},
     )
@@ -114,7 +113,7 @@ def test_what_is_missing_is_said(folder, tmp_path):
     with pytest.raises(ValueError, match='no face'):
         people(tmp_path / 'empty')
     with pytest.raises(ValueError, match='recognizer'):
-        AnonymizerInferencer(detector=dict(type='EverywhereDetector'), exempt=folder)
+        AnonymizerInferencer(detector=EverywhereDetector(), exempt=folder)
     with pytest.raises(ValueError, match='exclude'):
         AnonymizerInferencer(exempt=folder, only=folder)
     with pytest.raises(ValueError, match='no weights'):

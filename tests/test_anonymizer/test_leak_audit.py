@@ -7,8 +7,8 @@ from mmengine.model import BaseModule
 from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.anonymizer.face_finding import build_detector
 from mmanon.anonymizer.io.sources import InputError
-from mmanon.anonymizer.known_people import build_recognizer
-from mmanon.anonymizer.leak_audit import FaceAuditor, threshold_at_far
+from mmanon.anonymizer.leak_audit import FaceAuditor
+from mmanon.anonymizer.recognizer import build_recognizer, threshold_at_far
 
 MARKS = np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.5], [0.3, 0.7], [0.7, 0.7]])
 GREY = (127, 127, 127)
@@ -47,7 +47,7 @@ def repainted(image, colour):
 def audit(tmp_path):
     """Audits ten frames whose red squares were painted in these colours."""
 
-    def run(colours, every=1, **detector):
+    def run(colours, every=1, recognizer=None, threshold=None, **detector):
         original = [picture(t) for t in range(10)]
         made = [repainted(*one) for one in zip(original, colours, strict=True)]
         lossless = dict(codec='ffv1', pix_fmt='yuv444p')
@@ -55,20 +55,30 @@ def audit(tmp_path):
             write_video(tmp_path / name, pictures, **lossless)
             for name, pictures in (('a.mkv', original), ('b.mkv', made))
         ]
-        auditor = FaceAuditor(WithMarks(**detector), ByColour(), threshold=0.9)
+        auditor = FaceAuditor(WithMarks(**detector), recognizer, threshold)
         return auditor.compare(*paths, every=every)
 
     return run
 
 
 def test_covered_faces_do_not_leak(audit):
-    found = audit([GREY] * 10)
+    found = audit([GREY] * 10, recognizer=ByColour(), threshold=0.9)
     assert (found.leaks, found.findings, found.frames, found.faces) == (0, [], 10, 10)
     assert 'no leak found' in found.as_text()
 
 
+def test_without_a_recognizer_only_open_faces_are_found_and_it_does_not_say_more(audit):
+    still_red = np.tile([(200, 10, 10), (180, 40, 40)], (128, 1))
+    found = audit([still_red] * 5 + [RED] + [GREY] * 4)
+    assert [(one.kind, one.frame) for one in found.findings] == [('uncovered', 5)]
+    assert found.findings[0].cosine is None
+    text = audit([GREY] * 10).as_text()
+    assert 'no open face found' in text and 'no leak' not in text
+
+
 def test_the_one_frame_that_was_forgotten_is_named(audit):
-    found = audit([GREY] * 6 + [RED] + [GREY] * 3)
+    colours = [GREY] * 6 + [RED] + [GREY] * 3
+    found = audit(colours, recognizer=ByColour(), threshold=0.9)
     (finding,) = found.findings
     assert (finding.kind, finding.frame, finding.leaks) == ('uncovered', 6, True)
     assert finding.seconds == 0.24 and finding.open == 1 and finding.cosine > 0.99
@@ -79,13 +89,14 @@ def test_the_one_frame_that_was_forgotten_is_named(audit):
 
 def test_a_redrawn_face_that_is_still_recognized_leaks(audit):
     still_red = np.tile([(200, 10, 10), (180, 40, 40)], (128, 1))
-    found = audit([still_red] * 10)
+    found = audit([still_red] * 10, recognizer=ByColour(), threshold=0.9)
     assert {one.kind for one in found.findings} == {'matched'}
     assert found.leaks == 10
 
 
 def test_a_redrawn_face_of_somebody_else_does_not(audit):
-    assert audit([(30, 220, 30)] * 10).findings == []
+    found = audit([(30, 220, 30)] * 10, recognizer=ByColour(), threshold=0.9)
+    assert found.findings == []
 
 
 def test_what_may_be_no_face_is_to_be_looked_at_and_is_no_leak(audit):
@@ -109,7 +120,7 @@ def test_a_face_of_which_a_part_was_left_open_is_to_be_looked_at(tmp_path):
     for name, image in (('a.png', old), ('b.png', new)):
         cv2.imwrite(str(tmp_path / name), image[..., ::-1])
     # Blind to the second picture: the open part is a square as well.
-    auditor = FaceAuditor(WithMarks(blind=[1]), ByColour(), threshold=0.9)
+    auditor = FaceAuditor(WithMarks(blind=[1]))
     (finding,) = auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png').findings
     assert finding.kind == 'unsure' and 0.2 < finding.open < 0.5
     assert finding.seconds is None
@@ -124,7 +135,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     long = write_video(tmp_path / 'long.mkv', [picture(t) for t in range(6)])
     short = write_video(tmp_path / 'short.mkv', [picture(t) for t in range(5)])
     small = write_video(tmp_path / 'small.mkv', [picture(0, (48, 32))] * 6)
-    auditor = FaceAuditor(WithMarks(), ByColour(), threshold=0.9)
+    auditor = FaceAuditor(WithMarks())
     with pytest.raises(InputError, match='fewer frames'):
         auditor.compare(long, short)
     with pytest.raises(InputError, match='48x32'):
@@ -164,7 +175,9 @@ def test_a_cover_of_one_colour_is_nobody_whatever_the_recognizer_says(tmp_path):
 )
 def test_numbers_out_of_their_range_are_refused(wrong):
     with pytest.raises(ValueError, match='must'):
-        FaceAuditor(WithMarks(), ByColour(), **{'threshold': 0.3, **wrong})
+        FaceAuditor(WithMarks(), object(), **{'threshold': 0.3, **wrong})
+    with pytest.raises(ValueError, match='go together'):
+        FaceAuditor(WithMarks(), threshold=0.3)
 
 
 def test_the_threshold_is_where_so_few_pairs_of_two_people_are_alike(tmp_path):

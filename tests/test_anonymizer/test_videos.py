@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from made_videos import (
-    detector,
+    RedSquareDetector,
     is_red,
     picture,
     read_frames,
@@ -27,7 +27,7 @@ def pictures():
 
 def anonymize(source, out_dir, found_by=None, start=None, end=None, every=1, **kwargs):
     inferencer = AnonymizerInferencer(
-        detector=found_by or detector(), every=every, **kwargs
+        detector=found_by or RedSquareDetector(), every=every, **kwargs
     )
     (outcome,) = inferencer(source, out_dir, start=start, end=end)
     assert outcome.status == 'written', outcome.reason
@@ -58,7 +58,7 @@ def test_frames_times_and_size_are_the_sources(tmp_path, pictures, name):
 
 def test_frames_that_a_blinking_detector_misses_are_covered(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures)
-    blind = detector(blind=[0, 1, 4, 5, 6, 7, 12, 19], unsure=[13, 14])
+    blind = RedSquareDetector(blind=[0, 1, 4, 5, 6, 7, 12, 19], unsure=[13, 14])
     outcome = anonymize(source, tmp_path / 'out', blind)
     assert leaked(outcome.out) == 0
     assert (outcome.faces, outcome.filled, outcome.whole) == (20, 8, 0)
@@ -66,10 +66,14 @@ def test_frames_that_a_blinking_detector_misses_are_covered(tmp_path, pictures):
 
 def test_a_face_that_is_never_sure_is_covered_where_it_persists(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures)
-    never_sure = detector(unsure=range(LENGTH))
-    outcome = anonymize(source, tmp_path / 'out', never_sure, persist=5)
-    assert leaked(outcome.out) == 0
-    assert leaked(anonymize(source, tmp_path / 'open', never_sure).out) > 0
+    covered, open_ = (
+        anonymize(
+            source, tmp_path / name, RedSquareDetector(unsure=range(LENGTH)), **kwargs
+        )
+        for name, kwargs in (('covered', dict(persist=5)), ('open', {}))
+    )
+    assert leaked(covered.out) == 0
+    assert leaked(open_.out) > 0
 
 
 def test_the_thorough_search_follows_what_persists(shared_data):
@@ -110,12 +114,12 @@ def test_what_would_show_a_face_or_make_no_sense_is_refused(tmp_path, wrong, sai
     if 'boxes' in wrong:
         wrong = {**wrong, 'boxes': tmp_path / 'boxes.json'}
     with pytest.raises(ValueError, match=said):
-        AnonymizerInferencer(detector=detector(), **wrong)
+        AnonymizerInferencer(detector=RedSquareDetector(), **wrong)
 
 
 def test_a_frame_that_cannot_be_examined_is_covered_whole(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures)
-    outcome = anonymize(source, tmp_path / 'out', detector(raising=[3]))
+    outcome = anonymize(source, tmp_path / 'out', RedSquareDetector(raising=[3]))
     assert outcome.whole == 1
     frames = read_frames(outcome.out)
     assert np.abs(frames[3].astype(int) - 127).max() < 12
@@ -172,7 +176,7 @@ def test_rotation_is_kept_and_faces_are_looked_for_upright(tmp_path, turn):
             shapes.append(image.shape[:2])
             return super()._look(find, index, image)
 
-    (outcome,) = Upright(detector=detector())(source, tmp_path / 'out')
+    (outcome,) = Upright(detector=RedSquareDetector())(source, tmp_path / 'out')
     assert set(shapes) == {(96, 64) if turn[0] in (90, 270) else (64, 96)}
     assert leaked(outcome.out) == 0
     frames = read_frames(outcome.out)
@@ -208,7 +212,7 @@ def test_pixel_aspect_and_colour_description_are_kept(tmp_path, pictures):
 @pytest.mark.parametrize('pix_fmt', ['yuv420p', 'yuv444p', 'yuv422p10le', 'gray'])
 def test_outside_the_cover_every_pixel_is_the_sources(tmp_path, pictures, pix_fmt):
     source = write_video(tmp_path / 'a.mkv', pictures, 'ffv1', pix_fmt=pix_fmt)
-    found_by = detector()
+    found_by = RedSquareDetector()
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(
         json.dumps({'a.mkv': {t: [[30, 20, 46, 36]] for t in range(LENGTH)}})
@@ -339,11 +343,11 @@ def test_codec_quality_and_container_are_chosen(tmp_path, pictures):
 
 def test_what_does_not_go_together_is_said(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures, audio=True)
-    inferencer = AnonymizerInferencer(detector=detector(), container='webm')
+    inferencer = AnonymizerInferencer(detector=RedSquareDetector(), container='webm')
     (outcome,) = inferencer(source, tmp_path / 'out')
     assert outcome.status == 'failed' and 'mkv' in outcome.reason
     assert not list((tmp_path / 'out').iterdir())
-    inferencer = AnonymizerInferencer(detector=detector(), container='exe')
+    inferencer = AnonymizerInferencer(detector=RedSquareDetector(), container='exe')
     (outcome,) = inferencer(source, tmp_path / 'out')
     assert 'exe' in outcome.reason
 
@@ -366,7 +370,9 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
             waiting -= 1
             return super()._frame(*args)
 
-    (outcome,) = Counting(detector=detector(), look_ahead=10)(source, tmp_path / 'o')
+    (outcome,) = Counting(detector=RedSquareDetector(), look_ahead=10)(
+        source, tmp_path / 'o'
+    )
     assert outcome.frames == 200 and waiting == 0 and most <= 14
 
 

@@ -147,7 +147,7 @@ RUN = """
 import resource, signal, sys, time
 sys.path.insert(0, {tests!r})
 from made_videos import RedSquareDetector
-from mmanon.anonymizer import anonymizer_inferencer
+from mmanon.anonymizer import inferencer
 from mmanon.cli.anonymize import main
 
 class Stalling(RedSquareDetector):
@@ -160,7 +160,7 @@ class Stalling(RedSquareDetector):
             time.sleep(3600)
         return super()._detect(image)
 
-anonymizer_inferencer.build_detector = lambda *_: Stalling()
+inferencer.build_detector = lambda *_: Stalling()
 # A shell that starts the tests in the background has Ctrl-C ignored below it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if {limit}:

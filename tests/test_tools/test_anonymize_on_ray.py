@@ -177,5 +177,5 @@ def test_wrong_options_are_told_before_a_worker_starts(
 def test_without_ray_it_says_what_to_install(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
     options = ['--workers', '1', str(data), '-o', str(tmp_path / 'out')]
-    assert ray_command.main(options) == 1
-    assert "pip install 'mmanon[ray]'" in capsys.readouterr().err
+    assert ray_command.main(options) == 2
+    assert 'pip install "mmanon[ray]"' in capsys.readouterr().err

@@ -100,12 +100,13 @@ def watch(event, given):
 
 sys.addaudithook(watch)
 import made_videos, test_app
-from mmanon.anonymizer import anonymizer_inferencer, app_command
+from mmanon.anonymizer import face_finding, inferencer, recognizer
+from mmanon.cli import app
 
-anonymizer_inferencer.build_detector = lambda *_: made_videos.RedSquareDetector()
-app_command.build_detector = lambda *_: test_app.SquareWithLandmarks()
-app_command.build_recognizer = lambda *_: test_app.ByColour()
-sys.exit(app_command.main(sys.argv[1:]))
+inferencer.build_detector = lambda *_: made_videos.RedSquareDetector()
+face_finding.build_detector = lambda *_: test_app.SquareWithLandmarks()
+recognizer.build_recognizer = lambda *_: test_app.ByColour()
+sys.exit(app.main(sys.argv[1:]))
 """
 
 
@@ -511,6 +512,5 @@ def test_what_is_wrong_is_told_before_the_page_is_served(
 def test_without_gradio_it_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     monkeypatch.setitem(sys.modules, 'gradio', None)
-    monkeypatch.delitem(sys.modules, 'mmanon.app.page', raising=False)
-    assert app_command.main([]) == 1
-    assert "pip install 'mmanon[app]'" in capsys.readouterr().err
+    assert app_command.main([]) == 2
+    assert 'pip install "mmanon[app]"' in capsys.readouterr().err

@@ -3,29 +3,28 @@ import shutil
 
 import pytest
 from made_videos import RedSquareDetector, picture, write_video
-from mmengine.model import BaseModule
 from PIL import Image
 
 from mmanon.anonymizer import AnonymizerInferencer
-from mmanon.cli import audit as audit_command
 from mmanon.cli.audit import main
-
-
-class AllAlike(BaseModule):
-    """A recognizer that is never asked: the detector gives no landmarks."""
 
 
 @pytest.fixture(autouse=True)
 def red_squares_are_faces(monkeypatch):
-    monkeypatch.setattr(audit_command, 'build_detector', lambda *_: RedSquareDetector())
-    monkeypatch.setattr(audit_command, 'build_recognizer', lambda _: AllAlike())
+    monkeypatch.setattr(
+        'mmanon.anonymizer.face_finding.build_detector', lambda *_: RedSquareDetector()
+    )
+    # It is never asked: the detector gives no landmarks.
+    monkeypatch.setattr(
+        'mmanon.anonymizer.recognizer.build_recognizer', lambda _: object()
+    )
 
 
 @pytest.fixture
 def data(tmp_path):
     write_video(tmp_path / 'data/deep/clip.mp4', [picture(t) for t in range(8)])
     Image.fromarray(picture(0)).save(tmp_path / 'data/photo.png')
-    anonymize = AnonymizerInferencer(detector=dict(type='RedSquareDetector'))
+    anonymize = AnonymizerInferencer(detector=RedSquareDetector())
     anonymize(tmp_path / 'data', tmp_path / 'out')
     return tmp_path
 
@@ -73,9 +72,23 @@ def test_a_file_is_not_compared_with_a_folder(data, capsys):
     assert 'both be files' in capsys.readouterr().err
 
 
-def test_a_threshold_must_be_given_or_measured(data):
-    with pytest.raises(SystemExit):
-        main([str(data / 'data'), str(data / 'out'), '--recognizer', 'x.pt'])
+def test_recognizer_and_threshold_come_together(data, capsys):
+    for one in (['--recognizer', 'x.pt'], ['--threshold', '0.3']):
+        with pytest.raises(SystemExit):
+            main([str(data / 'data'), str(data / 'out'), *one])
+        assert '--recognizer goes with' in capsys.readouterr().err
+
+
+def test_without_a_recognizer_open_faces_are_found_and_it_says_what_was_not_asked(
+    data, capsys
+):
+    files = [str(data / 'data'), str(data / 'out')]
+    assert main(files) == 0
+    said = capsys.readouterr().out
+    assert said.count('no open face found') == 2 and '--recognizer' in said
+    shutil.copy(data / 'data/photo.png', data / 'out/photo.png')
+    assert main(files) == 1
+    assert 'photo.png: 1 LEAKS' in capsys.readouterr().out
 
 
 def test_a_threshold_that_cannot_be_measured_is_explained(data, capsys):

@@ -26,6 +26,7 @@ _TIFF = _Kind('tiff_pipe', 'tiff', 'le')
 _KINDS = {'.png': _PNG, '.tif': _TIFF, '.tiff': _TIFF}
 # FFmpeg's name of pixels without a palette, by how many values each has.
 _LAYOUTS = {1: 'gray16', 2: 'ya16', 3: 'rgb48', 4: 'rgba64'}
+_PNG_DEPTH = 24  # the byte that says how many bits a value has
 _OPTIONS = {'tiff': {'compression_algo': 'deflate'}}
 
 
@@ -46,13 +47,16 @@ def read_deep(path: Path) -> np.ndarray | None:
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         return None
+    packed = path.read_bytes()
+    if kind is _PNG and packed[_PNG_DEPTH : _PNG_DEPTH + 1] != b'\x10':
+        return None
     try:
         # By way of memory: in a file's name FFmpeg takes '%' for a number's place.
-        with av.open(io.BytesIO(path.read_bytes()), format=kind.demuxer) as container:
-            context = container.streams.video[0].codec_context
-            if (context.pix_fmt or '')[:-2] not in _LAYOUTS.values():
-                return None
-            return _pixels(next(container.decode(video=0)))
+        with av.open(io.BytesIO(packed), format=kind.demuxer) as container:
+            # Asked of the frame: what a file that is none is said to hold may crash.
+            frame = next(container.decode(video=0))
+            deep = frame.format.name[:-2] in _LAYOUTS.values()
+            return _pixels(frame) if deep else None
     except (av.FFmpegError, IndexError, StopIteration):
         return None
 
