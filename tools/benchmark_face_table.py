@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def work(
     first_mb = own_megabytes()
     times = []
     for _ in range(clips):
-        video = video_name(random.integers(videos))
+        video = video_name(int(random.integers(videos)))
         start = time.perf_counter()
         ask(table, video, int(random.integers(1, frames + 1)), frames)
         times.append(time.perf_counter() - start)
@@ -149,7 +149,7 @@ def measure(
     A forked worker inherits the table that its parent has opened and asked for its
     videos, as a data loader's does; a spawned one opens it.
     """
-    context = multiprocessing.get_context(kind)
+    context: Any = multiprocessing.get_context(kind)
     table = None
     if kind == 'fork':
         table = FaceTable(path)

@@ -173,7 +173,7 @@ class CheckedImages:
         try:
             for count, (path, stamp) in enumerate(progress, 1):
                 outcome = self._read_and_keep(path, names[path])
-                index[names[path]] = _Entry(*stamp, outcome)
+                index[names[path]] = _Entry(stamp[0], stamp[1], outcome)
                 if count % _SAVE_EVERY == 0:
                     self._write_index(index)
         finally:

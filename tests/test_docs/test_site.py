@@ -43,6 +43,11 @@ def test_the_reference_shows_what_configs_name(site):
         ('datasets', 'mmanon.datasets.face_identities.FaceIdentityDataset'),
         ('evaluation', 'mmanon.evaluation.FaceVerificationMetric'),
         ('anonymizer', 'mmanon.anonymizer.AnonymizerInferencer'),
+        ('structures', 'mmanon.structures.face_table.FaceTable'),
+        ('face_detectors', 'mmanon.face_detectors.MTCNNFaceDetector'),
+        ('tracking', 'mmanon.tracking.offline_tracks.link_faces'),
+        ('tradeoff', 'mmanon.tradeoff.pareto_front'),
+        ('utils', 'mmanon.utils.atomic_write.written_whole'),
     ):
         assert f'id="{name}"' in (site / 'api' / f'{page}.html').read_text(), name
 

@@ -66,7 +66,7 @@ def place(src: Path, folder: str, *names: str) -> Path:
 
 def read_numbers(path: Path, problems: Problems) -> dict[str, int]:
     """Lines of an image and a number."""
-    found = {}
+    found: dict[str, int] = {}
     if not path.is_file():
         problems.missing(path)
         return found
@@ -157,7 +157,7 @@ def check_source(source: Source, problems: Problems) -> None:
 
 def convert(source: Source, out: Path) -> None:
     """Link the images, and write what is said of them."""
-    paths = {}
+    paths: dict[str, str] = {}
     for split, people in source.people.items():
         link_people(people, out / split)
         for person, images in tqdm(people.items(), desc=split, unit='person'):

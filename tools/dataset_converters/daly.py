@@ -87,7 +87,7 @@ def read_keyframes(
                         f'after {times[-1]:.2f} s: it is not the annotated one'
                     )
                 frame = int(sampled_at(times, np.array([time]))[0]) + 1
-                box = box_in_frame(np.reshape(key['boundingBox'], -1)[:4], 1, 1)
+                box = box_in_frame(np.ravel(key['boundingBox']).tolist()[:4], 1, 1)
                 if box is not None:
                     annotation = Annotation(name, frame, box, label, person)
                     found.setdefault((frame, person), annotation)
@@ -107,7 +107,8 @@ def read(src: Path, all_frames: bool, problems: Problems) -> ActionSet | None:
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         problems.wrong(path, f'not the annotations of DALY: {error!r}')
         return None
-    data = ActionSet(classes, {}, [], {'train': [], 'test': []}, {})
+    files: dict[str, dict[int, list[int]]] = {}
+    data = ActionSet(classes, {}, [], {'train': [], 'test': []}, files)
     for file, actions in tqdm(sorted(videos.items()), unit='video', leave=False):
         video, name = src / 'videos' / file, Path(file).stem
         if not video.is_file():
@@ -130,8 +131,8 @@ def read(src: Path, all_frames: bool, problems: Problems) -> ActionSet | None:
         data.annotations += boxes
         data.splits['test' if file in test else 'train'].append(name)
         if all_frames:
-            wanted = range(1, len(times) + 1)
-        data.files[name] = {frame - 1: [frame] for frame in wanted}
+            wanted = set(range(1, len(times) + 1))
+        files[name] = {frame - 1: [frame] for frame in sorted(wanted)}
     return data
 
 

@@ -100,7 +100,7 @@ def read_mask(path: Path, problems: Problems) -> np.ndarray | None:
     if not isinstance(mask, np.ndarray) or mask.ndim not in (2, 3):
         problems.wrong(path, 'part_mask is not height x width x frames')
         return None
-    return np.atleast_3d(mask) > 0
+    return np.greater(np.atleast_3d(mask), 0)
 
 
 def boxes_of(mask: np.ndarray) -> dict[int, tuple[float, float, float, float]]:
@@ -109,14 +109,15 @@ def boxes_of(mask: np.ndarray) -> dict[int, tuple[float, float, float, float]]:
     Frames without any pixel have none.
     """
     height, width, count = mask.shape
-    rows, columns = mask.any(1), mask.any(0)
+    rows, columns = np.any(mask, 1), np.any(mask, 0)
     boxes = {}
     for t in range(count):
         y, x = np.flatnonzero(rows[:, t]), np.flatnonzero(columns[:, t])
         if len(y):
             # The last pixel is within the box.
-            box = (x[0], y[0], x[-1] + 1, y[-1] + 1)
-            boxes[t + 1] = box_in_frame(box, width, height)
+            box = box_in_frame((x[0], y[0], x[-1] + 1, y[-1] + 1), width, height)
+            if box is not None:
+                boxes[t + 1] = box
     return boxes
 
 

@@ -208,8 +208,9 @@ def read(
         found = read_corrected(src / 'finalAnnots.mat', problems)
     elif (src / 'UCF101v2-GT.json').is_file() or (src / 'UCF101v2-GT.pkl').is_file():
         truth = read_ground_truth(src / 'UCF101v2-GT.json', problems)
-        found = truth and (truth.classes, truth.annotations)
+        found = None
         if truth:
+            found = truth.classes, truth.annotations
             is_test = {video.rpartition('/')[2] for video in truth.test}.__contains__
     else:
         problems.missing(
