@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmanon.face_detectors.alignment import align_face, find_face
 from mmanon.utils.extras import require
+from mmanon.utils.images import read_image
 from mmanon.utils.media_types import is_image
 
 if TYPE_CHECKING:
@@ -71,8 +73,6 @@ def embed_face(
     """
     import torch
 
-    from mmanon.datasets.aligned_crops import align_face
-
     margin = recognizer.margin
     size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
     face = torch.from_numpy(align_face(image, landmarks, size, margin))
@@ -95,8 +95,6 @@ def embed_photographs(
         tuple: Each photograph and its embedding, (E,) of length 1; None where no face
         is found or the file cannot be read.
     """
-    from mmanon.datasets.aligned_crops import find_face, read_image
-
     for path in paths:
         image = read_image(path)
         marks = None if image is None else find_face(image, detector)

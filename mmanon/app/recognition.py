@@ -12,6 +12,7 @@ import numpy as np
 from mmanon.anonymizer.io.frames import upright_frames
 from mmanon.anonymizer.options import SURE
 from mmanon.anonymizer.recognizer import embed_face, embed_people
+from mmanon.face_detectors.alignment import align_face
 
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
@@ -130,8 +131,6 @@ class PeopleNamer:
     def _look_at(
         self, seconds: float | None, old: np.ndarray, new: np.ndarray
     ) -> list[Sighting]:
-        from mmanon.datasets.aligned_crops import align_face
-
         sightings = []
         faces = self.detector.detect(old)
         for marks in faces.landmarks[faces.scores >= SURE].astype(np.float64):
