@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmanon.structures.boxes import box_ious
 from mmanon.utils.resampling import area_mean
 
 from .face_finding import DetectedFaces
@@ -235,7 +236,7 @@ class FaceAuditor:
                 # A face that shows in both was judged where the original has it, if it
                 # was judged as severely.
                 if found_in == 'anonymized' and any(
-                    _iou(box, other) > _SAME_PLACE and judged >= score
+                    box_ious(box, other) > _SAME_PLACE and judged >= score
                     for other, judged in done
                 ):
                     continue
@@ -330,13 +331,6 @@ def _inside(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     x1, y1 = np.floor(box[:2]).astype(int).clip(0)
     x2, y2 = np.ceil(box[2:]).astype(int).clip(1, (width, height))
     return image[y1:y2, x1:x2]
-
-
-def _iou(box: np.ndarray, other: np.ndarray) -> float:
-    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])
-    shared = (high - low).clip(0).prod()
-    both = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - shared
-    return float(shared / both)
 
 
 def _size(image: np.ndarray) -> str:
