@@ -1,0 +1,128 @@
+"""Prepare clips of one's own: a folder of videos, and a table of boxes and actions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmanon.cli.main import tools_folder
+from mmanon.datasets.preparation.action_set import (
+    ActionSet,
+    check_action_set,
+    check_sources,
+    write_action_set,
+)
+from mmanon.datasets.preparation.command import convert_or_check, make_parser
+from mmanon.datasets.preparation.own_clips import read_own_clips
+from mmanon.utils.atomic_write import written_whole
+
+LAYOUT = """\
+What is read:
+
+  SRC/...            videos, or folders of numbered images, at any depth
+  --boxes TABLE.csv  a line for each person, moment and action; the first line is
+
+                     clip,time,x1,y1,x2,y2,action,person
+
+  time is in seconds. In its place may stand frame: counted from 0 in a video file, the
+  number in the name of an image. Boxes are in pixels, or in fractions of the frame if
+  no number is above 1. person may be left out.
+
+What is written:
+
+  data/own/
+    rawframes/<clip>/img_00001.jpg ...
+    annotations/...    for mmaction2's AVADataset, mmdet's CocoDataset and
+                       mmanon.VideoMAPMetric
+    config.py          ready to be trained, a copy of configs/templates/own_clips.py;
+                       one that is there is left as it is
+"""
+TEMPLATE = 'templates/own_clips.py'
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = make_parser(__doc__, LAYOUT, 'data/own')
+    parser.add_argument(
+        '--boxes', type=Path, required=True, metavar='TABLE', help='see below'
+    )
+    parser.add_argument(
+        '--test',
+        nargs='+',
+        default=[],
+        metavar='PATTERN',
+        help="clips to test on, such as '*_kitchen' (default: every fourth by name)",
+    )
+    parser.add_argument(
+        '--people',
+        type=Path,
+        default=Path('data/people'),
+        metavar='DIR',
+        help='photographs that the discriminator learns from, one folder a person; '
+        'goes into config.py (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--margin',
+        type=int,
+        default=8,
+        help='frames that must follow one that is annotated, which a detector with '
+        'clips of clip_len frames, frame_interval apart, reads: about clip_len * '
+        'frame_interval / 2 (default: %(default)s, that of config.py)',
+    )
+    args = parser.parse_args(argv)
+    if args.margin < 0:
+        parser.error(f'--margin must be at least 0, got {args.margin}')
+    return args
+
+
+def write_config(out: Path, num_classes: int, people: Path) -> Path:
+    """Copy the template with the data set's own values; keep a config that is there."""
+    path = out / 'config.py'
+    if path.exists():
+        return path
+    template = tools_folder().parent / 'configs' / TEMPLATE
+    lines = template.read_text('utf-8').split('\n')
+    values = dict(data_root=str(out), people=str(people), num_classes=num_classes)
+    for name, value in values.items():
+        (place,) = [i for i, line in enumerate(lines) if line.startswith(f'{name} = ')]
+        lines[place] = f'{name} = {value!r}'
+    with written_whole(path) as beside:
+        beside.write_text('\n'.join(lines), 'utf-8')
+    return path
+
+
+def convert(data: ActionSet, out: Path, people: Path, margin: int) -> None:
+    write_action_set(out, data, every=1, margin=margin)
+    lengths = {
+        video: len(list((out / 'rawframes' / video).iterdir())) for video in data.videos
+    }
+    late = sum(one.frame > lengths[one.video] - margin for one in data.annotations)
+    if late:
+        print(f'{late} boxes left out: fewer than {margin} frames follow (--margin)')
+    for split, videos in data.splits.items():
+        seen = {one.label for one in data.annotations if one.video in videos}
+        lacks = [name for i, name in enumerate(data.classes, 1) if i not in seen]
+        if lacks:
+            print(f'no clip of the {split} split has: {", ".join(lacks)}')
+    config = write_config(out, len(data.classes) + 1, people)
+    print(
+        f'{len(data.classes)} actions: {", ".join(data.classes)}\n'
+        f'next: mmanon detect-faces {out / "rawframes"} --out {out / "faces.parquet"}\n'
+        f'      mmanon train {config}'
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    return convert_or_check(
+        args,
+        lambda problems: read_own_clips(args.src, args.boxes, problems, args.test),
+        lambda data: convert(data, args.out, args.people, args.margin),
+        check_sources,
+        check_action_set,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
