@@ -19,12 +19,13 @@ from PIL import Image
 
 from mmanon.face_detectors import (
     BaseFaceDetector,
+    CenterFaceDetector,
     CombinedFaceDetector,
     MTCNNFaceDetector,
     YuNetFaceDetector,
+    build_face_detector,
 )
 from mmanon.structures.faces import Faces
-from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
 
 from .io.sources import InputError
@@ -46,6 +47,7 @@ _ALIKE = 0.9
 _SAME_FACE = 0.3
 # Pixels from which on a face is found in a picture of half the size, and some more.
 _SEEN_AT_A_GLANCE = 48
+_CHANNELS = ('red', 'green', 'blue')
 _TILE = 2048
 _OVERLAP = 512
 
@@ -84,11 +86,13 @@ def build_detector(
     """Build a face detector that also reports candidates it is not sure of.
 
     Args:
-        detector (str, Mapping or BaseFaceDetector, optional): ``'mtcnn'``,
-            ``'yunet'``, ``'thorough'`` (both, and YuNet on each colour channel too),
-            the config of a registered face detector, or one that is built. Defaults
-            to ``'mtcnn'``.
-        weights (str or Path, optional): ONNX file of ``'yunet'`` and ``'thorough'``.
+        detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
+            ``'mtcnn'``, ``'yunet'``, ``'thorough'`` (CenterFace, also on the mirrored
+            picture and on each colour channel, and YuNet where its weights are given),
+            the config of a face detector, or one that is built. Defaults to
+            ``'centerface'``.
+        weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
+            ``'thorough'``.
         device (str): Where ``'mtcnn'`` runs.
 
     Returns:
@@ -96,46 +100,40 @@ def build_detector(
 
     Raises:
         FileNotFoundError: When there are no such weights.
+        ImportError: When what the detector needs is not installed.
         ValueError: When the detector is unknown or lacks its weights.
     """
-    if isinstance(detector, BaseFaceDetector):
-        return detector
-    if isinstance(detector, Mapping):
-        require('a face detector given as a config', 'mmengine', 'train')
-        from mmanon.registry import MODELS
-
-        return MODELS.build(dict(detector))
-    if detector not in (None, *DETECTORS):
+    if isinstance(detector, BaseFaceDetector | Mapping):
+        return build_face_detector(detector)
+    detector = detector or 'centerface'
+    if detector not in DETECTORS:
         raise ValueError(
             f'detector must be one of {", ".join(DETECTORS)} or a config, got '
             f'{detector!r}'
         )
-    if detector in (None, 'mtcnn'):
-        if weights is not None:
-            raise ValueError(
-                "weights belong to detector 'yunet' or 'thorough'; 'mtcnn' brings its "
-                'own'
-            )
-        return _mtcnn(device)
-    if weights is None:
+    if detector in ('centerface', 'mtcnn') and weights is not None:
         raise ValueError(
-            f'detector {detector!r} needs the ONNX file of YuNet as weights'
+            f"weights belong to detector 'yunet' or 'thorough'; {detector!r} brings "
+            'its own'
         )
-    yunet = YuNetFaceDetector(weights, score_threshold=CANDIDATE)
+    if detector == 'mtcnn':
+        return MTCNNFaceDetector(thresholds=(0.6, 0.7, CANDIDATE), device=device)
     if detector == 'yunet':
-        return yunet
-    views = ('plain', 'red', 'green', 'blue')
-    return CombinedFaceDetector(
-        [dict(detector=_mtcnn(device)), dict(detector=yunet, views=views)]
-    )
-
-
-def _mtcnn(device: str) -> MTCNNFaceDetector:
-    return MTCNNFaceDetector(thresholds=(0.6, 0.7, CANDIDATE), device=device)
+        if weights is None:
+            raise ValueError("detector 'yunet' needs its ONNX file as weights")
+        return YuNetFaceDetector(weights, score_threshold=CANDIDATE)
+    centerface = CenterFaceDetector(CANDIDATE * CenterFaceDetector.sure / SURE)
+    if detector == 'centerface':
+        return centerface
+    passes = [dict(detector=centerface, views=('plain', 'mirrored', *_CHANNELS))]
+    if weights is not None:
+        yunet = YuNetFaceDetector(weights, score_threshold=CANDIDATE)
+        passes.append(dict(detector=yunet, views=('plain', *_CHANNELS)))
+    return CombinedFaceDetector(passes)
 
 
 class DetectedFaces:
-    """Faces as a detector finds them.
+    """Faces as a detector finds them, sure from a score of 0.6 on.
 
     Large pictures are searched in overlapping tiles beside the whole at a smaller
     size, so that memory does not grow with them.
@@ -205,7 +203,7 @@ class DetectedFaces:
             raise ValueError('the detector answered with numbers that are not finite')
         return (
             boxes.reshape(-1, 4).astype(np.float64),
-            scores.reshape(-1),
+            np.minimum(scores.reshape(-1) * (SURE / self.detector.sure), 1),
             np.asarray(found.landmarks, np.float64).reshape(-1, 5, 2),
         )
 

@@ -119,11 +119,10 @@ class AnonymizerInferencer:
         modifier (str, Path, Mapping or BaseModifier, optional): M by name, config or
             config file; see :func:`build_modifier`. Defaults to a solid mask.
         weights (str or Path, optional): Weights of a learned modifier.
-        detector (str or Mapping, optional): ``'mtcnn'``, ``'yunet'``, ``'thorough'``
-            or the config of a face detector; see :func:`build_detector`. Defaults to
-            ``'mtcnn'``.
-        detector_weights (str or Path, optional): ONNX file of ``'yunet'`` and
-            ``'thorough'``.
+        detector (str or Mapping, optional): ``'centerface'``, ``'mtcnn'``,
+            ``'yunet'``, ``'thorough'`` or the config of a face detector; see
+            :func:`build_detector`. Defaults to ``'centerface'``.
+        detector_weights (str or Path, optional): ONNX file of YuNet.
         boxes (str or Path, optional): A face table or JSON file to take the faces from
             instead; see :class:`GivenFaces`.
         exempt (str or Path, optional): Folder with photographs of people who stay

@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--feather', type=float, help='width of the fading edge, a part of the crop'
     )
     where = parser.add_argument_group('which faces')
-    where.add_argument('--detector', choices=DETECTORS)
+    where.add_argument('--detector', choices=DETECTORS, help='default: centerface')
     where.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     where.add_argument(
         '--boxes',

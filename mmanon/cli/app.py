@@ -36,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'that names one',
     )
     how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
-    how.add_argument('--detector', choices=DETECTORS, help='default: mtcnn')
+    how.add_argument('--detector', choices=DETECTORS, help='default: centerface')
     how.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     how.add_argument('--device', default='cpu', help='torch device of the networks')
     who = parser.add_argument_group('who is it?')

@@ -55,8 +55,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--detector',
         choices=DETECTORS,
-        help='best not the one that was used to anonymize; default: thorough where '
-        'weights are given, else mtcnn',
+        default='thorough',
+        help='best not the one that was used to anonymize; default: thorough',
     )
     parser.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     parser.add_argument(
@@ -155,8 +155,7 @@ def _build(args: argparse.Namespace) -> FaceAuditor:
     from mmanon.anonymizer.leak_audit import FaceAuditor
     from mmanon.anonymizer.recognizer import build_recognizer, threshold_at_far
 
-    name = args.detector or ('thorough' if args.detector_weights else 'mtcnn')
-    detector = build_detector(name, args.detector_weights, args.device)
+    detector = build_detector(args.detector, args.detector_weights, args.device)
     if args.recognizer is None:
         return FaceAuditor(detector, sure=args.score_thr)
     recognizer = build_recognizer(args.recognizer)

@@ -53,6 +53,7 @@ class CombinedFaceDetector(BaseFaceDetector):
                         f'views must be some of {", ".join(_VIEWS)}, got {view!r}'
                     )
                 self._passes.append((built, view))
+        self.parallel = all(detector.parallel for detector, _ in self._passes)
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = []

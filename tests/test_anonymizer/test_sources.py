@@ -2,10 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from mmanon.anonymizer.face_finding import DetectedFaces, GivenFaces, build_detector
 from mmanon.anonymizer.io.sources import InputError, Source, find_sources
-from mmanon.face_detectors import BaseFaceDetector
+from mmanon.face_detectors import BaseFaceDetector, CenterFaceDetector
 from mmanon.structures.face_table import Faces, FaceTableWriter
 
 
@@ -101,6 +102,34 @@ def test_a_detector_that_fails_leaves_a_frame_unexamined(wrong, monkeypatch):
     assert len(said) == 1 and 'covered whole' in said[0]
 
 
+def test_scores_of_a_detector_that_is_sure_earlier_are_put_on_the_common_scale():
+    class Early(Answering):
+        sure = 0.4
+
+    boxes = np.array([[0, 0, 9, 9.0]] * 4)
+    scores = np.array([0.2, 0.4, 0.5, 0.9])
+    early = Early(lambda image: (boxes, scores, np.zeros((4, 5, 2))))
+    faces = DetectedFaces(early).open('a.png')(0, IMAGE)
+    assert faces.scores == pytest.approx([1, 0.75, 0.6, 0.3])
+
+
+def test_centerface_finds_faces_unless_another_is_named():
+    default = build_detector()
+    assert type(default) is type(build_detector('centerface')) is CenterFaceDetector
+    scores = DetectedFaces(default).open('a.png')(0, astronaut()).scores
+    assert len(scores) == 1 and scores[0] > 0.9
+
+
+def test_the_thorough_search_sees_faces_under_coloured_light():
+    red = astronaut() // 30
+    red[..., 0] = 255
+    scores = [
+        DetectedFaces(build_detector(name)).open('a.png')(0, red).scores.max(initial=0)
+        for name in ('centerface', 'thorough')
+    ]
+    assert scores[0] < 0.3 and scores[1] > 0.6
+
+
 def test_large_pictures_are_searched_in_tiles_and_as_a_whole():
     shapes = []
 
@@ -169,7 +198,8 @@ def test_faces_come_from_a_face_table(tmp_path):
 def test_detectors_that_lack_something_are_refused():
     with pytest.raises(ValueError, match='ONNX'):
         build_detector('yunet')
-    with pytest.raises(ValueError, match='brings its own'):
-        build_detector('mtcnn', 'a.onnx')
+    for name in (None, 'centerface', 'mtcnn'):
+        with pytest.raises(ValueError, match='brings its own'):
+            build_detector(name, 'a.onnx')
     with pytest.raises(ValueError, match='must be'):
         build_detector('haar')
