@@ -47,7 +47,6 @@ _ALIKE = 0.9
 _SAME_FACE = 0.3
 # Pixels from which on a face is found in a picture of half the size, and some more.
 _SEEN_AT_A_GLANCE = 48
-_CHANNELS = ('red', 'green', 'blue')
 _TILE = 2048
 _OVERLAP = 512
 
@@ -87,8 +86,9 @@ def build_detector(
 
     Args:
         detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
-            ``'mtcnn'``, ``'yunet'``, ``'thorough'`` (CenterFace, also on the mirrored
-            picture and on each colour channel, and YuNet where its weights are given),
+            ``'mtcnn'``, ``'yunet'``, ``'thorough'`` (CenterFace, also on the picture
+            mirrored, enlarged, and on its green and blue alone; and YuNet, on each
+            colour channel too, where its weights are given),
             the config of a face detector, or one that is built. Defaults to
             ``'centerface'``.
         weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
@@ -125,10 +125,13 @@ def build_detector(
     centerface = CenterFaceDetector(CANDIDATE * CenterFaceDetector.sure / SURE)
     if detector == 'centerface':
         return centerface
-    passes = [dict(detector=centerface, views=('plain', 'mirrored', *_CHANNELS))]
+    # Under red, green or blue light a face shows in another channel than that.
+    views = ('plain', 'mirrored', 'enlarged', 'green', 'blue')
+    passes: list[dict] = [dict(detector=centerface, views=views)]
     if weights is not None:
         yunet = YuNetFaceDetector(weights, score_threshold=CANDIDATE)
-        passes.append(dict(detector=yunet, views=('plain', *_CHANNELS)))
+        views = ('plain', 'red', 'green', 'blue')
+        passes.append(dict(detector=yunet, views=views))
     return CombinedFaceDetector(passes)
 
 

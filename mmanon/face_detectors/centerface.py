@@ -41,7 +41,7 @@ class CenterFaceDetector(BaseFaceDetector):
     """
 
     parallel = True
-    sure = 0.4
+    sure = 0.35
 
     def __init__(
         self,

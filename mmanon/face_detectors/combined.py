@@ -8,7 +8,9 @@ from .base import BaseFaceDetector
 from .suppression import suppress
 
 _CHANNELS = {'red': 0, 'green': 1, 'blue': 2}
-_VIEWS = ('plain', 'mirrored', *_CHANNELS)
+_VIEWS = ('plain', 'mirrored', 'enlarged', *_CHANNELS)
+# Pictures are enlarged to this longer side, and to twice their size at most.
+_ENLARGED_SIDE, _MOST_ENLARGED = 960, 2
 # The eyes and the mouth's corners change sides in a mirror.
 _MIRRORED_MARKS = [1, 0, 2, 4, 3]
 
@@ -24,8 +26,10 @@ class CombinedFaceDetector(BaseFaceDetector):
     Args:
         detectors: Each a mapping: the config of a face detector under ``detector``
             (or the detector itself), and under ``views`` the pictures it is shown:
-            ``'plain'``, ``'mirrored'``, or one channel as grey, ``'red'``,
-            ``'green'`` or ``'blue'``. By default only ``'plain'``.
+            ``'plain'``, ``'mirrored'``, ``'enlarged'`` (to a longer side of 960 pixels
+            and to twice the size at most; not shown where that is no larger), or one
+            channel as grey, ``'red'``, ``'green'`` or ``'blue'``. By default only
+            ``'plain'``.
         nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes is
             left out.
 
@@ -80,6 +84,25 @@ def _look(
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
         marks[..., 0] = width - marks[..., 0]
         return boxes, found.scores, marks
+    elif view == 'enlarged':
+        return _look_closer(detector, image)
     else:
         found = detector.detect(image)
     return found.boxes, found.scores, found.landmarks
+
+
+def _look_closer(
+    detector: BaseFaceDetector, image: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is found in a small picture when it is enlarged."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    factor = min(_ENLARGED_SIDE / max(height, width), _MOST_ENLARGED)
+    size = round(width * factor), round(height * factor)
+    if factor <= 1 or size == (width, height):
+        return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
+    larger = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    found = detector.detect(np.asarray(larger))
+    back = np.array([width, height]) / size
+    return found.boxes * np.tile(back, 2), found.scores, found.landmarks * back

@@ -49,6 +49,42 @@ def test_what_is_found_in_a_mirror_is_turned_back():
     ]
 
 
+@pytest.mark.parametrize(
+    ('shape', 'shown'), [((40, 60), (80, 120)), ((480, 720), (640, 960))]
+)
+def test_what_is_found_in_a_larger_picture_is_where_it_was(shape, shown):
+    class Seeing(Brightest):
+        def _detect(self, image):
+            seen.append(image.shape[:2])
+            return super()._detect(image)
+
+    image, seen = np.zeros((*shape, 3), np.uint8), []
+    image[10:18, 20:28] = 250
+    both = dict(detector=Seeing(), views=['enlarged'])
+    found = CombinedFaceDetector([both]).detect(image)
+    assert seen == [shown]
+    assert np.abs(found.boxes - [20, 10, 28, 18]).max() <= 0.5
+    assert np.abs(found.landmarks[0] - [20, 10]).min() > 0.9
+
+
+def test_a_picture_that_is_large_is_not_enlarged():
+    image = np.zeros((500, 960, 3), np.uint8)
+    image[10:18, 20:28] = 250
+    assert len(combined('enlarged').detect(image)) == 0
+    assert len(combined('enlarged', 'plain').detect(image)) == 1
+
+
+def test_scores_of_detectors_are_put_on_one_scale():
+    class Early(Brightest):
+        sure = 0.3
+
+    both = [dict(detector=Early(0.25)), dict(detector=Brightest(0.45))]
+    found = CombinedFaceDetector(both).detect(image_with(250))
+    assert found.scores.tolist() == [np.float32(0.5)]
+    sure = CombinedFaceDetector([dict(detector=Early(0.9))]).detect(image_with(250))
+    assert sure.scores.tolist() == [1]
+
+
 def test_a_face_found_twice_is_kept_once_as_the_surer_saw_it():
     both = [dict(detector=Brightest(score)) for score in (0.4, 0.8, 0.6)]
     found = CombinedFaceDetector(both).detect(image_with(250))
