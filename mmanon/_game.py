@@ -74,7 +74,10 @@ def _prepare_stack() -> None:
 
 
 class _AtTheStack(MetaPathFinder):
-    """Prepares the stack when the first package of it is imported."""
+    """Prepares the stack when the first package of it is imported.
+
+    Asking whether a package is there imports nothing, and changes nothing here.
+    """
 
     def find_spec(
         self,
@@ -82,31 +85,48 @@ class _AtTheStack(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname != 'mmengine' and fullname not in _HOSTS:
+        if fullname not in ('mmengine', *_HOSTS):
             return None
-        sys.meta_path.remove(self)
-        if fullname in _HOSTS and not _missing():
-            _prepare_stack()
-        spec = find_spec(fullname)
-        if fullname == 'mmengine' and spec is not None and spec.loader is not None:
-            # The preparation needs mmengine itself.
-            spec.loader = _ThenPrepare(spec.loader)
+        spec = self.find_otherwise(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Prepares(spec.loader, self)
         return spec
 
+    def find_otherwise(self, fullname: str) -> ModuleSpec | None:
+        """What the other finders find."""
+        for finder in sys.meta_path:
+            find = getattr(finder, 'find_spec', None)
+            spec = None if finder is self or find is None else find(fullname, None)
+            if spec is not None:
+                return spec
+        return None
 
-class _ThenPrepare(Loader):
-    """Executes a module by its own loader, and prepares the stack."""
 
-    def __init__(self, loader: Loader) -> None:
+class _Prepares(Loader):
+    """Executes a module by its own loader, with the stack prepared.
+
+    The preparation needs mmengine itself, and is needed by the others.
+    """
+
+    def __init__(self, loader: Loader, finder: _AtTheStack) -> None:
         self.loader = loader
+        self.finder = finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        if self.finder in sys.meta_path:
+            sys.meta_path.remove(self.finder)
+        name, loader = module.__name__, self.loader
+        if name != 'mmengine' and not _missing():
+            _prepare_stack()
+            # The prepared one may load what its own loader refuses.
+            spec = self.finder.find_otherwise(name)
+            loader = spec.loader if spec and spec.loader else loader
         # Whoever looks at the module later finds it as if we had not been here.
         if module.__spec__ is not None:
-            module.__spec__.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
-        if not _missing():
+            module.__spec__.loader = module.__loader__ = loader
+        loader.exec_module(module)
+        if name == 'mmengine' and not _missing():
             _prepare_stack()

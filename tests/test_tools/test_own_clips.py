@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from converting import load_tool, write_images
-from made_videos import picture, write_video
+from made_videos import RedSquareDetector, picture, write_video
 from mmengine.config import Config
 from tiny import tiny_discriminator, tiny_modifier, write_tiny_faces
 
@@ -17,6 +17,7 @@ from mmanon.datasets.face_table_builder import FaceSearch, build_face_table
 from mmanon.datasets.formats.ava_reader import read_ava_boxes, read_label_map
 from mmanon.datasets.preparation.own_clips import read_own_clips, split_clips
 from mmanon.datasets.preparation.problems import Problems
+from mmanon.face_detectors.build import FACE_DETECTORS
 
 own_clips = load_tool('own_clips.py')
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,7 @@ def test_own_clips_are_prepared_trained_on_tested_and_taken_apart(
     said = capsys.readouterr().out
     assert 'next: mmanon detect-faces data/own/rawframes' in said
     assert 'mmanon train data/own/config.py' in said
+    monkeypatch.setitem(FACE_DETECTORS, 'RedSquareDetector', RedSquareDetector)
     search = FaceSearch(dict(type='RedSquareDetector'))
     build_face_table(Path('data/own/rawframes'), Path('data/own/faces.parquet'), search)
 
