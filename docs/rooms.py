@@ -50,7 +50,9 @@ def arrows() -> list[tuple[str, str]]:
     direct = {room: imports(room) & set(ROOMS) for room in ROOMS}
 
     def reach(room: str) -> set[str]:
-        return direct[room] | {below for other in direct[room] for below in reach(other)}
+        return direct[room] | {
+            below for other in direct[room] for below in reach(other)
+        }
 
     return [
         (room, other)

@@ -24,7 +24,6 @@ LIGHT_ROOMS = (
     'tracking',
     'face_detectors',
     'anonymizer',
-    'app',
     'cli',
 )
 GAME_ROOMS = (
@@ -65,6 +64,17 @@ def required_by(requirements: list[str]) -> dict[str, object]:
     return found
 
 
+def link_required(file: str, folder: Path) -> None:
+    """Link the packages that ``requirements/<file>.txt`` asks for into a folder."""
+    lines = (ROOT / 'requirements' / f'{file}.txt').read_text().splitlines()
+    asked = [line for line in lines if line and line[0] != '#']
+    for package in required_by(asked).values():
+        for installed in package.files or ():
+            top = Path(str(installed)).parts[0]
+            if top not in ('..', '__pycache__') and not (folder / top).exists():
+                (folder / top).symlink_to(package.locate_file(top))
+
+
 @pytest.fixture(scope='session')
 def light_door(tmp_path_factory) -> Path:
     """An environment with the built wheel and its requirements; its folder."""
@@ -90,13 +100,7 @@ def light_door(tmp_path_factory) -> Path:
     python = env / 'bin' / 'python'
     where = [python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']
     packages = Path(_done(subprocess.run(where, **SHOWN)).strip())
-    requirements = (ROOT / 'requirements' / 'runtime.txt').read_text().splitlines()
-    asked = [line for line in requirements if line and line[0] != '#']
-    for package in required_by(asked).values():
-        for file in package.files or ():
-            top = Path(str(file)).parts[0]
-            if top not in ('..', '__pycache__') and not (packages / top).exists():
-                (packages / top).symlink_to(package.locate_file(top))
+    link_required('runtime', packages)
     pip = [sys.executable, '-m', 'pip', '--python', python, 'install', '-q']
     install = [*pip, '--no-index', '--no-deps', wheel]
     _done(subprocess.run(install, env=_clean(), **SHOWN))
@@ -111,14 +115,15 @@ def _done(done: subprocess.CompletedProcess) -> str:
     return done.stdout
 
 
-def _clean() -> dict[str, str]:
-    return {key: one for key, one in os.environ.items() if key != 'PYTHONPATH'}
+def _clean(*paths: Path) -> dict[str, str]:
+    rest = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    return {**rest, 'PYTHONPATH': os.pathsep.join(map(str, paths))}
 
 
-def python(env: Path, code: str, *arguments: str) -> str:
+def python(env: Path, code: str, *arguments: str, paths: tuple[Path, ...] = ()) -> str:
     """The output of code in the environment, which runs in a folder of its own."""
     command = [env / 'bin' / 'python', '-c', code, *arguments]
-    return _done(subprocess.run(command, cwd=env, env=_clean(), **SHOWN))
+    return _done(subprocess.run(command, cwd=env, env=_clean(*paths), **SHOWN))
 
 
 def processor_time(command: list, env: Path) -> float:
@@ -140,15 +145,26 @@ def test_the_environment_has_nothing_of_the_game(light_door):
     assert json.loads(python(light_door, code, *OF_THE_GAME)) == []
 
 
+IMPORT_ALL = (
+    'import sys; from importlib import import_module\n'
+    'for name in sys.argv[1:]: import_module(name)'
+)
+
+
 @pytest.mark.parametrize('room', LIGHT_ROOMS)
 def test_each_module_of_a_light_room_can_be_imported(light_door, room):
-    code = (
-        'import sys; from importlib import import_module\n'
-        'for name in sys.argv[1:]: import_module(name)'
-    )
     modules = modules_of(room)
     assert modules
-    python(light_door, code, *modules)
+    python(light_door, IMPORT_ALL, *modules)
+
+
+def test_the_page_needs_its_own_extra_and_no_more(light_door, tmp_path):
+    link_required('app', tmp_path)
+    modules = modules_of('app')
+    assert modules
+    python(light_door, IMPORT_ALL, *modules, paths=(tmp_path,))
+    code = 'from importlib.util import find_spec; print(bool(find_spec("torch")))'
+    assert python(light_door, code, paths=(tmp_path,)).strip() == 'False'
 
 
 @pytest.mark.parametrize('room', GAME_ROOMS)
