@@ -2,8 +2,8 @@
 
     python docs/rooms.py
 
-The arrows are read from the imports in the source. One that a chain of other arrows says
-as well is left out.
+The arrows are read from the imports in the source. One that a chain of other arrows
+says as well is left out.
 """
 
 import ast
@@ -65,12 +65,12 @@ def arrows() -> list[tuple[str, str]]:
 def draw() -> str:
     """The picture as SVG."""
     lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 770" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 770" '
         'font-family="sans-serif">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
         'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker>'
         '</defs>',
-        '<rect width="860" height="770" fill="white"/>',
+        '<rect width="900" height="770" fill="white"/>',
         '<text x="30" y="36" font-size="16" font-weight="bold">Training: '
         'pip install "mmanon[train]"</text>',
         '<text x="600" y="196" font-size="16" font-weight="bold">Anonymizing: '
