@@ -4,10 +4,10 @@
 #
 #   PYTHON              the Python to use (3.10 to 3.13); default: that of .venv, or the
 #                       first that fits
-#   MMANON_TORCH_INDEX  a package index that PyTorch and torchvision are taken from, say
-#                       https://download.pytorch.org/whl/cpu: builds for the CPU, a
-#                       tenth of the size; default: pip's own. It counts while .venv
-#                       has no PyTorch (make clean)
+#   MMANON_TORCH_INDEX  URL of a package index that PyTorch and torchvision are taken
+#                       from, such as one of builds for the CPU, a tenth of the size;
+#                       default: pip's own. It counts while .venv has no PyTorch
+#                       (make clean)
 #   MMCV_WITH_OPS=1     compile mmcv's operators: 5 to 15 minutes and a C++ compiler;
 #                       default: torchvision's are used in their place (mmanon.compat)
 #   MAX_JOBS            compilers at once (default: one for each core)
