@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmanon.datasets.face_table_builder import (
     FaceSearch,
@@ -15,12 +14,7 @@ from mmanon.datasets.face_table_builder import (
     build_face_table,
     parts_of,
 )
-
-DETECTORS = {
-    'centerface': 'mmanon.CenterFaceDetector',
-    'mtcnn': 'mmanon.MTCNNFaceDetector',
-    'yunet': 'mmanon.YuNetFaceDetector',
-}
+from mmanon.face_detectors.named import DETECTOR_NAMES, named_detector
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,12 +30,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='folder with video files or folders of numbered images, nested or not',
     )
     parser.add_argument('--out', type=Path, required=True, help='table, *.parquet')
-    parser.add_argument('--detector', choices=DETECTORS, default='mtcnn')
+    parser.add_argument(
+        '--detector',
+        choices=DETECTOR_NAMES,
+        default='mtcnn',
+        help="'thorough' is CenterFace, also on the mirrored picture and on each "
+        'colour channel, and YuNet where its weights are given',
+    )
     parser.add_argument(
         '--detector-weights',
         type=Path,
         metavar='FILE',
-        help="ONNX file of 'yunet' (needed), or of 'centerface'",
+        help="ONNX file of YuNet, for 'yunet' and 'thorough'",
     )
     parser.add_argument('--weights', type=Path, help=argparse.SUPPRESS)
     parser.add_argument(
@@ -85,25 +85,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f'--score-thr must be in [0, 1], got {args.score_thr}')
     if not args.data_root.is_dir():
         parser.error(f'DATA_ROOT {args.data_root} is not a folder')
-    if args.detector == 'yunet' and args.detector_weights is None:
-        parser.error('--detector yunet needs --detector-weights FILE.onnx')
-    if args.detector == 'mtcnn' and args.detector_weights is not None:
-        parser.error('--detector mtcnn brings its own weights: no --detector-weights')
+    try:
+        args.face_detector = named_detector(
+            args.detector, args.detector_weights, args.score_thr, args.device
+        )
+    except ValueError as error:
+        parser.error(f'--detector {args.detector}, --detector-weights: {error}')
     return args
-
-
-def detector_config(args: argparse.Namespace) -> dict[str, Any]:
-    """The face detector that the arguments name, as a config."""
-    config: dict[str, Any] = dict(type=DETECTORS[args.detector])
-    if args.detector_weights is not None:
-        config['weights'] = str(args.detector_weights)
-    if args.detector == 'mtcnn':
-        config['device'] = args.device
-        if args.score_thr is not None:
-            config['thresholds'] = (0.6, 0.7, args.score_thr)
-    elif args.score_thr is not None:
-        config['score_threshold'] = args.score_thr
-    return config
 
 
 def print_outcome(out: Path, reports: Sequence[VideoReport]) -> int:
@@ -136,7 +124,7 @@ def _print_aside(text: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    search = FaceSearch(detector_config(args), args.interval, args.max_side)
+    search = FaceSearch(args.face_detector, args.interval, args.max_side)
     try:
         reports = build_face_table(
             args.data_root, args.out, search, args.workers, say=_print_aside
