@@ -38,7 +38,7 @@ class FaceSearch:
     """What decides the faces that are found.
 
     Attributes:
-        detector: Config of the face detector.
+        detector: Config of the face detector; its ``type`` a name or a class.
         interval: n: every n-th frame is examined, and the last. Frames between are
             covered whole when the table is used, but where the same faces are tracked
             from one examined frame to the next.
@@ -226,7 +226,9 @@ def examine_video(
 
 
 def _writer(path: Path, search: FaceSearch) -> FaceTableWriter:
-    return FaceTableWriter(path, str(search.detector['type']), search.interval)
+    kind = search.detector['type']
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    return FaceTableWriter(path, name, search.interval)
 
 
 def _part_of(parts: Path, source: VideoSource) -> Path:

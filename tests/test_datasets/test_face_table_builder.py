@@ -35,7 +35,7 @@ def out(tmp_path):
 
 
 def search(interval=1, max_side=None, **detector):
-    return FaceSearch(dict(type='RedSquareDetector', **detector), interval, max_side)
+    return FaceSearch(dict(type=RedSquareDetector, **detector), interval, max_side)
 
 
 def square(t):
