@@ -80,6 +80,28 @@ def test_a_detectors_config_is_mmaction2s_with_the_hook_added(name):
     assert added <= {'custom_hooks', 'custom_imports', 'load_from'}
 
 
+def test_the_slowonly_of_own_clips_is_mmaction2s():
+    base = 'detection/slowonly/slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_'
+    zoo = Path(mmaction.__path__[0]) / '.mim' / 'configs'
+    theirs = Config.fromfile(zoo / f'{base}ava21-rgb.py').model
+    ours = Config.fromfile(CONFIGS / '_base_/models/slowonly_r50.py').model
+    assert without_scope(ours) == without_scope(theirs)
+
+
+@pytest.mark.parametrize('model', ['slowonly_small', 'slowonly_r50'])
+def test_the_template_of_own_clips_takes_either_detector(model, tmp_path):
+    text = (CONFIGS / 'templates/own_clips.py').read_text()
+    assert 'models/slowonly_small.py' in text
+    # Elsewhere: a copy finds what it inherits from.
+    path = tmp_path / 'own.py'
+    path.write_text(text.replace('slowonly_small.py', f'{model}.py'))
+    config = Config.fromfile(path)
+    init_default_scope(config.default_scope)
+    config.model.pop('init_cfg', None)
+    head = MODELS.build(config.model).roi_head.bbox_head
+    assert head.fc_cls.out_features == config.num_classes
+
+
 def models_of(metafile):
     with open(metafile, encoding='utf-8') as file:
         return yaml.safe_load(file)['Models']

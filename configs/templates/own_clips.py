@@ -1,6 +1,7 @@
 # A few clips of one's own, on one GPU or a CPU. `mmanon convert own-clips` prepares the
 # clips and writes a copy of this file for them, with the next three lines filled in.
 _base_ = [
+    # Small enough for a CPU; slowonly_r50.py, for a GPU, knows Kinetics.
     'mmanon::_base_/models/slowonly_small.py',
     'mmanon::_base_/anonymizers/resnet6_mobilefacenet.py',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train.
 
     Returns:
-        int: 0.
+        int: 0; 130 when it was stopped by Ctrl-C.
 
     Raises:
         SystemExit: When the run cannot begin as it was asked for.
@@ -73,7 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from mmengine.runner import Runner
 
-    Runner.from_cfg(config).train()
+    try:
+        Runner.from_cfg(config).train()
+    except KeyboardInterrupt:
+        # What was saved stands in the log.
+        print('interrupted', file=sys.stderr)
+        return 130
     return 0
 
 

@@ -131,7 +131,7 @@ class CheckedImages:
     def _advice(self, missing: int) -> str:
         return (
             f'{missing} images are not in the index of {self.folder} yet: before a '
-            'distributed run, run `python tools/align_faces.py CONFIG` (on every '
+            'distributed run, run `mmanon align-faces CONFIG` (on every '
             'machine that has a folder of its own)'
         )
 

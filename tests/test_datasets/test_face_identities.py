@@ -602,7 +602,7 @@ def test_a_distributed_run_does_not_begin_with_a_long_alignment(
     assert made is None and len(errors) == 2
     for error in errors:
         assert '4 images' in str(error)
-        assert 'python tools/align_faces.py CONFIG' in str(error)
+        assert 'mmanon align-faces CONFIG' in str(error)
     assert RedFaceDetector.built == 0
     monkeypatch.setattr('mmanon.datasets.aligned_crops.get_world_size', lambda: 1)
     monkeypatch.setattr('mmanon.datasets.aligned_crops.is_main_process', lambda: True)

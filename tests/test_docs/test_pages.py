@@ -10,6 +10,7 @@ from model_zoo import read_metafiles, zoo_page
 from repository_links import without_outside_links
 
 import mmanon
+from mmanon.cli.main import COMMANDS
 from mmanon.engine.hooks import AdversarialAnonymizationHook
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,21 @@ def test_commands_name_tools_that_exist(docs):
     for page in docs.rglob('*.md'):
         for tool in re.findall(r'(?<![\w/])tools/\w+\.(?:py|sh)', page.read_text()):
             assert (ROOT / tool).is_file(), f'{page}: {tool}'
+
+
+def test_commands_are_commands_of_mmanon(docs):
+    known = {name for group in COMMANDS.values() for name in group}
+    converters = {path.stem for path in ROOT.glob('tools/dataset_converters/*.py')}
+    found = set()
+    for page in [ROOT / 'README.md', *docs.rglob('*.md')]:
+        blocks = re.findall(r'```bash\n(.*?)```', page.read_text(), re.DOTALL)
+        for line in re.findall(r'^ *mmanon +(\S+.*)$', '\n'.join(blocks), re.MULTILINE):
+            command, *rest = line.split()
+            assert command in {*known, '--help', 'COMMAND'}, f'{page}: mmanon {line}'
+            if command == 'convert' and rest[0] != 'NAME':
+                assert rest[0].replace('-', '_') in converters, f'{page}: mmanon {line}'
+            found.add(command)
+    assert {'train', 'test', 'export', 'detect-faces', 'convert'} <= found
 
 
 def test_the_model_zoo_has_every_model_of_the_index():

@@ -76,14 +76,14 @@ def test_own_clips_are_prepared_trained_on_tested_and_taken_apart(
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert 'next: mmanon detect-faces data/own/rawframes' in said
-    assert 'mmanon train data/own/config.py' in said
+    assert 'mmanon train data/own/own.py' in said
     monkeypatch.setitem(FACE_DETECTORS, 'RedSquareDetector', RedSquareDetector)
     search = FaceSearch(dict(type='RedSquareDetector'))
     build_face_table(Path('data/own/rawframes'), Path('data/own/faces.parquet'), search)
 
     # What is small here.
     (tmp_path / 'config.py').write_text(f"""
-_base_ = 'data/own/config.py'
+_base_ = 'data/own/own.py'
 custom_hooks = [
     dict(
         _base_.custom_hooks[0],
@@ -113,7 +113,7 @@ def test_the_config_written_is_the_template_with_the_data_sets_values(clips, tmp
     out = tmp_path / 'it'
     args = [str(clips), '--boxes', str(every_clip(tmp_path)), '--out', str(out)]
     assert own_clips.main([*args, '--people', 'some/people']) == 0
-    config = Config.fromfile(out / 'config.py')
+    config = Config.fromfile(out / 'it.py')
     template = Config.fromfile(ROOT / 'configs/templates/own_clips.py')
     assert (config.data_root, config.people) == (str(out), 'some/people')
     assert config.num_classes == config.model.roi_head.bbox_head.num_classes == 3
@@ -121,9 +121,9 @@ def test_the_config_written_is_the_template_with_the_data_sets_values(clips, tmp
     assert config.custom_hooks[0].faces.dataset.data_root == 'some/people'
     assert config.train_pipeline == template.train_pipeline
     # One's own changes stay.
-    (out / 'config.py').write_text('mine = 1\n')
+    (out / 'it.py').write_text('mine = 1\n')
     assert own_clips.main(args) == 0
-    assert (out / 'config.py').read_text() == 'mine = 1\n'
+    assert (out / 'it.py').read_text() == 'mine = 1\n'
 
 
 def test_what_is_written_is_what_the_table_says(clips, tmp_path, capsys):

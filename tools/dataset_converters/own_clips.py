@@ -36,8 +36,8 @@ What is written:
     rawframes/<clip>/img_00001.jpg ...
     annotations/...    for mmaction2's AVADataset, mmdet's CocoDataset and
                        mmanon.VideoMAPMetric
-    config.py          ready to be trained, a copy of configs/templates/own_clips.py;
-                       one that is there is left as it is
+    own.py             a config ready to be trained, configs/templates/own_clips.py
+                       filled in; one that is there is left as it is
 """
 TEMPLATE = 'templates/own_clips.py'
 
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=Path('data/people'),
         metavar='DIR',
         help='photographs that the discriminator learns from, one folder a person; '
-        'goes into config.py (default: %(default)s)',
+        'goes into the config (default: %(default)s)',
     )
     parser.add_argument(
         '--margin',
@@ -68,7 +68,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=8,
         help='frames that must follow one that is annotated, which a detector with '
         'clips of clip_len frames, frame_interval apart, reads: about clip_len * '
-        'frame_interval / 2 (default: %(default)s, that of config.py)',
+        'frame_interval / 2 (default: %(default)s, that of the config)',
     )
     args = parser.parse_args(argv)
     if args.margin < 0:
@@ -78,7 +78,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def write_config(out: Path, num_classes: int, people: Path) -> Path:
     """Copy the template with the data set's own values; keep a config that is there."""
-    path = out / 'config.py'
+    path = out / f'{out.resolve().name}.py'
     if path.exists():
         return path
     template = tools_folder().parent / 'configs' / TEMPLATE
