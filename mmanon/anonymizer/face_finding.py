@@ -17,14 +17,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from mmanon.face_detectors import (
-    BaseFaceDetector,
-    CenterFaceDetector,
-    CombinedFaceDetector,
-    MTCNNFaceDetector,
-    YuNetFaceDetector,
-    build_face_detector,
-)
+from mmanon.face_detectors import BaseFaceDetector, build_face_detector
+from mmanon.face_detectors.named import named_detector
 from mmanon.structures.faces import Faces
 from mmanon.utils.log import print_log
 
@@ -86,10 +80,8 @@ def build_detector(
 
     Args:
         detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
-            ``'mtcnn'``, ``'yunet'``, ``'thorough'`` (CenterFace, also on the picture
-            mirrored, enlarged, and on its green and blue alone; and YuNet, on each
-            colour channel too, where its weights are given),
-            the config of a face detector, or one that is built. Defaults to
+            ``'mtcnn'``, ``'yunet'`` or ``'thorough'``, see :func:`named_detector`; the
+            config of a face detector, or one that is built. Defaults to
             ``'centerface'``.
         weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
             ``'thorough'``.
@@ -105,38 +97,12 @@ def build_detector(
     """
     if isinstance(detector, BaseFaceDetector | Mapping):
         return build_face_detector(detector)
-    detector = detector or 'centerface'
-    if detector not in DETECTORS:
-        raise ValueError(
-            f'detector must be one of {", ".join(DETECTORS)} or a config, got '
-            f'{detector!r}'
-        )
-    if detector in ('centerface', 'mtcnn') and weights is not None:
-        raise ValueError(
-            f"weights belong to detector 'yunet' or 'thorough'; {detector!r} brings "
-            'its own'
-        )
-    if detector == 'mtcnn':
-        return MTCNNFaceDetector(thresholds=(0.6, 0.7, CANDIDATE), device=device)
-    if detector == 'yunet':
-        if weights is None:
-            raise ValueError("detector 'yunet' needs its ONNX file as weights")
-        return YuNetFaceDetector(weights, score_threshold=CANDIDATE)
-    centerface = CenterFaceDetector(CANDIDATE * CenterFaceDetector.sure / SURE)
-    if detector == 'centerface':
-        return centerface
-    # Under red, green or blue light a face shows in another channel than that.
-    views = ('plain', 'mirrored', 'enlarged', 'green', 'blue')
-    passes: list[dict] = [dict(detector=centerface, views=views)]
-    if weights is not None:
-        yunet = YuNetFaceDetector(weights, score_threshold=CANDIDATE)
-        views = ('plain', 'red', 'green', 'blue')
-        passes.append(dict(detector=yunet, views=views))
-    return CombinedFaceDetector(passes)
+    config = named_detector(detector or 'centerface', weights, CANDIDATE, device)
+    return build_face_detector(config)
 
 
 class DetectedFaces:
-    """Faces as a detector finds them, sure from a score of 0.6 on.
+    """Faces as a detector finds them.
 
     Large pictures are searched in overlapping tiles beside the whole at a smaller
     size, so that memory does not grow with them.
@@ -206,7 +172,7 @@ class DetectedFaces:
             raise ValueError('the detector answered with numbers that are not finite')
         return (
             boxes.reshape(-1, 4).astype(np.float64),
-            np.minimum(scores.reshape(-1) * (SURE / self.detector.sure), 1),
+            scores.reshape(-1),
             np.asarray(found.landmarks, np.float64).reshape(-1, 5, 2),
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmanon.anonymizer.io.frames import upright_frames
+from mmanon.anonymizer.options import SURE
 from mmanon.anonymizer.recognizer import embed_face, embed_people
 from mmanon.face_detectors.alignment import align_face
 
@@ -132,9 +133,7 @@ class PeopleNamer:
     ) -> list[Sighting]:
         sightings = []
         faces = self.detector.detect(old)
-        for marks in faces.landmarks[faces.scores >= self.detector.sure].astype(
-            np.float64
-        ):
+        for marks in faces.landmarks[faces.scores >= SURE].astype(np.float64):
             if not np.isfinite(marks).all() or marks.std(0).max() <= 0:
                 continue
             before, after = (

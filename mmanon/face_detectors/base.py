@@ -12,7 +12,8 @@ class FaceDetections:
 
     Attributes:
         boxes: float32 (k, 4), x1, y1, x2, y2 with x1 < x2 and y1 < y2.
-        scores: float32 (k,), the detector's confidence in [0, 1], highest first.
+        scores: float32 (k,), the detector's confidence in [0, 1], highest first. On
+            mmanon's own detectors' scale it is sure from 0.6 on.
         landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
             on its right, the nose, and the mouth's corner on its left and its right.
     """
@@ -31,11 +32,9 @@ class BaseFaceDetector(ABC):
     Attributes:
         parallel (bool): Whether several threads may call :meth:`detect` at a time, and
             gain by it.
-        sure (float): Score from which what it finds is a face, and no mere candidate.
     """
 
     parallel: bool = False
-    sure: float = 0.6
 
     def detect(self, image: np.ndarray) -> FaceDetections:
         """Find all faces of an image.

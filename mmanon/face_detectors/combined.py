@@ -20,8 +20,7 @@ class CombinedFaceDetector(BaseFaceDetector):
 
     Detectors fail on different faces, and coloured light spoils some channels of a
     picture more than others: under red light the red one is white all over, and the
-    green one still shows a face. Scores of detectors that are sure at another score
-    than 0.6 are multiplied so that they are sure at 0.6, and are 1 at most.
+    green one still shows a face.
 
     Args:
         detectors: Each a mapping: the config of a face detector under ``detector``
@@ -60,11 +59,7 @@ class CombinedFaceDetector(BaseFaceDetector):
         self.parallel = all(detector.parallel for detector, _ in self._passes)
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found = []
-        for detector, view in self._passes:
-            boxes, scores, marks = _look(detector, image, view)
-            scale = self.sure / detector.sure if detector.sure else 1.0
-            found.append((boxes, np.minimum(scores * scale, 1), marks))
+        found = [_look(detector, image, view) for detector, view in self._passes]
         boxes, scores, marks = (np.concatenate(one) for one in zip(*found, strict=True))
         kept = suppress(boxes, scores, self.nms_threshold)
         return boxes[kept], scores[kept], marks[kept]

@@ -8,7 +8,6 @@ from typing import Any
 __all__ = ['DETECTOR_NAMES', 'named_detector']
 
 DETECTOR_NAMES = ('centerface', 'mtcnn', 'yunet', 'thorough')
-_CHANNELS = ('red', 'green', 'blue')
 
 
 def named_detector(
@@ -21,8 +20,8 @@ def named_detector(
 
     Args:
         name: ``'centerface'``, ``'mtcnn'``, ``'yunet'``, or ``'thorough'``: CenterFace,
-            also on the mirrored picture and on each colour channel, and YuNet where its
-            weights are given.
+            also on the picture mirrored, enlarged, and on its green and its blue
+            alone, and YuNet, on each colour channel too, where its weights are given.
         weights: ONNX file of YuNet, for ``'yunet'`` and ``'thorough'``.
         score: Faces below this confidence, in [0, 1], are left out. Defaults to each
             detector's own.
@@ -58,7 +57,10 @@ def named_detector(
         return yunet
     if name == 'centerface':
         return centerface
-    passes = [dict(detector=centerface, views=('plain', 'mirrored', *_CHANNELS))]
+    # Under red, green or blue light a face shows in another channel than that.
+    views = ('plain', 'mirrored', 'enlarged', 'green', 'blue')
+    passes: list[dict[str, Any]] = [dict(detector=centerface, views=views)]
     if weights is not None:
-        passes.append(dict(detector=yunet, views=('plain', *_CHANNELS)))
+        views = ('plain', 'red', 'green', 'blue')
+        passes.append(dict(detector=yunet, views=views))
     return dict(type='mmanon.CombinedFaceDetector', detectors=passes)

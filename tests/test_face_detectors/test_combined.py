@@ -74,17 +74,6 @@ def test_a_picture_that_is_large_is_not_enlarged():
     assert len(combined('enlarged', 'plain').detect(image)) == 1
 
 
-def test_scores_of_detectors_are_put_on_one_scale():
-    class Early(Brightest):
-        sure = 0.3
-
-    both = [dict(detector=Early(0.25)), dict(detector=Brightest(0.45))]
-    found = CombinedFaceDetector(both).detect(image_with(250))
-    assert found.scores.tolist() == [np.float32(0.5)]
-    sure = CombinedFaceDetector([dict(detector=Early(0.9))]).detect(image_with(250))
-    assert sure.scores.tolist() == [1]
-
-
 def test_a_face_found_twice_is_kept_once_as_the_surer_saw_it():
     both = [dict(detector=Brightest(score)) for score in (0.4, 0.8, 0.6)]
     found = CombinedFaceDetector(both).detect(image_with(250))
