@@ -209,5 +209,5 @@ class _OldModules(MetaPathFinder, Loader):
         names = getattr(import_module(new), '__all__', None)
         if names is not None:
             moved = [name for module_name, name in NAMES if module_name == old]
-            module.__all__ = [*names, *moved]
-        module.__getattr__ = lambda name: renamed(old, name)
+            vars(module)['__all__'] = [*names, *moved]
+        vars(module)['__getattr__'] = lambda name: renamed(old, name)
