@@ -238,12 +238,12 @@ def overhead(args: argparse.Namespace) -> None:
     apart = (answer(model, without) - bare()).abs().max()
     # Other work on the machine slows the wall clock, and not all runs alike.
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-    (alone,) = measure((bare,), args.runs, clock)
-    wrapper, faces = measure((redraw, crop_and_paste), 10 * args.runs, clock)
+    (bare_runs,) = measure((bare,), args.runs, clock)
+    redraws, pastes = measure((redraw, crop_and_paste), 10 * args.runs, clock)
     beyond = statistics.median(
-        one - other for one, other in zip(wrapper, faces, strict=True)
+        one - other for one, other in zip(redraws, pastes, strict=True)
     )
-    alone, wrapper, faces = map(statistics.median, (alone, wrapper, faces))
+    alone, wrapper, faces = map(statistics.median, (bare_runs, redraws, pastes))
     print(
         f'{args.config}: a clip of {args.frames} frames {shape[1]}x{shape[0]} with a '
         f'face each (S={model.crop_size}), {args.runs} runs:\n'

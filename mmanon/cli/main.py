@@ -50,8 +50,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     'Measure': {
         'tradeoff': ('mmanon.cli.tradeoff', 'many modifiers: how private, how good?'),
-        'report': ('report.py', 'one web page of a trade-off'),
-        'user-study': ('user_study.py', 'can people still recognize anybody?'),
+        'report': ('mmanon.cli.report', 'one web page of a trade-off'),
+        'user-study': ('mmanon.cli.user_study', 'can people still recognize anybody?'),
     },
 }
 """By group and name, the module or the script of ``tools/``, and what it is for."""

@@ -16,9 +16,13 @@ ROOT = Path(__file__).parents[2]
 PLACES = {
     name: place for group in COMMANDS.values() for name, (place, _) in group.items()
 }
-OURS = ('train', 'test', 'export', 'export-onnx', 'align-faces', 'tradeoff')
+OURS = (
+    *('train', 'test', 'export', 'export-onnx', 'align-faces', 'tradeoff', 'report'),
+    *('user-study', 'mini-benchmark', 'anonymize', 'audit', 'app'),
+)
 FRONTS = (
     *('train', 'test', 'export_checkpoint', 'export_onnx', 'align_faces', 'tradeoff'),
+    *('report', 'user_study', 'make_mini_benchmark', 'anonymize', 'audit', 'app'),
 )
 # As if the packages that training is built of were not installed.
 NOT_INSTALLED = """
@@ -98,6 +102,8 @@ def test_without_the_training_extra_one_sentence_says_what_to_install(bare):
         ['export-onnx', 'pixelate', '-', 'm.onnx'],
         ['tradeoff', 'config.py'],
         ['align-faces', 'config.py'],
+        ['report', 'work'],
+        ['user-study', 'score', 'study', 'answers.json'],
     )
     said = bare(*(f'main({one})' for one in commands), 'script("tools/train.py", "c")')
     names = [*(f'mmanon {one[0]}' for one in commands), 'train.py']

@@ -1,0 +1,69 @@
+"""A trade-off's results on one page, as ``mmanon report`` and ``tools/report.py``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .run_config import enter_training
+
+__all__ = ['main']
+
+DESCRIPTION = """\
+Make one web page of a trade-off's results: plot, tables, faces, configs.
+
+    mmanon report work_dirs/tradeoff_mini_small
+
+WORK_DIR is that of mmanon tradeoff. The page, WORK_DIR/report.html, needs no other
+file. It shows faces of the people that attackers were tested on, as they were: mind who
+may see it, or leave them out by --no-pictures.
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('work_dir', type=Path, metavar='WORK_DIR')
+    parser.add_argument('--out', type=Path, help='default: WORK_DIR/report.html')
+    pictures = parser.add_mutually_exclusive_group()
+    pictures.add_argument(
+        '--people', type=Path, help='folder of the people, where it has moved'
+    )
+    pictures.add_argument('--no-pictures', action='store_true')
+    parser.add_argument('--columns', type=int, default=8, help='faces in a row')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the page.
+
+    Returns:
+        int: 0.
+
+    Raises:
+        SystemExit: When the results cannot be read, or the page not written.
+    """
+    args = parse_args(argv)
+    enter_training()
+    from mmengine.registry import init_default_scope
+
+    from mmanon.tradeoff.report import make_grids, read_sweep, write_report
+
+    out = args.out or args.work_dir / 'report.html'
+    options = shlex.join(sys.argv[1:] if argv is None else argv)
+    try:
+        sweep = read_sweep(args.work_dir)
+        grids = []
+        if not args.no_pictures:
+            init_default_scope('mmaction')
+            grids = make_grids(sweep, args.people, args.columns)
+        command = sweep.shorten(f'python tools/report.py {options}')
+        write_report(sweep, grids, out, command)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    print(f'{out}: {len(sweep.rows)} rows of {len(sweep.runs)} runs')
+    return 0
