@@ -12,8 +12,9 @@ from tiny import (
 )
 from torch import nn
 
+from mmanon.models.detectors import anonymized_detector
 from mmanon.models.detectors.phase import FINE_TUNE, JOINT, WARM_UP
-from mmanon.models.modifiers import BaseModifier
+from mmanon.models.modifiers import BaseModifier, LearnedModifier
 from mmanon.registry import MODELS
 
 
@@ -182,6 +183,50 @@ def test_whole_frames_that_nobody_has_examined_are_filled(step):
     assert redrawn[0, :, 1].flatten(1).std(1).max() < 1e-4
     assert (redrawn[:, :, 0] - inputs[:, :, 0]).abs().mean() < 0.2
     assert torch.equal(redrawn[1, :, 1], inputs[1, :, 1])
+
+
+@pytest.mark.parametrize('step', ['predict', 'both'])
+def test_frames_that_nobody_has_examined_are_never_cut_out(step, monkeypatch):
+    """A whole frame as a crop, and back, takes memory that no face does."""
+    model = build(IDENTITY)
+    inputs, samples = preprocessed(model, made_up_batch(clips=1, frames=2))
+    face = [0, 20, 10, 36, 28]
+    samples[0].set_metainfo(
+        dict(faces=np.array([face, [1, 0, 0, 64, 64]]), covers=np.array([False, True]))
+    )
+    seen = []
+    for name, place in (('crop_faces', 1), ('paste_faces', 2)):
+        real = getattr(anonymized_detector, name)
+
+        def spy(*args, real=real, place=place):
+            seen.append(args[place][:, 0].tolist())
+            return real(*args)
+
+        monkeypatch.setattr(anonymized_detector, name, spy)
+    if step == 'both':
+        model._redraw_both(inputs, samples, made_up_faces()['images'])
+    else:
+        model.redraw(inputs, samples)
+
+    assert seen == [[0.0], [0.0]]
+
+
+def test_an_unexamined_part_of_a_frame_is_filled_and_no_more():
+    """As in a mosaic: its neighbours stay, but for the pixel that resizing blends."""
+    model = build(IDENTITY)
+    inputs, samples = preprocessed(model, made_up_batch(clips=1, frames=1))
+    samples[0].set_metainfo(
+        dict(faces=np.array([[0, 8.5, 16, 40, 64]]), covers=np.array([True]))
+    )
+    before = inputs.clone()
+
+    filled, faces = model.redraw(inputs, samples)
+
+    inside = torch.zeros(64, 64, dtype=torch.bool)
+    inside[15:, 7:41] = True
+    assert torch.equal(filled[0, :, 0] != before[0, :, 0], inside.expand(3, -1, -1))
+    assert torch.equal(inputs, before)
+    assert len(faces) == 0
 
 
 def test_covers_of_another_number_than_faces_are_refused():
@@ -398,6 +443,41 @@ def test_a_modifier_that_learns_has_to_count_its_updates():
 
     with pytest.raises(TypeError, match='Own has weights .*LearnedModifier'):
         build(Own())
+
+
+@MODELS.register_module(force=True)
+class NormedModifier(LearnedModifier):
+    """A modifier with a batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def modify(self, faces):
+        return self.norm(faces).tanh()
+
+
+@pytest.mark.parametrize('ema', [None, dict(type='ExponentialMovingAverage')])
+def test_a_frozen_modifiers_batch_norms_keep_their_statistics(ema):
+    model = game(modifier=dict(type='mmanon.NormedModifier'), ema=ema).train()
+    wrappers = optimizers(model)
+    model.modifier.record_update()
+    # It learns first, so that its statistics are moved by something.
+    model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, wrappers)
+    frozen = {
+        name: value.clone()
+        for name, value in model.state_dict().items()
+        if name.startswith('modifier')
+    }
+    assert frozen['modifier.norm.num_batches_tracked'] > 0
+
+    model.phase = FINE_TUNE
+    model.train_step({**made_up_batch(seed=1), 'faces': []}, wrappers)
+
+    after = model.state_dict()
+    for name, value in frozen.items():
+        assert torch.equal(after[name], value), name
+    assert model.modifier.norm.training
 
 
 def test_redrawing_tells_which_faces_are_covered():

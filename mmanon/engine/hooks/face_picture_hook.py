@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from mmanon.models.detectors import AnonymizedDetector
+from mmanon.models.layers.modes import evaluating
 from mmanon.registry import HOOKS
 
 
@@ -42,6 +44,13 @@ class FacePictureHook(Hook):
         if not self.every_n_train_iters(runner, self.interval):
             return
         model, step = runner.model, runner.iter + 1
+        assert data_batch is not None
+        with evaluating(model.modifier):
+            self._draw(runner, model, data_batch, step)
+
+    def _draw(
+        self, runner: Runner, model: AnonymizedDetector, data_batch: dict, step: int
+    ) -> None:
         if data_batch.get('faces'):
             faces = data_batch['faces'][-1]['images'][: self.num_faces]
             faces = faces.to(next(model.detector.parameters()).device)

@@ -1,28 +1,30 @@
 """A detector that sees faces only as a modifier redraws them."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.model import BaseAveragedModel, BaseModel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from mmanon.models.discriminators import FaceClassifier
 from mmanon.models.layers.face_crops import (
     crop_faces,
     paste_faces,
     square_boxes,
 )
-from mmanon.models.modifiers import LearnedModifier, SolidMaskModifier
+from mmanon.models.layers.modes import evaluating, held_still
+from mmanon.models.modifiers import BaseModifier, LearnedModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.registry import MODELS
-from mmanon.structures.crop_geometry import check_geometry
+from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
 
+from .frame_faces import boxes_of_samples, fill_boxes
 from .phase import JOINT, Phase
 from .pixel_range import PixelRange
 
@@ -59,6 +61,14 @@ class AnonymizedDetector(BaseModel):
             has weights and is no :class:`LearnedModifier`.
     """
 
+    detector: nn.Module
+    modifier: BaseModifier
+    discriminator: FaceClassifier | None
+    adversarial_loss: nn.Module
+    structure_loss: nn.Module
+    modifier_ema: BaseAveragedModel | None
+    data_preprocessor: nn.Module
+
     def __init__(
         self,
         detector: nn.Module | dict,
@@ -66,15 +76,15 @@ class AnonymizedDetector(BaseModel):
         discriminator: nn.Module | dict | None = None,
         adversarial_loss: nn.Module | dict | None = None,
         structure_loss: nn.Module | dict | None = None,
-        crop_size: int = 256,
-        margin: float = 0.6,
-        feather: float = 0.1,
+        crop_size: int = GAME_GEOMETRY.crop_size,
+        margin: float = GAME_GEOMETRY.margin,
+        feather: float = GAME_GEOMETRY.feather,
         ema: dict | None = None,
     ) -> None:
-        detector = _build(detector)
-        super().__init__(data_preprocessor=detector.data_preprocessor)
+        built = _build(detector)
+        super().__init__(data_preprocessor=built.data_preprocessor)
         check_geometry(crop_size, margin, feather)
-        self.detector = detector
+        self.detector = built
         self.modifier = _build(modifier)
         learns = any(True for _ in self.modifier.parameters())
         if learns and not isinstance(self.modifier, LearnedModifier):
@@ -96,7 +106,7 @@ class AnonymizedDetector(BaseModel):
         self.margin = margin
         self.feather = feather
         self.phase: Phase = JOINT
-        self.pixels = PixelRange(detector.data_preprocessor)
+        self.pixels = PixelRange(built.data_preprocessor)
         # What the networks are called through: themselves, or their data-parallel
         # wrappers. A plain dict keeps the wrappers out of the names of the weights.
         self.parallel: dict[str, nn.Module] = {
@@ -111,7 +121,7 @@ class AnonymizedDetector(BaseModel):
             self.modifier_ema.module.load_state_dict(self.modifier.state_dict())
 
     @property
-    def deployed_modifier(self) -> nn.Module:
+    def deployed_modifier(self) -> BaseModifier:
         """What redraws faces in prediction: M's average where there is one, or M."""
         if self.modifier_ema is not None:
             return self.modifier_ema.module
@@ -141,7 +151,10 @@ class AnonymizedDetector(BaseModel):
             tuple[Tensor, Tensor]: Faces of the same shape and range, and which of them
             are covered, (K,) bool.
         """
-        drawn, covered = redraw_or_cover(self.deployed_modifier, faces, self.margin)
+        # Also while the detector learns: a modifier that does not learn is frozen,
+        # with all its statistics.
+        with evaluating(self.deployed_modifier):
+            drawn, covered = redraw_or_cover(self.deployed_modifier, faces, self.margin)
         # A training step does not wait for its device to be told.
         if not self.training and not self.warned_of_cover and covered.any():
             self.warned_of_cover = True
@@ -181,7 +194,10 @@ class AnonymizedDetector(BaseModel):
         return self.detector(inputs, data_samples, mode=mode)
 
     def redraw(
-        self, inputs: Tensor, data_samples: list, modifier: nn.Module | None = None
+        self,
+        inputs: Tensor,
+        data_samples: list | None,
+        modifier: nn.Module | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Replace every face in normalized frames by what the modifier makes of it.
 
@@ -193,41 +209,24 @@ class AnonymizedDetector(BaseModel):
 
         Returns:
             tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
-            [-1, 1].
+            [-1, 1]; frames that are filled are not among them.
         """
-        boxes, covers = self._squares(inputs, data_samples)
-        crops = self._cut(inputs, boxes)
-        modified = _fill(crops, covers, modifier or self.redraw_faces)
-        return self._put_back(inputs, modified, boxes), modified
+        inputs, squares = self._find(inputs, data_samples)
+        crops = self._cut(inputs, squares)
+        modified = crops
+        if len(crops):
+            modified = (modifier or self.redraw_faces)(crops)
+        return self._put_back(inputs, modified, squares), modified
 
-    def _squares(
-        self, inputs: Tensor, data_samples: list | None
-    ) -> tuple[Tensor, Tensor]:
-        """Squares to be redrawn, (K, 5), and which of them to fill, (K,) bool."""
-        if data_samples is None or any('faces' not in one for one in data_samples):
-            raise KeyError(
-                'data samples name no `faces`, so faces would pass unseen: load them '
-                'by mmanon.LoadFaces before the packing transform, as the '
-                'AdversarialAnonymizationHook does'
-            )
-        frames_per_sample = inputs.shape[2] if inputs.ndim == 5 else 1
-        boxes, covers = [], []
-        for index, sample in enumerate(data_samples):
-            faces = np.asarray(sample.metainfo['faces'], dtype=np.float64).reshape(
-                -1, 5
-            )
-            faces = torch.from_numpy(faces)
-            boxes.append(
-                faces + faces.new_tensor([index * frames_per_sample] + [0] * 4)
-            )
-            marked = sample.metainfo.get('covers', np.zeros(len(faces)))
-            if len(marked) != len(faces):
-                raise ValueError(
-                    f'a data sample has {len(faces)} `faces`, but {len(marked)} '
-                    '`covers`: there must be one for each'
-                )
-            covers.append(torch.as_tensor(np.asarray(marked, dtype=bool)))
-        return square_boxes(torch.cat(boxes), self.margin), torch.cat(covers)
+    def _find(self, inputs: Tensor, data_samples: list | None) -> tuple[Tensor, Tensor]:
+        """Frames with those filled that nobody has examined, and squares of faces.
+
+        A modifier would let what such a frame shows be seen: it would take the whole
+        of it for one face.
+        """
+        faces, unexamined = boxes_of_samples(inputs, data_samples)
+        color = self.pixels.to_frames(inputs.new_zeros(1, 3, 1, 1)).flatten()
+        return fill_boxes(inputs, unexamined, color), square_boxes(faces, self.margin)
 
     def _cut(self, inputs: Tensor, boxes: Tensor) -> Tensor:
         return self.pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
@@ -278,8 +277,9 @@ class AnonymizedDetector(BaseModel):
                 seen = None
                 if phase.discriminator_learns == 'game':
                     # M has redrawn the last batch already, for its own step.
-                    known = index == len(faces) and modified is not None
-                    seen = modified.detach() if known else self._redraw_held(original)
+                    seen = modified
+                    if index < len(faces) or modified is None:
+                        seen = self._redraw_held(original)
                 logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
 
         with self._contexts(optim_wrapper, 'modifier', 'detector'):
@@ -292,7 +292,8 @@ class AnonymizedDetector(BaseModel):
                 logs['loss_structure'] = loss_l1.detach()
                 logs['pixel_change'] = (modified - original).abs().mean().detach()
             if phase.modifier_learns == 'game':
-                with _held_still(self.discriminator):
+                assert self.discriminator is not None  # the hook sees to it
+                with held_still(self.discriminator):
                     loss_adv = self.adversarial_loss(
                         self.discriminator, modified, original, labels
                     )
@@ -316,14 +317,12 @@ class AnonymizedDetector(BaseModel):
         self, inputs: Tensor, samples: list, originals: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Redraw the faces of the clips and those of a face batch in one pass of M."""
-        boxes, covers = self._squares(inputs, samples)
-        crops = self._cut(inputs, boxes)
+        inputs, squares = self._find(inputs, samples)
+        crops = self._cut(inputs, squares)
         # The face batch goes the way of the crops, and comes back behind them.
-        crops = torch.cat([crops, originals.to(crops)])
-        covers = torch.cat([covers, covers.new_zeros(len(originals))])
-        both = _fill(crops, covers, self.parallel['modifier'])
-        drawn, modified = both.split([len(boxes), len(originals)])
-        return self._put_back(inputs, drawn, boxes), modified
+        both = self.parallel['modifier'](torch.cat([crops, originals.to(crops)]))
+        drawn, modified = both.split([len(squares), len(originals)])
+        return self._put_back(inputs, drawn, squares), modified
 
     @torch.no_grad()
     def _redraw_held(self, originals: Tensor) -> Tensor:
@@ -342,7 +341,7 @@ class AnonymizedDetector(BaseModel):
         with self._contexts(optim_wrapper, 'discriminator'):
             faces = original
             if modified is not None:
-                faces = torch.cat([original, modified.to(original.dtype)])
+                faces = torch.cat([original, modified.detach().to(original.dtype)])
             answer = self.parallel['discriminator'](
                 faces, labels.repeat(len(kinds)), mode='loss'
             )
@@ -354,7 +353,7 @@ class AnonymizedDetector(BaseModel):
         for kind, hit in zip(kinds, hits, strict=True):
             logs[f'acc_{kind}'] = hit.float().mean()
         wrapper.update_params(loss)
-        if wrapper.should_update():
+        if wrapper.should_update() and self.discriminator is not None:
             self.discriminator.advance()
         return logs
 
@@ -373,7 +372,8 @@ class AnonymizedDetector(BaseModel):
         if follow is not None and self.phase.modifier_learns != 'nothing':
             follow.step()
             follow.zero_grad()
-            if self.phase.modifier_learns == 'game':
+            learned = isinstance(self.modifier, LearnedModifier)
+            if learned and self.phase.modifier_learns == 'game':
                 self.modifier.record_update()
             if self.modifier_ema is not None:
                 self.modifier_ema.update_parameters(self.modifier)
@@ -381,41 +381,7 @@ class AnonymizedDetector(BaseModel):
         lead.zero_grad()
 
 
-def _build(part: nn.Module | dict | None, **kwargs: Any) -> nn.Module | None:
+def _build(part: nn.Module | dict | None, **kwargs: Any) -> Any:
     if part is None or isinstance(part, nn.Module):
         return part
     return MODELS.build(ConfigDict(**part, **kwargs))
-
-
-def _fill(
-    crops: Tensor, covers: Tensor, modifier: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """Redraw crops, (K, 3, S, S), but fill those that ``covers``, (K,), marks.
-
-    A modifier would let what it shows be seen: it takes a whole frame for one face.
-    """
-    if not len(crops):
-        return crops
-    if not covers.any():
-        return modifier(crops)
-    filled = SolidMaskModifier()(crops)
-    faces = (~covers).nonzero()[:, 0].to(crops.device)
-    if not len(faces):
-        return filled
-    drawn = modifier(crops[faces])
-    return filled.to(drawn).index_copy(0, faces, drawn)
-
-
-@contextmanager
-def _held_still(discriminator: nn.Module) -> Iterator[None]:
-    """Let gradients through a network that neither learns nor counts."""
-    learning = [p for p in discriminator.parameters() if p.requires_grad]
-    training = discriminator.training
-    discriminator.requires_grad_(False)
-    discriminator.eval()
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)
-        discriminator.train(training)

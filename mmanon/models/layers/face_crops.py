@@ -76,7 +76,7 @@ def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
     order = []
     for chosen, window in _windows_by_size(boxes):
         at = _place(frames, boxes[chosen], window)
-        index = at.index(frames)
+        index = at.places(frames)
         pixels = flat.index_select(0, index.flatten()).view(index.shape)
         weights = resampling_weights(
             at.start.flatten(), at.side.flatten(), size, window
@@ -135,7 +135,7 @@ def paste_faces(
             some = faces.index_select(0, chosen.to(device, non_blocking=True))
         part = _resample(some.transpose(1, 2), _unsampling_weights(at, size))
         painted.append(part.to(frames.dtype))
-        index.append(at.index(frames))
+        index.append(at.places(frames))
         pixel.append(at.pixel(frames).flatten())
         depth_x, depth_y = at.depth[:, 0, None, :], at.depth[:, 1, :, None]
         depth = torch.minimum(depth_x, depth_y)
@@ -182,7 +182,7 @@ class _Windows(NamedTuple):
         rows = (self.frame[:, None] * height + self.rows) * width
         return rows[:, :, None] + self.columns[:, None]
 
-    def index(self, frames: Tensor) -> Tensor:
+    def places(self, frames: Tensor) -> Tensor:
         """Places (K, P, C, P) in the flattened frames: rows, channels, columns."""
         height, width = frames.shape[-2:]
         channels = frames.shape[1]

@@ -1,0 +1,89 @@
+"""Which boxes of a batch's frames hold faces, and which nobody has examined.
+
+Shape letters as in :mod:`mmanon.models.layers.face_crops`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ['boxes_of_samples', 'fill_boxes']
+
+
+def boxes_of_samples(
+    inputs: Tensor, data_samples: Sequence[Any] | None
+) -> tuple[Tensor, Tensor]:
+    """Boxes that data samples name, by the frames of the batch.
+
+    Args:
+        inputs (Tensor): Frames, (N, C, H, W), or clips, (N, C, T, H, W).
+        data_samples (Sequence): One for each; their metainfo ``faces`` names boxes,
+            (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels, with the frame's index in
+            its clip, and the optional ``covers``, (K,) bool, those that are no faces
+            but frames that nobody has examined.
+
+    Returns:
+        tuple[Tensor, Tensor]: Boxes of the faces and boxes to fill, (K, 5) float64
+        each, with the frame's index in the batch: frame ``t`` of clip ``n`` is frame
+        ``n * T + t``.
+
+    Raises:
+        KeyError: When a data sample does not say which faces it shows.
+        ValueError: When ``covers`` and ``faces`` differ in length.
+    """
+    if data_samples is None or any('faces' not in one for one in data_samples):
+        raise KeyError(
+            'data samples name no `faces`, so faces would pass unseen: load them by '
+            'mmanon.LoadFaces before the packing transform, as the '
+            'AdversarialAnonymizationHook does'
+        )
+    length = inputs.shape[2] if inputs.ndim == 5 else 1
+    boxes, covers = [], []
+    for index, sample in enumerate(data_samples):
+        named = np.asarray(sample.metainfo['faces'], dtype=np.float64).reshape(-1, 5)
+        marked = sample.metainfo.get('covers', np.zeros(len(named)))
+        if len(marked) != len(named):
+            raise ValueError(
+                f'a data sample has {len(named)} `faces`, but {len(marked)} `covers`: '
+                'there must be one for each'
+            )
+        boxes.append(named + [index * length, 0, 0, 0, 0])
+        covers.append(np.asarray(marked, dtype=bool))
+    all_boxes, filled = np.concatenate(boxes), np.concatenate(covers)
+    return torch.from_numpy(all_boxes[~filled]), torch.from_numpy(all_boxes[filled])
+
+
+def fill_boxes(inputs: Tensor, boxes: Tensor, color: Tensor) -> Tensor:
+    """Frames in which boxes show one colour.
+
+    Args:
+        inputs (Tensor): Frames, (N, C, H, W), or clips, (N, C, T, H, W).
+        boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)`` in pixels. Whatever pixel
+            they touch is filled, and one more on each side, into which resizing may
+            have blended what they show.
+        color (Tensor): (C,), in the frames' value range.
+
+    Returns:
+        Tensor: Of the shape of ``inputs``, which stay as they are.
+    """
+    if not len(boxes):
+        return inputs
+    filled = inputs.clone()
+    # (N, C, T, H, W) either way; a view, through which the frames are written.
+    clips = filled if filled.ndim == 5 else filled[:, :, None]
+    length = clips.shape[2]
+    color = color.to(clips)[:, None, None]
+    low = (boxes[:, 1:3].floor() - 1).clamp(min=0)
+    high = boxes[:, 3:5].ceil() + 1
+    for frame, (left, top), (right, bottom) in zip(
+        boxes[:, 0].long().tolist(),
+        low.long().tolist(),
+        high.long().tolist(),
+        strict=True,
+    ):
+        clip, step = divmod(frame, length)
+        clips[clip, :, step, top:bottom, left:right] = color
+    return filled

@@ -1,0 +1,36 @@
+"""Networks that for a moment do not learn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+__all__ = ['evaluating', 'held_still']
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Let a network answer as in testing: statistics of batch norms stay as they are.
+
+    Afterwards each of its modules is in the mode that it was in.
+    """
+    training = [one for one in module.modules() if one.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for one in training:
+            one.training = True
+
+
+@contextmanager
+def held_still(module: nn.Module) -> Iterator[None]:
+    """Let gradients through a network that neither learns nor counts."""
+    learning = [one for one in module.parameters() if one.requires_grad]
+    module.requires_grad_(False)
+    try:
+        with evaluating(module):
+            yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
