@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from mmanon.structures.modifier_card import ModifierCard
 from mmanon.version import __version__
 
 from .run_config import enter_training
@@ -17,10 +20,15 @@ Take a trained checkpoint apart: a plain detector, and the modifier alone.
 
     mmanon export work_dirs/mini/joint/epoch_7.pth \\
         --detector detector.pth --modifier modifier.pth
+    mmanon test CONFIG epoch_7.pth --out figures.json
+    mmanon export epoch_7.pth --modifier modifier.pth \\
+        --figures figures.json --licence "CC BY-NC 4.0"
+    mmanon anonymize clips/ -o out --modifier modifier.pth
 
 The detector's file is a plain mmaction2 or mmdet checkpoint. The modifier's file holds
-its weights (the average of M where there is one) and loads by
-init_cfg=dict(type='Pretrained', checkpoint='modifier.pth').
+its weights (the average of M where there is one) and its card: config, size and margin
+of the crops, what it was trained on, licence and figures. Nothing is needed beside it;
+in a config it loads by init_cfg=dict(type='Pretrained', checkpoint='modifier.pth').
 """
 
 
@@ -31,6 +39,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', type=Path, help='checkpoint of a training')
     parser.add_argument('--detector', type=Path, help='file for the plain detector')
     parser.add_argument('--modifier', type=Path, help='file for the modifier')
+    card = parser.add_argument_group("the modifier's card")
+    card.add_argument(
+        '--config',
+        type=Path,
+        help='training config, for a checkpoint of mmanon 0.1, which has no card',
+    )
+    card.add_argument(
+        '--trained-on',
+        metavar='TEXT',
+        help='faces and videos it was trained on (default: as the config names them)',
+    )
+    card.add_argument('--licence', metavar='TEXT', help='of the weights')
+    card.add_argument(
+        '--figures',
+        type=Path,
+        metavar='JSON',
+        help='what testing this checkpoint with --out has written',
+    )
     args = parser.parse_args(argv)
     if not (args.detector or args.modifier):
         parser.error('name --detector, --modifier or both')
@@ -48,15 +74,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     enter_training()
-    from mmanon.models.weight_files import DETECTOR, EMA, MODIFIER, load_weights
+    from mmanon.models.weight_files import (
+        DETECTOR,
+        EMA,
+        MODIFIER,
+        load_checkpoint,
+        modifier_card,
+    )
 
     try:
-        state = load_weights(args.checkpoint)
+        checkpoint = load_checkpoint(args.checkpoint)
+        state = checkpoint.get('state_dict', checkpoint)
         if args.detector:
             _save(state, DETECTOR, 'detector', args.detector)
         if args.modifier:
+            card = _complete(modifier_card(checkpoint), args)
             averaged = any(name.startswith(EMA) for name in state)
-            _save(state, EMA if averaged else MODIFIER, 'modifier', args.modifier)
+            prefix = EMA if averaged else MODIFIER
+            _save(state, prefix, 'modifier', args.modifier, card)
     except KeyError as error:
         raise SystemExit(f'{args.checkpoint}: {error.args[0]}') from None
     except (OSError, ValueError) as error:
@@ -64,9 +99,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _save(state: dict, prefix: str, kind: str, out: Path) -> None:
-    from mmanon.models.weight_files import extract_part, save_weights
+def _complete(
+    card: ModifierCard | None, args: argparse.Namespace
+) -> ModifierCard | None:
+    """A checkpoint's card with what the command line says; None where there is none."""
+    if args.config is not None:
+        card = _card_of_config(args.config)
+    said = {
+        'trained_on': args.trained_on,
+        'licence': args.licence,
+        'figures': None if args.figures is None else _read_figures(args.figures),
+    }
+    said = {name: value for name, value in said.items() if value is not None}
+    if card is not None:
+        return replace(card, **said)
+    if said:
+        raise ValueError(
+            f'{args.checkpoint} tells nothing of its modifier: name the config it was '
+            'trained with by --config'
+        )
+    print(
+        f'{args.checkpoint} tells nothing of its modifier, so whoever uses '
+        f'{args.modifier} needs its config too: name it by --config to put it in'
+    )
+    return None
+
+
+def _card_of_config(path: Path) -> ModifierCard:
+    from mmengine.config import Config
+
+    if not path.is_file():
+        raise FileNotFoundError(f'config {path} does not exist')
+    card = ModifierCard.from_config(Config.fromfile(path))
+    if card is None:
+        raise ValueError(f'{path} names no modifier')
+    return card
+
+
+def _read_figures(path: Path) -> dict[str, float]:
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from None
+
+
+def _save(
+    state: dict, prefix: str, kind: str, out: Path, card: ModifierCard | None = None
+) -> None:
+    from mmanon.models.weight_files import extract_part, save_weights, tell_card
 
     part = extract_part(state, prefix)
-    save_weights(out, part, mmanon_version=__version__, exported=kind)
+    meta = dict(mmanon_version=__version__, exported=kind)
+    if card is not None:
+        tell_card(meta, card)
+    save_weights(out, part, **meta)
     print(f'{kind}: {len(part)} tensors in {out}')

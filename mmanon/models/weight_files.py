@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
+from mmanon.structures.modifier_card import ModifierCard
 from mmanon.utils.atomic_write import written_whole
 
 __all__ = [
@@ -23,7 +24,10 @@ __all__ = [
     'extract_part',
     'load_checkpoint',
     'load_weights',
+    'modifier_card',
+    'modifier_weights',
     'save_weights',
+    'tell_card',
 ]
 
 DETECTOR, MODIFIER, DISCRIMINATOR, EMA = (
@@ -34,6 +38,8 @@ DETECTOR, MODIFIER, DISCRIMINATOR, EMA = (
 )
 """What the names of each network's weights begin with in a training checkpoint."""
 
+# Where a checkpoint's meta tells of its modifier.
+_CARD = 'modifier_card'
 # What a file of another kind begins with.
 _BEGINNINGS = (
     (b'version https://git-lfs', 'a pointer of Git LFS: fetch it by `git lfs pull`'),
@@ -128,7 +134,7 @@ def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
             f'{path} has no weights, neither under `state_dict` nor at the top: it '
             f'holds {", ".join(map(str, list(checkpoint)[:6])) or "nothing"}'
         )
-    return checkpoint
+    return dict(checkpoint)
 
 
 def _other_kind(path: Path) -> str | None:
@@ -220,8 +226,45 @@ def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: Any) -> 
         state (Mapping): Weights by their names.
         **meta: What is said of them: texts, numbers, and lists and dicts of these.
     """
-    with written_whole(Path(path)) as beside:
-        torch.save(dict(meta=dict(meta), state_dict=dict(state)), beside)
+    with written_whole(Path(path)) as beside, open(beside, 'wb') as file:
+        # A file by its name would have that name in it, and bytes of its own each time.
+        torch.save(dict(meta=dict(meta), state_dict=dict(state)), file)
+
+
+def modifier_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A modifier's weights, of its own file or of a training checkpoint.
+
+    Args:
+        checkpoint (Mapping): What :func:`load_checkpoint` returned.
+
+    Returns:
+        dict[str, Tensor]: By the modifier's own names; of its average, where there is
+        one.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    for prefix in (EMA, MODIFIER):
+        if any(name.startswith(prefix) for name in state):
+            return extract_part(state, prefix)
+    return state
+
+
+def tell_card(meta: dict[str, Any], card: ModifierCard) -> None:
+    """Let a checkpoint's meta tell of its modifier; see :func:`modifier_card`."""
+    meta[_CARD] = card.to_dict()
+
+
+def modifier_card(checkpoint: Mapping[str, Any]) -> ModifierCard | None:
+    """What a checkpoint tells of its modifier, or None where it tells nothing.
+
+    Args:
+        checkpoint (Mapping): What :func:`load_checkpoint` returned.
+
+    Raises:
+        ValueError: When what it tells is wrong, or of a later version.
+    """
+    meta = checkpoint.get('meta')
+    said = meta.get(_CARD) if isinstance(meta, Mapping) else None
+    return None if said is None else ModifierCard.from_dict(said)
 
 
 def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

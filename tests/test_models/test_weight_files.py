@@ -139,6 +139,14 @@ def test_weights_are_written_whole(tmp_path):
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.pth']
 
 
+def test_the_same_weights_make_the_same_file(tmp_path):
+    state = weights()
+    for name in ('a', 'b'):
+        save_weights(tmp_path / f'{name}.pth', state, exported='modifier')
+
+    assert (tmp_path / 'a.pth').read_bytes() == (tmp_path / 'b.pth').read_bytes()
+
+
 def test_a_part_comes_out_by_its_own_names():
     state = {f'detector.{name}': one for name, one in weights().items()}
 
