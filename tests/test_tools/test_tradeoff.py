@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 
@@ -20,11 +22,13 @@ from mmanon.tradeoff.sweep import (
     StageFailed,
     Stages,
     check_sweep,
+    collect_rows,
     hold_work_dir,
     read_plan,
     running,
     workers,
 )
+from mmanon.tradeoff.sweep.inputs import fingerprint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'
@@ -408,6 +412,122 @@ def test_a_killed_training_goes_on_from_its_checkpoint(config):
     assert stage.is_done and ran[1][-1] == '--resume'
     assert stage.result.read_text() == 'weights'
     stage.run(lambda *_: pytest.fail('it is done'))
+
+
+def weights(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(state_dict=dict(a=torch.full((3,), value))), path)
+
+
+def pretend(stage, value=1.0):
+    """What a command leaves behind, without its work."""
+
+    def run(arguments, log):
+        if arguments[0] == 'test.py':
+            stage.result.write_text('{}')
+        elif arguments[0] == 'train.py':
+            work_dir = stage.folder / stage.name
+            weights(work_dir / 'epoch_1.pth', value)
+            (work_dir / 'last_checkpoint').write_text('epoch_1.pth')
+        else:
+            weights(stage.modifier, value)
+
+    stage.run(run)
+
+
+@pytest.fixture
+def finished(config):
+    """All stages of a learned run and those it shares with others, finished."""
+    plan = read_plan(config, ['learned'])
+    stages = Stages(plan)
+    every = {one.name: one for one in (*stages.shared(), *stages.of(plan.runs[0]))}
+    for one in every.values():
+        pretend(one)
+    assert all(one.is_done for one in every.values())
+    return every
+
+
+@pytest.mark.parametrize(
+    'anew, stale',
+    [
+        ('detector', {'train'}),
+        ('unseen', {'restorer', 'test'}),
+        ('train', {'test'}),
+        ('adaptive', {'test'}),
+    ],
+)
+def test_what_was_built_on_other_weights_is_not_done(finished, anew, stale):
+    stage = finished[anew]
+    stage.result.unlink()
+    shutil.rmtree(stage.folder / anew)
+    if anew == 'train':
+        stage.modifier.unlink()
+    weights(stage.result, 2.0)
+    if anew == 'train':
+        # Whose modifier is the same, by chance or by a rate of 0.
+        weights(stage.modifier, 1.0)
+
+    assert {name for name, one in finished.items() if not one.is_done} == stale
+    for name in stale - {'test'}:
+        with pytest.raises(
+            ValueError, match=f'was built on .*{anew}.pth, which has be'
+        ):
+            finished[name].check()
+        with pytest.raises(StageFailed, match='Name another --work-dir, or delete'):
+            finished[name].run(lambda *_: pytest.fail('weights would be mixed'))
+    if stale == {'test'}:
+        pretend(finished['test'])
+        assert finished['test'].is_done
+
+
+def test_figures_of_what_was_built_on_other_weights_are_no_rows(finished, config):
+    plan = read_plan(config, ['learned'], attackers=['discriminator'])
+    matchings = ('original_original', 'modified_original', 'modified_modified')
+    figures = {
+        f'discriminator/{m}/{f}': 0.1 for m in matchings for f in ('eer', 'rank1')
+    }
+    pretend(Stages(plan).of(plan.runs[0])[-1])
+    finished['test'].result.write_text(json.dumps({**figures, 'mAP/overall': 0.5}))
+    assert len(collect_rows(plan)) == 3
+
+    weights(finished['detector'].result, 2.0)
+
+    assert collect_rows(plan) == []
+
+
+def test_a_sweep_whose_shared_detector_is_gone_stops_before_it_begins(finished):
+    finished['detector'].result.unlink()
+
+    with pytest.raises(ValueError, match='detector.pth, which has gone since'):
+        finished['train'].check()
+
+
+def test_the_same_weights_written_again_are_the_same(finished):
+    for name in ('detector', 'train'):
+        weights(finished[name].result, 1.0)
+
+    assert all(one.is_done for one in finished.values())
+
+
+def test_what_was_done_by_a_version_that_kept_no_record_stays_done(finished):
+    for one in finished.values():
+        (one.folder / f'{one.name}.built_on.json').unlink()
+    weights(finished['detector'].result, 2.0)
+
+    assert all(one.is_done for one in finished.values())
+
+
+def test_files_of_weights_are_told_apart_by_what_they_hold(tmp_path):
+    for name, value in (('a', 1.0), ('b', 1.0), ('c', 2.0)):
+        weights(tmp_path / f'{name}.pth', value)
+    (tmp_path / 'd.dat').write_bytes(b'weights')
+    (tmp_path / 'e.dat').write_bytes(b'weightz')
+
+    a, b, c, d, e, none = (
+        fingerprint(tmp_path / name)
+        for name in ('a.pth', 'b.pth', 'c.pth', 'd.dat', 'e.dat', 'none.pth')
+    )
+    assert a == b and len({a, c, d, e}) == 4 and none is None
 
 
 def test_all_runs_have_the_same_budget_and_start(config):

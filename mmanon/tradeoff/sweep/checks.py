@@ -110,8 +110,9 @@ def _files(settings: Any, where: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, (dict, list, tuple)):
             yield from _files(value, f'{where}.{key}')
         elif key in _FILES and isinstance(value, str) and value:
-            joined = isinstance(root, str) and not Path(value).exists()
-            yield f'{where}.{key}', str(Path(root, value)) if joined else value
+            if isinstance(root, str) and not Path(value).exists():
+                value = str(Path(root, value))
+            yield f'{where}.{key}', value
 
 
 def _check_people(plan: Plan, stages: Stages) -> None:
@@ -131,7 +132,7 @@ def _check_recognizers(plan: Plan, stages: Stages) -> None:
         if spec.get('train') or spec.get('train_once'):
             continue
         recognizer = stages.recognizer(name)
-        if recognizer == 'discriminator':
+        if isinstance(recognizer, str):  # the discriminator of each run
             continue
         with torch.random.fork_rng(devices=[]):
             try:

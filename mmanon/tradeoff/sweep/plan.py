@@ -27,6 +27,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmanon.registry import HOOKS
+from mmanon.structures.modifier_card import GAME_HOOK, find_game_hooks
 from mmanon.tradeoff.rows import named
 
 _KEYS = {
@@ -35,7 +36,6 @@ _KEYS = {
     'attacker': {'recognizer', 'train', 'train_once'},
     'preset': {'methods', 'seeds', 'attackers', 'options'},
 }
-HOOK = 'AdversarialAnonymizationHook'
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ def read_plan(
     index = _hook_index(config)
     hook = config.custom_hooks[index].to_dict()
     if not (hook.get('faces') or {}).get('dataset'):
-        raise ValueError(f'the {HOOK} has no `faces` for D and attackers to learn from')
+        raise ValueError(
+            f'the {GAME_HOOK} has no `faces` for D and attackers to learn from'
+        )
     seeds = seeds or chosen.get('seeds')
     settings = _settings(methods or chosen.get('methods'), table['methods'], hook)
     work_dir = Path(config.work_dir).resolve()
@@ -200,7 +202,7 @@ def _settings(
             strengths = [_number(asked, name)]
         for strength in strengths or [None]:
             own = copy.deepcopy({**hook, **(spec.get('hook') or {})})
-            if strength is not None:
+            if strength is not None and path is not None:
                 _set(own, path, strength, method)
             found[Setting(method, strength, own)] = None
     return list(found)
@@ -262,10 +264,9 @@ def _check_keys(where: str, kind: str, given: dict) -> None:
 
 
 def _hook_index(config: Config) -> int:
-    for index, hook in enumerate(config.get('custom_hooks') or []):
-        if str(hook.get('type')).rpartition('.')[2] == HOOK:
-            return index
-    raise ValueError(f'the config has no {HOOK} in `custom_hooks`')
+    for index, _ in find_game_hooks(config):
+        return index
+    raise ValueError(f'the config has no {GAME_HOOK} in `custom_hooks`')
 
 
 def _number(text: str, name: str) -> float:

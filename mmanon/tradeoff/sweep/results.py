@@ -26,11 +26,12 @@ def collect_rows(plan: Plan) -> list[Row]:
     """
     rows, stages = [], Stages(plan)
     for run in plan.runs:
-        test = stages.of(run)[-1]
-        # What was tested before other attackers is not what is asked for now.
-        if not test.is_done:
+        of_run = stages.of(run)
+        # What was tested before other attackers, or what its training was built on, is
+        # not what is asked for now.
+        if not all(stage.is_done for stage in of_run):
             continue
-        path = test.result
+        path = of_run[-1].result
         figures = json.loads(path.read_text())
         for attacker in plan.attackers:
             for matching in MATCHINGS:

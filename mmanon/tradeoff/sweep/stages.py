@@ -1,8 +1,9 @@
 """The stages of a sweep: a config each, a command of the project's tools, a result.
 
 In the folder of a run, a stage has ``<name>.py``, its config; ``<name>.json``, the same
-to be compared; ``<name>.log``; ``<name>/``, the command's work dir; and when it is
-finished ``<name>.pth``, the weights of a training, or ``figures.json`` of a test.
+to be compared; ``<name>.built_on.json``, the files of weights that it began with;
+``<name>.log``; ``<name>/``, the command's work dir; and when it is finished
+``<name>.pth``, the weights of a training, or ``figures.json`` of a test.
 """
 
 import copy
@@ -22,7 +23,9 @@ from mmanon.models.modifiers import LearnedModifier
 from mmanon.registry import DATASETS, MODELS
 from mmanon.utils.atomic_write import write_whole, written_whole
 
+from .inputs import fingerprint, named_weights
 from .plan import Plan, Run
+from .workers import StageFailed
 
 Execute = Callable[[list[str], Path], None]
 """Runs a tool by its name and arguments, with a file for what it says."""
@@ -55,10 +58,20 @@ class Stage:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is finished, with these settings."""
+        """Whether it is finished, with these settings and on these weights."""
         if self.modifier is not None and not self.modifier.is_file():
             return False
-        return self.result.is_file() and self.difference() is None
+        unchanged = self.difference() is None and self.rebuilt() is None
+        return self.result.is_file() and unchanged
+
+    @property
+    def built_on(self) -> list[Path]:
+        """The files of weights that it starts from, or measures."""
+        settings = self.config.to_dict()
+        if self.tests:
+            settings.pop('load_from', None)  # in its place the checkpoint is tested
+        found = [*named_weights(settings), *([self.tests] if self.tests else [])]
+        return list(dict.fromkeys(found))
 
     def difference(self) -> str | None:
         """What differs from the settings it was begun with, or None."""
@@ -67,23 +80,48 @@ class Stage:
             return None
         return _first_difference(json.loads(path.read_text()), _plain(self.config))
 
+    def rebuilt(self) -> Path | None:
+        """Which file of weights is another one than when it was begun, or None."""
+        record = self.folder / f'{self.name}.built_on.json'
+        if not record.is_file():
+            return None
+        began = json.loads(record.read_text())
+        changed = (
+            path for path in self.built_on if began.get(str(path)) != fingerprint(path)
+        )
+        return next(changed, None)
+
     def check(self) -> None:
-        """Refuse to mix trainings of different settings.
+        """Refuse to mix trainings of different settings, or on different weights.
 
         Raises:
-            ValueError: When the training was begun with other settings.
+            ValueError: When the training was begun with others.
         """
-        changed = None if self.tests else self.difference()
+        if self.tests:
+            return  # done again
+        instead = f'Name another --work-dir, or delete {self.folder} to train it anew'
+        changed = self.difference()
         if changed is not None:
             raise ValueError(
                 f'{self.folder / self.name} was begun with other settings: {changed}. '
-                f'Name another --work-dir, or delete {self.folder} to train it anew'
+                + instead
+            )
+        rebuilt = self.rebuilt()
+        if rebuilt is not None:
+            now = 'been trained anew' if rebuilt.is_file() else 'gone'
+            raise ValueError(
+                f'{self.folder / self.name} was built on {rebuilt}, which has {now} '
+                f'since: its figures would belong to another one. {instead}'
             )
 
     def run(self, execute: Execute) -> None:
         """Do what is not done yet; a training goes on where it was stopped."""
         if self.is_done:
             return
+        try:
+            self.check()
+        except ValueError as error:
+            raise StageFailed(str(error)) from None
         config = self.folder / f'{self.name}.py'
         work_dir = self.folder / self.name
         write_whole(config, _python(self.config))
@@ -92,6 +130,9 @@ class Stage:
             self.result.unlink(missing_ok=True)
         settings = self.folder / f'{self.name}.json'
         write_whole(settings, json.dumps(_plain(self.config)))
+        record = self.folder / f'{self.name}.built_on.json'
+        began = {str(path): fingerprint(path) for path in self.built_on}
+        write_whole(record, json.dumps(began, indent=1))
         log = self.folder / f'{self.name}.log'
         if self.tests:
             paths = [config, self.tests, '--work-dir', work_dir, '--out', self.result]
@@ -211,6 +252,7 @@ class Stages:
             return named
         spec = self.plan.attackers[named]
         if spec.get('train'):
+            assert run is not None  # asked for by a run's own test alone
             config, folder = self._attacker(spec, run), run.folder
         elif spec.get('train_once'):
             config, folder = self._attacker(spec), self.shared_folder

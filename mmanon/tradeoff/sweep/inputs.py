@@ -1,0 +1,51 @@
+"""Which files of weights a stage is built on, and whether they are still the same."""
+
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ['fingerprint', 'named_weights']
+
+# Settings that name a file of weights, wherever they stand.
+_WEIGHTS = ('checkpoint', 'load_from', 'weights')
+
+
+def named_weights(settings: Any) -> Iterator[Path]:
+    """The files of weights that settings name; addresses are not among them."""
+    items = settings.items() if isinstance(settings, dict) else enumerate(settings)
+    for key, value in items:
+        if isinstance(value, (dict, list, tuple)):
+            yield from named_weights(value)
+        elif key in _WEIGHTS and isinstance(value, str) and value:
+            if '://' not in value:
+                yield Path(value)
+
+
+def fingerprint(path: Path) -> str | None:
+    """What tells a file of weights from another one; None where there is no file.
+
+    Of a file of PyTorch's it is made of the checksums that stand in it already.
+    """
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    return _fingerprint(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(path: Path, size: int, time: int) -> str:
+    digest = hashlib.sha256()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for one in archive.infolist():
+                # The first folder is named after the file.
+                name = one.filename.partition('/')[2]
+                digest.update(f'{name} {one.CRC} {one.file_size}\n'.encode())
+    else:
+        with open(path, 'rb') as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
