@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import MMLogger, print_log
@@ -22,6 +23,8 @@ class WholePretrained(BaseModule):
 
     # Weights under these names may be missing or of another shape in the file.
     replaceable: tuple[str, ...] = ()
+    # Whether weights have been loaded, from this or any other file.
+    has_loaded = False
 
     def init_weights(self) -> None:
         """Initialize as ``init_cfg`` says.
@@ -79,6 +82,13 @@ class WholePretrained(BaseModule):
             + (note if replaced else ''),
             logger='current',
         )
+
+    def _load_from_state_dict(
+        self, state: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state, prefix, *args, **kwargs)
+        if any(name.startswith(prefix) for name in state):
+            self.has_loaded = True
 
     def _dump_init_info(self) -> None:
         # mmengine says how each parameter was initialized, on the console when there is

@@ -23,7 +23,7 @@ from mmanon.evaluation import (
 )
 from mmanon.evaluation.metrics import recognition_metrics
 from mmanon.face_detectors import FaceDetections
-from mmanon.models.discriminators import MobileFaceNet
+from mmanon.models.discriminators import FaceClassifier, MobileFaceNet
 from mmanon.registry import METRICS, MODELS
 from mmanon.structures.landmark_template import TEMPLATE
 
@@ -358,7 +358,15 @@ def configured(data, work_dir, metrics, modifier):
 configured.count = 0
 
 
-def test_metrics_stand_beside_the_detectors(data, faces, recognizer, tmp_path):
+@pytest.fixture
+def trained_discriminator(monkeypatch):
+    """As after a checkpoint of the game; without one D is no recognizer."""
+    monkeypatch.setattr(FaceClassifier, 'is_untrained', False)
+
+
+def test_metrics_stand_beside_the_detectors(
+    data, faces, recognizer, tmp_path, trained_discriminator
+):
     kinds = ('FaceVerificationMetric', 'FaceIdentificationMetric')
     metrics = [
         dict(type=f'mmanon.{kind}', dataset=faces, recognizer=attacker)
@@ -499,6 +507,16 @@ def test_a_recognizer_of_another_margin_is_refused(faces, recognizer):
         metric.prepare(Redrawer(), CPU)
 
 
+def test_a_discriminator_of_random_weights_is_refused(faces):
+    model = Redrawer()
+    model.discriminator = MODELS.build(tiny_discriminator(PEOPLE))
+    metric = FaceVerificationMetric(faces, 'discriminator')
+    with pytest.raises(ValueError, match='the checkpoint holds none: one of random'):
+        measure(model, metric)
+    model.discriminator.load_state_dict(model.discriminator.state_dict())
+    assert measure(model, metric)
+
+
 def test_the_discriminator_of_a_model_without_one_is_refused(faces):
     metric = FaceVerificationMetric(faces, 'discriminator')
     with pytest.raises(ValueError, match="recognizer='discriminator', but .* has none"):
@@ -574,7 +592,7 @@ def examples():
     return re.findall(r'```python\n(.*?)```', page.read_text(), re.DOTALL)
 
 
-def test_the_config_of_the_page_runs(data, tmp_path):
+def test_the_config_of_the_page_runs(data, tmp_path, trained_discriminator):
     config, *_ = examples()
     base = tiny_config(
         data, tmp_path / 'work', modifier=dict(type='mmanon.DownsampleModifier', size=4)

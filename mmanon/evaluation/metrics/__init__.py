@@ -1,4 +1,5 @@
-from .face_metric import FaceMetric, prepare_face_metrics
+from .discriminator_metric import DiscriminatorMetric
+from .face_metric import FaceMetric, build_faces, prepare_face_metrics
 from .face_quality_metric import FaceQualityMetric
 from .frame_map_metric import FrameMAPMetric
 from .recognition_metrics import (
@@ -12,6 +13,7 @@ from .video_map_metric import VideoMAPMetric
 
 __all__ = [
     'MATCHINGS',
+    'DiscriminatorMetric',
     'FaceIdentificationMetric',
     'FaceMetric',
     'FaceQualityMetric',
@@ -19,6 +21,7 @@ __all__ = [
     'FrameMAPMetric',
     'RecognitionMetric',
     'VideoMAPMetric',
+    'build_faces',
     'load_recognizer',
     'prepare_face_metrics',
 ]

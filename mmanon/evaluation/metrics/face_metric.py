@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from torch import nn
 
+from mmanon.evaluation.face_set import FaceSet
 from mmanon.evaluation.functional.face_pairs import check_disjoint
 from mmanon.registry import DATASETS
 
-from .face_pass import FacePass
+from .face_pass import FacePass, RedrawingModel
 
-__all__ = ['FaceMetric', 'prepare_face_metrics']
+__all__ = ['FaceMetric', 'build_faces', 'prepare_face_metrics']
 
 
 class FaceMetric(BaseMetric):
@@ -63,22 +63,25 @@ class FaceMetric(BaseMetric):
         self.batch_size = batch_size
         self.seed = seed
         self.train_identities = train_identities
-        self._dataset = None
+        self._kept: dict[str, FaceSet] = {}
         self._faces: FacePass | None = None
 
     def prepare(
         self,
-        model: nn.Module,
+        model: RedrawingModel,
         device: torch.device,
         passes: dict[str, FacePass] | None = None,
+        kept: dict[str, FaceSet] | None = None,
     ) -> None:
         """Take the model, before each epoch of validation or testing.
 
         Args:
-            model (nn.Module): An :class:`AnonymizedDetector`.
+            model (RedrawingModel): An :class:`AnonymizedDetector`.
             device (torch.device): Where it is.
             passes (dict, optional): Passes over faces of this epoch that metrics
                 prepared before have begun, to join or to add to.
+            kept (dict, optional): Data sets to use or to add to; see
+                :func:`build_faces`. Defaults to those that this metric has built.
 
         Raises:
             ValueError: When the data set or the recognizer do not fit.
@@ -87,11 +90,9 @@ class FaceMetric(BaseMetric):
         geometry = dict(crop_size=model.crop_size, margin=model.margin)
         key = key_of([self.dataset_cfg, geometry, self.batch_size, self.seed])
         if key not in passes:
-            if self._dataset is None:
-                self._dataset = DATASETS.build({**self.dataset_cfg, **geometry})
-            passes[key] = FacePass(
-                self._dataset, model, device, self.batch_size, self.seed
-            )
+            kept = self._kept if kept is None else kept
+            dataset = build_faces(self.dataset_cfg, geometry, kept)
+            passes[key] = FacePass(dataset, model, device, self.batch_size, self.seed)
         self._faces = passes[key]
         if self.train_identities is not None:
             check_disjoint(
@@ -129,14 +130,39 @@ class FaceMetric(BaseMetric):
         return self.figures(faces)
 
 
+def build_faces(dataset: dict, geometry: dict, kept: dict[str, FaceSet]) -> FaceSet:
+    """Build a data set of faces, or take it from those that were built before.
+
+    Args:
+        dataset (dict): Its config.
+        geometry (dict): ``crop_size`` and ``margin`` of its crops.
+        kept (dict): Data sets by their settings; this one is added.
+    """
+    key = key_of([dataset, geometry])
+    if key not in kept:
+        kept[key] = DATASETS.build({**dataset, **geometry})
+    return kept[key]
+
+
 def prepare_face_metrics(
-    metrics: Iterable[BaseMetric], model: nn.Module, device: torch.device
+    metrics: Iterable[BaseMetric],
+    model: RedrawingModel,
+    device: torch.device,
+    kept: dict[str, FaceSet] | None = None,
 ) -> None:
-    """Give the model to the face metrics among an evaluator's metrics."""
+    """Give the model to the face metrics among an evaluator's metrics.
+
+    Args:
+        metrics (Iterable[BaseMetric]): Of any kind.
+        model (RedrawingModel): An :class:`AnonymizedDetector`.
+        device (torch.device): Where it is.
+        kept (dict, optional): Data sets that are built already; see
+            :func:`build_faces`.
+    """
     passes: dict[str, FacePass] = {}
     for metric in metrics:
         if isinstance(metric, FaceMetric):
-            metric.prepare(model, device, passes)
+            metric.prepare(model, device, passes, kept)
 
 
 def key_of(settings: Any) -> str:

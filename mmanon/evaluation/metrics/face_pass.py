@@ -1,14 +1,40 @@
 """One pass over the faces of a data set, for all metrics that look at them."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ['EmbeddingWatcher', 'FacePass', 'FaceWatcher']
+from mmanon.evaluation.face_set import FaceSet
+
+__all__ = ['EmbeddingWatcher', 'FacePass', 'FaceWatcher', 'RedrawingModel']
+
+
+class RedrawingModel(Protocol):
+    """What a pass needs of a model; an :class:`AnonymizedDetector` is one.
+
+    One that has ``redraw_or_cover`` as well tells which faces it has covered.
+
+    Attributes:
+        crop_size: S.
+        margin: By how much of its side a face box is enlarged on each side.
+        discriminator: D, or None.
+        training: Whether it learns.
+    """
+
+    crop_size: int
+    margin: float
+    discriminator: Any
+    training: bool
+
+    def redraw_faces(self, faces: Tensor) -> Tensor:
+        """Faces (K, 3, S, S) in [-1, 1] as they are shown."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Let it learn, or not."""
 
 
 class FaceWatcher(Protocol):
@@ -28,17 +54,20 @@ class FacePass:
     each time and leaves the random numbers of training alone.
 
     Args:
-        dataset (Dataset): A :class:`FaceIdentityDataset` without augmentation.
-        model (nn.Module): Has ``redraw_faces``, as :class:`AnonymizedDetector`.
+        dataset (FaceSet): Faces without augmentation.
+        model (RedrawingModel): An :class:`AnonymizedDetector`.
         device (torch.device): Where the model is.
         batch_size (int): Faces at once.
         seed (int): Seed of random modifiers.
+
+    Attributes:
+        covered (int): How many faces were covered, as M would have let them through.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
-        model: nn.Module,
+        dataset: FaceSet,
+        model: RedrawingModel,
         device: torch.device,
         batch_size: int,
         seed: int,
@@ -49,13 +78,14 @@ class FacePass:
         self.batch_size = batch_size
         self.seed = seed
         self._watchers: dict[str, FaceWatcher] = {}
+        self.covered = 0
         self._done = False
 
     def add_watcher(self, key: str, make: Callable[[], _Watcher]) -> _Watcher:
         """The watcher of this key, made when it is the first of it."""
         if key not in self._watchers:
             self._watchers[key] = make()
-        return self._watchers[key]
+        return cast(_Watcher, self._watchers[key])
 
     @torch.no_grad()
     def run(self) -> None:
@@ -64,29 +94,38 @@ class FacePass:
             return
         devices = [self.device] if self.device.type == 'cuda' else []
         training = self.model.training
-        self.model.eval()
+        self.model.train(False)
         try:
             with torch.random.fork_rng(devices):
                 torch.manual_seed(self.seed)
-                for batch in DataLoader(self.dataset, self.batch_size):
+                dataset = cast(Dataset, self.dataset)
+                for batch in DataLoader(dataset, self.batch_size):
                     original = batch['image'].to(self.device)
-                    modified = self.model.redraw_faces(original)
+                    modified = self._redraw(original)
                     for watcher in self._watchers.values():
                         watcher.watch(original, modified)
         finally:
             self.model.train(training)
         self._done = True
 
+    def _redraw(self, faces: Tensor) -> Tensor:
+        redraw_or_cover = getattr(self.model, 'redraw_or_cover', None)
+        if redraw_or_cover is None:
+            return self.model.redraw_faces(faces)
+        modified, covered = redraw_or_cover(faces)
+        self.covered += int(covered.sum())
+        return modified
+
 
 class EmbeddingWatcher:
     """Embeds each face, original and modified, once.
 
     Args:
-        recognizer (nn.Module): Has ``embed``, as :class:`FaceClassifier`, and where it
+        recognizer: Has ``embed``, as :class:`FaceClassifier`, and where it
             looks at modified faces in another way ``embed_modified``.
     """
 
-    def __init__(self, recognizer: nn.Module) -> None:
+    def __init__(self, recognizer: Any) -> None:
         self.recognizer = recognizer
         self._embed = dict(
             original=recognizer.embed,

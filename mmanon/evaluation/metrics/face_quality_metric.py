@@ -1,5 +1,6 @@
 """How much of a face's picture is kept."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -46,18 +47,19 @@ class FaceQualityMetric(FaceMetric):
         self, dataset: dict, perceptual: dict | None = None, **kwargs: Any
     ) -> None:
         super().__init__(dataset, **kwargs)
-        self.measures = dict(
+        self.measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
             mean_absolute_change=mean_absolute_change,
             psnr=_finite_psnr,
             ssim=structural_similarities,
         )
+        self._watcher: _QualityWatcher | None = None
         if perceptual is not None:
             self.measures['lpips'] = PerceptualDistance(**perceptual)
 
     def join(self, faces: FacePass) -> None:
         """Compare the faces."""
         distance = self.measures.get('lpips')
-        if distance is not None:
+        if isinstance(distance, PerceptualDistance):
             distance.to(faces.device)
         self._watcher = faces.add_watcher(
             key_of(['quality', id(self)]), lambda: _QualityWatcher(self.measures)
@@ -66,6 +68,7 @@ class FaceQualityMetric(FaceMetric):
     def figures(self, faces: FacePass) -> dict[str, float]:
         """The means over all faces."""
         watcher, self._watcher = self._watcher, None
+        assert watcher is not None  # joined before
         return {
             name: float(torch.cat(parts).mean())
             for name, parts in watcher.values.items()

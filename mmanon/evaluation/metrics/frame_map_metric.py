@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mmanon.datasets.formats.ava_reader import read_ava_boxes, read_excluded
+from mmanon.datasets.formats.ava_reader import AvaBoxes, read_ava_boxes, read_excluded
 from mmanon.evaluation.functional.frame_map import (
     IOU_RANGE,
     FrameBoxes,
@@ -95,7 +96,9 @@ class FrameMAPMetric(ActionMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        classes, columns, annotations = {}, [], None
+        classes: dict[int, str] = {}
+        columns: list[int] = []
+        annotations = None
         if ann_file is not None:
             annotations = read_ava_boxes(ann_file)
             classes, columns = ava_classes(
@@ -121,7 +124,7 @@ class FrameMAPMetric(ActionMetric):
         self.annotations = annotations
         self.ignore_empty_frames = ignore_empty_frames
         self.excluded = read_excluded(exclude_file) if exclude_file else set()
-        if annotations is not None:
+        if annotations is not None and ann_file is not None:
             self.truth_labels = self.line_labels(
                 annotations, ann_file, all_known=custom_classes is None
             )
@@ -166,15 +169,16 @@ class FrameMAPMetric(ActionMetric):
             detections = _join(results, range(len(results)))
             truth = _join(results, range(len(results)), 'true_')
         else:
-            detections, truth = self._from_file(results)
+            detections, truth = self._from_file(results, self.annotations)
         precisions = frame_average_precisions(
             detections, truth, len(self.classes), [*self.iou_thrs, *IOU_RANGE]
         )
         return self.figures(precisions)
 
-    def _from_file(self, results: Sequence[dict]) -> tuple[FrameBoxes, FrameBoxes]:
-        lines = self.annotations
-        self.check_frames(results, set(lines.videos), self.ann_file)
+    def _from_file(
+        self, results: Sequence[dict], lines: AvaBoxes
+    ) -> tuple[FrameBoxes, FrameBoxes]:
+        self.check_frames(results, set(lines.videos), str(self.ann_file))
         keys = list(zip(lines.videos, lines.timestamps.tolist(), strict=True))
         number: dict[tuple, int] = {}
         frames = [number.setdefault(key, len(number)) for key in keys]
@@ -198,10 +202,12 @@ def _join(
     """All boxes of the results, each in the frame of its own result."""
     boxes = [result[f'{prefix}boxes'] for result in results]
     labels = [result[f'{prefix}labels'] for result in results]
-    scores = None if prefix else [result['scores'] for result in results]
-    return FrameBoxes(
+    joined = FrameBoxes(
         np.repeat(np.array(frames, int), [len(those) for those in boxes]),
         np.concatenate([np.zeros(0, int), *labels]),
         np.concatenate([np.zeros((0, 4)), *boxes]),
-        None if scores is None else np.concatenate([np.zeros(0), *scores]),
     )
+    if prefix:
+        return joined
+    scores = [result['scores'] for result in results]
+    return replace(joined, scores=np.concatenate([np.zeros(0), *scores]))

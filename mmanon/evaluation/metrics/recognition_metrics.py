@@ -29,7 +29,7 @@ from mmanon.evaluation.functional.face_verification import (
 from mmanon.registry import METRICS, MODELS
 
 from .face_metric import FaceMetric, key_of
-from .face_pass import EmbeddingWatcher, FacePass
+from .face_pass import EmbeddingWatcher, FacePass, RedrawingModel
 
 __all__ = [
     'FaceIdentificationMetric',
@@ -94,10 +94,11 @@ class RecognitionMetric(FaceMetric):
     def figures(self, faces: FacePass) -> dict[str, float]:
         """All figures of all matchings, as ``<matching>/<figure>``."""
         watcher, self._watcher = self._watcher, None
+        assert watcher is not None  # joined before
         found = {}
         for matching, kinds in MATCHINGS.items():
-            views = [watcher.embeddings(kind) for kind in kinds]
-            for kind, view in zip(kinds, views, strict=True):
+            probes, gallery = (watcher.embeddings(kind) for kind in kinds)
+            for kind, view in zip(kinds, (probes, gallery), strict=True):
                 if not np.isfinite(view).all():
                     wrong = ~np.isfinite(view).all(1)
                     raise ValueError(
@@ -105,7 +106,7 @@ class RecognitionMetric(FaceMetric):
                         f'{kind} faces are not finite, first of '
                         f'{faces.dataset.paths[wrong.argmax()]}'
                     )
-            for name, value in self.match(*views, faces).items():
+            for name, value in self.match(probes, gallery, faces).items():
                 found[f'{matching}/{name}'] = value
         return found
 
@@ -115,12 +116,20 @@ class RecognitionMetric(FaceMetric):
     ) -> dict[str, float]:
         """The figures of one matching of embeddings (K, E) of the same K images."""
 
-    def _build_recognizer(self, model: nn.Module, device: torch.device) -> nn.Module:
-        if self.recognizer_cfg == 'discriminator':
+    def _build_recognizer(
+        self, model: RedrawingModel, device: torch.device
+    ) -> nn.Module:
+        if isinstance(self.recognizer_cfg, str):
             if model.discriminator is None:
                 raise ValueError(
                     "recognizer='discriminator', but the model has none: give the "
                     'hook a `discriminator` and `val_faces`, or name another recognizer'
+                )
+            if model.discriminator.is_untrained:
+                raise ValueError(
+                    "recognizer='discriminator', but the checkpoint holds none: one of "
+                    'random weights knows nobody and would make every modifier look '
+                    'safe; test a checkpoint of the game, or name another recognizer'
                 )
             return model.discriminator
         if self._recognizer is None:
@@ -185,6 +194,7 @@ class FaceVerificationMetric(RecognitionMetric):
         self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
     ) -> dict[str, float]:
         """Verify the pairs; the first image of each is the probe."""
+        assert self._pairs is not None  # joined before
         first, second, same, fold = self._pairs
         scores = pair_scores(probes, gallery, first, second)
         tars = {
@@ -204,7 +214,7 @@ class FaceVerificationMetric(RecognitionMetric):
             names = np.array(dataset.metainfo['classes'])[dataset.labels]
             pairs = generate_pairs(names, **self.drawing)
         else:
-            pairs = self._read_pairs(dataset)
+            pairs = self._read_pairs(self.pairs_file, dataset)
         unseen = [k for k, far in _FARS.items() if not enough_for_far(pairs.same, far)]
         if unseen:
             self._warn(
@@ -213,8 +223,8 @@ class FaceVerificationMetric(RecognitionMetric):
             )
         return pairs
 
-    def _read_pairs(self, dataset: FaceSet) -> FacePairs:
-        paths, pairs = read_lfw_pairs(self.pairs_file, dataset.data_root)
+    def _read_pairs(self, pairs_file: str, dataset: FaceSet) -> FacePairs:
+        paths, pairs = read_lfw_pairs(pairs_file, dataset.data_root)
         index = {path: number for number, path in enumerate(dataset.paths)}
         places = np.array([index.get(path, -1) for path in paths])
         pairs = pairs._replace(first=places[pairs.first], second=places[pairs.second])

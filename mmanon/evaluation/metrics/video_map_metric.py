@@ -138,7 +138,8 @@ class VideoMAPMetric(ActionMetric):
         if unknown:
             raise ValueError(f'linking has {unknown[0]!r}; it may have {LINKING}')
         # Says at once what would be said after hours of testing.
-        link_tubes(FrameBoxes([], [], []), **self.linking)
+        nothing = np.zeros(0, int)
+        link_tubes(FrameBoxes(nothing, nothing, np.zeros((0, 4))), **self.linking)
         if trim_cost is not None and trim_cost < 0:
             raise ValueError(f'trim_cost must be at least 0, got {trim_cost}')
         self.dense = str(ann_file).endswith('.json')
@@ -210,7 +211,10 @@ class VideoMAPMetric(ActionMetric):
             video: np.array(sorted(result['frame'] for result in those))
             for video, those in by_video.items()
         }
-        linking = {'max_gap': 5 * usual_step(seen.values()), **self.linking}
+        linking = {
+            'max_gap': 5 * usual_step([frames.tolist() for frames in seen.values()]),
+            **self.linking,
+        }
         found: list[Tube] = []
         for video, those in by_video.items():
             for tube in self._link(video, those, linking):
@@ -228,8 +232,8 @@ class VideoMAPMetric(ActionMetric):
         for video, tubes in counted.items():
             frames = self._frames(video, seen.get(video, np.zeros(0, int)))
             for tube in tubes:
-                tube = tube if frames is None else cut_tube(tube, frames)
-                truth += [] if tube is None else [tube]
+                cut = tube if frames is None else cut_tube(tube, frames)
+                truth += [] if cut is None else [cut]
         precisions = video_average_precisions(
             found, truth, len(self.classes), [*self.iou_thrs, *IOU_RANGE]
         )

@@ -1,4 +1,10 @@
-from .anonymized_detector import AnonymizedDetector
-from .phase import Phase, PhaseSchedule
+from mmanon._moved import renamed
 
-__all__ = ['AnonymizedDetector', 'Phase', 'PhaseSchedule']
+from .anonymized_detector import AnonymizedDetector
+from .phase import Phase
+
+__all__ = ['AnonymizedDetector', 'Phase']
+
+
+def __getattr__(name: str) -> object:
+    return renamed(__name__, name)

@@ -1,6 +1,7 @@
 """The discriminator: a recognizer that names the person on a face crop."""
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,7 @@ class FaceClassifier(WholePretrained):
             raise ValueError(f'margin must not be negative, got {margin}')
         self.margin = margin
         self.norm_eval = norm_eval
+        self._has_learned = self._has_loaded_head = False
         self.backbone = MODELS.build(backbone)
         self.head: BaseFaceHead | None = None
         if head is not None:
@@ -67,6 +69,16 @@ class FaceClassifier(WholePretrained):
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether what embeds has its first random weights: from no file, no step."""
+        return not (self._has_learned or getattr(self.backbone, 'has_loaded', True))
+
+    @property
+    def names_people(self) -> bool:
+        """Whether the head has learned, here or in the file that was loaded."""
+        return self._has_learned or self._has_loaded_head
 
     @property
     def num_classes(self) -> int | None:
@@ -130,7 +142,8 @@ class FaceClassifier(WholePretrained):
         return self._naming_head().loss(self.embed(faces), labels)
 
     def advance(self) -> None:
-        """Move the head's annealing by one optimizer step."""
+        """Take note of one optimizer step, which moves the head's annealing."""
+        self._has_learned = True
         if self.head is not None:
             self.head.advance()
 
@@ -158,6 +171,18 @@ class FaceClassifier(WholePretrained):
         # Half precision would cost the pixels bits here.
         with torch.autocast(faces.device.type, enabled=False):
             return (to_y @ faces.float() @ to_x).to(faces.dtype)
+
+    def _load_from_state_dict(
+        self, state: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state, prefix, *args, **kwargs)
+        if self.head is not None:
+            own = self.head.state_dict(prefix=f'{prefix}head.')
+            # One for other people is left as it is here.
+            self._has_loaded_head |= all(
+                name in state and state[name].shape == one.shape
+                for name, one in own.items()
+            )
 
     def _naming_head(self) -> BaseFaceHead:
         if self.head is None:

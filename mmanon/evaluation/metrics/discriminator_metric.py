@@ -1,0 +1,95 @@
+"""Whom the discriminator of the game still names."""
+
+import logging
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmanon.registry import METRICS
+
+from .face_metric import FaceMetric, key_of
+from .face_pass import FacePass
+
+__all__ = ['DiscriminatorMetric']
+
+
+@METRICS.register_module()
+class DiscriminatorMetric(FaceMetric):
+    """How many faces the game's D names, before M and after it.
+
+    The :class:`AdversarialAnonymizationHook` adds it for its ``val_faces``, pictures of
+    the people whom D is taught to name. It reports
+
+    - ``acc_original`` and ``acc_modified``: the share of faces that D names rightly,
+      left out with a warning as long as D has not learned to name anybody;
+    - ``pixel_change``: the mean absolute change on the scale of [-1, 1];
+    - ``covered``: the share of faces that a learned modifier would have let through;
+    - ``num_identities``: how many people there are.
+
+    Args:
+        dataset (dict): Of the people whom D names; see :class:`FaceMetric`.
+        batch_size (int): Faces at once. Defaults to 64.
+        **kwargs: See :class:`FaceMetric`.
+
+    Raises:
+        ValueError: When the model has no discriminator, or one for other people.
+    """
+
+    default_prefix = 'faces'
+
+    def __init__(self, dataset: dict, batch_size: int = 64, **kwargs: Any) -> None:
+        super().__init__(dataset, batch_size=batch_size, **kwargs)
+        self._watcher: _NamingWatcher | None = None
+
+    def join(self, faces: FacePass) -> None:
+        """Let D see the faces."""
+        discriminator = faces.model.discriminator
+        people = len(faces.dataset.metainfo['classes'])
+        if discriminator is None or discriminator.num_classes != people:
+            named = 'none' if discriminator is None else discriminator.num_classes
+            raise ValueError(
+                f'{type(self).__name__} asks the discriminator to name the {people} '
+                f'people of {faces.dataset.data_root}, and it names {named}: give the '
+                'people that it is taught'
+            )
+        if not discriminator.names_people:
+            print_log(
+                f'{self.prefix}: {type(discriminator).__name__} has not learned to '
+                'name anybody yet; acc_original and acc_modified are left out',
+                logger='current',
+                level=logging.WARNING,
+            )
+        self._watcher = faces.add_watcher(
+            key_of(['discriminator', id(discriminator)]),
+            lambda: _NamingWatcher(discriminator),
+        )
+
+    def figures(self, faces: FacePass) -> dict[str, float]:
+        """Shares of all faces, and their mean change."""
+        watcher, self._watcher = self._watcher, None
+        assert watcher is not None  # joined before
+        labels = torch.as_tensor(faces.dataset.labels)
+        found: dict[str, float] = {}
+        if faces.model.discriminator.names_people:
+            for kind, named in watcher.named.items():
+                hits = torch.cat(named) == labels
+                found[f'acc_{kind}'] = float(hits.float().mean())
+        found['pixel_change'] = float(torch.cat(watcher.changes).mean())
+        found['covered'] = faces.covered / len(labels)
+        found['num_identities'] = len(faces.dataset.metainfo['classes'])
+        return found
+
+
+class _NamingWatcher:
+    def __init__(self, discriminator: Any) -> None:
+        self.discriminator = discriminator
+        self.named: dict[str, list[Tensor]] = dict(original=[], modified=[])
+        self.changes: list[Tensor] = []
+
+    def watch(self, original: Tensor, modified: Tensor) -> None:
+        for kind, faces in (('original', original), ('modified', modified)):
+            logits = self.discriminator(faces, mode='logits')
+            self.named[kind].append(logits.argmax(1).cpu())
+        self.changes.append((modified - original).abs().mean((1, 2, 3)).float().cpu())
