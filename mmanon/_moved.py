@@ -142,6 +142,12 @@ NAMES: dict[tuple[str, str], str] = {
     ('mmanon.engine.checkpoints', 'save_weights'): (
         'mmanon.models.weight_files:save_weights'
     ),
+    ('mmanon.models.detectors', 'PhaseSchedule'): (
+        'mmanon.engine.game.phases:PhaseSchedule'
+    ),
+    ('mmanon.models.detectors.phase', 'PhaseSchedule'): (
+        'mmanon.engine.game.phases:PhaseSchedule'
+    ),
 }
 """Where each old name of an old or present module is now, as ``'module:name'``, where
 it is not the same name in the module of :data:`MODULES`. A present module asks by

@@ -1,22 +1,79 @@
 """Checkpoints of plain and of anonymized detectors, and which model they fit."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmanon._moved import renamed
 from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, EMA, MODIFIER
 
-__all__ = ['WeightReport', 'adapt_state_dict', 'report_weights']
+__all__ = [
+    'WeightReport',
+    'adapt_state_dict',
+    'check_finite',
+    'fit_checkpoint',
+    'report_weights',
+]
+
+_HEAD = f'{DISCRIMINATOR}head.'
 
 
 def __getattr__(name: str) -> object:
     return renamed(__name__, name)
 
 
+def fit_checkpoint(
+    checkpoint: dict, model_state: Mapping[str, Tensor], new_head: bool = False
+) -> None:
+    """Fit a plain or an anonymized detector's checkpoint to a model, in place.
+
+    What is taken over by each network is said in the log.
+
+    Args:
+        checkpoint (dict): A checkpoint of mmengine's, or a state dict.
+        model_state (Mapping): See :func:`adapt_state_dict`.
+        new_head (bool): See :func:`adapt_state_dict`.
+
+    Raises:
+        ValueError: When the weights are of another architecture.
+    """
+    holder = checkpoint if 'state_dict' in checkpoint else None
+    state = checkpoint['state_dict'] if holder else dict(checkpoint)
+    adapted = adapt_state_dict(state, model_state, new_head)
+    for report in report_weights(adapted, model_state):
+        print_log(
+            str(report),
+            logger='current',
+            level=logging.WARNING if report.is_partial else logging.INFO,
+        )
+    if holder is None:
+        checkpoint.clear()
+        checkpoint.update(adapted)
+    else:
+        checkpoint['state_dict'] = adapted
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Refuse to save weights that are not finite.
+
+    Raises:
+        FloatingPointError: Naming the first such weight.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise FloatingPointError(
+                f'{name} is not finite: no checkpoint is saved. Lower the learning '
+                'rate or clip gradients, and resume from the last checkpoint'
+            )
+
+
 def adapt_state_dict(
-    state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]
+    state: Mapping[str, Tensor],
+    model_state: Mapping[str, Tensor],
+    new_head: bool = False,
 ) -> dict[str, Tensor]:
     """Rename a checkpoint's weights to those of an anonymized detector.
 
@@ -26,6 +83,8 @@ def adapt_state_dict(
     Args:
         state (Mapping): Weights of a plain or an anonymized detector.
         model_state (Mapping): The state dict of an :class:`AnonymizedDetector`.
+        new_head (bool): Whether D may name other people than the checkpoint's: a head
+            of another shape is left to learn anew. Defaults to False.
 
     Returns:
         dict[str, Tensor]: Weights by the model's names.
@@ -42,9 +101,27 @@ def adapt_state_dict(
         for name in [name for name in state if name.startswith(MODIFIER)]:
             state[EMA + name.removeprefix(MODIFIER)] = state[name]
     _check_detector(state, model_state)
+    if new_head:
+        state = _without_head_of_others(state, model_state)
     for part in (MODIFIER, EMA, DISCRIMINATOR):
-        _check_part(part, state, model_state)
+        _check_part(part, state, model_state, _HEAD if new_head else None)
     return state
+
+
+def _without_head_of_others(
+    state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Weights of which a head that does not fit is left out, but for what differs.
+
+    What fits of such a head, like how far its margin has been annealed, belongs to the
+    weights that do not.
+    """
+    theirs = [name for name in state if name.startswith(_HEAD)]
+    ours = [name for name in model_state if name.startswith(_HEAD)]
+    fitting = set(_fits(ours, state, model_state))
+    if not theirs or len(fitting) == len(ours):
+        return dict(state)
+    return {name: value for name, value in state.items() if name not in fitting}
 
 
 @dataclass(frozen=True)
@@ -178,9 +255,18 @@ def _check_detector(state: Mapping, model_state: Mapping) -> None:
             )
 
 
-def _check_part(prefix: str, state: Mapping, model_state: Mapping) -> None:
-    theirs = {name for name in state if name.startswith(prefix)}
-    ours = {name for name in model_state if name.startswith(prefix)}
+def _check_part(
+    prefix: str, state: Mapping, model_state: Mapping, replaceable: str | None
+) -> None:
+    theirs, ours = (
+        {
+            name
+            for name in one
+            if name.startswith(prefix)
+            and not (replaceable and name.startswith(replaceable))
+        }
+        for one in (state, model_state)
+    )
     wrong = sorted((theirs | ours) - set(_fits(ours, state, model_state)))
     if theirs and wrong:
         name = wrong[0]

@@ -9,22 +9,62 @@ on with the samples it would have had, whatever the number of workers.
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_dist_info
+from mmengine.dist import broadcast, get_dist_info
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 __all__ = [
     'SeededIndex',
     'SeededSampler',
+    'follow_seed',
     'mix_seeds',
     'restart_workers',
+    'seed_iteration',
+    'seed_of_all',
     'seed_samples',
+    'skip_batches',
 ]
+
+
+def seed_of_all(seed: int) -> int:
+    """The seed of the first process, where each has its own."""
+    shared = torch.tensor(seed)
+    broadcast(shared)
+    return int(shared)
+
+
+def seed_iteration(seed: int, iteration: int) -> None:
+    """Make all random numbers drawn from here on a function of the iteration."""
+    mixed = mix_seeds(seed, iteration)
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(mixed)
+
+
+def follow_seed(loader: DataLoader, drawn: int, seed: int) -> None:
+    """Let samplers that were built with one seed draw by another from here on.
+
+    A runner without a seed of its own draws one and builds its samplers with it, and
+    takes over the seed of the checkpoint that it resumes only later.
+
+    Args:
+        loader (DataLoader): Of the training; its samplers have drawn nothing yet.
+        drawn (int): The seed that they may have been built with; others stay.
+        seed (int): The seed to draw by.
+    """
+    batches: Any = loader.batch_sampler
+    sampler: Any = getattr(batches, 'sampler', None)
+    if isinstance(sampler, SeededSampler):
+        sampler = sampler.sampler
+    for drawing in (batches, sampler):
+        if getattr(drawing, 'seed', None) == drawn:
+            drawing.seed = seed
 
 
 def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
@@ -38,16 +78,30 @@ def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
         seed (int): Seed of the run, the same in all processes.
         epoch (int): How often the sampler has been gone through. Defaults to 0.
     """
-    batches = loader.batch_sampler
-    if not hasattr(batches, 'sampler') or isinstance(loader.dataset, IterableDataset):
+    batches: Any = loader.batch_sampler
+    dataset: Any = loader.dataset
+    if not hasattr(batches, 'sampler') or isinstance(dataset, IterableDataset):
         return
     if not isinstance(batches.sampler, SeededSampler):
         batches.sampler = SeededSampler(batches.sampler)
         # Asked by data loaders for the samples of a batch: the outermost data set
         # alone knows what was drawn, its pipelines see an index at most.
-        loader.dataset.__getitems__ = _SeededItems(loader.dataset)
+        dataset.__getitems__ = _SeededItems(dataset)
     batches.sampler.seed = seed
     batches.sampler.position = epoch * len(batches.sampler) if epoch else 0
+
+
+def skip_batches(loader: DataLoader, count: int) -> None:
+    """Let a loader's next epoch begin at a later batch; nothing before it is loaded.
+
+    Its length and the seeds of its samples stay as they are.
+
+    Args:
+        loader (DataLoader): One that has given out no iterator yet.
+        count (int): Batches to leave out.
+    """
+    # It refuses to be given another batch sampler, lest it be in use.
+    loader.__dict__['batch_sampler'] = _LaterBatches(loader.batch_sampler, count)
 
 
 def restart_workers(loader: DataLoader) -> None:
@@ -86,7 +140,7 @@ class SeededSampler(Sampler):
         sampler (Sampler): Its attributes can be asked for here as well.
     """
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
         self.seed = 0
         self.position = 0
@@ -115,6 +169,37 @@ class SeededSampler(Sampler):
     def _skip_to(self, num_samples: int) -> None:
         self._skip(num_samples)
         self.position = num_samples
+
+
+class _LaterBatches:
+    """Another batch sampler, which is gone through from a later batch on, once."""
+
+    def __init__(self, batches: Any, done: int) -> None:
+        self.batches = batches
+        self.done = done
+        self._begun = False
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._begun:
+            self.done = 0
+        self._begun = True
+        return islice(iter(self.batches), self.done, None)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    @property
+    def sampler(self) -> Sampler:
+        return self.batches.sampler
+
+    @sampler.setter
+    def sampler(self, sampler: Sampler) -> None:
+        self.batches.sampler = sampler
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'batches':  # not made yet, as while being copied
+            raise AttributeError(name)
+        return getattr(self.batches, name)
 
 
 class _SeededItems:

@@ -208,6 +208,21 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
                     assert torch.equal(value, other[key][kind]), (name, key, kind)
 
 
+def test_resuming_continues_exactly_without_a_seed_in_the_config(config):
+    config.randomness = dict(seed=None)
+    config.train_cfg.max_epochs = 3
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    straight = run(config)
+    middle = f'{config.work_dir}/epoch_1.pth'
+
+    resumed = run(
+        config, resume=True, load_from=middle, work_dir=config.work_dir + '_resumed'
+    )
+
+    assert resumed.seed == straight.seed
+    assert_same(straight.model.state_dict(), resumed.model.state_dict())
+
+
 @HOOKS.register_module(force=True)
 class NotePhases(Hook):
     """Writes down the phase of each iteration, as ``runner.phases``."""
@@ -319,7 +334,7 @@ def test_what_is_covered_is_said_in_each_evaluation(config):
 def test_processes_of_different_seeds_share_the_stream_of_faces(config, monkeypatch):
     module = 'mmanon.engine.hooks.adversarial_anonymization_hook'
     real = HOOKS.get('mmanon.AdversarialAnonymizationHook').before_train.__globals__
-    monkeypatch.setattr(f'{module}.broadcast', lambda seed: seed.fill_(3))
+    monkeypatch.setattr('mmanon.engine.seeding.broadcast', lambda seed: seed.fill_(3))
     seeds = []
 
     def spy(*args, seed, **kwargs):
@@ -437,6 +452,51 @@ def test_a_checkpoint_of_other_people_is_not_tested_on(config, data, tmp_path):
         runner.test()
 
 
+def test_a_training_starts_from_a_discriminator_of_other_people(config, tmp_path):
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.train_cfg.max_epochs = 1
+    config.custom_hooks[0].val_faces = None
+    run(config)
+    before = load_weights(tmp_path / 'work' / 'epoch_1.pth')
+    write_tiny_faces(tmp_path / 'others', identities=5)
+    config.custom_hooks[0].faces.dataset.data_root = str(tmp_path / 'others')
+    config.custom_hooks.append(dict(type='mmanon.RememberWeights'))
+
+    runner = run(config, load_from=str(tmp_path / 'work' / 'epoch_1.pth'))
+
+    backbone = [name for name in before if 'discriminator.backbone' in name]
+    assert backbone
+    assert_same(
+        {name: before[name] for name in backbone},
+        {name: runner.initial[name] for name in backbone},
+    )
+    assert runner.model.discriminator.num_classes == 5
+
+
+def test_two_games_around_one_detector_are_refused_at_the_start(config):
+    config.custom_hooks.append(config.custom_hooks[0])
+
+    with pytest.raises(ValueError, match='2 of `custom_hooks` are an Adversarial'):
+        build(config).test()
+
+
+def test_each_networks_clipped_gradients_are_logged_by_its_name(config):
+    config.train_cfg.max_epochs = 1
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    clipped = dict(optimizer=dict(type='Adam', lr=3e-4), clip_grad=dict(max_norm=1.0))
+    config.optim_wrapper.clip_grad = dict(max_norm=1.0)
+    config.custom_hooks[0].optim_wrapper = dict(
+        modifier=clipped, discriminator=deepcopy(clipped)
+    )
+
+    runner = run(config)
+
+    history = runner.message_hub.log_scalars
+    for name in ('detector', 'modifier', 'discriminator'):
+        assert f'train/{name}.grad_norm' in history
+    assert 'train/grad_norm' not in history
+
+
 def test_training_without_faces_is_refused(config):
     config.custom_hooks[0].faces = None
 
@@ -477,8 +537,28 @@ def test_an_untrained_modifier_covers_in_testing(config, tmp_path):
     metrics = runner.test()
 
     assert metrics['faces/covered'] == 1
+    # The checkpoint holds no discriminator: a random one would name nobody.
+    assert 'faces/acc_original' not in metrics
+    assert 'faces/acc_modified' not in metrics
     faces = torch.rand(2, 3, 32, 32)
     assert not runner.model.redraw_faces(faces).any()
+
+
+def test_a_plain_checkpoints_random_discriminator_is_no_recognizer(config, tmp_path):
+    run(plain(config, tmp_path / 'plain'))
+    config.test_evaluator = [
+        config.test_evaluator,
+        dict(
+            type='mmanon.FaceIdentificationMetric',
+            dataset=config.custom_hooks[0].val_faces.dataset,
+            recognizer='discriminator',
+            ranks=[1],
+        ),
+    ]
+    runner = build(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
+
+    with pytest.raises(ValueError, match='the checkpoint holds none: one of random'):
+        runner.test()
 
 
 def test_mixed_precision_and_clipping_train_all_networks(config, monkeypatch):

@@ -96,6 +96,46 @@ def test_another_modifier_is_refused_by_name_and_shape(model):
         adapt_state_dict(state, model)
 
 
+def a_discriminator(people, prefix='discriminator'):
+    return {
+        **weights(f'{prefix}.backbone', 3),
+        f'{prefix}.head.weight': torch.rand(people, 2),
+        f'{prefix}.head.steps': torch.tensor(people),
+    }
+
+
+def test_a_head_for_other_people_is_left_out_where_it_may_learn_anew(model):
+    model = {**model, **a_discriminator(5)}
+    state = {**model, **a_discriminator(3)}
+
+    with pytest.raises(ValueError, match=r'discriminator.head.weight is \(3, 2\)'):
+        adapt_state_dict(state, model)
+    adapted = adapt_state_dict(state, model, new_head=True)
+
+    name = 'discriminator.backbone.layer1.weight'
+    assert torch.equal(adapted[name], state[name])
+    # How far the other head has been annealed is not taken over either.
+    assert 'discriminator.head.steps' not in adapted
+    report = report_weights(adapted, model)[-1]
+    assert 'head.weight (3, 2) in the checkpoint, (5, 2) in the model' in str(report)
+
+
+def test_a_head_for_as_many_people_is_taken_over(model):
+    model = {**model, **a_discriminator(3)}
+
+    adapted = adapt_state_dict(dict(model), model, new_head=True)
+
+    assert set(adapted) == set(model)
+
+
+def test_another_backbone_is_refused_though_the_head_may_learn_anew(model):
+    model = {**model, **a_discriminator(3)}
+    state = dict(model, **{'discriminator.backbone.layer0.weight': torch.rand(4, 2)})
+
+    with pytest.raises(ValueError, match='discriminator is of another architecture'):
+        adapt_state_dict(state, model, new_head=True)
+
+
 def test_what_matched_is_reported_for_each_network(model):
     plain = {
         **{k: v for k, v in weights('backbone').items() if 'layer7' not in k},

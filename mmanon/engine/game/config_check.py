@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
+from mmanon.structures.modifier_card import GAME_HOOK, find_game_hooks
 from mmanon.utils.near_names import or_near
 
-__all__ = ['HOOK', 'check_arguments', 'check_hook_config', 'is_game_hook']
-
-HOOK = 'AdversarialAnonymizationHook'
+__all__ = ['check_arguments', 'check_hook_config', 'is_game_hook']
 
 _ARGUMENTS = (
     'modifier',
@@ -66,38 +65,33 @@ def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None
             of another kind, out of range or against another one. Says what may have
             been meant.
     """
-    hooks = [
-        (index, hook)
-        for index, hook in enumerate(config.get('custom_hooks') or [])
-        if is_game_hook(hook)
-    ]
+    hooks = list(find_game_hooks(config))
     if len(hooks) > 1:
         places = ' and '.join(f'custom_hooks[{index}]' for index, _ in hooks)
         raise ValueError(
-            f'{places} are both an {HOOK}: one detector plays one game, so leave out '
-            'all but one'
+            f'{places} are both an {GAME_HOOK}: one detector plays one game, so leave '
+            'out all but one'
         )
     for index, hook in hooks:
-        where = f'custom_hooks[{index}] ({HOOK}): '
+        where = f'custom_hooks[{index}] ({GAME_HOOK}): '
         arguments = {key: hook[key] for key in hook if key not in _OF_HOOKS}
         try:
             check_arguments(arguments, config.get('default_scope') or 'mmengine')
         except ValueError as error:
             raise ValueError(where + str(error)) from None
         for name in ('faces', 'val_faces') if training else ('val_faces',):
-            root = _root((hook.get(name) or {}).get('dataset') or {})
-            if hook.get('discriminator') and root is not None and not root.is_dir():
+            roots = _roots((hook.get(name) or {}).get('dataset') or {})
+            missing = [root for root in roots if not root.is_dir()]
+            if missing and hook.get('discriminator'):
                 raise FileNotFoundError(
-                    f'{where}{name}.dataset.data_root names {root}, which is no '
+                    f'{where}{name}.dataset.data_root names {missing[0]}, which is no '
                     'folder; it must hold one folder of images for each person'
                 )
 
 
 def is_game_hook(hook: Mapping[str, Any]) -> bool:
     """Whether an entry of ``custom_hooks`` is an ``AdversarialAnonymizationHook``."""
-    kind = hook.get('type')
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
-    return name.rpartition('.')[2] == HOOK
+    return any(True for _ in find_game_hooks(dict(custom_hooks=[hook])))
 
 
 def check_arguments(
@@ -198,9 +192,9 @@ def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
     kind = {'type': dataset.get('type')} if 'type' in dataset else {}
     _check_types(f'{name}.dataset', kind, 'DATASETS', default_scope)
     people = _people(dataset)
-    if people is not None and len(people) == 1:
+    if len(people) == 1:
         raise ValueError(
-            f'{name} holds one person only, {people[0]!r} in {_root(dataset)}: a '
+            f'{name} holds one person only, {people[0]!r} of {dataset["data_root"]}: a '
             'discriminator learns to tell people apart, and needs a folder of images '
             'for each of at least two'
         )
@@ -243,32 +237,33 @@ def _in_source(registry: str) -> frozenset[str]:
     return frozenset(name for where, name in found if where == registry)
 
 
-def _people(dataset: Mapping[str, Any]) -> list[str] | None:
-    """Names of the people that a data set of faces would have, where it is plain."""
-    root = _root(dataset)
-    if root is None or not root.is_dir():
-        return None
+def _people(dataset: Mapping[str, Any]) -> list[str]:
+    """Names of the people that a data set of faces would have; none if unknown."""
     named: Iterable[str] | None = dataset.get('identities')
     if isinstance(named, (str, Path)):
         if not Path(named).is_file():
-            return None
+            return []
         lines = Path(named).read_text(encoding='utf-8').splitlines()
         named = [line.strip() for line in lines if line.strip()]
-    if named is None:
-        named = (
-            path.name
-            for path in root.iterdir()
-            if path.is_dir() and not path.name.startswith('.')
-        )
-    return sorted(set(named))
+    if named is not None:
+        return sorted(set(named))
+    roots = _roots(dataset)
+    if not all(root.is_dir() for root in roots):
+        return []
+    return [
+        path.name
+        for root in roots
+        for path in root.iterdir()
+        if path.is_dir() and not path.name.startswith('.')
+    ]
 
 
-def _root(dataset: Mapping[str, Any]) -> Path | None:
-    kind, root = str(dataset.get('type')), dataset.get('data_root')
-    if kind.rpartition('.')[2] != 'FaceIdentityDataset':
-        return None
-    # Of a list of folders the data set says itself what is wrong.
-    return Path(root) if isinstance(root, (str, Path)) else None
+def _roots(dataset: Mapping[str, Any]) -> list[Path]:
+    """The folders of people of a data set of faces; none of another kind's."""
+    kind, roots = str(dataset.get('type')), dataset.get('data_root')
+    if kind.rpartition('.')[2] != 'FaceIdentityDataset' or roots is None:
+        return []
+    return [Path(root) for root in ([roots] if isinstance(roots, str) else roots)]
 
 
 def _is_whole(value: Any) -> bool:

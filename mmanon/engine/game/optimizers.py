@@ -1,10 +1,83 @@
 """Optimizers of the modifier and the discriminator beside the detector's own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
+from mmengine.optim import (
+    AmpOptimWrapper,
+    OptimWrapper,
+    OptimWrapperDict,
+    build_optim_wrapper,
+)
+from mmengine.runner import Runner
 from torch import nn
+
+from .phases import iterations_left
+from .run_switches import check_optimizer
+
+__all__ = [
+    'FollowingAmpOptimWrapper',
+    'add_optimizers',
+    'build_discriminator_wrapper',
+    'build_following_wrapper',
+    'count_updates',
+]
+
+
+def add_optimizers(
+    runner: Runner, optimizers: Mapping, schedulers: Mapping, modifier_learns: bool
+) -> None:
+    """Give M and D optimizers and schedules beside the detector's.
+
+    Args:
+        runner (Runner): Its model is an :class:`AnonymizedDetector`.
+        optimizers (Mapping): Configs for ``modifier`` and ``discriminator``.
+        schedulers (Mapping): Schedules by the same names; may lack any.
+        modifier_learns (bool): Whether M gets an optimizer.
+
+    Raises:
+        ValueError: When the detector's optimizer is of a kind that M's cannot step
+            beside, or a config sets what follows the detector's.
+    """
+    model, lead = runner.model, runner.optim_wrapper
+    check_optimizer(lead)
+    wrappers = dict(detector=lead)
+    if modifier_learns:
+        wrappers['modifier'] = build_following_wrapper(
+            model.modifier, optimizers['modifier'], lead
+        )
+    if model.discriminator is not None:
+        wrappers['discriminator'] = build_discriminator_wrapper(
+            model.discriminator, optimizers['discriminator'], lead
+        )
+    for name, wrapper in wrappers.items():
+        if getattr(wrapper, 'clip_grad_kwargs', None):
+            # All would log the norm of their gradients under one name.
+            wrapper.grad_name = f'{name}.{wrapper.grad_name}'
+    runner.optim_wrapper = OptimWrapperDict(**wrappers)
+    own = dict(detector=runner.param_schedulers or [])
+    for name in list(wrappers)[1:]:
+        own[name] = runner._build_param_scheduler(
+            schedulers.get(name, []), wrappers[name]
+        )
+    runner.param_schedulers = own
+
+
+def count_updates(runner: Runner, fine_tune: int, discriminator_steps: int) -> None:
+    """Tell the optimizers where they stand, so that they step at the end too.
+
+    Args:
+        runner (Runner): As :func:`add_optimizers` left it.
+        fine_tune (int): Iterations at the end in which D does not learn.
+        discriminator_steps (int): Steps of D in each iteration before.
+    """
+    for name, wrapper in runner.optim_wrapper.items():
+        now, end = runner.iter, runner.iter + iterations_left(runner.train_loop)
+        if name == 'discriminator':
+            end -= fine_tune
+            now, end = (count * discriminator_steps for count in (min(now, end), end))
+        wrapper.initialize_count_status(getattr(runner.model, name), now, end)
 
 
 class FollowingAmpOptimWrapper(AmpOptimWrapper):

@@ -1,4 +1,5 @@
 from .adversarial_anonymization_hook import AdversarialAnonymizationHook
 from .face_picture_hook import FacePictureHook
+from .save_on_interrupt_hook import SaveOnInterruptHook
 
-__all__ = ['AdversarialAnonymizationHook', 'FacePictureHook']
+__all__ = ['AdversarialAnonymizationHook', 'FacePictureHook', 'SaveOnInterruptHook']

@@ -128,6 +128,16 @@ def test_one_identity_of_many_people_is_refused(hook):
         check_hook_config(config(hook))
 
 
+def test_one_person_in_each_of_two_folders_are_two(hook, tmp_path):
+    folders = [str(people(tmp_path / name, 1)) for name in 'ab']
+    hook['faces']['dataset']['data_root'] = folders
+    check_hook_config(config(hook), training=True)
+
+    hook['faces']['dataset']['data_root'] = [folders[0], 'nowhere']
+    with pytest.raises(FileNotFoundError, match='names nowhere, which is no folder'):
+        check_hook_config(config(dict(hook, faces=dict(hook['faces']))), training=True)
+
+
 def test_missing_faces_are_named_where_they_are_needed(hook):
     hook['faces']['dataset']['data_root'] = 'nowhere'
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mmanon.models.detectors import PhaseSchedule
+from mmanon.engine.game.phases import PhaseSchedule
 
 
 def test_training_warms_up_plays_and_fine_tunes():

@@ -1,0 +1,187 @@
+"""From a runner's detector to one that is seen through a modifier, in a game."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmanon.datasets.transforms import complete_pipeline, insert_load_faces
+from mmanon.evaluation.face_set import FaceSet
+from mmanon.models.detectors import AnonymizedDetector
+from mmanon.registry import MODELS
+
+from .run_switches import check_wrapper
+
+__all__ = [
+    'build_discriminator',
+    'check_people',
+    'insert_faces',
+    'is_built',
+    'learns',
+    'wrap_detector',
+]
+
+
+def is_built(loop: BaseLoop | dict | None) -> bool:
+    """Whether a runner's loop is there, and not only its config."""
+    return loop is not None and not isinstance(loop, dict)
+
+
+def learns(module: nn.Module) -> bool:
+    """Whether a network has weights that a gradient may move."""
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def insert_faces(runner: Runner, face_table: dict[str, str | None]) -> None:
+    """Let the pipelines of a runner's loops name the faces of the videos.
+
+    Args:
+        runner (Runner): Its loops for this run are built.
+        face_table (dict): Face tables for ``train``, ``val`` and ``test``; without one
+            it is ``faces.parquet`` beside the folder of the videos.
+
+    Raises:
+        ValueError: When a data set does not say where its videos lie.
+    """
+    loops = dict(train=runner._train_loop, val=runner._val_loop, test=runner._test_loop)
+    for stage, loop in loops.items():
+        if not is_built(loop):
+            continue
+        dataset = loop.dataloader.dataset
+        table = face_table.get(stage) or _table_beside(dataset, stage)
+        insert_load_faces(dataset, table)
+        if stage != 'train':
+            continue
+        for hook in runner.hooks:
+            # mmdet's PipelineSwitchHook puts another pipeline in place later.
+            later = getattr(hook, 'switch_pipeline', None)
+            if later is not None:
+                hook.switch_pipeline = complete_pipeline(later, table)
+
+
+def build_discriminator(
+    cfg: dict, margin: float, datasets: Sequence[FaceSet]
+) -> nn.Module:
+    """Build D for the people of face data sets.
+
+    Args:
+        cfg (dict): Of a :class:`FaceClassifier` with a ``head``.
+        margin (float): Of the faces that D is shown.
+        datasets (Sequence[FaceSet]): At least one; all of the same people.
+
+    Raises:
+        ValueError: When there is one person only, the data sets are of different
+            people, or the head names another number of people.
+    """
+    first, *others = datasets
+    classes = first.metainfo['classes']
+    for other in others:
+        if list(other.metainfo['classes']) != list(classes):
+            odd = sorted(set(other.metainfo['classes']) ^ set(classes))
+            raise ValueError(
+                'val_faces must hold the identities of faces, in '
+                f'{first.data_root} and {other.data_root}; these are in one of them '
+                f'only: {odd[:5]}'
+            )
+    if len(classes) < 2:
+        raise ValueError(
+            f'{first.data_root} holds one person only, {classes[0]!r}: a '
+            'discriminator learns to tell people apart, and needs a folder of images '
+            'for each of at least two'
+        )
+    cfg = copy.deepcopy(cfg)
+    cfg.setdefault('margin', margin)
+    head = cfg['head']
+    if head.setdefault('num_classes', len(classes)) != len(classes):
+        raise ValueError(
+            f'discriminator.head.num_classes={head["num_classes"]}, but '
+            f'{first.data_root} holds {len(classes)} identities; leave '
+            '`num_classes` out to take that number'
+        )
+    return MODELS.build(cfg)
+
+
+def check_people(theirs: Sequence[str], faces: FaceSet) -> None:
+    """Refuse a checkpoint whose discriminator names other people.
+
+    Args:
+        theirs (Sequence[str]): The people of the checkpoint.
+        faces (FaceSet): Of the people here.
+
+    Raises:
+        ValueError: When they differ.
+    """
+    ours = faces.metainfo['classes']
+    if list(theirs) != list(ours):
+        odd = sorted(set(theirs) ^ set(ours))
+        raise ValueError(
+            f'the discriminator of the checkpoint names {len(theirs)} people, and '
+            f'{faces.data_root} holds {len(ours)}; these are among one of them only: '
+            f'{odd[:5]}'
+        )
+
+
+def wrap_detector(
+    runner: Runner, model_cfg: dict, discriminator: nn.Module | None, training: bool
+) -> AnonymizedDetector:
+    """Put an anonymized detector in the place of a runner's detector.
+
+    Args:
+        runner (Runner): Its model is a detector, or mmengine's data-parallel wrapper
+            of one; then all networks that learn get wrappers of their own.
+        model_cfg (dict): Arguments of :class:`AnonymizedDetector`.
+        discriminator (nn.Module, optional): D.
+        training (bool): Whether the run trains.
+
+    Raises:
+        ValueError: When the wrapper is of a kind that cannot play the game.
+    """
+    detector = runner.model
+    wrapper = detector if is_model_wrapper(detector) else None
+    if wrapper is not None:
+        check_wrapper(wrapper)
+        detector = wrapper.module
+    model = AnonymizedDetector(
+        detector=detector, discriminator=discriminator, **copy.deepcopy(model_cfg)
+    )
+    model.to(next(detector.parameters()).device)
+    if wrapper is not None:
+        model.parallel['detector'] = wrapper
+        for name in ('modifier', 'discriminator'):
+            part = getattr(model, name)
+            if part is not None and learns(part) and training:
+                model.parallel[name] = runner.wrap_model(
+                    runner.cfg.get('model_wrapper_cfg'), part
+                )
+    runner.model = model
+    against = ''
+    if model.discriminator is not None:
+        against = f' against {type(model.discriminator.backbone).__name__}'
+    print_log(
+        f'{type(detector).__name__} is seen through '
+        f'{type(model.modifier).__name__}{against}',
+        logger='current',
+    )
+    return model
+
+
+def _table_beside(dataset: Dataset | None, stage: str) -> str:
+    while not getattr(dataset, 'data_prefix', None):
+        inner = getattr(dataset, 'dataset', None) or getattr(
+            dataset, 'datasets', [None]
+        )
+        dataset = inner[0] if isinstance(inner, Sequence) else inner
+        if dataset is None:
+            break
+    prefixes = [one for one in getattr(dataset, 'data_prefix', {}).values() if one]
+    if not prefixes:
+        raise ValueError(
+            f'the {stage} data set does not say where its videos lie: name their face '
+            "table by the hook's `face_table`"
+        )
+    return str(Path(prefixes[0]).parent / 'faces.parquet')

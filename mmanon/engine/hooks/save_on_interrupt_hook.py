@@ -1,0 +1,144 @@
+"""Ctrl-C in a training saves a checkpoint first."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmanon.engine.game.wrapping import is_built
+from mmanon.engine.seeding import skip_batches
+from mmanon.registry import HOOKS
+
+__all__ = ['SaveOnInterruptHook']
+
+FILE = 'stopped.pth'
+# A launcher passes Ctrl-C on to processes that the terminal has told already.
+_ONE_PRESS = 1.0
+
+
+@HOOKS.register_module()
+class SaveOnInterruptHook(Hook):
+    """Save a checkpoint when Ctrl-C is pressed, then stop; pressed again, stop at once.
+
+    The iteration under way is finished, and the steps of optimizers that gather
+    gradients over several. ``stopped.pth`` in the work dir is what ``--resume`` goes on
+    from, exactly where the training stopped, also within an epoch.
+    The :class:`AdversarialAnonymizationHook` brings it along.
+    """
+
+    # After all that moves the model, the optimizers and their schedules.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self._pressed: float | None = None
+        self._done_before = 0
+
+    def before_run(self, runner: Runner) -> None:
+        """Listen while the training runs, and no longer."""
+        if is_built(runner._train_loop) and not hasattr(runner._train_loop, 'listens'):
+            loop = runner._train_loop
+            loop.listens = True
+            loop.run = partial(self._run, loop.run)
+
+    def _run(self, run: Callable[[], Any]) -> Any:
+        with self._listening():
+            return run()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Go on within the epoch in which a training was stopped."""
+        stopped = checkpoint.get('meta', {}).get('stopped_in_epoch')
+        if stopped and runner._resume and is_built(runner._train_loop):
+            loader = runner._train_loop.dataloader
+            # With another number of processes an epoch has other batches.
+            share = stopped['done'] / stopped['batches']
+            self._done_before = round(share * len(loader))
+            skip_batches(loader, self._done_before)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Save and stop where that was asked for.
+
+        Raises:
+            KeyboardInterrupt: When it was.
+        """
+        over = runner.iter + 1 >= runner.max_iters
+        if over or not _anywhere(self._pressed is not None) or not _has_stepped(runner):
+            return
+        meta = {}
+        if not hasattr(runner.train_loop, 'dataloader_iterator'):
+            meta['stopped_in_epoch'] = dict(
+                done=self._done_before + batch_idx + 1,
+                batches=len(runner.train_dataloader),
+            )
+        path = Path(runner.work_dir) / FILE
+        beside = path.with_name(f'{path.name}.part')
+        # Optimizers too, whatever the CheckpointHook leaves out: it is to be resumed.
+        runner.save_checkpoint(runner.work_dir, beside.name, meta=meta, by_epoch=False)
+        if is_main_process():
+            os.replace(beside, path)
+            Path(runner.work_dir, 'last_checkpoint').write_text(str(path))
+        print_log(
+            f'Stopped after iteration {runner.iter + 1}, as Ctrl-C was pressed; go on '
+            f'by --resume, which reads {path}',
+            logger='current',
+        )
+        raise KeyboardInterrupt
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """The next epoch begins at its first batch."""
+        self._done_before = 0
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        self._pressed = None
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals come to the main thread alone
+            return
+        before = signal.signal(signal.SIGINT, self._press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # Workers of data loaders inherit it, and go on until the iteration is finished.
+    def _press(self, *args: Any) -> None:
+        now = time.monotonic()
+        if self._pressed is None:
+            self._pressed = now
+            # Not by the logger, which may be writing at this moment.
+            text = 'Ctrl-C: a checkpoint is saved after this iteration, then training '
+            os.write(2, f'\n{text}stops; press again to stop at once\n'.encode())
+        elif now - self._pressed > _ONE_PRESS:
+            raise KeyboardInterrupt
+
+
+def _anywhere(pressed: bool) -> bool:
+    """Whether any process was told: they stop after the same iteration."""
+    if get_world_size() == 1:
+        return pressed
+    told = torch.tensor(int(pressed))
+    all_reduce(told)
+    return bool(told)
+
+
+def _has_stepped(runner: Runner) -> bool:
+    """Whether no optimizer holds gradients of earlier iterations."""
+    wrapper = runner.optim_wrapper
+    several = wrapper.values() if hasattr(wrapper, 'values') else [wrapper]
+    return all(one._inner_count % one._accumulative_counts == 0 for one in several)
