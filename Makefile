@@ -12,6 +12,8 @@ help:
 	@echo 'make setup   only set up .venv'
 	@echo 'make lint    check the style;  make format  repair it'
 	@echo 'make clean   remove .venv and what was built'
+	@echo
+	@echo 'source .venv/bin/activate, then mmanon --help: train, test, anonymize, ...'
 
 setup:
 	@bash tools/setup_env.sh

@@ -129,7 +129,7 @@ class KnownVideos:
             warn(
                 f'face table {self.table.path} does not say what its videos were: that '
                 'they are those of the data set is not made sure. Make it again by '
-                'tools/detect_faces.py'
+                'mmanon detect-faces'
             )
 
     def check_shape(self, name: str, shape: tuple[int, int], what: str) -> None:

@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 )
 # A table of an earlier release has none.
 OPTIONAL = {'video_info'}
-MAKE = 'python tools/detect_faces.py DATA_ROOT --out {}'
+MAKE = 'mmanon detect-faces DATA_ROOT --out {}'
 
 
 @dataclass(frozen=True)

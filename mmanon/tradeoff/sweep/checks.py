@@ -99,7 +99,7 @@ def _check_face_tables(plan: Plan) -> None:
         if table and not Path(table).is_file():
             raise FileNotFoundError(
                 f'the face table {table} does not exist; make it by '
-                'tools/detect_faces.py'
+                'mmanon detect-faces'
             )
 
 
