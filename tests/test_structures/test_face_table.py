@@ -248,7 +248,7 @@ def test_a_shape_is_the_same_at_any_scale(height, width, same):
 
 def test_a_missing_video_is_named_with_the_ones_there(tmp_path):
     table = write(tmp_path / 'f.parquet', [('there', 1, faces(A))])
-    with pytest.raises(KeyError, match='gone.*there.*detect_faces.py'):
+    with pytest.raises(KeyError, match='gone.*there.*detect-faces'):
         table.lookup('gone', 1)
     table.check(['there', 'there'])
     with pytest.raises(KeyError, match='lacks 2 video.*x, y'):
@@ -305,7 +305,7 @@ def test_what_a_killed_writer_left_is_replaced(tmp_path):
 
 def test_files_that_are_no_table_are_refused(tmp_path):
     path = tmp_path / 'f.parquet'
-    with pytest.raises(FileNotFoundError, match='detect_faces.py'):
+    with pytest.raises(FileNotFoundError, match='detect-faces'):
         FaceTable(path)
     path.write_text('video,frame')
     with pytest.raises(ValueError, match='not a Parquet file'):

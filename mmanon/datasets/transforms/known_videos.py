@@ -121,8 +121,8 @@ class KnownVideos:
             raise ValueError(
                 f'face table {self.table.path} does not say what the video {name!r} '
                 'was, so that its faces may be somewhere else in a turned video file: '
-                'it was made by an earlier release. Make it again by tools/'
-                'detect_faces.py'
+                'it was made by an earlier release. Make it again by mmanon '
+                'detect-faces'
             )
         if not self._warned_of_age:
             self._warned_of_age = True
