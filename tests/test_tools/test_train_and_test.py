@@ -1,7 +1,9 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +11,11 @@ import mmengine.dist
 import pytest
 import torch
 from mmengine.runner import Runner
-from tiny import tiny_config, write_tiny_faces
+from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
 from mmanon.cli import export_checkpoint, test, train
 from mmanon.engine.hooks import AdversarialAnonymizationHook
+from mmanon.models.weight_files import load_checkpoint
 from mmanon.registry import HOOKS
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -202,6 +205,47 @@ def test_checkpoints_of_weights_alone_are_not_resumed(configs, tmp_path):
 def test_where_no_checkpoints_are_kept_none_is_added(configs):
     train.main([configs(default_hooks=dict(checkpoint=None)), '--weights-only'])
     assert configs.given[-1].default_hooks.checkpoint is None
+
+
+# Ctrl-C.
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='signals of POSIX')
+def test_ctrl_c_saves_a_checkpoint_that_training_goes_on_from(tmp_path):
+    write_tiny_ava(tmp_path)
+    write_tiny_faces(tmp_path / 'people')
+    config = tiny_config(tmp_path, tmp_path / 'work')
+    config.train_cfg.max_epochs = 500
+    lines = [f'{key} = {one!r}\n' for key, one in config.to_dict().items()]
+    (tmp_path / 'config.py').write_text(''.join(lines))
+    command = [sys.executable, str(TOOLS / 'train.py'), 'config.py', '--no-validate']
+    here = dict(
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=str(TOOLS.parent), OMP_NUM_THREADS='1'),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    running = subprocess.Popen(command, **here)
+    until = time.monotonic() + 300
+    while not (tmp_path / 'work' / 'epoch_2.pth').exists():
+        assert time.monotonic() < until and running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=120)[1]
+    assert running.returncode == 130, said
+    assert 'Traceback' not in said and said.endswith('interrupted\n')
+    stopped = Path((tmp_path / 'work' / 'last_checkpoint').read_text())
+    assert stopped.name == 'stopped.pth'
+    done = load_checkpoint(stopped)['meta']['iter']
+    assert done >= 4
+
+    epochs = done // 2 + 1  # two iterations each
+    rest = ['--resume', '--cfg-options', f'train_cfg.max_epochs={epochs}']
+    resumed = subprocess.run([*command, *rest], **here)
+    assert resumed.returncode == 0, resumed.stderr
+    last = load_checkpoint(tmp_path / 'work' / f'epoch_{epochs}.pth')
+    assert last['meta']['iter'] == 2 * epochs
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='shell scripts')

@@ -98,8 +98,7 @@ def _check_face_tables(plan: Plan) -> None:
         table = table or (frames and Path(frames).parent / 'faces.parquet')
         if table and not Path(table).is_file():
             raise FileNotFoundError(
-                f'the face table {table} does not exist; make it by '
-                'mmanon detect-faces'
+                f'the face table {table} does not exist; make it by mmanon detect-faces'
             )
 
 
