@@ -9,14 +9,11 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
+from .utils.extras import require
+
 __all__ = ['enter_game', 'enter_with_mmengine']
 
-_REQUIRED = {
-    'torch': 'PyTorch',
-    'torchvision': 'torchvision',
-    'mmengine': 'mmengine',
-    'mmcv': 'mmcv',
-}
+_REQUIRED = ('torch', 'torchvision', 'mmengine', 'mmcv')
 _HOSTS = ('mmcv', 'mmdet', 'mmaction')
 
 _prepared = False
@@ -29,14 +26,9 @@ def enter_game(room: str) -> None:
         room (str): The module that is entered.
 
     Raises:
-        ImportError: When a package of the stack is not installed; names the extra.
+        ExtraNotInstalled: When a package of the stack is not there; names the extra.
     """
-    missing = _missing()
-    if missing:
-        raise ImportError(
-            f'{room} is for training and needs {", ".join(missing)}, not installed in '
-            f'{sys.prefix}: pip install "mmanon[train]" (in a checkout: make setup)'
-        )
+    require(f'{room}, which is for training,', _REQUIRED, 'train')
     _prepare_stack()
 
 
@@ -47,18 +39,14 @@ def enter_with_mmengine() -> None:
     import mmanon first and mmaction2 next, and never one of our rooms.
     """
     if 'mmengine' in sys.modules:
-        if not _missing():
+        if _is_installed():
             _prepare_stack()
     elif not any(isinstance(finder, _AtTheStack) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AtTheStack())
 
 
-def _missing() -> list[str]:
-    return [
-        package
-        for module, package in _REQUIRED.items()
-        if module not in sys.modules and find_spec(module) is None
-    ]
+def _is_installed() -> bool:
+    return all(name in sys.modules or find_spec(name) for name in _REQUIRED)
 
 
 def _prepare_stack() -> None:
@@ -119,7 +107,7 @@ class _Prepares(Loader):
         if self.finder in sys.meta_path:
             sys.meta_path.remove(self.finder)
         name, loader = module.__name__, self.loader
-        if name != 'mmengine' and not _missing():
+        if name != 'mmengine' and _is_installed():
             _prepare_stack()
             # The prepared one may load what its own loader refuses.
             spec = self.finder.find_otherwise(name)
@@ -128,5 +116,5 @@ class _Prepares(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = module.__loader__ = loader
         loader.exec_module(module)
-        if name == 'mmengine' and not _missing():
+        if name == 'mmengine' and _is_installed():
             _prepare_stack()

@@ -178,9 +178,22 @@ def test_a_room_of_the_game_says_in_one_sentence_which_extra_to_install(
         'else: raise SystemExit("was imported")'
     )
     said = python(light_door, code, f'mmanon.{room}').strip()
-    assert f'mmanon.{room} ' in said
+    assert f'mmanon.{room}, which is for training, needs PyTorch' in said
     assert 'pip install "mmanon[train]"' in said
     assert '\n' not in said
+
+
+@pytest.mark.parametrize('command', ['train', 'detect-faces', 'user-study'])
+def test_a_command_of_the_game_says_it_as_well(light_door, command, tmp_path):
+    done = subprocess.run(
+        [light_door / 'bin' / 'mmanon', command, 'x'],
+        cwd=tmp_path,
+        env=_clean(),
+        **SHOWN,
+    )
+    assert done.returncode != 0
+    assert 'pip install "mmanon[train]"' in done.stdout
+    assert 'Traceback' not in done.stdout
 
 
 def test_importing_mmanon_takes_less_than_a_tenth_of_a_second(light_door):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from mmanon.utils.extras import ExtraNotInstalled
 from mmanon.utils.near_names import near_name
 from mmanon.version import __version__
 
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             of the process.
 
     Returns:
-        int: The exit code of the command; 2 when there is no such command.
+        int: The exit code of the command; 2 when there is no such command, or what it
+            needs is not installed.
     """
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ['--help']
     if name in ('-h', '--help', 'help'):
@@ -82,11 +84,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     place, _ = commands[name]
     title = f'mmanon {name}'
-    if place.startswith('mmanon.'):
-        return _run_module(place, title, rest)
-    if place.endswith('.py'):
-        return _run_script(tools_folder() / place, title, rest)
-    return _run_one_of(tools_folder() / place, title, rest)
+    try:
+        if place.startswith('mmanon.'):
+            return _run_module(place, title, rest)
+        if place.endswith('.py'):
+            return _run_script(tools_folder() / place, title, rest)
+        return _run_one_of(tools_folder() / place, title, rest)
+    except ExtraNotInstalled as error:
+        print(f'{title}: {error}', file=sys.stderr)
+        return 2
 
 
 def tools_folder() -> Path:

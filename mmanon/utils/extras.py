@@ -6,16 +6,21 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-__all__ = ['require']
+__all__ = ['ExtraNotInstalled', 'require']
 
 _NAMES = {
     'facenet_pytorch': 'facenet-pytorch',
     'gradio': 'Gradio',
+    'mmaction': 'mmaction2',
     'mmengine': 'MMEngine',
     'onnxruntime': 'ONNX Runtime',
     'ray': 'Ray',
     'torch': 'PyTorch',
 }
+
+
+class ExtraNotInstalled(ImportError):
+    """What an extra brings is not there; the text is one sentence."""
 
 
 def require(what: str, modules: str | Sequence[str], extra: str) -> None:
@@ -27,19 +32,20 @@ def require(what: str, modules: str | Sequence[str], extra: str) -> None:
         extra (str): The extra of this package that brings them.
 
     Raises:
-        ImportError: When one is not installed; its text is one sentence that says what
-            to install.
+        ExtraNotInstalled: When one is not installed; its text is one sentence that
+            says what to install.
 
     Examples:
         >>> require('the modifier pixelate', 'torch', 'train')  # doctest: +SKIP
-        ImportError: the modifier pixelate needs PyTorch, which is not installed: ...
+        ExtraNotInstalled: the modifier pixelate needs PyTorch, which is ...
     """
     modules = [modules] if isinstance(modules, str) else modules
     missing = [name for name in modules if not _is_there(name)]
     if missing:
-        names = ' and '.join(_NAMES.get(name, name) for name in missing)
+        *others, last = [_NAMES.get(name, name) for name in missing]
+        names = f'{", ".join(others)} and {last}' if others else last
         verb = 'is' if len(missing) == 1 else 'are'
-        raise ImportError(
+        raise ExtraNotInstalled(
             f'{what} needs {names}, which {verb} not installed: '
             f'pip install "mmanon[{extra}]"',
             name=missing[0],
