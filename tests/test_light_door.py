@@ -183,7 +183,7 @@ def test_a_room_of_the_game_says_in_one_sentence_which_extra_to_install(
     assert '\n' not in said
 
 
-@pytest.mark.parametrize('command', ['train', 'detect-faces', 'user-study'])
+@pytest.mark.parametrize('command', ['train', 'detect-faces'])
 def test_a_command_of_the_game_says_it_as_well(light_door, command, tmp_path):
     done = subprocess.run(
         [light_door / 'bin' / 'mmanon', command, 'x'],
