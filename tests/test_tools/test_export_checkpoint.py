@@ -9,7 +9,9 @@ import pytest
 import torch
 from tiny import tiny_config, tiny_modifier, write_tiny_ava, write_tiny_faces
 
+from mmanon.models.modifier_files import load_modifier
 from mmanon.registry import MODELS
+from mmanon.structures.crop_geometry import CropGeometry
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +82,67 @@ def test_the_exported_modifier_loads_alone_and_is_trained(trained):
     modifier.load_state_dict(file['state_dict'], strict=True)
 
     assert not modifier.is_untrained
+
+
+def test_the_exported_modifier_brings_its_card(trained):
+    (trained / 'figures.json').write_text('{"faces/acc_modified": 0.25}')
+    done = python(
+        'tools/export_checkpoint.py',
+        trained / 'work' / 'epoch_1.pth',
+        '--modifier',
+        trained / 'out' / 'licensed.pth',
+        '--licence',
+        'CC BY 4.0',
+        '--figures',
+        trained / 'figures.json',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    modifier, card = load_modifier(trained / 'out' / 'licensed.pth')
+
+    assert not modifier.is_untrained
+    assert card.geometry == CropGeometry(32, 0.3, 0.1)
+    assert card.licence == 'CC BY 4.0'
+    assert card.figures == {'faces/acc_modified': 0.25}
+    assert card.trained_on == (
+        f'faces of {trained}/data/people, videos of {trained}/data/rawframes'
+    )
+
+
+def test_a_checkpoint_without_a_card_takes_it_from_the_config(trained):
+    checkpoint = torch.load(trained / 'work' / 'epoch_1.pth', weights_only=False)
+    old = trained / 'old.pth'
+    torch.save(dict(state_dict=checkpoint['state_dict'], meta={}), old)
+    export = ('tools/export_checkpoint.py', old, '--modifier', trained / 'm.pth')
+
+    done = python(*export)
+    assert done.returncode == 0
+    assert 'tells nothing of its modifier' in done.stdout
+    done = python(*export, '--licence', 'MIT')
+    assert done.returncode == 1
+    assert 'name the config it was trained with by --config' in done.stderr
+    done = python(*export, '--licence', 'MIT', '--config', trained / 'joint.py')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert load_modifier(trained / 'm.pth')[1].licence == 'MIT'
+
+
+def test_figures_that_are_none_are_named(trained):
+    for text, message in (
+        ('[1]', 'figures must be numbers by names'),
+        ('{', 'wrong.json is not JSON'),
+    ):
+        (trained / 'wrong.json').write_text(text)
+        done = python(
+            'tools/export_checkpoint.py',
+            trained / 'work' / 'epoch_1.pth',
+            '--modifier',
+            trained / 'no.pth',
+            '--figures',
+            trained / 'wrong.json',
+        )
+        assert done.returncode == 1
+        assert message in done.stderr and 'Traceback' not in done.stderr
+    assert not (trained / 'no.pth').exists()
 
 
 def test_testing_writes_the_metrics_to_a_file(trained):
