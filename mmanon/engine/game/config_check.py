@@ -5,16 +5,16 @@ No PyTorch here, and no registry: what is registered is read from the source.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
 from mmanon.structures.modifier_card import GAME_HOOK, find_game_hooks
 from mmanon.utils.near_names import or_near
+
+from .source_registry import arguments_by_name
 
 __all__ = ['check_arguments', 'check_hook_config', 'is_game_hook']
 
@@ -46,9 +46,6 @@ _KEYS = {
     'phases': ('warm_up', 'fine_tune'),
 }
 _PARTS = ('modifier', 'discriminator', 'adversarial_loss', 'structure_loss')
-_REGISTERED = re.compile(
-    r'^@(\w+)\.register_module\([^)]*\)\n(?:@.*\n)*class (\w+)', re.MULTILINE
-)
 
 
 def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None:
@@ -189,8 +186,12 @@ def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
             raise ValueError(
                 f'{name}.{key} must be a whole number, at least {least}, got {value!r}'
             )
-    kind = {'type': dataset.get('type')} if 'type' in dataset else {}
-    _check_types(f'{name}.dataset', kind, 'DATASETS', default_scope)
+    # What stands in it, such as a face detector, is of other registries.
+    flat = {
+        key: None if isinstance(value, dict) else value
+        for key, value in dataset.items()
+    }
+    _check_types(f'{name}.dataset', flat, 'DATASETS', default_scope)
     people = _people(dataset)
     if len(people) == 1:
         raise ValueError(
@@ -219,22 +220,27 @@ def _check_types(
             raise ValueError(
                 f"{where}.type is {kind!r}, one of mmanon's: write 'mmanon.{kind}'"
             )
+        if scope in ('', 'mmanon'):
+            _check_arguments_of(name, where, part, registry)
     for key, inner in part.items():
         _check_types(f'{where}.{key}', inner, registry, default_scope)
+
+
+def _check_arguments_of(
+    name: str, where: str, part: Mapping[str, Any], registry: str
+) -> None:
+    taken = arguments_by_name(registry).get(name)
+    for key in part if taken is not None else ():
+        if key not in taken and key not in ('type', '_scope_'):
+            raise ValueError(
+                f'unknown key `{where}.{key}`, of a {name}: {or_near(key, taken, 20)}'
+            )
 
 
 def _registered(registry: str) -> set[str]:
     """The names in a registry of mmanon's, and those that others have put there."""
     live = getattr(sys.modules.get('mmanon.registry'), registry, None)
-    return {*_in_source(registry), *getattr(live, 'module_dict', {})}
-
-
-@lru_cache
-def _in_source(registry: str) -> frozenset[str]:
-    folder = Path(__file__).parents[2] / registry.lower()
-    texts = (path.read_text(encoding='utf-8') for path in folder.rglob('*.py'))
-    found = (match for text in texts for match in _REGISTERED.findall(text))
-    return frozenset(name for where, name in found if where == registry)
+    return {*arguments_by_name(registry), *getattr(live, 'module_dict', {})}
 
 
 def _people(dataset: Mapping[str, Any]) -> list[str]:
