@@ -191,10 +191,10 @@ def report_weights(
         ours, theirs = (
             {
                 name.removeprefix(prefix): tuple(value.shape)
-                for name, value in one.items()
+                for name, value in weights.items()
                 if name.startswith(prefix)
             }
-            for one in (model_state, state)
+            for weights in (model_state, state)
         )
         both = [name for name in ours if name in theirs]
         reports.append(
@@ -261,18 +261,18 @@ def _check_part(
     theirs, ours = (
         {
             name
-            for name in one
+            for name in weights
             if name.startswith(prefix)
             and not (replaceable and name.startswith(replaceable))
         }
-        for one in (state, model_state)
+        for weights in (state, model_state)
     )
     wrong = sorted((theirs | ours) - set(_fits(ours, state, model_state)))
     if theirs and wrong:
         name = wrong[0]
         shapes = [
-            tuple(one[name].shape) if name in one else 'nothing'
-            for one in (state, model_state)
+            tuple(weights[name].shape) if name in weights else 'nothing'
+            for weights in (state, model_state)
         ]
         raise ValueError(
             f"the checkpoint's {prefix.rstrip('.')} is of another architecture than "

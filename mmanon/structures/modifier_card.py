@@ -163,7 +163,9 @@ def _data_of(config: Mapping[str, Any], hook: Mapping[str, Any]) -> str:
     videos = loader.get('dataset') or {}
     while 'dataset' in videos and 'data_prefix' not in videos:
         videos = videos['dataset']
-    prefixes = [one for one in (videos.get('data_prefix') or {}).values() if one]
+    prefixes = [
+        prefix for prefix in (videos.get('data_prefix') or {}).values() if prefix
+    ]
     named = dict(
         faces=faces.get('data_root'),
         videos=videos.get('data_root') or (prefixes[0] if prefixes else None),
@@ -178,9 +180,11 @@ def _data_of(config: Mapping[str, Any], hook: Mapping[str, Any]) -> str:
 
 def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(one, f'{where}.{key}') for key, one in value.items()}
+        return {
+            str(key): _plain(inner, f'{where}.{key}') for key, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [_plain(one, f'{where}[{i}]') for i, one in enumerate(value)]
+        return [_plain(inner, f'{where}[{i}]') for i, inner in enumerate(value)]
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, type):  # as configs in pure Python have it

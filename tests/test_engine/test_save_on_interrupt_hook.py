@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
+from mmanon.engine.hooks import SaveOnInterruptHook
 from mmanon.engine.seeding import skip_batches
 
 
@@ -123,6 +124,23 @@ def test_what_a_launcher_passes_on_is_the_same_press(config):
     stopped(config, PressCtrlC(1, times=2))
 
     assert Path(config.work_dir, 'stopped.pth').is_file()
+
+
+def test_processes_agree_on_the_iteration_after_which_they_stop(monkeypatch):
+    """The terminal may tell one of them only, or one of them sooner."""
+    module = 'mmanon.engine.hooks.save_on_interrupt_hook'
+    monkeypatch.setattr(f'{module}.get_world_size', lambda: 2)
+    told, untold = SaveOnInterruptHook(), SaveOnInterruptHook()
+    monkeypatch.setattr(f'{module}.all_reduce', lambda told: told.add_(0))
+    assert not any(untold._pressed_anywhere() for _ in range(10))
+    assert not any(told._pressed_anywhere() for _ in range(10))
+    told._pressed = time.monotonic()
+    # What the other says is added to what each says.
+    monkeypatch.setattr(f'{module}.all_reduce', lambda told: told.fill_(1))
+
+    stops = [(told._pressed_anywhere(), untold._pressed_anywhere()) for _ in range(10)]
+
+    assert stops == [(False, False)] * 9 + [(True, True)]
 
 
 def test_ctrl_c_means_what_it_did_when_training_is_over(config):

@@ -214,7 +214,7 @@ def _check_types(
         if (scope or default_scope) == 'mmanon' and name not in known:
             raise ValueError(
                 f'{where}.type is {kind!r}, and nothing of that name is registered: '
-                + or_near(kind, (f'mmanon.{one}' for one in known), 40)
+                + or_near(kind, (f'mmanon.{other}' for other in known), 40)
             )
         if not scope and default_scope not in (None, 'mmanon') and name in known:
             raise ValueError(

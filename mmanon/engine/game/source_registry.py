@@ -55,7 +55,7 @@ def _arguments(name: str, classes: dict[str, ast.ClassDef]) -> frozenset[str] | 
             given = statement.args
             if given.kwarg is None:
                 named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-                return frozenset(one.arg for one in named[1:])
+                return frozenset(argument.arg for argument in named[1:])
             return None
     bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
     return _arguments(bases[0], classes) if bases else None

@@ -178,7 +178,9 @@ def _table_beside(dataset: Dataset | None, stage: str) -> str:
         dataset = inner[0] if isinstance(inner, Sequence) else inner
         if dataset is None:
             break
-    prefixes = [one for one in getattr(dataset, 'data_prefix', {}).values() if one]
+    prefixes = [
+        prefix for prefix in getattr(dataset, 'data_prefix', {}).values() if prefix
+    ]
     if not prefixes:
         raise ValueError(
             f'the {stage} data set does not say where its videos lie: name their face '

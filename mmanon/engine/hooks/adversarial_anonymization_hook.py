@@ -200,12 +200,12 @@ class AdversarialAnonymizationHook(Hook):
             self._add_optimizers(runner)
             self._switches = RunSwitches(runner, runner.model)
             self.schedule.check(runner.max_iters)
-            if not any(isinstance(one, SaveOnInterruptHook) for one in runner.hooks):
+            if not any(isinstance(hook, SaveOnInterruptHook) for hook in runner.hooks):
                 # Called after this one, here and ever after.
                 runner.register_hook(SaveOnInterruptHook())
 
     def _check_alone(self, runner: Runner) -> None:
-        games = [one for one in runner.hooks if isinstance(one, type(self))]
+        games = [hook for hook in runner.hooks if isinstance(hook, type(self))]
         if len(games) > 1:
             raise ValueError(
                 f'{len(games)} of `custom_hooks` are an {type(self).__name__}: one '
@@ -216,11 +216,15 @@ class AdversarialAnonymizationHook(Hook):
         if cfg is None or self.discriminator is None:
             return None
         geometry = {key: self.model_cfg[key] for key in _GEOMETRY}
-        settings = {k: one for k, one in cfg['dataset'].items() if k not in _GEOMETRY}
+        settings = {
+            k: value for k, value in cfg['dataset'].items() if k not in _GEOMETRY
+        }
         return build_faces({**settings, **kwargs}, geometry, self._datasets)
 
     def _face_datasets(self) -> list[FaceSet]:
-        return [one for one in (self._train_faces, self._val_faces) if one is not None]
+        return [
+            faces for faces in (self._train_faces, self._val_faces) if faces is not None
+        ]
 
     def _build_discriminator(self) -> nn.Module | None:
         datasets = self._face_datasets()
@@ -382,7 +386,7 @@ class AdversarialAnonymizationHook(Hook):
         model, metrics = runner.model, loop.evaluator.metrics
         # What is covered is said for each evaluation.
         model.warned_of_cover = False
-        asked = any(isinstance(one, DiscriminatorMetric) for one in metrics)
+        asked = any(isinstance(metric, DiscriminatorMetric) for metric in metrics)
         if self.val_faces and self._val_faces is not None and not asked:
             settings = self.val_faces['dataset'].items()
             named = {key: value for key, value in settings if key not in _GEOMETRY}

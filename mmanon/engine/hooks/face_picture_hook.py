@@ -56,12 +56,12 @@ class FacePictureHook(Hook):
             faces = faces.to(next(model.detector.parameters()).device)
             # As M stands: in training the cover of an untrained M would hide it.
             self._add(runner, 'faces', faces, model.modifier(faces), step)
-        one = dict(
+        first = dict(
             inputs=[data_batch['inputs'][0]],
             data_samples=[data_batch['data_samples'][0]],
         )
-        one = model.data_preprocessor(one, False)
-        before, samples = one['inputs'], one['data_samples']
+        first = model.data_preprocessor(first, False)
+        before, samples = first['inputs'], first['data_samples']
         after, _ = model.redraw(before, samples, model.modifier)
         to_faces = model.pixels.to_faces
         before, after = (to_faces(self._frames(each)) for each in (before, after))

@@ -25,6 +25,8 @@ __all__ = ['SaveOnInterruptHook']
 FILE = 'stopped.pth'
 # A launcher passes Ctrl-C on to processes that the terminal has told already.
 _ONE_PRESS = 1.0
+# Processes ask each other at every so many chances only: it waits for their devices.
+_ASKED = 10
 
 
 @HOOKS.register_module()
@@ -43,6 +45,7 @@ class SaveOnInterruptHook(Hook):
     def __init__(self) -> None:
         self._pressed: float | None = None
         self._done_before = 0
+        self._chances = 0
 
     def before_run(self, runner: Runner) -> None:
         """Listen while the training runs, and no longer."""
@@ -78,7 +81,9 @@ class SaveOnInterruptHook(Hook):
             KeyboardInterrupt: When it was.
         """
         over = runner.iter + 1 >= runner.max_iters
-        if over or not _anywhere(self._pressed is not None) or not _has_stepped(runner):
+        if over or not _has_stepped(runner):
+            return
+        if not self._pressed_anywhere():
             return
         meta = {}
         if not hasattr(runner.train_loop, 'dataloader_iterator'):
@@ -104,6 +109,18 @@ class SaveOnInterruptHook(Hook):
         """The next epoch begins at its first batch."""
         self._done_before = 0
 
+    def _pressed_anywhere(self) -> bool:
+        """Whether any process was told: they stop after the same iteration."""
+        pressed = self._pressed is not None
+        if get_world_size() == 1:
+            return pressed
+        self._chances += 1
+        if self._chances % _ASKED:
+            return False
+        told = torch.tensor(int(pressed))
+        all_reduce(told)
+        return bool(told)
+
     @contextmanager
     def _listening(self) -> Iterator[None]:
         self._pressed = None
@@ -128,17 +145,11 @@ class SaveOnInterruptHook(Hook):
             raise KeyboardInterrupt
 
 
-def _anywhere(pressed: bool) -> bool:
-    """Whether any process was told: they stop after the same iteration."""
-    if get_world_size() == 1:
-        return pressed
-    told = torch.tensor(int(pressed))
-    all_reduce(told)
-    return bool(told)
-
-
 def _has_stepped(runner: Runner) -> bool:
     """Whether no optimizer holds gradients of earlier iterations."""
     wrapper = runner.optim_wrapper
     several = wrapper.values() if hasattr(wrapper, 'values') else [wrapper]
-    return all(one._inner_count % one._accumulative_counts == 0 for one in several)
+    return all(
+        optimizer._inner_count % optimizer._accumulative_counts == 0
+        for optimizer in several
+    )

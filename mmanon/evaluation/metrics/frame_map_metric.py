@@ -193,7 +193,9 @@ class FrameMAPMetric(ActionMetric):
             unknown = key not in number and self.ignore_empty_frames
             if key not in self.excluded and not unknown:
                 taken.append((number.setdefault(key, len(number)), result))
-        return _join([one for _, one in taken], [frame for frame, _ in taken]), truth
+        return _join(
+            [result for _, result in taken], [frame for frame, _ in taken]
+        ), truth
 
 
 def _join(

@@ -65,7 +65,7 @@ class AdaptiveRecognizer(TrainedAttacker):
             self.recognizer.advance()
         hits = answer['logits'].detach().argmax(1) == labels
         shares = hits.view(len(kinds), -1).float().mean(1)
-        logs = {f'acc_{kind}': one for kind, one in zip(kinds, shares, strict=True)}
+        logs = {f'acc_{kind}': share for kind, share in zip(kinds, shares, strict=True)}
         return dict(loss=answer['loss'], **logs)
 
     def embed(self, faces: Tensor) -> Tensor:

@@ -256,8 +256,8 @@ class AnonymizedDetector(BaseModel):
         batch = self.data_preprocessor(batch, True)
         inputs, samples = batch['inputs'], batch['data_samples']
         faces = [
-            (one['images'].to(inputs.device), one['labels'].to(inputs.device))
-            for one in data['faces']
+            (faces['images'].to(inputs.device), faces['labels'].to(inputs.device))
+            for faces in data['faces']
             if phase.needs_faces
         ]
         logs: dict[str, Tensor] = {}

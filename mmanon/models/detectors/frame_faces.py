@@ -34,7 +34,7 @@ def boxes_of_samples(
         KeyError: When a data sample does not say which faces it shows.
         ValueError: When ``covers`` and ``faces`` differ in length.
     """
-    if data_samples is None or any('faces' not in one for one in data_samples):
+    if data_samples is None or any('faces' not in sample for sample in data_samples):
         raise KeyError(
             'data samples name no `faces`, so faces would pass unseen: load them by '
             'mmanon.LoadFaces before the packing transform, as the '

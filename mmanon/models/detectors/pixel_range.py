@@ -25,12 +25,18 @@ class PixelRange:
         name = type(preprocessor).__name__
         if isinstance(preprocessor, ActionDataPreprocessor):
             mixes, swaps, decoded_rgb = 'blending', preprocessor.to_rgb, True
-            moving = [one for one in [preprocessor.blending] if one is not None]
+            moving = [
+                blending for blending in [preprocessor.blending] if blending is not None
+            ]
         elif isinstance(preprocessor, ImgDataPreprocessor):
             mixes, decoded_rgb = 'batch_augments', False
             swaps = preprocessor._channel_conversion
             augments = getattr(preprocessor, 'batch_augments', None) or []
-            moving = [one for one in augments if type(one).__name__ not in _PADDING]
+            moving = [
+                augment
+                for augment in augments
+                if type(augment).__name__ not in _PADDING
+            ]
         else:
             raise TypeError(
                 f'the detector normalizes frames by {name}, whose normalization cannot '

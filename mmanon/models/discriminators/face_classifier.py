@@ -180,8 +180,8 @@ class FaceClassifier(WholePretrained):
             own = self.head.state_dict(prefix=f'{prefix}head.')
             # One for other people is left as it is here.
             self._has_loaded_head |= all(
-                name in state and state[name].shape == one.shape
-                for name, one in own.items()
+                name in state and state[name].shape == weight.shape
+                for name, weight in own.items()
             )
 
     def _naming_head(self) -> BaseFaceHead:
@@ -207,5 +207,5 @@ def _cut_weights(
             weights.append(
                 resampling_weights((side - shown) / 2, shown, count, side)[0]
             )
-        to_y, to_x = (one.to(device, torch.float32) for one in weights)
+        to_y, to_x = (weight.to(device, torch.float32) for weight in weights)
         return to_y, to_x.T.contiguous()

@@ -146,10 +146,10 @@ def paste_faces(
         torch.cat(pixel), torch.cat(fade), torch.cat(rank), frames[:, 0].numel()
     )
     left = left.to(frames.dtype).view(len(frames), 1, *frames.shape[2:])
-    shares = share.to(frames.dtype).split([one.numel() for one in pixel])
+    shares = share.to(frames.dtype).split([places.numel() for places in pixel])
     pasted = frames * left
-    for part, one, places in zip(painted, shares, index, strict=True):
-        part = part * one.view(len(part), -1, 1, part.shape[-1])
+    for part, shown, places in zip(painted, shares, index, strict=True):
+        part = part * shown.view(len(part), -1, 1, part.shape[-1])
         # In place into a whole tensor: into a view of one it would be copied by the
         # backward pass.
         pasted.put_(places, part, accumulate=True)
@@ -208,11 +208,12 @@ def _place(frames: Tensor, boxes: Tensor, window: int) -> _Windows:
     pixels = torch.minimum(pixels.clamp(min=0), bound - 1)
     dtype = torch.promote_types(frames.dtype, torch.float32)
     start, side, depth = (
-        one.to(dtype).to(device, non_blocking=True) for one in (start, side, depth)
+        numbers.to(dtype).to(device, non_blocking=True)
+        for numbers in (start, side, depth)
     )
     frame, columns, rows = (
-        one.to(device, non_blocking=True)
-        for one in (boxes[:, 0].long(), pixels[:, 0], pixels[:, 1])
+        index.to(device, non_blocking=True)
+        for index in (boxes[:, 0].long(), pixels[:, 0], pixels[:, 1])
     )
     return _Windows(start, side, depth, frame, columns, rows)
 
@@ -289,8 +290,8 @@ def _windows_by_size(boxes: Tensor) -> Iterator[tuple[Tensor, int]]:
     """Group faces whose windows differ by less than a half: (indices, P) each."""
     side = (boxes[:, 3:] - boxes[:, 1:3]).amax(1)
     group = (side.clamp(min=1).log2() * 2).ceil()
-    for one in group.unique():
-        chosen = (group == one).nonzero()[:, 0]
+    for same in group.unique():
+        chosen = (group == same).nonzero()[:, 0]
         # One pixel for a box that begins within a pixel, one of overlap on each side.
         yield chosen, math.ceil(side[chosen].max().item()) + 3
 

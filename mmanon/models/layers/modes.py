@@ -14,19 +14,21 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
     Afterwards each of its modules is in the mode that it was in.
     """
-    training = [one for one in module.modules() if one.training]
+    training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         yield
     finally:
-        for one in training:
-            one.training = True
+        for part in training:
+            part.training = True
 
 
 @contextmanager
 def held_still(module: nn.Module) -> Iterator[None]:
     """Let gradients through a network that neither learns nor counts."""
-    learning = [one for one in module.parameters() if one.requires_grad]
+    learning = [
+        parameter for parameter in module.parameters() if parameter.requires_grad
+    ]
     module.requires_grad_(False)
     try:
         with evaluating(module):

@@ -156,7 +156,7 @@ class _ImageFilterModifier(BaseModifier):
         """Filter each face; shapes as in :meth:`forward`."""
         pixels = (faces.detach().float() * 127.5 + 127.5).round().clamp(0, 255)
         images = pixels.byte().permute(0, 2, 3, 1).cpu().numpy()
-        filtered = [self.filter(np.ascontiguousarray(one)) for one in images]
+        filtered = [self.filter(np.ascontiguousarray(image)) for image in images]
         drawn = torch.from_numpy(np.stack(filtered)).permute(0, 3, 1, 2).contiguous()
         return (drawn.to(faces.device).float() / 127.5 - 1).to(faces.dtype)
 

@@ -40,10 +40,10 @@ def _fingerprint(path: Path, size: int, time: int) -> str:
     digest = hashlib.sha256()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            for one in archive.infolist():
+            for record in archive.infolist():
                 # The first folder is named after the file.
-                name = one.filename.partition('/')[2]
-                digest.update(f'{name} {one.CRC} {one.file_size}\n'.encode())
+                name = record.filename.partition('/')[2]
+                digest.update(f'{name} {record.CRC} {record.file_size}\n'.encode())
     else:
         with open(path, 'rb') as file:
             while block := file.read(2**20):

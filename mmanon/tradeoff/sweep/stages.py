@@ -288,7 +288,7 @@ def _plain(config: Config) -> dict[str, Any]:
 def _python(config: Config) -> str:
     """The settings as a config file; mmengine's own way takes seconds."""
     settings = config.to_dict().items()
-    texts = [f'{key} = {pformat(one, sort_dicts=False)}\n' for key, one in settings]
+    texts = [f'{key} = {pformat(value, sort_dicts=False)}\n' for key, value in settings]
     return ''.join(texts)
 
 
@@ -303,7 +303,7 @@ def _first_difference(old: Any, new: Any, where: str = '') -> str | None:
     else:
         return f'{where.rstrip(".")} was {_short(old)} and is {_short(new)}'
     found = (_first_difference(a, b, f'{where}{key}.') for key, a, b in pairs)
-    return next((one for one in found if one is not None), None)
+    return next((difference for difference in found if difference is not None), None)
 
 
 def _short(value: Any) -> str:
