@@ -16,6 +16,7 @@ from mmanon.models.weight_files import (
     DISCRIMINATOR,
     MODIFIER,
     extract_part,
+    load_checkpoint,
     load_weights,
 )
 from mmanon.registry import HOOKS
@@ -400,6 +401,20 @@ def test_a_plain_checkpoint_cannot_be_resumed(config, tmp_path):
 
     with pytest.raises(ValueError, match='holds a plain detector'):
         run(config, load_from=str(tmp_path / 'plain' / 'epoch_1.pth'), resume=True)
+
+
+def test_the_config_inside_a_checkpoint_is_not_run(config, tmp_path):
+    """mmengine resumes by executing that text as Python, whoever wrote it."""
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.train_cfg.max_epochs = 1
+    run(config)
+    path = tmp_path / 'evil.pth'
+    checkpoint = load_checkpoint(f'{config.work_dir}/epoch_1.pth')
+    checkpoint['meta']['config'] = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    torch.save(checkpoint, path)
+    config.train_cfg.max_epochs = 2
+    assert run(config, resume=True, load_from=str(path)).iter == 4
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_is_never_saved(config, tmp_path):

@@ -264,6 +264,8 @@ class AdversarialAnonymizationHook(Hook):
                 'only a checkpoint of this hook can be resumed: this one holds a plain '
                 'detector; start from it by `load_from` without `resume`'
             )
+        # mmengine would execute that text, for a key that nothing writes any more.
+        meta.pop('config', None)
         named = meta.get('classes')
         if not starting and named and runner.model.discriminator is not None:
             check_people(named, self._face_datasets()[0])
