@@ -107,6 +107,45 @@ MODULES = {
 """Where each old module is now."""
 
 NAMES: dict[tuple[str, str], str] = {
+    ('mmanon.apis', 'Outcome'): 'mmanon.anonymizer.result:AnonymizationResult',
+    ('mmanon.apis.anonymizer_inferencer', 'Outcome'): (
+        'mmanon.anonymizer.result:AnonymizationResult'
+    ),
+    ('mmanon.apis.face_drawers', 'FaceDrawer'): (
+        'mmanon.anonymizer.backends.base:ModifierBackend'
+    ),
+    ('mmanon.apis.face_drawers', 'ModifierDrawer'): (
+        'mmanon.anonymizer.backends.torch_modifier:TorchModifier'
+    ),
+    ('mmanon.apis.face_drawers', 'build_drawer'): (
+        'mmanon.anonymizer.backends.base:build_backend'
+    ),
+    ('mmanon.apis.face_finding', 'DETECTORS'): 'mmanon.anonymizer.options:DETECTORS',
+    ('mmanon.apis.face_finding', 'GivenFaces'): (
+        'mmanon.anonymizer.given_faces:GivenFaces'
+    ),
+    ('mmanon.apis.face_finding', 'Watch'): 'mmanon.anonymizer.keyframes:KeyframePolicy',
+    ('mmanon.apis.face_tracks', 'Cover'): 'mmanon.anonymizer.mask_planner:FaceMask',
+    ('mmanon.apis.face_tracks', 'CoverPlanner'): (
+        'mmanon.anonymizer.mask_planner:MaskPlanner'
+    ),
+    ('mmanon.apis.face_tracks', 'Covered'): 'mmanon.anonymizer.mask_planner:FramePlan',
+    ('mmanon.apis.face_tracks', 'SeenFrame'): (
+        'mmanon.anonymizer.mask_planner:SearchedFrame'
+    ),
+    ('mmanon.apis.frame_drawing', 'draw_frame'): (
+        'mmanon.anonymizer.frame_compositor:composite_frame'
+    ),
+    ('mmanon.apis.redrawing', 'FaceRedrawer'): (
+        'mmanon.anonymizer.compositor:FaceCompositor'
+    ),
+    ('mmanon.apis.redrawing', 'cover_whole'): 'mmanon.anonymizer.compositor:mask_whole',
+    ('mmanon.apis.onnx_modifier', 'OnnxDrawer'): (
+        'mmanon.anonymizer.backends.onnx_modifier:OnnxModifier'
+    ),
+    ('mmanon.apis.modifiers', 'CropGeometry'): (
+        'mmanon.structures.crop_geometry:CropGeometry'
+    ),
     ('mmanon.datasets.transforms.load_faces', 'complete_pipeline'): (
         'mmanon.datasets.transforms.pipelines:complete_pipeline'
     ),

@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mmanon.anonymizer import AnonymizerInferencer, group_options
 from mmanon.face_detectors import BaseFaceDetector
 
 RED = (220, 30, 30)
@@ -37,6 +38,13 @@ class RedSquareDetector(BaseFaceDetector):
         box = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
         score = 0.4 if self.count in self.unsure else 0.9
         return np.array([box]), np.array([score]), np.full((1, 5, 2), np.nan)
+
+
+def anonymizer(**options):
+    """An inferencer by its options, one by one; a detector of red squares if none."""
+    if 'boxes' not in options:
+        options = {'detector': RedSquareDetector(), **options}
+    return AnonymizerInferencer(**group_options(**options))
 
 
 def is_red(image):

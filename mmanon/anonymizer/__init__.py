@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .inferencer import AnonymizerInferencer, Outcome
+from mmanon._moved import renamed
 
-__all__ = ['AnonymizerInferencer', 'Outcome']
+if TYPE_CHECKING:
+    from .inferencer import AnonymizationResult, AnonymizerInferencer
+    from .options import (
+        DetectionOptions,
+        EncodingOptions,
+        MaskingOptions,
+        PeopleOptions,
+        group_options,
+    )
+
+__all__ = [
+    'AnonymizationResult',
+    'AnonymizerInferencer',
+    'DetectionOptions',
+    'EncodingOptions',
+    'MaskingOptions',
+    'PeopleOptions',
+    'group_options',
+]
 
 
 def __getattr__(name: str) -> Any:
     # When it is asked for: the commands answer `--help` before FFmpeg is loaded.
     if name in __all__:
-        from . import inferencer
-
-        return getattr(inferencer, name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        module = 'options' if 'ptions' in name else 'inferencer'
+        return getattr(import_module(f'.{module}', __name__), name)
+    return renamed(__name__, name)

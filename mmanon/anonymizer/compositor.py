@@ -1,4 +1,4 @@
-"""Redraws the faces of pictures in their place.
+"""Draws over the faces of pictures in their place.
 
 Faces are cut out and put back as :mod:`mmanon.models.layers.face_crops` does it for
 training, here in NumPy: without gradients, for one face at a time, and without PyTorch.
@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry, widest_feather
+from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 from mmanon.utils.resampling import block_mean, gaussian_blur, sample_affine
 
-from .backends.base import FaceDrawer
-from .mask_planner import Cover
+from .backends.base import ModifierBackend
+from .mask_planner import FaceMask
 
-__all__ = ['FaceRedrawer', 'Region', 'cover_whole', 'widest_fade']
+__all__ = ['FaceCompositor', 'Region', 'mask_whole', 'widest_fade']
 
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels within a picture."""
@@ -30,7 +31,7 @@ def widest_fade(margin: float, shape: str, align: bool) -> float:
 
     Args:
         margin (float): Of the crop.
-        shape (str), align (bool): As of :class:`FaceRedrawer`.
+        shape (str), align (bool): As of :class:`FaceCompositor`.
     """
     if shape == 'square' and not align:
         return widest_feather(margin)
@@ -38,14 +39,20 @@ def widest_fade(margin: float, shape: str, align: bool) -> float:
     return (1 - 2**0.5 / (1 + 2 * margin)) / 2
 
 
-def cover_whole(image: np.ndarray) -> None:
+def mask_whole(image: np.ndarray) -> None:
     """Paint a picture mid-grey, in place."""
     image[:] = np.iinfo(image.dtype).max // 2
 
 
-class _Place(NamedTuple):
-    """Where a face is redrawn: the square of its crop, by how much that leans about its
-    middle, and what of it is visible."""
+class Place(NamedTuple):
+    """Where a face is drawn over.
+
+    Attributes:
+        square (np.ndarray): That of its crop, x1, y1, x2, y2 in pixels.
+        region (Region): What of it is visible, and is changed.
+        track (int): The number of the face's track; -1 outside all tracks.
+        tilt (float): By how many radians the square leans about its middle, clockwise.
+    """
 
     square: np.ndarray
     region: Region
@@ -53,28 +60,31 @@ class _Place(NamedTuple):
     tilt: float = 0.0
 
 
-class FaceRedrawer:
-    """Cuts faces out, has them drawn anew, and puts them back.
+@renamed_attributes(redraw='apply', covered='masked', drawer='backend')
+class FaceCompositor:
+    """Cuts faces out, has them modified, and puts the result in their place.
 
     Args:
-        drawer (FaceDrawer, optional): What draws; mid-grey by default.
+        backend (ModifierBackend, optional): What modifies faces; they are mid-grey by
+            default.
         geometry (CropGeometry): What it is shown.
         shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` its inner
             circle. Defaults to ``'square'``.
-        align (bool): Whether crops lean as the heads do, so that the drawer is shown
+        align (bool): Whether crops lean as the heads do, so that the backend is shown
             upright faces. Defaults to ``False``.
 
     Attributes:
-        covered (int): Faces so far that a learned modifier would have let through, and
+        masked (int): Faces so far that a learned modifier would have let through, and
             that got a solid mask.
 
     Raises:
         ValueError: When the shape is another, or would let part of a face box show.
     """
 
+    @renamed_arguments(drawer='backend')
     def __init__(
         self,
-        drawer: FaceDrawer | None,
+        backend: ModifierBackend | None,
         geometry: CropGeometry,
         shape: str = 'square',
         align: bool = False,
@@ -89,76 +99,68 @@ class FaceRedrawer:
                 f'it must be in [0, {max(widest, 0):.3f}]'
                 + (', with a margin of at least 0.21' if widest < 0 else '')
             )
-        self.drawer, self.geometry, self.shape = drawer, geometry, shape
+        self.backend, self.geometry, self.shape = backend, geometry, shape
         self.align = align
-        self.covered = 0
+        self.masked = 0
 
-    def places(self, size: Sequence[int], covers: Sequence[Cover]) -> list[_Place]:
-        """Where the covers that meet a picture are redrawn.
+    def places(self, size: Sequence[int], masks: Sequence[FaceMask]) -> list[Place]:
+        """Where the masks that meet a picture are drawn.
 
         Args:
             size (Sequence[int]): Width and height of the picture.
-            covers (Sequence[Cover]): Where.
+            masks (Sequence[FaceMask]): Which.
 
         Returns:
-            list: One for each cover that meets the picture; ``region`` of each is what
-            changes.
+            list[Place]: One for each mask that meets the picture.
         """
         places = []
-        for cover in covers:
-            low, high = cover.box[:2], cover.box[2:]
+        for mask in masks:
+            low, high = mask.box[:2], mask.box[2:]
             half = (high - low).max() * (0.5 + self.geometry.margin)
             centre = (low + high) / 2
             square = np.concatenate([centre - half, centre + half])
-            tilt = cover.tilt if self.align else 0.0
+            tilt = mask.tilt if self.align else 0.0
             reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
             x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
             x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
             if x1 < x2 and y1 < y2:
-                places.append(_Place(square, (x1, y1, x2, y2), cover.track, tilt))
+                places.append(Place(square, (x1, y1, x2, y2), mask.track, tilt))
         return places
 
-    def redraw(self, image: np.ndarray, covers: Sequence[Cover]) -> list[Region]:
-        """Redraw the faces of a picture in place.
+    def apply(self, image: np.ndarray, masks: Sequence[FaceMask]) -> list[Region]:
+        """Draw masks over the faces of a picture, in place.
 
         Args:
             image (np.ndarray): (H, W, 3) RGB, uint8 or uint16, upright.
-            covers (Sequence[Cover]): Where.
+            masks (Sequence[FaceMask]): Where.
 
         Returns:
-            list[Region]: The changed pixels, one for each cover that meets the picture.
+            list[Region]: The changed pixels, one for each mask that meets the picture.
         """
-        places = self.places(image.shape[1::-1], covers)
-        self.redraw_at([(image, places)])
-        return [one.region for one in places]
-
-    def redraw_at(self, pictures: Sequence[tuple[np.ndarray, list[_Place]]]) -> None:
-        """Redraw the faces of several pictures in place, all at once.
-
-        Args:
-            pictures (Sequence): Pictures as in :meth:`redraw`, each with places of
-                :meth:`places`.
-        """
-        faces = [(image, place) for image, places in pictures for place in places]
-        if not faces:
-            return
-        drawn: np.ndarray | list = [np.zeros((1, 1, 3), np.float32)] * len(faces)
-        if self.drawer is not None:
-            # All are cut out before any is put back: what M sees is the original.
-            size = self.geometry.crop_size
-            crops = np.stack(
-                [
-                    (_cut_out_leaning if place.tilt else _cut_out)(image, place, size)
-                    for image, place in faces
-                ]
-            )
-            drawn, covered = self.drawer.draw(crops, [one.track for _, one in faces])
-            drawn = drawn.transpose(0, 2, 3, 1)
-            self.covered += int(covered.sum())
-        for (image, place), face in zip(faces, drawn, strict=True):
+        places = self.places(image.shape[1::-1], masks)
+        for place, face in zip(places, self._drawn(image, places), strict=True):
             self._put_back(image, place, face)
+        return [place.region for place in places]
 
-    def _put_back(self, image: np.ndarray, place: _Place, face: np.ndarray) -> None:
+    def _drawn(
+        self, image: np.ndarray, places: Sequence[Place]
+    ) -> Sequence[np.ndarray]:
+        """What is to be put in each place, (S, S, 3) in [-1, 1]; grey is one pixel."""
+        if self.backend is None or not places:
+            return [np.zeros((1, 1, 3), np.float32)] * len(places)
+        # All are cut out before any is put back: what M sees is the original.
+        size = self.geometry.crop_size
+        crops = np.stack(
+            [
+                (_cut_out_leaning if place.tilt else _cut_out)(image, place, size)
+                for place in places
+            ]
+        )
+        drawn, masked = self.backend.modify(crops, [place.track for place in places])
+        self.masked += int(masked.sum())
+        return drawn.transpose(0, 2, 3, 1)
+
+    def _put_back(self, image: np.ndarray, place: Place, face: np.ndarray) -> None:
         x1, y1, x2, y2 = place.region
         if len(face) > 1 and place.tilt:
             turn = _turn(place, len(face), (x1, y1))
@@ -176,7 +178,7 @@ class FaceRedrawer:
         part += self._fade(place)[..., None] * ((face + 1) * peak - part)
         image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
 
-    def _fade(self, place: _Place) -> np.ndarray:
+    def _fade(self, place: Place) -> np.ndarray:
         """How much of each pixel is replaced, (h, w) float32 in [0, 1]."""
         square, (x1, y1, x2, y2) = place.square, place.region
         # From -1 at one edge of the square to 1 at the other.
@@ -197,7 +199,7 @@ class FaceRedrawer:
         return (depth / self.geometry.feather).clip(0, 1)
 
 
-def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     """A crop, (3, S, S) float32 in [-1, 1], as ``crop_faces`` cuts it.
 
     A large window is made smaller by a whole factor first.
@@ -226,7 +228,7 @@ def _cut_out(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
     return _resample(pixels, rows, columns).transpose(2, 0, 1)
 
 
-def _cut_out_leaning(image: np.ndarray, place: _Place, size: int) -> np.ndarray:
+def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     """A crop as of :func:`_cut_out`, of a square that leans."""
     x1, y1, x2, y2 = place.region
     part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
@@ -248,7 +250,7 @@ def _padded(
     return np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode='edge')
 
 
-def _turn(place: _Place, size: int, corner: Sequence[int]) -> np.ndarray:
+def _turn(place: Place, size: int, corner: Sequence[int]) -> np.ndarray:
     """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
     centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
     scale = size / (place.square[2] - place.square[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ import numpy as np
 from mmanon.structures.faces import Faces
 from mmanon.utils.threads import Answer, Workers
 
-from .face_finding import Watch
-from .mask_planner import SeenFrame
+from .keyframes import KeyframePolicy
+from .mask_planner import SearchedFrame
 
 __all__ = ['Picture', 'search']
 
@@ -37,7 +37,7 @@ class Picture(NamedTuple):
     Attributes:
         frame: Whatever stands for it; it is passed on.
         size (tuple[int, int]): Width and height of the upright picture.
-        thumbnail (np.ndarray): Its :func:`~.face_tracks.thumbnail`.
+        thumbnail (np.ndarray): Its :func:`.mask_planner.thumbnail`.
         upright (callable): Of a whole number to the upright picture so many times
             smaller, uint8 (H, W, 3) RGB.
     """
@@ -48,42 +48,46 @@ class Picture(NamedTuple):
     upright: Callable[[int], np.ndarray]
 
 
-Look = Callable[[int, np.ndarray], tuple[Faces, np.ndarray | None]]
-"""Of a frame's index and its upright picture, of any size, to its faces and, where
-people are looked for, how much each is like them."""
+Found = tuple[Faces, np.ndarray | None]
+"""The faces of a picture and, where people are looked for, their similarity to them."""
+
+Look = Callable[[int, np.ndarray], Found]
+"""Of a frame's index and its upright picture, of any size, to what is found there."""
 
 
 @dataclass
 class _Held:
     index: int
     picture: Picture
-    close: Answer | None = None
-    glance: Answer | None = None
+    close: Answer[Found] | None = None
+    glance: Answer[Found] | None = None
 
     @property
-    def found(self) -> tuple[Faces, np.ndarray | None]:
+    def found(self) -> Found:
         """What the best look at it has found; waits for it."""
-        return (self.close or self.glance).result()
+        best = self.close or self.glance
+        assert best is not None  # a stretch is looked at before it is asked
+        return best.result()
 
 
 def search(
-    pictures: Iterable[Picture], look: Look, watch: Watch, parallel: bool
-) -> Iterator[SeenFrame]:
+    pictures: Iterable[Picture], look: Look, policy: KeyframePolicy, parallel: bool
+) -> Generator[SearchedFrame, None, None]:
     """Look for faces.
 
     Args:
         pictures (Iterable[Picture]): The frames of one video.
         look (callable): Looks at one.
-        watch (Watch): Which to look at closely.
+        policy (KeyframePolicy): Which to look at closely.
         parallel (bool): Whether several may be looked at at a time.
 
     Yields:
-        SeenFrame: As many, in the same order.
+        SearchedFrame: As many, in the same order.
     """
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
     workers = Workers(threads)
 
-    def submit(held: _Held, smaller: int) -> Answer:
+    def submit(held: _Held, smaller: int) -> Answer[Found]:
         index, upright = held.index, held.picture.upright
         return workers.submit(
             lambda: look(index, np.ascontiguousarray(upright(smaller)))
@@ -100,8 +104,8 @@ def search(
             held.glance = submit(held, _SMALLER)
 
     try:
-        stretches = _begun(pictures, look_closely, glance_at, watch)
-        yield from _settled(stretches, look_closely, watch, threads)
+        stretches = _begun(pictures, look_closely, glance_at, policy)
+        yield from _settled(stretches, look_closely, policy, threads)
     finally:
         workers.end()
 
@@ -110,13 +114,13 @@ def _begun(
     pictures: Iterable[Picture],
     look_closely: Callable[[_Held], None],
     glance_at: Callable[[_Held], None],
-    watch: Watch,
+    policy: KeyframePolicy,
 ) -> Iterator[list[_Held]]:
     """Stretches of frames; the last frame of each is being looked at closely."""
     stretch: list[_Held] = []
     for index, picture in enumerate(pictures):
         stretch.append(_Held(index, picture))
-        if watch.wants(picture.thumbnail):
+        if policy.is_keyframe(picture.thumbnail):
             look_closely(stretch[-1])
             yield stretch
             stretch = []
@@ -130,26 +134,26 @@ def _begun(
 def _settled(
     stretches: Iterable[list[_Held]],
     look_closely: Callable[[_Held], None],
-    watch: Watch,
+    policy: KeyframePolicy,
     threads: int,
-) -> Iterator[SeenFrame]:
+) -> Iterator[SearchedFrame]:
     waiting: deque[list[_Held]] = deque()
     before = Faces.none()
 
-    def settle() -> Iterator[SeenFrame]:
+    def settle() -> Iterator[SearchedFrame]:
         nonlocal before
         stretch = waiting.popleft()
         after, _ = stretch[-1].found
-        between = [one.found[0] for one in stretch[:-1]]
-        if watch.doubts(before, between, after, stretch[-1].picture.size):
-            for one in stretch:
-                look_closely(one)
+        between = [held.found[0] for held in stretch[:-1]]
+        if policy.is_doubtful(before, between, after, stretch[-1].picture.size):
+            for held in stretch:
+                look_closely(held)
         before = after
-        for one in stretch:
-            faces, likeness = one.found
-            picture = one.picture
-            yield SeenFrame(
-                picture.frame, faces, picture.size, picture.thumbnail, likeness
+        for held in stretch:
+            faces, similarity = held.found
+            picture = held.picture
+            yield SearchedFrame(
+                picture.frame, faces, picture.size, picture.thumbnail, similarity
             )
 
     for stretch in stretches:

@@ -1,22 +1,23 @@
-"""Redraws the faces of video frames as they are stored, lying on their side or not."""
+"""Draws over the faces of video frames as they are stored, on their side or not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
+from typing import NamedTuple
 
 import av
 import numpy as np
 
 from mmanon.utils.orientation import Orientation
 
-from .compositor import FaceRedrawer, Region, cover_whole
+from .compositor import FaceCompositor, Region, mask_whole
 from .face_search import Picture
 from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
-from .mask_planner import Cover, Covered, thumbnail
+from .mask_planner import FaceMask, FramePlan, thumbnail
 
-__all__ = ['draw_frame', 'picture_of']
+__all__ = ['composite_frame', 'picture_of']
 
 
 def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
@@ -39,86 +40,101 @@ def _rgb(frame: av.VideoFrame, smaller: int, lock: Lock) -> np.ndarray:
         return converted(frame, 'rgb24', interpolation='AREA', **size).to_ndarray()
 
 
-def draw_frame(
-    covered: Covered, turn: Orientation, redrawer: FaceRedrawer, pixel_format: str
+def composite_frame(
+    plan: FramePlan, turn: Orientation, compositor: FaceCompositor, pixel_format: str
 ) -> av.VideoFrame:
     """The frame to encode.
 
     Args:
-        covered (Covered): A frame and what of it to cover.
+        plan (FramePlan): A frame and what of it to mask.
         turn (Orientation): How it is turned upright.
-        redrawer (FaceRedrawer): What draws the faces.
+        compositor (FaceCompositor): What draws the masks.
         pixel_format (str): In which it will be encoded.
 
     Returns:
-        av.VideoFrame: Only pixels in rectangles that are covered are changed.
+        av.VideoFrame: Only pixels in rectangles that are masked are changed.
     """
-    frame: av.VideoFrame = covered.picture
+    frame: av.VideoFrame = plan.picture
     if frame.format.name != pixel_format:
         frame = _converted(frame, pixel_format)
     size = (frame.width, frame.height)
-    if covered.whole:
-        return _with(frame, [((0, 0, *size), [(0, 0, *size)], None)], turn, redrawer)
+    if plan.whole:
+        everything = (0, 0, *size)
+        return _with(frame, [_Group(everything, [everything], None)], turn, compositor)
     upright = size[::-1] if turn.transposed else size
     groups = [
-        (
-            _stored(around, turn, upright),
-            [_stored(one, turn, upright) for one in these],
-            covers,
+        _Group(
+            _stored(group.around, turn, upright),
+            [_stored(region, turn, upright) for region in group.regions],
+            group.masks,
         )
-        for around, these, covers in _groups(redrawer, upright, covered.covers)
+        for group in _groups(compositor, upright, plan.masks)
     ]
-    return _with(frame, groups, turn, redrawer) if groups else frame
+    return _with(frame, groups, turn, compositor) if groups else frame
+
+
+class _Group(NamedTuple):
+    """Masks that meet each other: their common rectangle, and that of each.
+
+    ``masks`` is None where all there is has to be masked.
+    """
+
+    around: Region
+    regions: list[Region]
+    masks: list[FaceMask] | None
 
 
 def _groups(
-    redrawer: FaceRedrawer, size: Sequence[int], covers: Sequence[Cover]
-) -> list[tuple[Region, list[Region], list[Cover]]]:
-    """Covers that meet each other: their common rectangle, and those of each."""
-    groups: list[tuple[Region, list[Region], list[Cover]]] = []
-    for cover in covers:
-        for place in redrawer.places(size, [cover]):
-            around, these, members = place.region, [place.region], [cover]
+    compositor: FaceCompositor, size: Sequence[int], masks: Sequence[FaceMask]
+) -> list[_Group]:
+    groups: list[_Group] = []
+    for mask in masks:
+        for place in compositor.places(size, [mask]):
+            joined = _Group(place.region, [place.region], [mask])
             apart = []
             for group in groups:
-                if _meet(around, group[0]):
-                    around = _around(around, group[0])
-                    these, members = group[1] + these, group[2] + members
+                if _meet(joined.around, group.around):
+                    joined = _joined(group, joined)
                 else:
                     apart.append(group)
-            groups = [*apart, (around, these, members)]
+            groups = [*apart, joined]
     return groups
+
+
+def _joined(first: _Group, second: _Group) -> _Group:
+    low = [min(pair) for pair in zip(first.around[:2], second.around[:2], strict=True)]
+    high = [max(pair) for pair in zip(first.around[2:], second.around[2:], strict=True)]
+    around = (low[0], low[1], high[0], high[1])
+    masks = [*(first.masks or []), *(second.masks or [])]
+    return _Group(around, first.regions + second.regions, masks)
 
 
 def _with(
     frame: av.VideoFrame,
-    groups: list[tuple[Region, list[Region], list[Cover] | None]],
+    groups: list[_Group],
     turn: Orientation,
-    redrawer: FaceRedrawer,
+    compositor: FaceCompositor,
 ) -> av.VideoFrame:
-    """A frame with its faces redrawn; covers of ``None`` are of all there is."""
+    """A frame with its masks drawn."""
     apart = has_planes(frame)
     if not apart:
         # Colours are mixed in one plane: convert it all.
-        regions = [one for _, these, _ in groups for one in these]
-        covers = [one for _, _, some in groups for one in some or []]
-        whole = any(some is None for _, _, some in groups)
-        groups = [
-            ((0, 0, frame.width, frame.height), regions, None if whole else covers)
-        ]
-    for around, regions, covers in groups:
-        around = whole_cells(frame, around)
+        regions = [region for group in groups for region in group.regions]
+        whole = any(group.masks is None for group in groups)
+        masks = [mask for group in groups for mask in group.masks or []]
+        everything = (0, 0, frame.width, frame.height)
+        groups = [_Group(everything, regions, None if whole else masks)]
+    for group in groups:
+        around = whole_cells(frame, group.around)
         part = cut_out(frame, around) if apart else frame
         image = turn.upright(converted(part, 'rgb24').to_ndarray())
-        if covers is None:
-            cover_whole(image)
+        if group.masks is None:
+            mask_whole(image)
         else:
-            size = (frame.width, frame.height)
-            left, top = _upright(around, turn, size)[:2]
+            left, top = _upright(around, turn, (frame.width, frame.height))[:2]
             shift = np.array([left, top, left, top])
-            redrawer.redraw(
-                image,
-                [replace(one, box=one.box - shift) for one in covers],
+            compositor.apply(
+                image, [replace(mask, box=mask.box - shift) for mask in group.masks]
             )
         drawn = converted(
             av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
@@ -127,25 +143,23 @@ def _with(
             dst_color_range=frame.color_range,
         )
         if not apart:
-            drawn.pts, drawn.time_base = frame.pts, frame.time_base
-            drawn.duration = frame.duration
+            _keep_time(drawn, frame)
             return drawn
-        put_in(frame, drawn, around[:2], regions)
+        put_in(frame, drawn, around[:2], group.regions)
     return frame
 
 
-def _meet(one: Region, other: Region) -> bool:
+def _keep_time(copy: av.VideoFrame, frame: av.VideoFrame) -> None:
+    copy.pts, copy.time_base = frame.pts, frame.time_base
+    copy.duration = frame.duration
+
+
+def _meet(first: Region, second: Region) -> bool:
     # One more than a touch: two neighbours may share a pixel of colour.
     return all(
-        one[side] < other[side + 2] + 8 and other[side] < one[side + 2] + 8
+        first[side] < second[side + 2] + 8 and second[side] < first[side + 2] + 8
         for side in (0, 1)
     )
-
-
-def _around(one: Region, other: Region) -> Region:
-    low = [min(pair) for pair in zip(one[:2], other[:2], strict=True)]
-    high = [max(pair) for pair in zip(one[2:], other[2:], strict=True)]
-    return (*low, *high)
 
 
 def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
@@ -157,8 +171,7 @@ def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
         src_color_range=frame.color_range,
         dst_color_range=frame.color_range,
     )
-    other.pts, other.time_base = frame.pts, frame.time_base
-    other.duration = frame.duration
+    _keep_time(other, frame)
     return other
 
 

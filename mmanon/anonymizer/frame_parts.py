@@ -62,7 +62,7 @@ def whole_cells(
         tuple: Such a rectangle.
     """
     steps = [_steps(frame, part) for part in frame.format.components]
-    across, down = (max(one) for one in zip(*steps, strict=True))
+    across, down = (max(side) for side in zip(*steps, strict=True))
     x1, y1, x2, y2 = region
     return (
         x1 - x1 % across,
@@ -123,7 +123,7 @@ def _cells(
     """Views of a rectangle in each plane; ``corner`` is where the frame begins."""
     x1, y1, x2, y2 = region
     left, top = corner
-    for part in sorted(frame.format.components, key=lambda one: one.plane):
+    for part in sorted(frame.format.components, key=lambda component: component.plane):
         across, down = _steps(frame, part)
         size = (part.bits + 7) // 8
         rows = slice(y1 // down - top // down, -(-y2 // down) - top // down)

@@ -1,4 +1,4 @@
-"""People of given photographs, who stay visible or are the only ones to be covered."""
+"""People of given photographs, who stay visible or are the only ones to be masked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmanon.structures.faces import Faces
+from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.log import print_log
 from mmanon.utils.media_types import is_image
 
@@ -21,16 +22,17 @@ if TYPE_CHECKING:
 __all__ = ['KnownPeople']
 
 
+@renamed_attributes(likeness='similarity')
 class KnownPeople:
-    """Tells which tracked faces may be seen. When unsure, a face is covered.
+    """Tells which tracked faces may be seen. When unsure, a face is masked.
 
     Args:
         folder (str or Path): Photographs, one face each, or the largest in the middle;
             in folders or not.
         detector (BaseFaceDetector): Finds the faces on them.
         recognizer (FaceClassifier): Tells people apart.
-        only (bool): ``False`` leaves these people visible and covers all others;
-            ``True`` covers these people and leaves the others visible.
+        only (bool): ``False`` leaves these people visible and masks all others;
+            ``True`` masks these people and leaves the others visible.
         same (float): Cosine of embeddings above which two faces are one person's.
             Pairs of one person are above 0.3 or so for MobileFaceNet trained on MS1M;
             the default asks for more, since a mistake would show a face. Defaults to
@@ -77,14 +79,14 @@ class KnownPeople:
             )
         print_log(
             f'{folder}: {len(known)} faces of people '
-            + ('to be covered' if self.only else 'who stay visible')
+            + ('to be masked' if self.only else 'who stay visible')
             + (f'; no face found on {", ".join(map(str, without))}' if without else ''),
             level=logging.WARNING if without else logging.INFO,
         )
         return np.stack(known)
 
-    def likeness(self, image: np.ndarray, faces: Faces) -> np.ndarray:
-        """How much each face is like the most similar photograph.
+    def similarity(self, image: np.ndarray, faces: Faces) -> np.ndarray:
+        """How similar each face is to the most similar photograph.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) RGB.
@@ -103,21 +105,21 @@ class KnownPeople:
                 ).max()
         return cosines
 
-    def visible(self, away: np.ndarray, likeness: np.ndarray) -> bool:
+    def visible(self, away: np.ndarray, similarity: np.ndarray) -> bool:
         """Whether a track's face may be seen in a frame.
 
         Args:
             away (np.ndarray): Frames from this one to each in which the face was seen,
                 (n,), ascending; 0 is this frame.
-            likeness (np.ndarray): What :meth:`likeness` said of it there, (n,).
+            similarity (np.ndarray): What :meth:`similarity` said of it there, (n,).
 
         Returns:
             bool: ``True`` only where the frames around agree and the nearest of them
             before and after do not speak against it.
         """
         before, after = np.flatnonzero(away <= 0), np.flatnonzero(away >= 0)
-        nearest = likeness[[*before[-1:], *after[:1]]]
-        told = likeness[np.isfinite(likeness)]
+        nearest = similarity[[*before[-1:], *after[:1]]]
+        told = similarity[np.isfinite(similarity)]
         if not len(told) or not np.isfinite(nearest).all():
             return False
         middle = (self.same + self.different) / 2

@@ -95,7 +95,7 @@ class Audit:
     @property
     def leaks(self) -> int:
         """Faces, over all frames, that can be recognized."""
-        return sum(one.leaks for one in self.findings)
+        return sum(finding.leaks for finding in self.findings)
 
     def as_dict(self) -> dict:
         """All of it, as what JSON holds."""
@@ -110,7 +110,7 @@ class Audit:
             'in the original'
         ]
         for kind, words in _WORDS.items():
-            these = [one for one in self.findings if one.kind == kind]
+            these = [finding for finding in self.findings if finding.kind == kind]
             if these:
                 lines.append(f'  {len(these)} {words}')
                 lines += [f'    {line}' for line in _by_range(these)]
@@ -126,9 +126,11 @@ _WORDS = {
 
 def _by_range(findings: list[Finding]) -> list[str]:
     lines = []
-    for first, last in frame_ranges(one.frame for one in findings):
-        these = [one for one in findings if first <= one.frame <= last]
-        worst = max(these, key=lambda one: (one.cosine or 0, one.confidence))
+    for first, last in frame_ranges(finding.frame for finding in findings):
+        these = [finding for finding in findings if first <= finding.frame <= last]
+        worst = max(
+            these, key=lambda finding: (finding.cosine or 0, finding.confidence)
+        )
         when = '' if worst.seconds is None else f' ({worst.seconds:.2f} s)'
         alike = '' if worst.cosine is None else f', cosine {worst.cosine:.2f}'
         lines.append(

@@ -1,4 +1,4 @@
-"""Which boxes of each frame to cover, so that no frame of a tracked face is left out.
+"""Which boxes of each frame to mask, so that no frame of a tracked face is left out.
 
 Coordinates are pixels of the upright picture.
 """
@@ -12,19 +12,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmanon.structures.boxes import enclosing_box
 from mmanon.structures.faces import Faces
 from mmanon.tracking.online_tracker import FaceLinker
+from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 from mmanon.utils.resampling import area_mean
 
-__all__ = ['CoverPlanner', 'Covered', 'Cover', 'SeenFrame', 'thumbnail', 'tilts']
+__all__ = [
+    'FaceMask',
+    'FramePlan',
+    'MaskPlanner',
+    'SearchedFrame',
+    'thumbnail',
+    'tilts',
+]
 
 _THUMBNAIL = (32, 24)
 _CUT = 0.25
 _BLINK = 2  # frames a flash may last without being taken for a cut
 
 
+@renamed_attributes(likeness='similarity')
 @dataclass
-class SeenFrame:
+class SearchedFrame:
     """A frame after the search for faces.
 
     Attributes:
@@ -32,20 +42,20 @@ class SeenFrame:
         faces (Faces): What was found.
         size (tuple[int, int]): Width and height.
         thumbnail (np.ndarray): See :func:`thumbnail`.
-        likeness (np.ndarray, optional): How much each face is like the people looked
-            for, (k,); NaN where that cannot be told.
+        similarity (np.ndarray, optional): Of each face to the people looked for, (k,);
+            NaN where that cannot be told.
     """
 
     picture: Any
     faces: Faces
     size: tuple[int, int]
     thumbnail: np.ndarray
-    likeness: np.ndarray | None = None
+    similarity: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
-class Cover:
-    """A box to cover.
+class FaceMask:
+    """A box to mask.
 
     Attributes:
         box (np.ndarray): x1, y1, x2, y2 in pixels; it may leave the frame.
@@ -63,20 +73,21 @@ class Cover:
     tilt: float = 0.0
 
 
+@renamed_attributes(covers='masks')
 @dataclass
-class Covered:
-    """A frame and what of it to cover.
+class FramePlan:
+    """A frame and what of it to mask.
 
     Attributes:
         picture: As it came in.
-        whole (bool): Whether all of it must be covered, since nobody has examined it.
-        covers (list[Cover]): The faces.
+        whole (bool): Whether all of it must be masked, since nobody has examined it.
+        masks (list[FaceMask]): The faces.
         spared (int): Faces left visible because of who they are.
     """
 
     picture: Any
     whole: bool
-    covers: list[Cover]
+    masks: list[FaceMask]
     spared: int = 0
 
 
@@ -116,7 +127,7 @@ class _Sighting(NamedTuple):
     frame: int
     box: np.ndarray
     score: float
-    likeness: float
+    similarity: float
     tilt: float
 
 
@@ -127,49 +138,55 @@ class _Track:
     number: int
     scene: int
     sightings: deque[_Sighting] = field(default_factory=deque)
-    counts: bool = False  # whether it is taken for a face
+    confirmed: bool = False  # whether it is taken for a face
 
 
 @dataclass
 class _Waiting:
-    frame: SeenFrame
+    frame: SearchedFrame
     scene: int
     single: list[_Sighting]  # sure faces that no track took
 
 
-class CoverPlanner:
-    """Decides what to cover, some frames behind the search for faces.
+@renamed_attributes(
+    sure='track_activation_threshold', persist='minimum_consecutive_frames'
+)
+class MaskPlanner:
+    """Decides what to mask, some frames behind the search for faces.
 
-    A face is covered in each frame from ``hold`` before it is first seen to ``hold``
+    A face is masked in each frame from ``hold`` before it is first seen to ``hold``
     after it is last seen; where its track is lost for at most ``look_ahead`` frames,
     also in between, on a straight line. Scene cuts end tracks.
 
     Args:
         look_ahead (int): Frames that are known beyond the one decided on. Memory grows
             with it, and not with the length of the video. Defaults to 30.
-        hold (int): Frames a face is covered before and after it is seen. Defaults to
-            8.
+        hold (int): Frames a face is masked before and after it is seen. Defaults to 8.
         enlarge (float): By how much of its side a box is enlarged on each side, once
             for a face that is seen and up to three times for one that is not.
             Defaults to 0.1.
-        sure (float): Score above which a face needs no track.
-        persist (int, optional): A face that is never so sure is covered all the same
-            when a track finds it in so many frames that are known at a time. By
-            default a track begins only with a face that is sure.
-        visible (callable, optional): Of the likenesses of a track's faces around a
-            frame to whether it may be seen there. See :class:`KnownPeople`.
+        track_activation_threshold (float): Score above which a face needs no track.
+        minimum_consecutive_frames (int, optional): A face that is never so sure is
+            masked all the same when a track finds it in so many frames that are known
+            at a time. By default a track begins only with a face that is sure.
+        visible (callable, optional): Of how far the frames around are away and the
+            similarities of a track's face in them to whether it may be seen. See
+            :class:`.known_people.KnownPeople`.
 
     Raises:
         ValueError: When a number is out of its range.
     """
 
+    @renamed_arguments(
+        sure='track_activation_threshold', persist='minimum_consecutive_frames'
+    )
     def __init__(
         self,
         look_ahead: int = 30,
         hold: int = 8,
         enlarge: float = 0.1,
-        sure: float = 0.6,
-        persist: int | None = None,
+        track_activation_threshold: float = 0.6,
+        minimum_consecutive_frames: int | None = None,
         visible: Callable[[np.ndarray, np.ndarray], bool] | None = None,
     ) -> None:
         if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
@@ -177,25 +194,33 @@ class CoverPlanner:
                 f'1 <= look_ahead, 0 <= hold <= look_ahead and 0 <= enlarge must '
                 f'hold, got {look_ahead}, {hold} and {enlarge}'
             )
-        self.look_ahead, self.hold, self.enlarge = look_ahead, hold, enlarge
-        if persist is not None and not 2 <= persist <= look_ahead:
+        asked = minimum_consecutive_frames
+        if asked is not None and not 2 <= asked <= look_ahead:
             raise ValueError(
-                f'persist must be in [2, look_ahead={look_ahead}], got {persist}'
+                'minimum_consecutive_frames must be in [2, look_ahead='
+                f'{look_ahead}], got {asked}'
             )
-        self.sure, self.persist, self.visible = sure, persist, visible
+        self.look_ahead, self.hold, self.enlarge = look_ahead, hold, enlarge
+        self.track_activation_threshold = track_activation_threshold
+        self.minimum_consecutive_frames = minimum_consecutive_frames
+        self.visible = visible
 
-    def plan(self, frames: Iterable[SeenFrame]) -> Iterator[Covered]:
+    def plan(self, frames: Iterable[SearchedFrame]) -> Iterator[FramePlan]:
         """Decide for each frame of one video.
 
         Args:
-            frames (Iterable[SeenFrame]): In the order they are shown.
+            frames (Iterable[SearchedFrame]): In the order they are shown.
 
         Yields:
-            Covered: As many, in the same order.
+            FramePlan: As many, in the same order.
         """
         # All that was found may be followed, where what stays is taken for a face.
-        self._linker = FaceLinker(
-            self.look_ahead, self.sure if self.persist is None else 0.0
+        follows_all = self.minimum_consecutive_frames is not None
+        self._tracker = FaceLinker(
+            lost_track_buffer=self.look_ahead,
+            track_activation_threshold=0.0
+            if follows_all
+            else self.track_activation_threshold,
         )
         self._tracks: dict[int, _Track] = {}
         waiting: deque[_Waiting] = deque()
@@ -203,8 +228,8 @@ class CoverPlanner:
         for frame, cut in _with_cuts(frames):
             if cut:
                 scene += 1
-                self._linker.reset()
-            single = self._link(count, scene, frame)
+                self._tracker.reset()
+            single = self._track(count, scene, frame)
             waiting.append(_Waiting(frame, scene, single))
             count += 1
             if len(waiting) > self.look_ahead:
@@ -214,7 +239,7 @@ class CoverPlanner:
             yield self._decide(first, waiting.popleft())
             first += 1
 
-    def _link(self, index: int, scene: int, frame: SeenFrame) -> list[_Sighting]:
+    def _track(self, index: int, scene: int, frame: SearchedFrame) -> list[_Sighting]:
         """Give faces to tracks; return the sure ones that none took."""
         faces = frame.faces
         boxes = faces.boxes.astype(np.float64) * np.tile(frame.size, 2)
@@ -222,20 +247,21 @@ class CoverPlanner:
         if not faces.examined:
             boxes, scores = boxes[:0], scores[:0]
         single = []
-        for place, number in enumerate(self._linker.update(boxes, scores)):
+        for place, number in enumerate(self._tracker.update(boxes, scores)):
             box, score = boxes[place], float(scores[place])
-            alike = np.nan if frame.likeness is None else frame.likeness[place]
+            alike = np.nan if frame.similarity is None else frame.similarity[place]
             sighting = _Sighting(index, box, score, float(alike), float(leans[place]))
+            sure = score >= self.track_activation_threshold
             if number >= 0:
                 track = self._tracks.setdefault(number, _Track(number, scene))
                 track.sightings.append(sighting)
-                track.counts |= self.persist is None or score >= self.sure
-            elif score >= self.sure:
+                track.confirmed |= self.minimum_consecutive_frames is None or sure
+            elif sure:
                 single.append(sighting)
         return single
 
-    def _decide(self, index: int, waiting: _Waiting) -> Covered:
-        covers, spared = [], 0
+    def _decide(self, index: int, waiting: _Waiting) -> FramePlan:
+        masks, spared = [], 0
         for track in list(self._tracks.values()):
             sightings = track.sightings
             # What was so long ago says nothing of this frame or a later one.
@@ -245,81 +271,80 @@ class CoverPlanner:
                 del self._tracks[track.number]
             if not sightings or track.scene != waiting.scene:
                 continue
-            track.counts |= self.persist is not None and len(sightings) >= self.persist
-            if not track.counts:
+            if self.minimum_consecutive_frames is not None:
+                track.confirmed |= len(sightings) >= self.minimum_consecutive_frames
+            if not track.confirmed:
                 continue
-            cover = self._cover(track, index)
-            if cover is None:
+            mask = self._mask(track, index)
+            if mask is None:
                 continue
             if self.visible is not None and self.visible(
-                np.array([one.frame - index for one in sightings]),
-                np.array([one.likeness for one in sightings]),
+                np.array([sighting.frame - index for sighting in sightings]),
+                np.array([sighting.similarity for sighting in sightings]),
             ):
                 spared += 1
             else:
-                covers.append(cover)
-        covers.extend(
-            Cover(_grow(one.box, self.enlarge), -1, True, one.score, one.tilt)
-            for one in waiting.single
+                masks.append(mask)
+        masks.extend(
+            FaceMask(_enlarged(face.box, self.enlarge), -1, True, face.score, face.tilt)
+            for face in waiting.single
         )
         whole = not waiting.frame.faces.examined
-        return Covered(waiting.frame.picture, whole, covers, spared)
+        return FramePlan(waiting.frame.picture, whole, masks, spared)
 
-    def _cover(self, track: _Track, index: int) -> Cover | None:
-        frames = np.array([one.frame for one in track.sightings])
+    def _mask(self, track: _Track, index: int) -> FaceMask | None:
+        frames = np.array([sighting.frame for sighting in track.sightings])
         away = np.abs(frames - index)
         nearest = int(away.argmin())
         before, after = (frames < index).any(), (frames > index).any()
         if away[nearest] > self.hold and not (before and after):
             return None
-        boxes = np.stack([one.box for one in track.sightings])
+        boxes = np.stack([sighting.box for sighting in track.sightings])
         # Between two sightings on a straight line, beyond them where it last was.
         around = np.clip(np.arange(index - 2, index + 3), frames[0], frames[-1])
         path = np.stack(
             [np.interp(around, frames, boxes[:, side]) for side in range(4)], 1
         )
         seen = away[nearest] == 0
-        here = path[2]
         # Steady, but never less than where the face is, was and will be.
-        calm = path.mean(0)
-        hull = np.concatenate([path[1:4, :2].min(0), path[1:4, 2:].max(0)])
-        low = np.minimum(np.minimum(calm[:2], here[:2]), hull[:2])
-        high = np.maximum(np.maximum(calm[2:], here[2:]), hull[2:])
+        box = enclosing_box(np.concatenate([path[1:4], path.mean(0)[None]]))
         unsure = min(float(away[nearest]) / max(self.hold, 1), 1.0)
-        box = _grow(np.concatenate([low, high]), self.enlarge * (1 + 2 * unsure))
+        box = _enlarged(box, self.enlarge * (1 + 2 * unsure))
         score = track.sightings[nearest].score if seen else 0.0
         # Angles have no mean, directions do.
-        leans = np.array([one.tilt for one in track.sightings])
+        leans = np.array([sighting.tilt for sighting in track.sightings])
         down, across = (
-            np.interp(around, frames, one).mean()
-            for one in (np.sin(leans), np.cos(leans))
+            np.interp(around, frames, part).mean()
+            for part in (np.sin(leans), np.cos(leans))
         )
         tilt = float(np.arctan2(down, across))
-        return Cover(box, track.number, bool(seen), score, tilt)
+        return FaceMask(box, track.number, bool(seen), score, tilt)
 
 
-def _grow(box: np.ndarray, by: float) -> np.ndarray:
+def _enlarged(box: np.ndarray, by: float) -> np.ndarray:
     more = (box[2:] - box[:2]) * by
     return np.concatenate([box[:2] - more, box[2:] + more])
 
 
-def _with_cuts(frames: Iterable[SeenFrame]) -> Iterator[tuple[SeenFrame, bool]]:
+def _with_cuts(
+    frames: Iterable[SearchedFrame],
+) -> Iterator[tuple[SearchedFrame, bool]]:
     """Say of each frame whether a new scene begins with it.
 
     It does where no picture of the last frames is like any of the next ones: a flash
     or a dropped picture, after which all is as before, is no cut.
     """
-    known: deque[SeenFrame] = deque(maxlen=_BLINK + 1)
-    coming: deque[SeenFrame] = deque()
-    frames = iter(frames)
+    known: deque[SearchedFrame] = deque(maxlen=_BLINK + 1)
+    coming: deque[SearchedFrame] = deque()
+    source = iter(frames)
     ended = False
     while True:
         while not ended and len(coming) <= _BLINK:
-            one = next(frames, None)
-            if one is None:
+            following = next(source, None)
+            if following is None:
                 ended = True
             else:
-                coming.append(one)
+                coming.append(following)
         if not coming:
             return
         cut = bool(known) and all(

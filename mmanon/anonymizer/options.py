@@ -2,13 +2,243 @@
 
 from __future__ import annotations
 
-from mmanon.face_detectors.named import DETECTOR_NAMES
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ['DETECTORS', 'SURE']
+from mmanon.face_detectors.named import DETECTOR_NAMES
+from mmanon.utils.near_names import or_near
+
+if TYPE_CHECKING:
+    from mmanon.face_detectors import BaseFaceDetector
+    from mmanon.models.modifiers import BaseModifier
+
+__all__ = [
+    'DETECTORS',
+    'SURE',
+    'DetectionOptions',
+    'EncodingOptions',
+    'MaskingOptions',
+    'PeopleOptions',
+    'group_options',
+]
 
 DETECTORS = DETECTOR_NAMES
 """Face detectors by name; see :func:`.face_finding.build_detector`."""
 
 SURE = 0.6
-"""Faces at least this sure are covered wherever they are, less sure ones only next to
+"""Faces at least this sure are masked wherever they are, less sure ones only next to
 the track of one that was. MTCNN's own threshold is 0.7, that of the others this."""
+
+_EVERY, _CONSECUTIVE = 5, 5
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """Where faces are looked for, and how long one is followed.
+
+    Attributes:
+        detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
+            ``'mtcnn'``, ``'yunet'``, ``'thorough'``, the config of a face detector, or
+            one that is built; see :func:`.face_finding.build_detector`. Defaults to
+            ``'centerface'``.
+        detector_weights (str or Path, optional): ONNX file of YuNet.
+        boxes (str or Path, optional): A face table or JSON file to take the faces from
+            instead; see :class:`.given_faces.GivenFaces`.
+        score_thr (float): Score, in [0, 1], from which a face needs no track to be
+            masked.
+        every (int, optional): Look closely at each n-th frame of a video, where the
+            picture changes, and at all frames between two that do not agree about
+            small faces; the others are looked at in half the size, where the smallest
+            do not show. At most ``hold + 1``, so that a face that comes and stays is
+            masked. Defaults to 5, and to 1 where people are told apart or the detector
+            is one of your own.
+        scale (float): Look for faces in a picture made smaller by this, in (0, 1].
+        look_ahead (int): Frames known beyond the one that is written; so long a track
+            that is lost is bridged.
+        hold (int): Frames a face is masked before and after it is seen.
+        minimum_consecutive_frames (int, optional): Mask a face below ``score_thr``,
+            too, when its track finds it in so many frames of those known at a time;
+            unlike supervision's ByteTrack, a frame without it between does not begin
+            the count anew. Defaults to 5 for ``'thorough'`` (with as much look-ahead),
+            else to not doing so.
+
+    Raises:
+        ValueError: When values do not go together.
+    """
+
+    detector: str | Mapping | BaseFaceDetector | None = None
+    detector_weights: str | Path | None = None
+    boxes: str | Path | None = None
+    score_thr: float = SURE
+    every: int | None = None
+    scale: float = 1.0
+    look_ahead: int = 30
+    hold: int = 8
+    minimum_consecutive_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score_thr <= 1:
+            raise ValueError(f'score_thr must be in [0, 1], got {self.score_thr}')
+        if self.every is not None and not 1 <= self.every <= self.hold + 1:
+            raise ValueError(
+                f'every must be in [1, hold + 1], got every={self.every} and '
+                f'hold={self.hold}: a face that comes into view would show until it is '
+                'looked for'
+            )
+        if self.boxes is not None and ((self.every or 1) > 1 or self.scale != 1):
+            raise ValueError(
+                'every and scale are for looking for faces: they do not go with boxes'
+            )
+
+    def keyframe_interval(self, tells_people_apart: bool) -> int:
+        """How many frames there are from one close look to the next.
+
+        Args:
+            tells_people_apart (bool): Whether it matters whose faces are found.
+        """
+        if self.every is not None:
+            return self.every
+        # Nobody knows what size of faces a detector of one's own sees at a glance.
+        own = self.detector is not None and not isinstance(self.detector, str)
+        if self.boxes is not None or own or tells_people_apart:
+            return 1
+        return min(_EVERY, self.hold + 1)
+
+    def frames_to_believe(self) -> int | None:
+        """``minimum_consecutive_frames``, or its default."""
+        if self.minimum_consecutive_frames is not None:
+            return self.minimum_consecutive_frames
+        if self.detector == 'thorough' and self.look_ahead >= _CONSECUTIVE:
+            return _CONSECUTIVE
+        return None
+
+
+@dataclass(frozen=True)
+class PeopleOptions:
+    """Whose faces are masked, where it is not everybody's.
+
+    Attributes:
+        allowlist (str or Path, optional): Folder with photographs of people who stay
+            visible.
+        only (str or Path, optional): Folder with photographs of the only people to
+            mask.
+        recognizer (str, Path or Mapping, optional): What recognizes them: weights of
+            MobileFaceNet, or the config of a ``FaceClassifier``.
+
+    Raises:
+        ValueError: When values do not go together.
+    """
+
+    allowlist: str | Path | None = None
+    only: str | Path | None = None
+    recognizer: str | Path | Mapping | None = None
+
+    def __post_init__(self) -> None:
+        if self.allowlist is not None and self.only is not None:
+            raise ValueError('allowlist and only exclude each other: name one of them')
+        if self.folder is not None and self.recognizer is None:
+            raise ValueError(
+                'to tell people apart name a recognizer: weights of MobileFaceNet, or '
+                'the config of a FaceClassifier'
+            )
+
+    @property
+    def folder(self) -> str | Path | None:
+        """The folder of photographs, where people are told apart."""
+        return self.allowlist if self.only is None else self.only
+
+
+@dataclass(frozen=True)
+class MaskingOptions:
+    """What is drawn over a face.
+
+    Attributes:
+        modifier (str, Path, Mapping or BaseModifier, optional): M by name, config or
+            file; see :func:`.backends.base.build_backend`. Defaults to grey.
+        weights (str or Path, optional): Weights of a learned modifier.
+        crop_size (int, optional): Side of a face crop in pixels. Defaults to what the
+            modifier's config says, or 128.
+        margin (float, optional): By how much a face box is enlarged on each side, in
+            parts of its longer side. Defaults to what the modifier's config says, or
+            0.3.
+        feather (float, optional): Width of the fading edge, in parts of the crop.
+            Defaults to what the modifier's config says, or 0.08, and never so wide
+            that a face box would show.
+        shape (str): ``'square'`` or ``'ellipse'``.
+        align (bool): Whether the modifier is shown faces turned upright by their eyes,
+            for those who lean their head; with a margin of at least 0.21.
+        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
+    """
+
+    modifier: str | Path | Mapping | BaseModifier | None = None
+    weights: str | Path | None = None
+    crop_size: int | None = None
+    margin: float | None = None
+    feather: float | None = None
+    shape: str = 'square'
+    align: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """How outputs are written, and what of the input they keep beside the picture.
+
+    Attributes:
+        codec, quality, container, encoder_options: Of videos; see
+            :class:`.io.video_writer.VideoWriter`. The container defaults to the
+            source's.
+        copy_audio (bool): Whether sound is copied.
+        keep_metadata (bool): Whether titles, places, devices and dates are kept;
+            thumbnails never are.
+    """
+
+    codec: str | None = None
+    quality: int | None = None
+    container: str | None = None
+    encoder_options: Mapping[str, str] | None = None
+    copy_audio: bool = True
+    keep_metadata: bool = False
+
+
+_GROUPS: dict[str, type] = {
+    'detection': DetectionOptions,
+    'people': PeopleOptions,
+    'masking': MaskingOptions,
+    'encoding': EncodingOptions,
+}
+
+
+def group_options(**values: Any) -> dict[str, Any]:
+    """Sort options by the group they belong to.
+
+    The command line, the page and Ray fill an :class:`AnonymizerInferencer` by it.
+
+    Args:
+        **values: Attributes of the four groups by their names, and ``device``.
+
+    Returns:
+        dict: Arguments of :class:`AnonymizerInferencer`: the groups of which a value is
+        given, and ``device`` where it is.
+
+    Raises:
+        TypeError: When there is no such option.
+        ValueError: When values do not go together.
+
+    Examples:
+        >>> group_options(hold=3, shape='ellipse')['masking'].shape
+        'ellipse'
+    """
+    groups: dict[str, Any] = {}
+    for group, kind in _GROUPS.items():
+        names = {field.name for field in fields(kind)} & values.keys()
+        if names:
+            groups[group] = kind(**{name: values.pop(name) for name in sorted(names)})
+    if 'device' in values:
+        groups['device'] = values.pop('device')
+    for name in values:
+        known = [field.name for kind in _GROUPS.values() for field in fields(kind)]
+        raise TypeError(f'there is no option {name}: {or_near(name, known)}')
+    return groups

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.atomic_write import write_whole
 
-from .mask_planner import Covered
+from .mask_planner import FramePlan
 
 __all__ = ['FileReport', 'frame_ranges']
 
@@ -35,12 +35,12 @@ class _Track:
 
 
 class FileReport:
-    """Counts what is covered, frame by frame.
+    """Counts what is masked, frame by frame.
 
     It grows by a few numbers a frame, whatever the size of the picture.
 
     Attributes:
-        faces_per_frame (list[int]): Boxes covered in each frame so far.
+        faces_per_frame (list[int]): Boxes masked in each frame so far.
     """
 
     def __init__(self) -> None:
@@ -51,22 +51,22 @@ class FileReport:
         self._single = 0
         self._lowest: list[tuple[float, int]] = []
 
-    def add(self, covered: Covered) -> None:
+    def add(self, plan: FramePlan) -> None:
         """Add the next frame."""
         frame = len(self.faces_per_frame)
-        self.faces_per_frame.append(len(covered.covers))
-        if covered.whole:
+        self.faces_per_frame.append(len(plan.masks))
+        if plan.whole:
             self._whole.append(frame)
-        if covered.spared:
+        if plan.spared:
             self._spared.append(frame)
-        for cover in covered.covers:
-            if cover.track < 0:
+        for mask in plan.masks:
+            if mask.track < 0:
                 self._single += 1
             else:
-                track = self._tracks.setdefault(cover.track, _Track(frame, frame))
-                track.add(frame, cover.seen, cover.score)
-            if cover.seen:
-                self._lowest.append((round(cover.score, 3), frame))
+                track = self._tracks.setdefault(mask.track, _Track(frame, frame))
+                track.add(frame, mask.seen, mask.score)
+            if mask.seen:
+                self._lowest.append((round(mask.score, 3), frame))
         self._lowest = sorted(self._lowest)[:_LOWEST]
 
     def as_dict(self) -> dict:
@@ -74,7 +74,7 @@ class FileReport:
 
         Returns:
             dict: ``frames``; ``faces`` and ``faces_per_frame``; ``tracks``, each with
-            its first and last covered frame, in how many of them the detector saw the
+            its first and last masked frame, in how many of them the detector saw the
             face, the ranges of frames in which it did not and the place was filled
             in, and the lowest confidence; ``faces_without_track``;
             ``lowest_confidences`` with their frames; ``frames_filled``, the ranges in
@@ -92,7 +92,7 @@ class FileReport:
             }
             for number, track in sorted(self._tracks.items())
         ]
-        filled = {one for track in self._tracks.values() for one in track.filled}
+        filled = {frame for track in self._tracks.values() for frame in track.filled}
         return {
             'frames': len(self.faces_per_frame),
             'faces': sum(self.faces_per_frame),
@@ -118,8 +118,7 @@ class FileReport:
             OSError: When it cannot be written.
         """
         words = json.dumps({**more, **self.as_dict()}, ensure_ascii=False, indent=1)
-        with written_whole(path) as beside:
-            beside.write_text(words + '\n', encoding='utf-8')
+        write_whole(path, words + '\n')
 
 
 def frame_ranges(frames: Iterable[int]) -> list[list[int]]:

@@ -122,9 +122,9 @@ class KeptFiles:
     def _touch(self, session: str) -> None:
         for path in self._sessions.get(session, ()):
             inside = path.rglob('*') if path.is_dir() else ()
-            for one in (path, *inside):
-                if one.exists():
-                    os.utime(one)
+            for file in (path, *inside):
+                if file.exists():
+                    os.utime(file)
 
     def _clean(self) -> None:
         while not self._stop.wait(min(self.seconds / 4, 60)):

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmanon.anonymizer.inferencer import AnonymizerInferencer, Outcome
+from mmanon.anonymizer import AnonymizationResult, AnonymizerInferencer
 from mmanon.anonymizer.io.sources import InputError
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
@@ -83,7 +83,7 @@ class Page:
         namer: PeopleNamer | None = None,
     ) -> None:
         self.kept = kept
-        self.methods = {one.name: one for one in methods}
+        self.methods = {method.name: method for method in methods}
         self.namer = namer
 
         # Jobs run one at a time: the last one's networks are kept for the next.
@@ -208,27 +208,27 @@ class Page:
         _check_is_there(done)
         original = done.original
         with self.kept.working(str(request.session_hash)) as folder:
-            (outcome,) = _or_say_why(
+            (result,) = _or_say_why(
                 lambda: self._inferencer(method, int(strength))(
                     original, out_dir=folder
                 ),
                 original,
             )
-            if outcome.status != 'written':
+            if result.status != 'written':
                 raise gr.Error(
-                    _without_folder(outcome.reason, original), print_exception=False
+                    _without_folder(result.reason, original), print_exception=False
                 )
             # A browser saves it beside the original: the names must differ.
-            made = outcome.out.with_stem(f'{outcome.out.stem}_anonymized')
-            os.replace(outcome.out, made)
+            made = result.out.with_stem(f'{result.out.stem}_anonymized')
+            os.replace(result.out, made)
             preview = make_preview(made, folder)
-        if not outcome.faces and not outcome.whole:
+        if not result.faces and not result.whole:
             gr.Warning('No face was found: nothing is covered.', duration=None)
         return [
             *_Side.show(preview),
             gr.update(value=made, interactive=True),
-            _words(outcome),
-            _Done(original, made, outcome.frames),
+            _words(result),
+            _Done(original, made, result.frames),
         ]
 
     def _who(self, done: _Done | None, request: gr.Request) -> str:
@@ -245,7 +245,7 @@ class Page:
         return render_page(
             _SIGHTINGS,
             timed=sightings[0].seconds is not None,
-            sightings=[_as_shown(one) for one in sightings],
+            sightings=[_as_shown(sighting) for sighting in sightings],
         )
 
     def _leave(self, request: gr.Request) -> None:
@@ -321,25 +321,25 @@ def _without_folder(words: str, path: Path) -> str:
     return words.replace(f'{path.parent}{os.sep}', '')
 
 
-def _words(outcome: Outcome) -> str:
+def _words(result: AnonymizationResult) -> str:
     words = [
-        f'{outcome.faces} faces covered in {outcome.frames} frames'
-        + (f', {outcome.filled} of them along a track' if outcome.filled else '')
+        f'{result.faces} faces covered in {result.frames} frames'
+        + (f', {result.filled} of them along a track' if result.filled else '')
         + '.'
     ]
-    if outcome.whole:
-        words.append(f'{outcome.whole} frames are covered whole: see the log.')
-    if not outcome.faces and not outcome.whole:
+    if result.whole:
+        words.append(f'{result.whole} frames are covered whole: see the log.')
+    if not result.faces and not result.whole:
         words.append('No face was found: look whether that is right.')
-    words += [f'{one}.' for one in (*outcome.problems, *outcome.removed)]
+    words += [f'{word}.' for word in (*result.problems, *result.removed)]
     return '\n'.join(words)
 
 
-def _as_shown(one: Sighting) -> dict:
+def _as_shown(sighting: Sighting) -> dict:
     return dict(
-        seconds=one.seconds,
+        seconds=sighting.seconds,
         sides=[
-            (image_url(one.before), one.guesses_before),
-            (image_url(one.after), one.guesses_after),
+            (image_url(sighting.before), sighting.guesses_before),
+            (image_url(sighting.after), sighting.guesses_after),
         ],
     )

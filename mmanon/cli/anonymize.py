@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.options import DETECTORS
+from mmanon.anonymizer.options import DETECTORS, group_options
+from mmanon.utils.deprecation import RenamedOption
 from mmanon.utils.log import show_messages
 
 if TYPE_CHECKING:
-    from mmanon.anonymizer import AnonymizerInferencer, Outcome
+    from mmanon.anonymizer import AnonymizationResult, AnonymizerInferencer
 
 # What is large is imported when the arguments have been read: `--help`, and a slip of
 # the pen, are answered at once.
@@ -23,7 +24,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-anonymize',
         description='Give images, videos or a camera; get the same with the faces '
-        'redrawn.',
+        'masked.',
         epilog='An interrupted run goes on with the file it stopped at when it is '
         'started again. Ctrl-C ends a camera or stream, and what was seen is kept.',
     )
@@ -37,96 +38,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '-o', '--out-dir', required=True, metavar='DIR', help='folder of the outputs'
     )
-    what = parser.add_argument_group('how faces are redrawn')
-    what.add_argument(
-        '--modifier',
-        metavar='NAME|FILE',
-        help='a registered modifier (mask, pixelate …), or a config file that names '
-        'one; default: a solid mask',
-    )
-    what.add_argument('--weights', metavar='FILE', help='weights of a learned modifier')
-    what.add_argument('--shape', choices=['square', 'ellipse'], default='square')
-    what.add_argument(
-        '--align',
-        action='store_true',
-        help='show the modifier faces turned upright by their eyes',
-    )
-    what.add_argument('--crop-size', type=int, metavar='PX')
-    what.add_argument(
-        '--margin',
-        type=float,
-        help='enlarge a face box by this part of its longer side, on each side',
-    )
-    what.add_argument(
-        '--feather', type=float, help='width of the fading edge, a part of the crop'
-    )
-    where = parser.add_argument_group('which faces')
-    where.add_argument('--detector', choices=DETECTORS, help='default: centerface')
-    where.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
-    where.add_argument(
-        '--boxes',
-        metavar='FILE',
-        help='take faces from a face table (*.parquet) or a *.json of your own',
-    )
-    where.add_argument(
-        '--score-thr', type=float, help='cover single faces from this score on'
-    )
-    where.add_argument(
-        '--persist',
-        type=int,
-        metavar='FRAMES',
-        help='cover a face that is never so sure, too, when it is followed through so '
-        'many frames; default: 5 with --detector thorough, else never',
-    )
-    where.add_argument(
-        '--every',
-        type=int,
-        metavar='N',
-        help='look closely at each n-th frame, where the picture changes, and where in '
-        'doubt; at the others in half the size; default: 5',
-    )
-    where.add_argument(
-        '--scale',
-        type=float,
-        help='look for faces in a picture made smaller by this, such as 0.5; faster, '
-        'and small faces are missed',
-    )
-    where.add_argument(
-        '--hold',
-        type=int,
-        metavar='FRAMES',
-        help='cover a face so long before and after it is seen',
-    )
-    where.add_argument(
-        '--look-ahead',
-        type=int,
-        metavar='FRAMES',
-        help='bridge up to so many frames in which a face is not seen',
-    )
-    people = where.add_mutually_exclusive_group()
-    people.add_argument(
-        '--exempt', metavar='DIR', help='photographs of people who stay visible'
-    )
-    people.add_argument(
-        '--only', metavar='DIR', help='photographs of the only people to cover'
-    )
-    where.add_argument(
-        '--recognizer', metavar='FILE', help='weights of MobileFaceNet, for these two'
-    )
-    video = parser.add_argument_group('video')
-    video.add_argument('--codec', help="FFmpeg's name of an encoder")
-    video.add_argument('--quality', type=int, help='smaller is better (CRF)')
-    video.add_argument('--container', metavar='EXT', help='mp4, mkv, mov, webm …')
-    video.add_argument(
-        '--encoder-option',
-        action='append',
-        default=[],
-        metavar='KEY=VALUE',
-        help='such as preset=veryfast; may be given again',
-    )
-    video.add_argument('--start', type=float, metavar='SECONDS')
-    video.add_argument('--end', type=float, metavar='SECONDS')
-    video.add_argument('--no-audio', action='store_true', help='leave the sound out')
+    _add_masking(parser.add_argument_group('what is drawn over a face'))
+    _add_detection(parser.add_argument_group('which faces'))
+    _add_encoding(parser.add_argument_group('video'))
     parser.add_argument(
         '--keep-metadata',
         action='store_true',
@@ -143,44 +57,137 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--device', default='cpu', help='torch device of the networks')
     args = parser.parse_args(argv)
-    for option in args.encoder_option:
+    for option in args.encoder_options or ():
         if '=' not in option:
             parser.error(f'--encoder-option must be KEY=VALUE, got {option!r}')
     return args
 
 
+def _add_masking(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--modifier',
+        metavar='NAME|FILE',
+        help='a modifier (pixelate, blur …), an ONNX file of one, or a config file '
+        'that names one; default: grey',
+    )
+    group.add_argument(
+        '--weights', metavar='FILE', help='weights of a learned modifier'
+    )
+    group.add_argument('--shape', choices=['square', 'ellipse'], help='default: square')
+    group.add_argument(
+        '--align',
+        action='store_true',
+        help='show the modifier faces turned upright by their eyes',
+    )
+    group.add_argument('--crop-size', type=int, metavar='PX')
+    group.add_argument(
+        '--margin',
+        type=float,
+        help='enlarge a face box by this part of its longer side, on each side',
+    )
+    group.add_argument(
+        '--feather', type=float, help='width of the fading edge, a part of the crop'
+    )
+
+
+def _add_detection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--detector', choices=DETECTORS, help='default: centerface')
+    group.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
+    group.add_argument(
+        '--boxes',
+        metavar='FILE',
+        help='take faces from a face table (*.parquet) or a *.json of your own',
+    )
+    group.add_argument(
+        '--score-thr', type=float, help='mask single faces from this score on'
+    )
+    group.add_argument(
+        '--minimum-consecutive-frames',
+        type=int,
+        metavar='FRAMES',
+        help='mask a face that is never so sure, too, when it is followed through so '
+        'many frames; default: 5 with --detector thorough, else never',
+    )
+    group.add_argument(
+        '--persist', dest='minimum_consecutive_frames', action=RenamedOption, type=int
+    )
+    group.add_argument(
+        '--every',
+        type=int,
+        metavar='N',
+        help='look closely at each n-th frame, where the picture changes, and where in '
+        'doubt; at the others in half the size; default: 5',
+    )
+    group.add_argument(
+        '--scale',
+        type=float,
+        help='look for faces in a picture made smaller by this, such as 0.5; faster, '
+        'and small faces are missed',
+    )
+    group.add_argument(
+        '--hold',
+        type=int,
+        metavar='FRAMES',
+        help='mask a face so long before and after it is seen',
+    )
+    group.add_argument(
+        '--look-ahead',
+        type=int,
+        metavar='FRAMES',
+        help='bridge up to so many frames in which a face is not seen',
+    )
+    group.add_argument(
+        '--allowlist', metavar='DIR', help='photographs of people who stay visible'
+    )
+    group.add_argument('--exempt', dest='allowlist', action=RenamedOption)
+    group.add_argument(
+        '--only', metavar='DIR', help='photographs of the only people to mask'
+    )
+    group.add_argument(
+        '--recognizer', metavar='FILE', help='weights of MobileFaceNet, for these two'
+    )
+
+
+def _add_encoding(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--codec', help="FFmpeg's name of an encoder")
+    group.add_argument('--quality', type=int, help='smaller is better (CRF)')
+    group.add_argument('--container', metavar='EXT', help='mp4, mkv, mov, webm …')
+    group.add_argument(
+        '--encoder-option',
+        dest='encoder_options',
+        action='append',
+        metavar='KEY=VALUE',
+        help='such as preset=veryfast; may be given again',
+    )
+    group.add_argument('--start', type=float, metavar='SECONDS')
+    group.add_argument('--end', type=float, metavar='SECONDS')
+    group.add_argument(
+        '--no-audio',
+        dest='copy_audio',
+        action='store_false',
+        help='leave the sound out',
+    )
+
+
+# What is told of a run, and not to the inferencer.
+_OF_THE_RUN = {'inputs', 'out_dir', 'start', 'end', 'overwrite', 'report'}
+
+
 def build(args: argparse.Namespace) -> AnonymizerInferencer:
     """The inferencer that the arguments describe."""
+    given = {
+        name: value
+        for name, value in vars(args).items()
+        if name not in _OF_THE_RUN and value is not None
+    }
+    if 'encoder_options' in given:
+        pairs = (option.split('=', 1) for option in given['encoder_options'])
+        given['encoder_options'] = dict(pairs)
+    # What does not go together is told before anything large is imported.
+    options = group_options(**given)
     from mmanon.anonymizer import AnonymizerInferencer
 
-    given = {
-        name: getattr(args, name)
-        for name in ('score_thr', 'persist', 'hold', 'every', 'scale', 'look_ahead')
-        if getattr(args, name) is not None
-    }
-    return AnonymizerInferencer(
-        modifier=args.modifier,
-        weights=args.weights,
-        detector=args.detector,
-        detector_weights=args.detector_weights,
-        boxes=args.boxes,
-        exempt=args.exempt,
-        only=args.only,
-        recognizer=args.recognizer,
-        crop_size=args.crop_size,
-        margin=args.margin,
-        feather=args.feather,
-        shape=args.shape,
-        align=args.align,
-        codec=args.codec,
-        quality=args.quality,
-        container=args.container,
-        encoder_options=dict(one.split('=', 1) for one in args.encoder_option),
-        copy_audio=not args.no_audio,
-        keep_metadata=args.keep_metadata,
-        device=args.device,
-        **given,
-    )
+    return AnonymizerInferencer(**options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -192,23 +199,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     show_messages()
-    from mmanon.anonymizer.io.sources import InputError
-
     try:
-        outcomes = build(args)(
-            args.inputs,
-            out_dir=args.out_dir,
-            start=args.start,
-            end=args.end,
-            overwrite=args.overwrite,
-            report=args.report,
-        )
+        from mmanon.anonymizer.io.sources import InputError
+
+        try:
+            results = build(args)(
+                args.inputs,
+                out_dir=args.out_dir,
+                start=args.start,
+                end=args.end,
+                overwrite=args.overwrite,
+                report=args.report,
+            )
+        except (InputError, OSError, ValueError) as error:
+            print(f'mmanon-anonymize: {error}', file=sys.stderr)
+            return 1
     except ImportError as error:
         print(f'mmanon-anonymize: {error}', file=sys.stderr)
         return 2
-    except (InputError, OSError, ValueError) as error:
-        print(f'mmanon-anonymize: {error}', file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(
             'interrupted: nothing is half written, and the same command goes on with '
@@ -216,19 +224,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return report(outcomes)
+    return report(results)
 
 
-def report(outcomes: Sequence[Outcome]) -> int:
+def report(results: Sequence[AnonymizationResult]) -> int:
     """Say what came of all files; list the failures last."""
-    states = [one.status for one in outcomes]
+    states = [result.status for result in results]
     counts = [
         f'{states.count(state)} {state}' for state in ('written', 'skipped', 'failed')
     ]
     print(', '.join(counts))
-    failed = [one for one in outcomes if one.status == 'failed']
-    for one in failed:
-        print(f'  {one.source}: {one.reason}', file=sys.stderr)
+    failed = [result for result in results if result.status == 'failed']
+    for result in failed:
+        print(f'  {result.source}: {result.reason}', file=sys.stderr)
     return 1 if failed else 0
 
 

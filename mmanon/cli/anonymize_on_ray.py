@@ -12,8 +12,9 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
@@ -21,7 +22,7 @@ from mmanon.utils.log import show_messages
 from . import anonymize as anonymize_command
 
 if TYPE_CHECKING:
-    from mmanon.anonymizer import Outcome
+    from mmanon.anonymizer import AnonymizationResult
     from mmanon.anonymizer.io.sources import Source
 
 __all__ = ['FileAnonymizer', 'main']
@@ -96,11 +97,11 @@ class FileAnonymizer:
             row (dict): A :class:`Source` as a dict.
 
         Returns:
-            dict: ``where``, and ``status`` and ``reason`` of its :class:`Outcome`.
+            dict: ``where``, and ``status`` and ``reason`` of its result.
         """
         from mmanon.anonymizer.io.sources import Source
 
-        (outcome,) = self.inferencer(
+        (result,) = self.inferencer(
             [Source(row['where'], row['name'], row['kind'])],
             out_dir=self.args.out_dir,
             start=self.args.start,
@@ -109,7 +110,7 @@ class FileAnonymizer:
             show_progress=False,
             report=self.args.report,
         )
-        return dict(where=row['where'], status=outcome.status, reason=outcome.reason)
+        return dict(where=row['where'], status=result.status, reason=result.reason)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is wrong with the options is told before any worker starts.
         anonymize_command.build(argparse.Namespace(**{**vars(args), 'device': 'cpu'}))
         sources, refused = find_files(args)
-        outcomes = refused + list(run(cluster, _with_full_paths(args), sources))
+        results = refused + list(run(cluster, _with_full_paths(args), sources))
     except ImportError as error:
         print(f'anonymize_on_ray.py: {error}', file=sys.stderr)
         return 2
@@ -141,20 +142,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return anonymize_command.report(outcomes)
+    return anonymize_command.report(results)
 
 
-def find_files(args: argparse.Namespace) -> tuple[list[Source], list[Outcome]]:
+def find_files(
+    args: argparse.Namespace,
+) -> tuple[list[Source], list[AnonymizationResult]]:
     """Find all files, and tell those apart that cannot be done here."""
-    from mmanon.anonymizer import Outcome
+    from mmanon.anonymizer import AnonymizationResult
     from mmanon.anonymizer.io.sources import Source, find_sources
 
     found, _ = find_sources(args.inputs, Path(args.out_dir).expanduser())
     sources: dict[Path, Source] = {}
-    refused = []
-    for one in found:
-        out = one.output(Path(args.out_dir), args.container)
-        if one.kind == 'live':
+    refused: list[AnonymizationResult] = []
+    for source in found:
+        out = source.output(Path(args.out_dir), args.container)
+        if source.kind == 'live':
             reason = 'a camera or stream is for tools/anonymize.py'
         elif out in sources:
             reason = (
@@ -162,9 +165,10 @@ def find_files(args: argparse.Namespace) -> tuple[list[Source], list[Outcome]]:
                 'anonymize them to different folders'
             )
         else:
-            sources[out] = Source(_full_path(one.where), one.name, one.kind)
+            where = _full_path(source.where)
+            sources[out] = Source(where, source.name, source.kind)
             continue
-        refused.append(Outcome(one.where, out=out, reason=reason))
+        refused.append(AnonymizationResult(source.where, out=out, reason=reason))
     return list(sources.values()), refused
 
 
@@ -175,7 +179,7 @@ def _full_path(path: str) -> str:
 def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
     """The same options for processes that run in another folder."""
     named = ('out_dir', 'report', 'weights', 'detector_weights', 'boxes')
-    named += ('exempt', 'only', 'recognizer')
+    named += ('allowlist', 'only', 'recognizer')
     given = vars(args).copy()
     for name in named:
         if given[name] is not None:
@@ -188,12 +192,12 @@ def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
 
 def run(
     cluster: argparse.Namespace, args: argparse.Namespace, sources: list[Source]
-) -> Iterator[Outcome]:
+) -> Iterator[AnonymizationResult]:
     """Anonymize files by the workers of a cluster.
 
     Yields:
-        Outcome: One for each source, in the order in which they are done; those that a
-        worker took down with it come last.
+        AnonymizationResult: One for each source, in the order in which they are done;
+        those that a worker took down with it come last.
 
     Raises:
         ImportError: When Ray Data is not installed.
@@ -207,9 +211,9 @@ def run(
     import ray
     import ray.data
 
-    from mmanon.anonymizer import Outcome
+    from mmanon.anonymizer import AnonymizationResult
 
-    started = dict(address=cluster.address)
+    started: dict[str, Any] = dict(address=cluster.address)
     if cluster.address is None:
         cpus = max(1, math.ceil(cluster.workers * cluster.cpus_per_worker))
         started = dict(address='local', num_cpus=cpus, include_dashboard=False)
@@ -223,7 +227,7 @@ def run(
         context = ray.data.DataContext.get_current()
         context.max_errored_blocks = -1  # the others are done all the same
         context.execution_no_progress_timeout_s = -1  # a video may take hours
-        rows = [dict(where=o.where, name=o.name, kind=o.kind) for o in sources]
+        rows = [asdict(source) for source in sources]
         tasks = min(len(rows), _MOST_TASKS)
         done = ray.data.from_items(rows, override_num_blocks=tasks).map(
             FileAnonymizer,
@@ -237,12 +241,12 @@ def run(
             # A file that takes its worker down would otherwise do so for ever.
             max_task_retries=_ATTEMPTS - 1,
         )
-        missing = {one.where for one in sources}
+        missing = {source.where for source in sources}
         for row in done.iter_rows():
             missing.discard(row['where'])
-            yield Outcome(row['where'], row['status'], reason=row['reason'])
+            yield AnonymizationResult(row['where'], row['status'], reason=row['reason'])
         for where in sorted(missing):
-            yield Outcome(where, reason=_LOST)
+            yield AnonymizationResult(where, reason=_LOST)
     finally:
         ray.shutdown()
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.options import DETECTORS
+from mmanon.anonymizer.options import DETECTORS, group_options
 from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
 
@@ -130,12 +130,12 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     from mmanon.app.page import Page
     from mmanon.app.server import serve
 
-    make_inferencer = partial(
-        AnonymizerInferencer,
+    options = group_options(
         detector=args.detector,
         detector_weights=args.detector_weights,
         device=args.device,
     )
+    make_inferencer = partial(AnonymizerInferencer, **options)
     methods = METHODS
     if args.modifier:
         methods = (own_method(args.modifier, args.weights), *METHODS)

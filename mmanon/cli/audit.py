@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed.append(str(error))
     for reason in failed:
         print(f'mmanon-audit: not checked: {reason}', file=sys.stderr)
-    leaking = sum(one.leaks > 0 for one in audits)
+    leaking = sum(audit.leaks > 0 for audit in audits)
     print(f'{len(audits)} files checked, {leaking} leak, {len(failed)} not checked')
     if audits and args.recognizer is None:
         print('whether faces that were redrawn are still recognized: see --recognizer')
@@ -179,9 +179,9 @@ def _write(
         'threshold': threshold,
         'false_accept_rate': args.far if args.identities else None,
         'every': args.every,
-        'leaks': sum(one.leaks for one in audits),
+        'leaks': sum(audit.leaks for audit in audits),
         'not_checked': failed,
-        'files': [one.as_dict() for one in audits],
+        'files': [audit.as_dict() for audit in audits],
     }
     with written_whole(args.json) as beside:
         text = json.dumps(words, ensure_ascii=False, indent=1)

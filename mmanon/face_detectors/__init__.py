@@ -1,9 +1,21 @@
-from .base import BaseFaceDetector, FaceDetections
-from .build import build_face_detector
-from .centerface import CenterFaceDetector
-from .combined import CombinedFaceDetector
-from .mtcnn import MTCNNFaceDetector
-from .yunet import YuNetFaceDetector
+"""What finds faces in a picture.
+
+Imported when the first of it is asked for: commands tell the names of detectors before
+anything large is loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import BaseFaceDetector, FaceDetections
+    from .build import build_face_detector
+    from .centerface import CenterFaceDetector
+    from .combined import CombinedFaceDetector
+    from .mtcnn import MTCNNFaceDetector
+    from .yunet import YuNetFaceDetector
 
 __all__ = [
     'BaseFaceDetector',
@@ -14,3 +26,23 @@ __all__ = [
     'YuNetFaceDetector',
     'build_face_detector',
 ]
+
+_MODULES = {
+    'BaseFaceDetector': 'base',
+    'CenterFaceDetector': 'centerface',
+    'CombinedFaceDetector': 'combined',
+    'FaceDetections': 'base',
+    'MTCNNFaceDetector': 'mtcnn',
+    'YuNetFaceDetector': 'yunet',
+    'build_face_detector': 'build',
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'.{_MODULES[name]}', __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmanon.structures.boxes import box_ious
+from mmanon.utils.deprecation import renamed_arguments
 
 __all__ = ['FaceLinker']
 
@@ -53,13 +54,17 @@ class FaceLinker:
     """Numbers the faces of frames that come one by one.
 
     Args:
-        patience (int): Frames for which a face that is lost is remembered.
-        sure (float): Score from which a face that none was expected to be begins a
-            track.
+        lost_track_buffer (int): Frames for which a face that is lost is remembered.
+        track_activation_threshold (float): Score from which a face that none was
+            expected to be begins a track.
     """
 
-    def __init__(self, patience: int, sure: float) -> None:
-        self.patience, self.sure = patience, sure
+    @renamed_arguments(patience='lost_track_buffer', sure='track_activation_threshold')
+    def __init__(
+        self, lost_track_buffer: int, track_activation_threshold: float
+    ) -> None:
+        self.lost_track_buffer = lost_track_buffer
+        self.track_activation_threshold = track_activation_threshold
         self._count = self._frame = 0
         self._paths: list[_Path] = []
 
@@ -79,18 +84,21 @@ class FaceLinker:
         """
         self._frame += 1
         self._paths = [
-            path for path in self._paths if self._frame - path.frame <= self.patience
+            path
+            for path in self._paths
+            if self._frame - path.frame <= self.lost_track_buffer
         ]
+        sure = scores >= self.track_activation_threshold
         numbers = [-1] * len(boxes)
         free = list(self._paths)
-        for chosen in (scores >= self.sure, scores < self.sure):
+        for chosen in (sure, ~sure):
             for path, place in _pairs(
                 free, boxes, np.flatnonzero(chosen).tolist(), self._frame
             ):
                 path.seen(self._frame, boxes[place])
                 numbers[place] = path.number
                 free.remove(path)
-        for place in np.flatnonzero(scores >= self.sure).tolist():
+        for place in np.flatnonzero(sure).tolist():
             if numbers[place] < 0:
                 path = _Path(self._count, self._frame, boxes[place], np.zeros(4))
                 self._paths.append(path)

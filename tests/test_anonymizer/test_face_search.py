@@ -4,8 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from mmanon.anonymizer.face_finding import Watch
 from mmanon.anonymizer.face_search import Picture, search
+from mmanon.anonymizer.keyframes import KeyframePolicy
 from mmanon.anonymizer.mask_planner import thumbnail
 from mmanon.structures.faces import Faces
 
@@ -50,7 +50,7 @@ def looked_at(scenes, every, closely=None, at_a_glance=None, parallel=True, dot=
         answers = closely if close else at_a_glance
         return answers(index) if answers else Faces.none(), None
 
-    seen = list(search(pictures(scenes, dot), look, Watch(every), parallel))
+    seen = list(search(pictures(scenes, dot), look, KeyframePolicy(every), parallel))
     assert [one.picture for one in seen] == list(range(len(scenes)))
     return sorted(looked), sorted(glanced), [one.faces for one in seen]
 
@@ -148,7 +148,7 @@ def test_several_frames_are_looked_at_at_a_time(monkeypatch):
         meeting.wait()  # broken unless two meet here
         return Faces.none(), None
 
-    assert len(list(search(pictures([0] * 6), look, Watch(1), True))) == 6
+    assert len(list(search(pictures([0] * 6), look, KeyframePolicy(1), True))) == 6
 
 
 def test_frames_are_not_taken_far_ahead_of_those_that_are_done():
@@ -159,7 +159,7 @@ def test_frames_are_not_taken_far_ahead_of_those_that_are_done():
             taken.append(one)
             yield one
 
-    done = search(endless(), lambda *_: (Faces.none(), None), Watch(3), True)
+    done = search(endless(), lambda *_: (Faces.none(), None), KeyframePolicy(3), True)
     for _ in range(50):
         next(done)
     time.sleep(0.1)
@@ -172,16 +172,16 @@ def test_an_error_of_what_looks_is_raised():
         raise MemoryError('no memory left')
 
     with pytest.raises(MemoryError, match='no memory left'):
-        list(search(pictures([0] * 6), look, Watch(3), True))
+        list(search(pictures([0] * 6), look, KeyframePolicy(3), True))
 
 
 def test_where_the_detector_sees_less_a_larger_face_is_too_small_for_a_glance():
     size = (544, 408)
     middling = face(size=0.2)  # 81 pixels at the least
-    assert not Watch(4).doubts(middling, [], Faces.none(), size)
-    assert Watch(4, scale=0.5).doubts(middling, [], Faces.none(), size)
+    assert not KeyframePolicy(4).is_doubtful(middling, [], Faces.none(), size)
+    assert KeyframePolicy(4, scale=0.5).is_doubtful(middling, [], Faces.none(), size)
 
 
 def test_every_frame_is_the_most():
     with pytest.raises(ValueError, match='at least 1'):
-        Watch(0)
+        KeyframePolicy(0)

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from made_videos import RedSquareDetector, is_red, picture, read_frames, write_video
 from PIL import Image
 
 from mmanon.anonymizer import inferencer as anonymizer_inferencer
+from mmanon.anonymizer.io.deep_images import encode_deep, read_deep
 from mmanon.anonymizer.io.video_reader import VideoReader
 from mmanon.cli.anonymize import main
 
@@ -93,7 +93,7 @@ def anonymized(path, out_dir, *options):
 def test_an_image_of_a_hundred_million_pixels(tmp_path):
     huge = np.full((10_000, 10_000, 3), 90, np.uint8)
     huge[7000:7300, 2000:2300] = (220, 30, 30)
-    cv2.imwrite(str(tmp_path / 'huge.jpg'), huge[..., ::-1])
+    Image.fromarray(huge).save(tmp_path / 'huge.jpg')
     boxes = tmp_path / 'boxes.json'
     boxes.write_text('{"huge.jpg": [[2000, 7000, 2300, 7300]]}')
     out = anonymized(tmp_path / 'huge.jpg', tmp_path / 'out', '--boxes', str(boxes))
@@ -123,9 +123,9 @@ def test_an_animated_gif(tmp_path):
 
 def test_a_png_of_16_bits(tmp_path):
     deep = picture(0).astype(np.uint16) * 257
-    cv2.imwrite(str(tmp_path / 'a.png'), deep[..., ::-1])
+    (tmp_path / 'a.png').write_bytes(encode_deep(deep, '.png'))
     out = anonymized(tmp_path / 'a.png', tmp_path / 'out')
-    result = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    result = read_deep(out)
     assert result.dtype == np.uint16 and np.array_equal(result[:, 60:], deep[:, 60:])
     assert not is_red(result >> 8).any()
 
@@ -237,7 +237,8 @@ def test_a_full_disk_is_told_and_the_output_of_an_earlier_run_is_kept(
     if name.endswith(('.mkv', '.mp4')):
         write_video(data / name, noise)
     elif name == 'deep.png':
-        cv2.imwrite(str(data / name), noise[0].astype(np.uint16) * 257)
+        deep = noise[0].astype(np.uint16) * 257
+        (data / name).write_bytes(encode_deep(deep, '.png'))
     else:
         first, *others = map(Image.fromarray, noise)
         moving = dict(save_all=True, append_images=others) if 'gif' in name else {}

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from made_videos import picture
 
-from mmanon.anonymizer.compositor import FaceRedrawer
-from mmanon.anonymizer.frame_compositor import draw_frame, picture_of
-from mmanon.anonymizer.mask_planner import Cover, Covered
+from mmanon.anonymizer.compositor import FaceCompositor
+from mmanon.anonymizer.frame_compositor import composite_frame, picture_of
+from mmanon.anonymizer.mask_planner import FaceMask, FramePlan
 from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.orientation import Orientation
 
-GREY = FaceRedrawer(None, CropGeometry(64, 0.0, 0.0))
+GREY = FaceCompositor(None, CropGeometry(64, 0.0, 0.0))
 FORMATS = ['yuv420p', 'yuv444p', 'yuv410p', 'yuv420p10le', 'nv12', 'gray', 'gbrp']
 
 
@@ -24,12 +24,12 @@ def frame(form, size=(96, 64)):
 
 
 def cover(*box):
-    return Cover(np.array(box, float), 0, True, 1.0)
+    return FaceMask(np.array(box, float), 0, True, 1.0)
 
 
 def drawn(form, covers, turn=Orientation(), whole=False, size=(96, 64)):  # noqa: B008
-    covered = Covered(frame(form, size), whole, covers)
-    made = draw_frame(covered, turn, GREY, form)
+    covered = FramePlan(frame(form, size), whole, covers)
+    made = composite_frame(covered, turn, GREY, form)
     assert (made.format.name, made.width, made.height, made.pts) == (form, *size, 7)
     return made.to_ndarray(format='rgb24').astype(int)
 

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from mmanon.anonymizer.mask_planner import Cover, Covered
+from mmanon.anonymizer.mask_planner import FaceMask, FramePlan
 from mmanon.anonymizer.report import FileReport, frame_ranges
 
 BOX = np.array([0.0, 0, 10, 10])
@@ -11,16 +11,16 @@ BOX = np.array([0.0, 0, 10, 10])
 def report(*frames):
     made = FileReport()
     for covers in frames:
-        made.add(Covered(None, covers is None, covers or []))
+        made.add(FramePlan(None, covers is None, covers or []))
     return made.as_dict()
 
 
 def seen(track=0, score=0.9):
-    return Cover(BOX, track, True, score)
+    return FaceMask(BOX, track, True, score)
 
 
 def filled(track=0):
-    return Cover(BOX, track, False, 0.0)
+    return FaceMask(BOX, track, False, 0.0)
 
 
 def test_faces_are_counted_frame_by_frame():

@@ -121,7 +121,9 @@ def test_a_camera_that_is_not_there(tmp_path, capsys):
         (['nowhere.mp4'], 'does not exist'),
         (['{}', '--modifier', 'Blurr'], 'no modifier is registered'),
         (['{}', '--start', '3', '--end', '2'], 'start < end'),
-        (['{}', '--exempt', 'nobody'], 'recognizer'),
+        (['{}', '--allowlist', 'nobody'], 'recognizer'),
+        (['{}', '--allowlist', 'a', '--only', 'b'], 'exclude each other'),
+        (['{}', '--every', '20'], 'every must be'),
         (['{}', '--boxes', 'none.json'], 'do not exist'),
     ],
 )

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_videos import is_red, picture, read_frames, write_video
+from made_videos import anonymizer, is_red, picture, read_frames, write_video
 from PIL import Image
 
-from mmanon.anonymizer.inferencer import AnonymizerInferencer
 from mmanon.cli import anonymize_on_ray as ray_command
 
 TOOL = Path(__file__).parents[2] / 'tools/anonymize_on_ray.py'
@@ -128,7 +127,7 @@ def test_a_worker_writes_where_the_command_for_one_machine_would(data, tmp_path)
     sources, refused = ray_command.find_files(args)
     worker = ray_command.FileAnonymizer(args)
     rows = [worker(vars(one)) for one in sources]
-    alone = AnonymizerInferencer(boxes=tmp_path / 'boxes.json')
+    alone = anonymizer(boxes=tmp_path / 'boxes.json')
     outcomes = alone(data, tmp_path / 'alone')
     assert not refused and files(tmp_path / 'out') == files(tmp_path / 'alone')
     assert [one['status'] for one in rows] == [one.status for one in outcomes]

@@ -2,10 +2,9 @@ import json
 import shutil
 
 import pytest
-from made_videos import RedSquareDetector, picture, write_video
+from made_videos import RedSquareDetector, anonymizer, picture, write_video
 from PIL import Image
 
-from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.cli.audit import main
 
 
@@ -24,8 +23,7 @@ def red_squares_are_faces(monkeypatch):
 def data(tmp_path):
     write_video(tmp_path / 'data/deep/clip.mp4', [picture(t) for t in range(8)])
     Image.fromarray(picture(0)).save(tmp_path / 'data/photo.png')
-    anonymize = AnonymizerInferencer(detector=RedSquareDetector())
-    anonymize(tmp_path / 'data', tmp_path / 'out')
+    anonymizer()(tmp_path / 'data', tmp_path / 'out')
     return tmp_path
 
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.deprecation import renamed_attributes
 
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['TOLERANCE', 'OnnxDrawer', 'export_modifier']
+__all__ = ['TOLERANCE', 'OnnxModifier', 'export_modifier']
 
 TOLERANCE = 1e-3
 """By how much what ONNX Runtime draws may differ from what PyTorch draws, on the scale
@@ -60,7 +61,7 @@ def export_modifier(
     name = type(modifier).__name__
     if modifier.is_untrained:
         raise ValueError(
-            f'{name} has no trained weights: all it could do is to cover faces; name '
+            f'{name} has no trained weights: all it could do is to mask faces; name '
             'its weights'
         )
     modifier = modifier.cpu().eval()
@@ -101,7 +102,7 @@ def export_modifier(
                 input_names=['faces'],
                 output_names=['drawn', 'covered'],
                 dynamic_axes={
-                    one: {0: 'faces'} for one in ('faces', 'drawn', 'covered')
+                    name: {0: 'faces'} for name in ('faces', 'drawn', 'covered')
                 },
                 opset_version=_OPSET,
                 # The other exporter does not know padding by reflection (PyTorch 2.8).
@@ -116,7 +117,7 @@ def export_modifier(
         entry = model.metadata_props.add()
         entry.key, entry.value = _KEY, json.dumps(asdict(geometry))
         onnx.save(model, str(beside))
-        drawn, _ = OnnxDrawer(beside).draw(faces.numpy(), [0] * len(faces))
+        drawn, _ = OnnxModifier(beside).modify(faces.numpy(), [0] * len(faces))
         difference = float(np.abs(drawn - expected.numpy()).max())
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -125,7 +126,8 @@ def export_modifier(
     return difference
 
 
-class OnnxDrawer:
+@renamed_attributes(draw='modify')
+class OnnxModifier:
     """Lets ONNX Runtime draw what :func:`export_modifier` has written.
 
     Args:
@@ -165,9 +167,9 @@ class OnnxDrawer:
             )
         self.geometry = CropGeometry(**json.loads(said))
 
-    def draw(
+    def modify(
         self, faces: np.ndarray, tracks: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw; see :class:`~mmanon.anonymizer.backends.base.FaceDrawer`."""
-        drawn, covered = self._session.run(None, {'faces': faces})
-        return drawn, covered
+        """Modify faces; see :class:`.base.ModifierBackend`."""
+        drawn, masked = self._session.run(None, {'faces': faces})
+        return drawn, masked

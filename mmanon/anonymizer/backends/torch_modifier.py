@@ -1,20 +1,26 @@
-"""Which modifier, with which weights and geometry."""
+"""Modifiers in PyTorch: which one, with which weights and geometry, and how it runs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmanon.structures.crop_geometry import CropGeometry
+import numpy as np
+
+from mmanon.structures.crop_geometry import GAME_GEOMETRY, CropGeometry
+from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['DEFAULT_MODIFIER', 'CropGeometry', 'build_modifier']
+__all__ = ['DEFAULT_MODIFIER', 'TorchModifier', 'build_modifier']
 
 DEFAULT_MODIFIER = 'SolidMaskModifier'
 """Leaves nothing of a face for any recognizer, and needs no weights."""
@@ -53,7 +59,7 @@ def build_modifier(
     if modifier is None:
         modifier = DEFAULT_MODIFIER
         print_log(
-            f'no modifier was named: faces are covered by {modifier}, which leaves '
+            f'no modifier was named: faces are masked by {modifier}, which leaves '
             'nothing of them and needs no download',
         )
     if isinstance(modifier, (str, Path)):
@@ -71,7 +77,7 @@ def build_modifier(
     modifier.eval().requires_grad_(False)
     if modifier.is_untrained:
         print_log(
-            f'{type(modifier).__name__} has no trained weights: faces are covered by a '
+            f'{type(modifier).__name__} has no trained weights: faces are masked by a '
             'solid mask; name its file by `weights`',
             level=logging.WARNING,
         )
@@ -84,7 +90,7 @@ def _registered_name(name: str) -> str:
 
     bare = name.removeprefix('mmanon.')
     known = _modifier_names()
-    short = {one.removesuffix('Modifier').lower(): one for one in known}
+    short = {name.removesuffix('Modifier').lower(): name for name in known}
     chosen = bare if bare in known else short.get(bare.lower().replace('_', ''))
     if chosen is not None:
         return f'mmanon.{chosen}'
@@ -102,8 +108,8 @@ def _modifier_names() -> set[str]:
     MODELS.get(f'mmanon.{DEFAULT_MODIFIER}')  # imports mmanon's own
     return {
         name
-        for name, one in MODELS.module_dict.items()
-        if isinstance(one, type) and issubclass(one, BaseModifier)
+        for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModifier)
     }
 
 
@@ -118,18 +124,16 @@ def _from_file(path: Path) -> tuple[Mapping, CropGeometry]:
         for hook in config.get('custom_hooks', [])
         if str(hook.get('type', '')).endswith('AdversarialAnonymizationHook')
     ]
+    default = CropGeometry()
     if 'modifier' in config:
         found, said = config.modifier, config
     elif hooks:
-        # The hook's own defaults, which hold where a config does not say otherwise.
-        found = hooks[0].modifier
-        said = {'crop_size': 256, 'margin': 0.6, 'feather': 0.1, **hooks[0]}
+        found, said, default = hooks[0].modifier, hooks[0], GAME_GEOMETRY
     else:
         raise ValueError(
             f'{path} names no modifier: it needs `modifier = dict(type=...)` or an '
             'AdversarialAnonymizationHook in `custom_hooks`'
         )
-    default = CropGeometry()
     return found.to_dict(), CropGeometry(
         said.get('crop_size', default.crop_size),
         said.get('margin', default.margin),
@@ -161,16 +165,89 @@ def _load(modifier: BaseModifier, path: Path) -> None:
     ]
     if wrong:
         shapes = [
-            tuple(one[wrong[0]].shape) if wrong[0] in one else 'nothing'
-            for one in (state, own)
+            tuple(weights[wrong[0]].shape) if wrong[0] in weights else 'nothing'
+            for weights in (state, own)
         ]
         raise ValueError(
             f'{path} does not hold the weights of this {name}: {len(wrong)} differ, '
             f'such as {wrong[0]}, {shapes[0]} in the file and {shapes[1]} here; name '
             'the config it was trained with'
         )
-    if not all(
-        torch.isfinite(one).all() for one in state.values() if one.is_floating_point()
-    ):
+    values = [value for value in state.values() if value.is_floating_point()]
+    if not all(torch.isfinite(value).all() for value in values):
         raise ValueError(f'{path} holds weights that are not finite')
     modifier.load_state_dict(state)
+
+
+@renamed_attributes(draw='modify')
+class TorchModifier:
+    """Lets a modifier draw, in PyTorch.
+
+    A modifier that draws noise gets the same for all faces of a track, so that a face
+    does not flicker; the seed is secret, since noise that can be drawn again can be
+    taken away again.
+
+    Args:
+        modifier (BaseModifier): M.
+        margin (float): By how much a face box was enlarged on each side for the crop.
+        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
+        device (str): Where M runs. Defaults to ``'cpu'``.
+    """
+
+    def __init__(
+        self,
+        modifier: BaseModifier,
+        margin: float,
+        seed: int | None = None,
+        device: str = 'cpu',
+    ) -> None:
+        self.modifier = modifier.to(device)
+        self.margin, self.device = margin, device
+        self.seed = secrets.randbits(62) if seed is None else seed
+        self._draws_noise = self._makes_noise()
+
+    def modify(
+        self, faces: np.ndarray, tracks: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Modify faces; see :class:`.base.ModifierBackend`."""
+        import torch
+
+        with torch.inference_mode():
+            crops = torch.from_numpy(faces).to(self.device)
+            if self._draws_noise:
+                # A lone face has no track: each gets noise of its own.
+                seeds = [
+                    track if track >= 0 else secrets.randbits(62) for track in tracks
+                ]
+                drawn, masked = self._drawn(crops, seeds)
+            else:
+                drawn, masked = self._redrawn(crops)
+        return drawn.float().cpu().numpy(), masked.cpu().numpy()
+
+    def _redrawn(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        from mmanon.models.modifiers.covering import redraw_or_cover
+
+        return redraw_or_cover(self.modifier, crops, self.margin)
+
+    def _makes_noise(self) -> bool:
+        """Whether M answers twice differently."""
+        import torch
+
+        with torch.inference_mode():
+            face = torch.linspace(-1, 1, 3 * 32 * 32, device=self.device)
+            face = face.view(1, 3, 32, 32)
+            first, second = (self._drawn(face, [number])[0] for number in (0, 1))
+            return not torch.equal(first, second)
+
+    def _drawn(self, faces: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Each face modified by noise of its own seed."""
+        import torch
+
+        answers = []
+        devices = [faces.device] if faces.is_cuda else []
+        for face, seed in zip(faces, seeds, strict=True):
+            with torch.random.fork_rng(devices):
+                torch.manual_seed((self.seed + seed) % 2**63)
+                answers.append(self._redrawn(face[None]))
+        drawn, masked = zip(*answers, strict=True)
+        return torch.cat(drawn), torch.cat(masked)

@@ -213,9 +213,9 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
         return  # against the standard; it is listed as removed
     gone = ('EXIF thumbnail', 'further pictures')
     found.removed = [
-        one
-        for one in found.removed
-        if one.startswith(gone) or not one.startswith('EXIF')
+        word
+        for word in found.removed
+        if word.startswith(gone) or not word.startswith('EXIF')
     ]
 
 
@@ -251,7 +251,7 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         like (ImageFile): The source.
         beside (Path): The file to write, of any name.
     """
-    pictures = (Image.fromarray(one) for one in frames)
+    pictures = (Image.fromarray(frame) for frame in frames)
     first = next(pictures)
     if like.format == 'PNG':
         pictures = list(pictures)  # Pillow goes through them twice
@@ -266,7 +266,7 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         format=like.format,
         save_all=True,
         append_images=pictures,
-        duration=[round(one) for one in like.durations],
+        duration=[round(duration) for duration in like.durations],
         **extra,
         **like.saving,
     )

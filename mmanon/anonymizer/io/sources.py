@@ -82,32 +82,32 @@ def find_sources(
         inputs = [inputs]
     found: list[Source] = []
     others: list[str] = []
-    for one in inputs:
+    for item in inputs:
         found.extend(
-            [one] if isinstance(one, Source) else _find(str(one), out_dir, others)
+            [item] if isinstance(item, Source) else _find(str(item), out_dir, others)
         )
     return found, others
 
 
-def _find(one: str, out_dir: Path | None, others: list[str]) -> Iterator[Source]:
-    path = Path(one).expanduser()
-    if one.isdecimal() and not path.exists():
-        yield Source(one, f'camera{one}-{_now()}.mp4', 'live')
-    elif '://' in one:
+def _find(name: str, out_dir: Path | None, others: list[str]) -> Iterator[Source]:
+    path = Path(name).expanduser()
+    if name.isdecimal() and not path.exists():
+        yield Source(name, f'camera{name}-{_now()}.mp4', 'live')
+    elif '://' in name:
         # Name and password of who may watch stay out of the file's name.
-        place = one.split('://', 1)[1].split('?')[0].rsplit('@', 1)[-1]
+        place = name.split('://', 1)[1].split('?')[0].rsplit('@', 1)[-1]
         stem = re.sub(r'[^\w.-]+', '_', place).strip('_')
-        yield Source(one, f'{stem}-{_now()}.mp4', 'live')
+        yield Source(name, f'{stem}-{_now()}.mp4', 'live')
     elif path.is_dir():
         yield from _in_folder(path, path, out_dir, others)
     elif path.is_file() and path.suffix.lower() == '.txt':
         yield from _in_list(path, out_dir, others)
     elif path.is_file():
         yield _source(path, path.parent)
-    elif glob.has_magic(one):
+    elif glob.has_magic(name):
         yield from _in_pattern(str(path), out_dir, others)
     else:
-        raise InputError(f'{one} does not exist')
+        raise InputError(f'{name} does not exist')
 
 
 def _now() -> str:
@@ -134,9 +134,9 @@ def _in_folder(
     for here, folders, files in os.walk(folder):
         # Symbolic links to folders are not followed: they may lead around for ever.
         folders[:] = sorted(
-            one
-            for one in folders
-            if not one.startswith('.') and Path(here, one).resolve() != avoided
+            name
+            for name in folders
+            if not name.startswith('.') and Path(here, name).resolve() != avoided
         )
         for file in sorted(files):
             path = Path(here, file)
@@ -159,11 +159,11 @@ def _in_pattern(
     matched = sorted(glob.glob(pattern, recursive=True))
     if not matched:
         raise InputError(f'{pattern} matches no file')
-    for one in map(Path, matched):
-        if one.is_file() and one.suffix.lower() in IMAGES | VIDEOS:
-            yield _source(one, root)
-        elif one.is_file():
-            others.append(str(one))
+    for path in map(Path, matched):
+        if path.is_file() and path.suffix.lower() in IMAGES | VIDEOS:
+            yield _source(path, root)
+        elif path.is_file():
+            others.append(str(path))
 
 
 def _in_list(path: Path, out_dir: Path | None, others: list[str]) -> Iterator[Source]:
@@ -181,9 +181,9 @@ def _in_list(path: Path, out_dir: Path | None, others: list[str]) -> Iterator[So
         if '://' in line or line.isdecimal():
             yield from _find(line, out_dir, others)
             continue
-        one = path.parent / Path(line).expanduser()
-        if one.is_file() and one.is_relative_to(path.parent):
+        listed = path.parent / Path(line).expanduser()
+        if listed.is_file() and listed.is_relative_to(path.parent):
             # Below the list's own folder the tree is kept.
-            yield _source(one, path.parent)
+            yield _source(listed, path.parent)
         else:
-            yield from _find(str(one), out_dir, others)
+            yield from _find(str(listed), out_dir, others)

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -30,6 +31,8 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
     # torchvision turns FFmpeg's messages on. They wait for Python's lock in the threads
     # that decode; who lets go of a decoder holds the lock and waits for these threads.
     av.logging.set_level(None)
+    if not live and Path(where).is_file() and not Path(where).stat().st_size:
+        raise InputError(f'{where} is empty')
     try:
         if where.isdecimal() and live:
             device, driver = _camera(int(where))
@@ -121,9 +124,9 @@ class VideoReader:
             raise
         self.first: av.VideoFrame = self._ahead[-1]
         matrix = [
-            np.frombuffer(one, np.int32).tolist()
-            for one in self.first.side_data
-            if one.type.name == 'DISPLAYMATRIX'
+            np.frombuffer(data, np.int32).tolist()
+            for data in self.first.side_data
+            if data.type.name == 'DISPLAYMATRIX'
         ]
         self.matrix = matrix[0] if matrix else None
         self.orientation = (
@@ -133,9 +136,9 @@ class VideoReader:
     def _choose_streams(self) -> None:
         streams = self.container.streams
         pictures = [
-            one
-            for one in streams.video
-            if not one.disposition & av.stream.Disposition.attached_pic
+            stream
+            for stream in streams.video
+            if not stream.disposition & av.stream.Disposition.attached_pic
         ]
         if not pictures:
             raise InputError(f'{self.where} has no video stream')
@@ -144,7 +147,7 @@ class VideoReader:
         self.copied = [*streams.audio, *streams.subtitles]
         kept = [self.stream, *self.copied]
         # A stream that nobody may have looked at must not be copied.
-        self.left_out = [_describe(one) for one in streams if one not in kept]
+        self.left_out = [_describe(stream) for stream in streams if stream not in kept]
 
     def _no_frames(self) -> str:
         if self._start is not None:

@@ -85,12 +85,12 @@ class VideoWriter:
         self._options = dict(encoder_options or {})
         self._last_pts: int | None = None
         self._durations: dict[int, int] = {}
-        self.removed = [f'left out: {one}' for one in reader.left_out]
+        self.removed = [f'left out: {stream}' for stream in reader.left_out]
         options = {}
         if self._format in ('mp4', 'mov'):
             # Where streams begin is rounded to this; 1/1000 s unless told otherwise.
             streams = [reader.stream, *reader.copied]
-            scale = math.lcm(*(one.time_base.denominator for one in streams))
+            scale = math.lcm(*(stream.time_base.denominator for stream in streams))
             if scale <= _FINEST_SCALE:
                 options['movie_timescale'] = str(scale)
         self.container = av.open(
@@ -261,10 +261,10 @@ _HARMLESS = {
 
 def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
     """The source's own format, or the nearest that the encoder takes."""
-    offered = [one.name for one in av.codec.Codec(codec, 'w').video_formats or []]
+    offered = [form.name for form in av.codec.Codec(codec, 'w').video_formats or []]
     if codec in ('libx264', 'libx265') and (frame.width % 2 or frame.height % 2):
         # These store halved colour for even sides only; this keeps every pixel.
-        offered = [one for one in offered if one.startswith('yuv') and '444' in one]
+        offered = [name for name in offered if name.startswith('yuv') and '444' in name]
     if not offered or frame.format.name in offered:
         return frame.format.name
     best, _ = av.codec.codec.find_best_pix_fmt_of_list(offered, frame.format.name)

@@ -6,12 +6,13 @@ import pytest
 import torch
 from made_videos import is_red, picture, read_frames, write_video
 
-from mmanon.anonymizer.backends.base import ModifierDrawer, build_drawer
+from mmanon.anonymizer.backends.base import build_backend
 from mmanon.anonymizer.backends.onnx_modifier import (
     TOLERANCE,
-    OnnxDrawer,
+    OnnxModifier,
     export_modifier,
 )
+from mmanon.anonymizer.backends.torch_modifier import TorchModifier
 from mmanon.models.modifiers import (
     DownsampleModifier,
     GaussianNoiseModifier,
@@ -58,12 +59,12 @@ def faces(count, size=64):
 def test_onnx_runtime_draws_what_pytorch_draws(tmp_path, make):
     modifier, path = make(), tmp_path / 'deep' / 'm.onnx'
     assert export_modifier(modifier, GEOMETRY, path) <= TOLERANCE
-    drawer = OnnxDrawer(path)
+    drawer = OnnxModifier(path)
     assert drawer.geometry == GEOMETRY
     for count in (1, 5):
         given = faces(count)
-        drawn, covered = drawer.draw(given, [0] * count)
-        expected, _ = ModifierDrawer(modifier, 0.4).draw(given, [0] * count)
+        drawn, covered = drawer.modify(given, [0] * count)
+        expected, _ = TorchModifier(modifier, 0.4).modify(given, [0] * count)
         assert drawn.shape == given.shape and drawn.dtype == np.float32
         assert np.abs(drawn - expected).max() <= TOLERANCE
         assert covered.shape == (count,) and not covered.any()
@@ -73,7 +74,7 @@ def test_faces_that_would_come_through_are_covered_without_pytorch_too(tmp_path)
     modifier = ResNetModifier(base_channels=4, num_blocks=1)  # begins as the identity
     modifier.record_update()
     export_modifier(modifier, GEOMETRY, tmp_path / 'm.onnx')
-    drawn, covered = OnnxDrawer(tmp_path / 'm.onnx').draw(faces(3), [0] * 3)
+    drawn, covered = OnnxModifier(tmp_path / 'm.onnx').modify(faces(3), [0] * 3)
     assert covered.all() and np.abs(drawn).max() == 0
 
 
@@ -95,20 +96,20 @@ def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path):
 def test_other_files_and_settings_are_refused(tmp_path):
     path = tmp_path / 'm.onnx'
     with pytest.raises(FileNotFoundError, match='m.onnx'):
-        build_drawer(path)
+        build_backend(path)
     path.write_bytes(b'nothing of the kind')
     with pytest.raises(ValueError, match='no ONNX file'):
-        build_drawer(path)
+        build_backend(path)
     network = torch.nn.Conv2d(3, 3, 1)
     torch.onnx.export(network, (torch.zeros(1, 3, 8, 8),), str(path), dynamo=False)
     with pytest.raises(ValueError, match='not a modifier'):
-        build_drawer(path)
+        build_backend(path)
     export_modifier(SolidMaskModifier(), GEOMETRY, path)
     with pytest.raises(ValueError, match='leave out m.pth'):
-        build_drawer(path, 'm.pth')
+        build_backend(path, 'm.pth')
     with pytest.raises(ValueError, match='crops of 64 pixels'):
-        build_drawer(path, margin=0.3)
-    assert build_drawer(path, feather=0.1)[1] == CropGeometry(64, 0.4, 0.1)
+        build_backend(path, margin=0.3)
+    assert build_backend(path, feather=0.1)[1] == CropGeometry(64, 0.4, 0.1)
 
 
 WITHOUT_TORCH = """

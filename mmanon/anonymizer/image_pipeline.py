@@ -1,0 +1,155 @@
+"""Anonymizes pictures: pixels, image files, and moving ones frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.resampling import to_grey
+
+from .face_finding import Find
+from .face_search import Picture
+from .io.image_files import ImageFile, as_colour, open_image, write_frames, write_image
+from .io.sources import Source
+from .mask_planner import FaceMask, FramePlan, thumbnail, tilts
+from .pipeline import FacePipeline
+from .result import AnonymizationResult
+
+__all__ = ['ImagePipeline']
+
+
+class ImagePipeline:
+    """Anonymizes pictures in their own kind.
+
+    Args:
+        faces (FacePipeline): What finds, plans and draws.
+        keep_metadata (bool): Whether EXIF is kept, without thumbnails.
+    """
+
+    def __init__(self, faces: FacePipeline, keep_metadata: bool = False) -> None:
+        self.faces, self.keep_metadata = faces, keep_metadata
+
+    def anonymize_array(
+        self, number: int, image: np.ndarray, out_dir: Path | None
+    ) -> AnonymizationResult:
+        """Anonymize pixels.
+
+        Args:
+            number (int): Which array of the inputs it is, from 0; its file's name.
+            image (np.ndarray): uint8 (H, W, 3) RGB or (H, W) grey; it is not changed.
+            out_dir (Path, optional): Where to write it as a PNG.
+
+        Returns:
+            AnonymizationResult: With the anonymized pixels.
+
+        Raises:
+            ValueError: When the array is no such picture.
+        """
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+            raise ValueError(
+                'a picture must be uint8 (H, W, 3) RGB or (H, W) grey, got '
+                f'{image.dtype} {image.shape}'
+            )
+        name = f'{number:08d}.png'
+        result = AnonymizationResult('array', 'returned')
+        pixels = self._still(image.copy(), self.faces.finder.open(name), result)
+        result.image = pixels
+        if out_dir is not None:
+            result.out = out_dir / name
+            with written_whole(result.out) as beside:
+                write_image(pixels, ImageFile(result.out, 'PNG'), beside)
+            result.status = 'written'
+        return result
+
+    def anonymize(
+        self, source: Source, beside: Path, result: AnonymizationResult
+    ) -> None:
+        """Anonymize an image file.
+
+        Args:
+            source (Source): The file.
+            beside (Path): The file to write.
+            result (AnonymizationResult): Where to count what is done.
+
+        Raises:
+            InputError: When the file cannot be read, or nothing is known of its faces.
+        """
+        image = open_image(Path(source.where), self.keep_metadata)
+        result.removed = image.removed
+        find = self.faces.finder.open(source.name)
+        if image.frames == 1:
+            (pixels,) = image.pixels()
+            write_image(self._still(pixels.copy(), find, result), image, beside)
+        else:
+            write_frames(self._moving(image, find, result), image, beside)
+
+    def _still(
+        self, pixels: np.ndarray, find: Find, result: AnonymizationResult
+    ) -> np.ndarray:
+        """Anonymize one picture of any kind; it is changed."""
+        colour = as_colour(pixels)
+        eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
+        plan = self._plan_still(eight, find)
+        result.count(plan)
+        if plan.whole or plan.masks:
+            self.faces.draw(colour, plan)
+            _put_colour(pixels, colour)
+        return pixels
+
+    def _plan_still(self, image: np.ndarray, find: Find) -> FramePlan:
+        """What to mask in one picture: all faces that are sure, but those spared."""
+        faces = find(0, image)
+        if not faces.examined:
+            return FramePlan(None, True, [])
+        size = image.shape[1::-1]
+        boxes = faces.boxes.astype(np.float64) * np.tile(size, 2)
+        leans = tilts(faces.landmarks, size)
+        people = self.faces.people
+        similarity = None if people is None else people.similarity(image, faces)
+        masks, spared, here = [], 0, np.zeros(1, int)
+        for place in np.flatnonzero(faces.scores >= self.faces.score_thr):
+            if people is not None and similarity is not None:
+                if people.visible(here, similarity[[place]]):
+                    spared += 1
+                    continue
+            score, tilt = float(faces.scores[place]), float(leans[place])
+            masks.append(FaceMask(boxes[place], -1, True, score, tilt))
+        return FramePlan(None, False, masks, spared)
+
+    def _moving(
+        self, image: ImageFile, find: Find, result: AnonymizationResult
+    ) -> Iterator[np.ndarray]:
+        pictures = (_picture_of(pixels) for pixels in image.pixels())
+        searched = self.faces.search(pictures, find, 1)
+        for plan in self.faces.planner.plan(searched):
+            result.count(plan)
+            pixels = plan.picture.copy()
+            colour = np.ascontiguousarray(pixels[..., :3])
+            self.faces.draw(colour, plan)
+            pixels[..., :3] = colour
+            yield pixels
+
+
+def _picture_of(pixels: np.ndarray) -> Picture:
+    colour = pixels[..., :3]
+    size = (pixels.shape[1], pixels.shape[0])
+    # Each frame is looked at closely: it is never asked for in a smaller size.
+    return Picture(pixels, size, thumbnail(colour), lambda _: colour)
+
+
+def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:
+    """Write an RGB picture over one of any kind; alpha stays."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        pixels[..., :3] = colour
+        return
+    grey = to_grey(colour)
+    # What was not redrawn is grey already and must not be rounded again.
+    same = (colour == colour[..., :1]).all(2)
+    grey[same] = colour[..., 0][same]
+    if pixels.ndim == 2:
+        pixels[:] = grey
+    else:
+        pixels[..., 0] = grey

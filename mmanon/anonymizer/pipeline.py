@@ -1,0 +1,78 @@
+"""What pictures of all kinds go through: find faces, plan masks, draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmanon.structures.faces import Faces
+
+from .compositor import FaceCompositor, mask_whole
+from .face_finding import FaceFinder, Find
+from .face_search import Picture, search
+from .keyframes import KeyframePolicy
+from .mask_planner import FramePlan, MaskPlanner, SearchedFrame
+from .options import SURE
+
+if TYPE_CHECKING:
+    from .known_people import KnownPeople
+
+__all__ = ['FacePipeline']
+
+
+@dataclass(frozen=True)
+class FacePipeline:
+    """The parts that all inputs share.
+
+    Attributes:
+        finder (FaceFinder): Finds faces.
+        planner (MaskPlanner): Decides what to mask in moving pictures.
+        compositor (FaceCompositor): Draws the masks.
+        people (KnownPeople, optional): Tells whose faces may be seen.
+        score_thr (float): Score from which a face of a still picture is masked.
+        every (int): Frames of a video from one close look to the next.
+        scale (float): By how much the finder makes each picture smaller.
+    """
+
+    finder: FaceFinder
+    planner: MaskPlanner
+    compositor: FaceCompositor
+    people: KnownPeople | None = None
+    score_thr: float = SURE
+    every: int = 1
+    scale: float = 1.0
+
+    def search(
+        self, pictures: Iterable[Picture], find: Find, every: int
+    ) -> Generator[SearchedFrame, None, None]:
+        """Look for faces in moving pictures.
+
+        Args:
+            pictures (Iterable[Picture]): In the order they are shown.
+            find (Find): Of their source, as the finder has begun it.
+            every (int): Frames from one close look to the next.
+
+        Returns:
+            Generator: A :class:`SearchedFrame` for each, in the same order.
+        """
+
+        def look(index: int, image: np.ndarray) -> tuple[Faces, np.ndarray | None]:
+            faces = find(index, image)
+            if self.people is None:
+                return faces, None
+            return faces, self.people.similarity(image, faces)
+
+        # PyTorch is not for several threads: it shares its work out by itself.
+        parallel = self.finder.parallel and self.people is None
+        policy = KeyframePolicy(every, self.scale)
+        return search(pictures, look, policy, parallel)
+
+    def draw(self, image: np.ndarray, plan: FramePlan) -> None:
+        """Mask in an RGB picture what has to be, in place."""
+        if plan.whole:
+            mask_whole(image)
+        else:
+            self.compositor.apply(image, plan.masks)

@@ -1,0 +1,105 @@
+"""What became of one input."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmanon.utils.log import print_log
+
+from .io.sources import InputError
+from .mask_planner import FramePlan
+from .report import FileReport
+
+__all__ = ['AnonymizationResult', 'log_result', 'reason_of']
+
+
+@dataclass
+class AnonymizationResult:
+    """What became of one input.
+
+    Attributes:
+        source (str): What it was; ``'array'`` for pixels.
+        status (str): ``'written'``, ``'skipped'`` (finished by an earlier run) or
+            ``'failed'``; ``'returned'`` for pixels without an output folder.
+        out (Path, optional): The file that was written.
+        image (np.ndarray, optional): The anonymized pixels, for an input of pixels.
+        reason (str): Why it failed.
+        problems (list[str]): What could not be read of it.
+        removed (list[str]): Metadata and streams that the output does not have.
+        frames (int): Frames of the output.
+        faces (int): Boxes masked, over all frames.
+        filled (int): Those of them in frames where the detector did not see the face.
+        whole (int): Frames masked whole, since they could not be examined.
+        spared (int): Faces left visible because of who they are, over all frames.
+        report (FileReport): What was masked, frame by frame.
+    """
+
+    source: str
+    status: str = 'failed'
+    out: Path | None = None
+    image: np.ndarray | None = None
+    reason: str = ''
+    problems: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    frames: int = 0
+    faces: int = 0
+    filled: int = 0
+    whole: int = 0
+    spared: int = 0
+    report: FileReport = field(default_factory=FileReport, repr=False)
+
+    def count(self, plan: FramePlan) -> None:
+        """Add a frame."""
+        self.frames += 1
+        self.whole += plan.whole
+        self.spared += plan.spared
+        self.faces += len(plan.masks)
+        self.filled += sum(not mask.seen for mask in plan.masks)
+        self.report.add(plan)
+
+    def write_report(self, path: Path) -> None:
+        """Write what was found and done as JSON.
+
+        It quotes the metadata that was removed: it is not for those who get the output.
+        """
+        self.report.write(
+            path,
+            source=self.source,
+            output=str(self.out),
+            problems=self.problems,
+            removed=self.removed,
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """Why an input failed, in words."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f' ({error.filename})' if error.filename else ''
+        return f'{error.strerror}{where}'
+    return f'{type(error).__name__}: {error}'
+
+
+def log_result(result: AnonymizationResult) -> None:
+    """Say what became of an input."""
+    if result.status == 'failed':
+        level, words = logging.ERROR, [f'failed: {result.reason}']
+    else:
+        level = logging.WARNING if result.problems or result.whole else logging.INFO
+        words = [
+            f'{result.out}: {result.frames} frames, {result.faces} faces masked '
+            f'({result.filled} of them where the detector saw none)'
+        ]
+        if result.spared:
+            words.append(f'{result.spared} faces left visible')
+        if result.whole:
+            words.append(
+                f'{result.whole} frames that could not be examined are masked whole'
+            )
+    words += result.problems + result.removed
+    print_log('; '.join([result.source, *words]), level=level)

@@ -1,0 +1,172 @@
+"""Anonymizes videos and cameras as streams, whatever their length.
+
+Three threads share the work: one decodes, one plans, and one draws and encodes.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import av
+from tqdm import tqdm
+
+from mmanon.utils.threads import worked_ahead, worked_behind
+
+from .face_finding import Find
+from .face_search import Picture
+from .frame_compositor import composite_frame, picture_of
+from .io.sources import Source
+from .io.video_reader import VideoReader
+from .io.video_writer import VideoWriter
+from .mask_planner import FramePlan
+from .options import EncodingOptions
+from .pipeline import FacePipeline
+from .result import AnonymizationResult
+
+__all__ = ['VideoPipeline']
+
+# Frames that wait between the threads.
+_AHEAD, _BEHIND = 8, 4
+
+
+class VideoPipeline:
+    """Anonymizes videos, streams and cameras.
+
+    Args:
+        faces (FacePipeline): What finds, plans and draws.
+        encoding (EncodingOptions): How outputs are written.
+    """
+
+    def __init__(self, faces: FacePipeline, encoding: EncodingOptions) -> None:
+        self.faces, self.encoding = faces, encoding
+
+    def anonymize(
+        self,
+        source: Source,
+        beside: Path,
+        result: AnonymizationResult,
+        start: float | None = None,
+        end: float | None = None,
+        show_progress: bool = True,
+    ) -> None:
+        """Anonymize one video.
+
+        Args:
+            source (Source): A file, a stream's address or a camera's number.
+            beside (Path): The file to write; the ending of ``result.out`` says its
+                kind.
+            result (AnonymizationResult): Where to count what is done.
+            start, end (float, optional): Seconds at which to begin and to end.
+            show_progress (bool): Whether progress is shown, on a terminal.
+
+        Raises:
+            InputError: When the video cannot be read or written, or nothing is known of
+                its faces.
+        """
+        live = source.kind == 'live'
+        find = self.faces.finder.open(source.name)
+        assert result.out is not None
+        container = result.out.suffix[1:].lower()
+        with _stoppable(live) as stopped:
+            reader = VideoReader(source.where, live, start, end, stopped)
+            try:
+                writer = self._open_writer(beside, container, reader)
+                result.removed = writer.removed
+                try:
+                    self._pump(reader, writer, find, result, show_progress)
+                    writer.finish()
+                except BaseException:
+                    writer.abort()
+                    raise
+            finally:
+                result.problems = reader.problems
+                reader.close()
+
+    def _open_writer(
+        self, path: Path, container: str, reader: VideoReader
+    ) -> VideoWriter:
+        options = self.encoding
+        return VideoWriter(
+            path,
+            container,
+            reader,
+            codec=options.codec,
+            quality=options.quality,
+            encoder_options=options.encoder_options,
+            copy_audio=options.copy_audio,
+            keep_metadata=options.keep_metadata,
+        )
+
+    def _pump(
+        self,
+        reader: VideoReader,
+        writer: VideoWriter,
+        find: Find,
+        result: AnonymizationResult,
+        show_progress: bool,
+    ) -> None:
+        turn = reader.orientation
+        progress = tqdm(
+            total=reader.stream.frames or None,
+            unit='frame',
+            desc=Path(reader.where).name,
+            disable=None if show_progress else True,
+        )
+
+        def prepared() -> Iterator[Picture | av.Packet]:
+            for item in reader:
+                yield item if isinstance(item, av.Packet) else picture_of(item, turn)
+
+        def write(item: FramePlan | av.Packet) -> None:
+            if isinstance(item, av.Packet):
+                writer.write_packet(item)
+                return
+            compositor, pixel_format = self.faces.compositor, writer.pixel_format
+            writer.write_frame(composite_frame(item, turn, compositor, pixel_format))
+
+        with ExitStack() as stack:
+            stack.enter_context(progress)
+            put = stack.enter_context(worked_behind(write, _BEHIND))
+            items = stack.enter_context(worked_ahead(prepared(), _AHEAD))
+
+            def pictures() -> Iterator[Picture]:
+                for item in items:
+                    if isinstance(item, av.Packet):
+                        put(item)
+                        continue
+                    yield item
+                    progress.update()
+
+            searched = self.faces.search(pictures(), find, self.faces.every)
+            # Closed before the threads that feed it end.
+            stack.enter_context(closing(searched))
+            for plan in self.faces.planner.plan(searched):
+                result.count(plan)
+                put(plan)
+
+
+@contextmanager
+def _stoppable(live: bool) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C end a camera or stream so that what was seen so far is kept.
+
+    A second Ctrl-C stops at once, as the first does for files.
+    """
+    stop = threading.Event()
+    if not live or threading.current_thread() is not threading.main_thread():
+        yield stop.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop.set()
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
