@@ -55,8 +55,6 @@ BESIDE = {
 
 # Files that are being divided.
 BEING_DIVIDED = {
-    'mmanon/anonymizer/face_finding.py',
-    'mmanon/anonymizer/inferencer.py',
     'mmanon/compat/mmcv_operators.py',
     'mmanon/engine/hooks/adversarial_anonymization_hook.py',
     'mmanon/models/detectors/anonymized_detector.py',

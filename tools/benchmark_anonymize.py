@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import av
 
-from mmanon.anonymizer.face_finding import DETECTORS
+from mmanon.anonymizer.options import DETECTORS
 
 ANONYMIZE = Path(__file__).parent / 'anonymize.py'
 DEFAULT, LIMIT, OTHER = 'default', 'no search', 'other'
