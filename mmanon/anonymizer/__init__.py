@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmanon._moved import renamed
 
 if TYPE_CHECKING:
-    from .inferencer import AnonymizationResult, AnonymizerInferencer
+    from .inferencer import AnonymizerInferencer
     from .options import (
         DetectionOptions,
         EncodingOptions,
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
         PeopleOptions,
         group_options,
     )
+    from .result import AnonymizationResult
+
+# Imported when it is asked for: the commands answer `--help` before FFmpeg is loaded.
+_MODULES = {
+    'AnonymizationResult': 'result',
+    'AnonymizerInferencer': 'inferencer',
+    'DetectionOptions': 'options',
+    'EncodingOptions': 'options',
+    'MaskingOptions': 'options',
+    'PeopleOptions': 'options',
+    'group_options': 'options',
+}
 
 __all__ = [
     'AnonymizationResult',
@@ -29,8 +41,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # When it is asked for: the commands answer `--help` before FFmpeg is loaded.
-    if name in __all__:
-        module = 'options' if 'ptions' in name else 'inferencer'
-        return getattr(import_module(f'.{module}', __name__), name)
+    if name in _MODULES:
+        return getattr(import_module(f'.{_MODULES[name]}', __name__), name)
     return renamed(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -142,9 +142,7 @@ class FaceCompositor:
             self._put_back(image, place, face)
         return [place.region for place in places]
 
-    def _drawn(
-        self, image: np.ndarray, places: Sequence[Place]
-    ) -> Sequence[np.ndarray]:
+    def _drawn(self, image: np.ndarray, places: Sequence[Place]) -> list[np.ndarray]:
         """What is to be put in each place, (S, S, 3) in [-1, 1]; grey is one pixel."""
         if self.backend is None or not places:
             return [np.zeros((1, 1, 3), np.float32)] * len(places)
@@ -158,7 +156,7 @@ class FaceCompositor:
         )
         drawn, masked = self.backend.modify(crops, [place.track for place in places])
         self.masked += int(masked.sum())
-        return drawn.transpose(0, 2, 3, 1)
+        return list(drawn.transpose(0, 2, 3, 1))
 
     def _put_back(self, image: np.ndarray, place: Place, face: np.ndarray) -> None:
         x1, y1, x2, y2 = place.region
@@ -211,7 +209,7 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     shrink = -(-max(part.shape[:2]) // _LARGEST)
     if shrink > 1:
         missing = -np.array(part.shape[1::-1]) % shrink
-        part = block_mean(_padded(part, (0, 0), missing), shrink)
+        part = block_mean(_padded(part, np.zeros_like(missing), missing), shrink)
     low, high = ((side - [x1, y1]) / shrink for side in np.split(place.square, 2))
     # Beyond the picture's border the nearest pixel is repeated.
     before = np.maximum(0, np.ceil(1 - low)).astype(int)
@@ -240,11 +238,9 @@ def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     return sample_affine(part, turn, (size, size)).transpose(2, 0, 1)
 
 
-def _padded(
-    pixels: np.ndarray, before: Sequence[int], after: Sequence[int]
-) -> np.ndarray:
+def _padded(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Repeat the border's pixels so many times, (across, down) on each side."""
-    if not any((*before, *after)):
+    if not before.any() and not after.any():
         return pixels
     (left, top), (right, bottom) = before, after
     return np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode='edge')

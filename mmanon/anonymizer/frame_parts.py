@@ -145,5 +145,5 @@ def _steps(frame: av.VideoFrame, part: VideoFormatComponent) -> tuple[int, int]:
 
 
 def _plane(plane: VideoPlane) -> np.ndarray:
-    pixels = np.frombuffer(plane, np.uint8)
+    pixels = np.frombuffer(memoryview(plane), np.uint8)
     return pixels[: plane.height * plane.line_size].reshape(plane.height, -1)

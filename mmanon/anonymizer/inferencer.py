@@ -262,13 +262,12 @@ def _with_modifier(
     weights: str | Path | None,
 ) -> MaskingOptions:
     masking = masking or MaskingOptions()
-    for name, value in (('modifier', modifier), ('weights', weights)):
-        if value is None:
-            continue
+    given: dict[str, Any] = dict(modifier=modifier, weights=weights)
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
         if getattr(masking, name) is not None:
             raise ValueError(f'{name} is given twice, the second time in masking')
-        masking = replace(masking, **{name: value})
-    return masking
+    return replace(masking, **given)
 
 
 def _build_compositor(masking: MaskingOptions, device: str) -> FaceCompositor:

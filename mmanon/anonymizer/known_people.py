@@ -98,7 +98,7 @@ class KnownPeople:
         height, width = image.shape[:2]
         cosines = np.full(len(faces), np.nan)
         for place, marks in enumerate(faces.landmarks.astype(np.float64)):
-            marks = marks * [width, height]
+            marks = np.asarray(marks) * [width, height]
             if faces.examined and np.isfinite(marks).all() and marks.std(0).max() > 0:
                 cosines[place] = (
                     self._gallery @ embed_face(self.recognizer, image, marks)

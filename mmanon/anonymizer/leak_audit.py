@@ -7,7 +7,6 @@ recognizer, whether it takes what is there now for the person who was there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -19,7 +18,7 @@ from mmanon.structures.boxes import box_ious
 from mmanon.utils.resampling import area_mean
 
 from .face_finding import DetectedFaces
-from .io.frames import upright_frames
+from .io.frames import ShownFrame, upright_frames
 from .io.sources import InputError
 from .options import SURE
 from .recognizer import embed_face
@@ -209,28 +208,29 @@ class FaceAuditor:
                     f'than {original}: compare files of the same length (made without '
                     'start and end)'
                 )
-            if old[1].shape != new[1].shape:
+            if old.image.shape != new.image.shape:
                 raise InputError(
-                    f'frame {index} of {anonymized} is {_size(new[1])} and that of '
-                    f'{original} {_size(old[1])}: they must be of one size'
+                    f'frame {index} of {anonymized} is {_size(new.image)} and that of '
+                    f'{original} {_size(old.image)}: they must be of one size'
                 )
             if index % every == 0:
                 audit.frames += 1
-                self._compare(audit, index, *old, new[1], find_old, find_new)
+                found = find_old(index, old.image), find_new(index, new.image)
+                self._compare(audit, index, old, new.image, *found)
         return audit
 
     def _compare(
         self,
         audit: Audit,
         index: int,
-        seconds: float | None,
-        old: np.ndarray,
+        original: ShownFrame,
         new: np.ndarray,
-        find_old: Callable,
-        find_new: Callable,
+        old_faces: Faces,
+        new_faces: Faces,
     ) -> None:
-        before = _places(find_old(index, old), old.shape, index, audit.original)
-        after = _places(find_new(index, new), new.shape, index, audit.anonymized)
+        seconds, old = original
+        before = _places(old_faces, old.shape, index, audit.original)
+        after = _places(new_faces, new.shape, index, audit.anonymized)
         audit.faces += sum(score >= self.sure for _, score, _ in before)
         done: list[tuple[np.ndarray, float]] = []
         for found_in, places in (('original', before), ('anonymized', after)):
@@ -316,7 +316,7 @@ def _places(
     """Box and landmarks in pixels, and confidence, of each face."""
     if not faces.examined:
         raise InputError(f'frame {index} of {where} could not be examined; see the log')
-    size = np.float64([shape[1], shape[0]])
+    size = np.array([shape[1], shape[0]], np.float64)
     return [
         (box * np.tile(size, 2), float(score), marks * size)
         for box, score, marks in zip(

@@ -119,14 +119,15 @@ def embed_people(
         length 1, of each photograph on which one is found.
     """
     people = sorted(path for path in folder.iterdir() if path.is_dir())
-    names, known = [], [np.zeros((0, 1), np.float32)]
+    names: list[str] = []
+    known: list[np.ndarray] = []
     for person in people:
         photographs = sorted(path for path in person.rglob('*') if is_image(path))
         for _, embedding in embed_photographs(photographs, detector, recognizer):
             if embedding is not None:
                 names.append(person.name)
-                known.append(embedding[None])
-    return names, np.concatenate(known[1:] or known)
+                known.append(embedding)
+    return names, np.stack(known) if known else np.zeros((0, 1), np.float32)
 
 
 def threshold_at_far(

@@ -69,6 +69,14 @@ class FileReport:
                 self._lowest.append((round(mask.score, 3), frame))
         self._lowest = sorted(self._lowest)[:_LOWEST]
 
+    def least_sure(self) -> list[tuple[int, float]]:
+        """The faces that the detector was least sure of.
+
+        Returns:
+            list[tuple[int, float]]: Frame and confidence, the lowest first; 20 at most.
+        """
+        return [(frame, score) for score, frame in self._lowest]
+
     def as_dict(self) -> dict:
         """The report as what JSON holds; frames are numbered from 0.
 
@@ -100,7 +108,8 @@ class FileReport:
             'tracks': tracks,
             'faces_without_track': self._single,
             'lowest_confidences': [
-                {'frame': frame, 'confidence': score} for score, frame in self._lowest
+                {'frame': frame, 'confidence': score}
+                for frame, score in self.least_sure()
             ],
             'frames_filled': frame_ranges(filled),
             'frames_covered_whole': frame_ranges(self._whole),

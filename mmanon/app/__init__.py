@@ -1,5 +1,12 @@
 from .kept_files import KeptFiles
-from .methods import METHODS, Method, own_method
+from .methods import METHODS, Method, methods_here, own_method
 from .recognition import PeopleNamer
 
-__all__ = ['METHODS', 'KeptFiles', 'Method', 'PeopleNamer', 'own_method']
+__all__ = [
+    'METHODS',
+    'KeptFiles',
+    'Method',
+    'PeopleNamer',
+    'methods_here',
+    'own_method',
+]

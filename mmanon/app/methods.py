@@ -1,11 +1,14 @@
-"""The ways to redraw a face that the page offers, and how strong each can be."""
+"""What the page offers to draw over a face, and how strong each can be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ['METHODS', 'STRENGTHS', 'USUAL', 'Method', 'own_method']
+from mmanon.anonymizer.backends.numpy_modifier import NUMPY_MODIFIERS
+from mmanon.utils.extras import require
+
+__all__ = ['METHODS', 'STRENGTHS', 'USUAL', 'Method', 'methods_here', 'own_method']
 
 STRENGTHS = 5
 """Steps of the slider; 1 is the weakest."""
@@ -32,6 +35,11 @@ class Method:
     values: tuple[float, ...] = ()
     words: str = ''
     weights: str | Path | None = None
+
+    @property
+    def needs_no_pytorch(self) -> bool:
+        """Whether it is drawn by NumPy."""
+        return str(self.modifier).removeprefix('mmanon.') in NUMPY_MODIFIERS
 
     def describe(self, strength: int) -> str:
         """What a strength, from 1 to :data:`STRENGTHS`, means."""
@@ -94,6 +102,15 @@ METHODS = (
     ),
 )
 """The first is what the page begins with."""
+
+
+def methods_here() -> tuple[Method, ...]:
+    """Those of :data:`METHODS` for which all is installed."""
+    try:
+        require('drawing by PyTorch', ('torch', 'mmengine'), 'train')
+    except ImportError:
+        return tuple(method for method in METHODS if method.needs_no_pytorch)
+    return METHODS
 
 
 def own_method(modifier: str | Path, weights: str | Path | None = None) -> Method:

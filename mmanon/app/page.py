@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from mmanon.anonymizer import AnonymizationResult, AnonymizerInferencer
+from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.anonymizer.io.sources import InputError
+from mmanon.anonymizer.leak_audit import FaceAuditor
 from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
 from mmanon.utils.media_types import IMAGES, VIDEOS
@@ -21,6 +22,7 @@ from .kept_files import KeptFiles
 from .methods import METHODS, STRENGTHS, USUAL, Method
 from .previews import is_image, make_preview
 from .recognition import PeopleNamer, Sighting
+from .words import AUDIT_TAB, how_sure, what_the_audit_found, what_was_done
 
 __all__ = ['CSS', 'Page']
 
@@ -29,7 +31,7 @@ _SIGHTINGS = Path(__file__).with_name('sightings.html')
 _HEAD = """\
 # mmanon
 
-Faces are found and redrawn by the machine that serves this page. What you give it, and
+Faces are found and masked by the machine that serves this page. What you give it, and
 what it makes, is deleted when you close the page.
 """
 _NOBODY_IS_KNOWN = """\
@@ -40,11 +42,17 @@ people, in which each person has a folder of photographs with their name:
 mmanon-app --recognizer mobilefacenet.pt --people people/
 ```
 """
+_AUDIT = """\
+Faces are looked for in the original and in what was made of it, more closely than
+before, and the place of each is compared. This takes longer than anonymizing.
+"""
 _WHO = """\
 What the recognizer finds most alike among the {count} people it was shown: {people}.
 A face is somebody's from a cosine of {threshold:.2f} on. Other recognizers may see
 more, above all those that have practised on the method.
 """
+
+_COMPARED = 150  # frames at most, so that people get their answer while they wait
 
 # One job at a time, of all sessions.
 _HEAVY: dict[str, Any] = dict(
@@ -73,6 +81,8 @@ class Page:
             first.
         namer (PeopleNamer, optional): Who tells who is seen. Without one the page says
             what it needs.
+        make_auditor (callable, optional): Makes what checks a result, when it is first
+            asked for.
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class Page:
         make_inferencer: Callable[..., AnonymizerInferencer],
         methods: tuple[Method, ...] = METHODS,
         namer: PeopleNamer | None = None,
+        make_auditor: Callable[[], FaceAuditor] | None = None,
     ) -> None:
         self.kept = kept
         self.methods = {method.name: method for method in methods}
@@ -93,6 +104,7 @@ class Page:
             return make_inferencer(**chosen)
 
         self._inferencer = inferencer
+        self._auditor = None if make_auditor is None else cache(make_auditor)
 
     def build(self) -> gr.Blocks:
         """The page as Gradio has it."""
@@ -101,6 +113,9 @@ class Page:
             done = gr.State(None)
             with gr.Tab('Anonymize'):
                 self._build_anonymize(done)
+            if self._auditor is not None:
+                with gr.Tab(AUDIT_TAB):
+                    self._build_audit(done, self._auditor)
             with gr.Tab('Who is it?'):
                 self._build_who(done)
             page.unload(self._leave)
@@ -150,19 +165,52 @@ class Page:
         for changed in (method.change, strength.change):
             changed(self._describe, [method, strength], strength, **_LIGHT)
 
+    def _build_audit(self, done: gr.State, auditor: Callable[[], FaceAuditor]) -> None:
+        gr.Markdown(_AUDIT)
+        check = gr.Button('Check', variant='primary', elem_id='check')
+        found = gr.Textbox(label='What was found', lines=6, elem_id='found')
+
+        def audit(done: _Done | None, request: gr.Request) -> str:
+            original, anonymized, frames = _both(done)
+            every = max(1, frames // _COMPARED)
+            with self.kept.working(str(request.session_hash)):
+                result = _or_say_why(
+                    lambda: auditor().compare(original, anonymized, every), original
+                )
+            words = what_the_audit_found(result, every)
+            return _without_folder(words, anonymized)
+
+        check.click(audit, done, found, **_HEAVY)
+        # It was of what is gone now.
+        done.change(lambda: '', None, found, **_LIGHT)
+
     def _build_who(self, done: gr.State) -> None:
         if self.namer is None:
             gr.Markdown(_NOBODY_IS_KNOWN, elem_id='nobody')
             return
-        people = self.namer.people
+        namer, people = self.namer, self.namer.people
         named = ', '.join(people[:20]) + (' …' if len(people) > 20 else '')
         gr.Markdown(
-            _WHO.format(count=len(people), people=named, threshold=self.namer.threshold)
+            _WHO.format(count=len(people), people=named, threshold=namer.threshold)
         )
         ask = gr.Button('Who is it?', variant='primary', elem_id='ask')
         answer = gr.HTML(elem_id='answer')
-        ask.click(self._who, done, answer, **_HEAVY)
-        # It was of what is gone now.
+
+        def who(done: _Done | None, request: gr.Request) -> str:
+            original, anonymized, frames = _both(done)
+            with self.kept.working(str(request.session_hash)):
+                sightings = _or_say_why(
+                    lambda: namer.look(original, anonymized, frames), original
+                )
+            if not sightings:
+                return '<p>No face is found in the frames that were looked at.</p>'
+            return render_page(
+                _SIGHTINGS,
+                timed=sightings[0].seconds is not None,
+                sightings=[_as_shown(sighting) for sighting in sightings],
+            )
+
+        ask.click(who, done, answer, **_HEAVY)
         done.change(lambda: '', None, answer, **_LIGHT)
 
     # --- What the buttons do ----------------------------------------------------------
@@ -178,6 +226,8 @@ class Page:
         session = str(request.session_hash)
         self.kept.note(session, path)
         try:
+            if not path.stat().st_size:
+                raise InputError('The file is empty.')
             with self.kept.working(session) as folder:
                 preview = make_preview(path, folder)
         except (InputError, OSError, ValueError) as error:
@@ -205,8 +255,7 @@ class Page:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
     ) -> list:
-        _check_is_there(done)
-        original = done.original
+        original = _given(done).original
         with self.kept.working(str(request.session_hash)) as folder:
             (result,) = _or_say_why(
                 lambda: self._inferencer(method, int(strength))(
@@ -214,7 +263,7 @@ class Page:
                 ),
                 original,
             )
-            if result.status != 'written':
+            if result.out is None or result.status != 'written':
                 raise gr.Error(
                     _without_folder(result.reason, original), print_exception=False
                 )
@@ -223,30 +272,13 @@ class Page:
             os.replace(result.out, made)
             preview = make_preview(made, folder)
         if not result.faces and not result.whole:
-            gr.Warning('No face was found: nothing is covered.', duration=None)
+            gr.Warning('No face was found: nothing is masked.', duration=None)
         return [
             *_Side.show(preview),
             gr.update(value=made, interactive=True),
-            _words(result),
+            f'{what_was_done(result)}\n{how_sure(result)}',
             _Done(original, made, result.frames),
         ]
-
-    def _who(self, done: _Done | None, request: gr.Request) -> str:
-        _check_is_there(done)
-        if done.anonymized is None:
-            raise gr.Error('Anonymize it first.', print_exception=False)
-        with self.kept.working(str(request.session_hash)):
-            sightings = _or_say_why(
-                lambda: self.namer.look(done.original, done.anonymized, done.frames),
-                done.original,
-            )
-        if not sightings:
-            return '<p>No face is found in the frames that were looked at.</p>'
-        return render_page(
-            _SIGHTINGS,
-            timed=sightings[0].seconds is not None,
-            sightings=[_as_shown(sighting) for sighting in sightings],
-        )
 
     def _leave(self, request: gr.Request) -> None:
         self.kept.forget(str(request.session_hash))
@@ -297,7 +329,8 @@ def _no_download() -> dict:
     return gr.update(value=None, interactive=False)
 
 
-def _check_is_there(done: _Done | None) -> None:
+def _given(done: _Done | None) -> _Done:
+    """What a session has before it, if that is still there."""
     if done is None:
         raise gr.Error('Give an image or video first.', print_exception=False)
     if not done.original.is_file():
@@ -305,6 +338,15 @@ def _check_is_there(done: _Done | None) -> None:
             'The file has been deleted, since it was not used for long: give it again.',
             print_exception=False,
         )
+    return done
+
+
+def _both(done: _Done | None) -> tuple[Path, Path, int]:
+    """The original, what was made of it, and how many frames that has."""
+    given = _given(done)
+    if given.anonymized is None:
+        raise gr.Error('Anonymize it first.', print_exception=False)
+    return given.original, given.anonymized, given.frames
 
 
 def _or_say_why(do: Callable[[], Any], path: Path) -> Any:
@@ -319,20 +361,6 @@ def _or_say_why(do: Callable[[], Any], path: Path) -> Any:
 def _without_folder(words: str, path: Path) -> str:
     """Spare people the server's folders."""
     return words.replace(f'{path.parent}{os.sep}', '')
-
-
-def _words(result: AnonymizationResult) -> str:
-    words = [
-        f'{result.faces} faces covered in {result.frames} frames'
-        + (f', {result.filled} of them along a track' if result.filled else '')
-        + '.'
-    ]
-    if result.whole:
-        words.append(f'{result.whole} frames are covered whole: see the log.')
-    if not result.faces and not result.whole:
-        words.append('No face was found: look whether that is right.')
-    words += [f'{word}.' for word in (*result.problems, *result.removed)]
-    return '\n'.join(words)
 
 
 def _as_shown(sighting: Sighting) -> dict:

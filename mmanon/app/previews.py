@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -70,7 +71,8 @@ def _encode(reader: VideoReader, made: Path) -> None:
     rate = reader.stream.average_rate or Fraction(25)
     quick = {'deadline': 'realtime', 'cpu-used': '8', 'crf': '30', 'b': '0'}
     with av.open(str(made), 'w', format='webm') as container:
-        out = container.add_stream('libvpx-vp9', rate, options=quick)
+        stream = container.add_stream('libvpx-vp9', rate, options=quick)
+        out = cast(av.VideoStream, stream)
         out.pix_fmt = 'yuv420p'
         aspect = reader.stream.codec_context.sample_aspect_ratio
         if aspect and not reader.orientation.transposed:

@@ -74,13 +74,14 @@ def serve(page: Page, host: str, port: int, max_bytes: int) -> None:
     import gradio as gr
 
     blocks = page.build()
-    fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    # Those that are there: the usual theme's would be asked for elsewhere.
+    theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     _, url, _ = blocks.launch(
         server_name=host,
         server_port=port,
         share=False,
         max_file_size=max_bytes,
-        theme=gr.themes.Default(**fonts),
+        theme=theme,
         css=CSS,
         footer_links=[],
         run_history=False,

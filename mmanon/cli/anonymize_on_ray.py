@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
@@ -178,8 +178,10 @@ def _full_path(path: str) -> str:
 
 def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
     """The same options for processes that run in another folder."""
-    named = ('out_dir', 'report', 'weights', 'detector_weights', 'boxes')
-    named += ('allowlist', 'only', 'recognizer')
+    named = [
+        *('out_dir', 'report', 'weights', 'detector_weights', 'boxes'),
+        *('allowlist', 'only', 'recognizer'),
+    ]
     given = vars(args).copy()
     for name in named:
         if given[name] is not None:
@@ -230,7 +232,7 @@ def run(
         rows = [asdict(source) for source in sources]
         tasks = min(len(rows), _MOST_TASKS)
         done = ray.data.from_items(rows, override_num_blocks=tasks).map(
-            FileAnonymizer,
+            cast(Any, FileAnonymizer),
             fn_constructor_args=(args,),
             compute=ray.data.ActorPoolStrategy(
                 size=cluster.workers, max_tasks_in_flight_per_actor=1

@@ -16,7 +16,7 @@ from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
 
 if TYPE_CHECKING:
-    from mmanon.app import KeptFiles, PeopleNamer
+    from mmanon.app import KeptFiles
 
 __all__ = ['main']
 
@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog='Files are kept in a private folder and deleted when their page is '
         'closed, when they are not used any more, and when the server ends.',
     )
-    how = parser.add_argument_group('how faces are redrawn')
+    how = parser.add_argument_group('what is drawn over a face')
     how.add_argument(
         '--modifier',
         metavar='NAME|FILE',
@@ -84,19 +84,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def build_namer(args: argparse.Namespace) -> PeopleNamer | None:
-    """Who tells who is seen, if a recognizer was named."""
-    if args.recognizer is None:
-        return None
-    from mmanon.anonymizer.face_finding import build_detector
-    from mmanon.anonymizer.recognizer import build_recognizer
-    from mmanon.app import PeopleNamer
-
-    detector = build_detector(args.detector, args.detector_weights, args.device)
-    recognizer = build_recognizer(args.recognizer)
-    return PeopleNamer(args.people, detector, recognizer, args.threshold)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command until it is stopped.
 
@@ -126,7 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     from mmanon.anonymizer import AnonymizerInferencer
-    from mmanon.app import METHODS, own_method
+    from mmanon.anonymizer.face_finding import build_detector
+    from mmanon.anonymizer.leak_audit import FaceAuditor
+    from mmanon.anonymizer.recognizer import build_recognizer
+    from mmanon.app import PeopleNamer, methods_here, own_method
     from mmanon.app.page import Page
     from mmanon.app.server import serve
 
@@ -136,18 +126,30 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
         device=args.device,
     )
     make_inferencer = partial(AnonymizerInferencer, **options)
-    methods = METHODS
-    if args.modifier:
-        methods = (own_method(args.modifier, args.weights), *METHODS)
+    own = (own_method(args.modifier, args.weights),) if args.modifier else ()
+    methods = (*own, *methods_here())
     # What is wrong with the arguments is told now, and not to the first who comes.
     make_inferencer(**methods[0].inferencer_arguments(1))
+    recognizer = None
+    if args.recognizer is not None:
+        recognizer = build_recognizer(args.recognizer)
+    namer = None
+    if recognizer is not None:
+        detector = build_detector(args.detector, args.detector_weights, args.device)
+        namer = PeopleNamer(args.people, detector, recognizer, args.threshold)
+
+    def make_auditor() -> FaceAuditor:
+        thorough = build_detector('thorough', args.detector_weights)
+        threshold = None if recognizer is None else args.threshold
+        return FaceAuditor(thorough, recognizer, threshold)
+
     if not _is_loopback(args.host):
         print(
             f'--host {args.host}: everybody who reaches this machine can use the page, '
             'and what they send is not encrypted',
             file=sys.stderr,
         )
-    page = Page(kept, make_inferencer, methods, build_namer(args))
+    page = Page(kept, make_inferencer, methods, namer, make_auditor)
     serve(page, args.host, args.port, int(args.max_size * 1e6))
 
 

@@ -11,11 +11,11 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
-import torch
 from browser import open_browser
 from made_videos import (
     RedSquareDetector,
@@ -25,12 +25,15 @@ from made_videos import (
     read_packets,
     write_video,
 )
-from mmengine.model import BaseModule
 from PIL import Image
 
-from mmanon.anonymizer.backends.torch_modifier import build_modifier
-from mmanon.app import METHODS, KeptFiles, PeopleNamer, own_method
+from mmanon.anonymizer import AnonymizationResult
+from mmanon.anonymizer.backends.base import build_backend
+from mmanon.anonymizer.leak_audit import Audit
+from mmanon.anonymizer.mask_planner import FaceMask, FramePlan
+from mmanon.app import METHODS, KeptFiles, PeopleNamer, methods_here, own_method
 from mmanon.app.previews import make_preview
+from mmanon.app.words import how_sure, what_the_audit_found, what_was_done
 from mmanon.cli import app as app_command
 
 TESTS = Path(__file__).parents[1]
@@ -51,15 +54,14 @@ class SquareWithLandmarks(RedSquareDetector):
         return box[None], np.ones(1), (box[:2] + places * (box[2:] - box[:2]))[None]
 
 
-class ByColour(BaseModule):
+class ByColour:
     """Tells 'people' apart by the mean colour of their face."""
 
     margin = 0.0
+    backbone = SimpleNamespace(input_size=(32, 32))
 
     def __init__(self):
-        super().__init__()
-        self.backbone = BaseModule()
-        self.backbone.input_size = (32, 32)
+        pytest.importorskip('torch', reason='recognizers are networks of PyTorch')
 
     def embed(self, faces):
         return faces.mean((2, 3))
@@ -190,6 +192,7 @@ def on_the_page(server, folder):
 
 
 WORDS = "document.querySelector('#words textarea').value"
+FOUND = "(document.querySelector('#found textarea')?.value ?? '')"
 
 
 def text_of(selector):
@@ -205,7 +208,8 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
         browser.wait_for("document.querySelector('#before-video video')?.videoWidth")
         browser.click('#start')
         browser.wait_for("document.querySelector('#after-video video')?.videoWidth")
-        assert '12 faces covered in 12 frames' in browser.run(WORDS)
+        assert '12 faces masked in 12 frames' in browser.run(WORDS)
+        assert 'least sure face has a confidence of 0.90' in browser.run(WORDS)
         browser.click('#download')
         saved = browser.saved_file('.mp4')
         assert saved.name == 'clip_anonymized.mp4'
@@ -214,6 +218,10 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
         assert read_packets(saved) == read_packets(source)
 
         browser.click('button[role=tab]:nth-of-type(2)')
+        browser.click('#check')
+        browser.wait_for(FOUND + ".includes('no leak found')")
+
+        browser.click('button[role=tab]:nth-of-type(3)')
         browser.click('#ask')
         browser.wait_for("!!document.querySelector('#answer table')")
         cells = browser.run(
@@ -238,6 +246,8 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
 def test_what_cannot_be_done_is_said_and_nothing_is_kept(server, tmp_path):
     text = tmp_path / 'text.mp4'
     text.write_text('Dear Eve, ' * 100)
+    empty = tmp_path / 'empty.mp4'
+    empty.touch()
     large = tmp_path / 'large.png'
     noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
     Image.fromarray(noise).save(large)
@@ -247,6 +257,10 @@ def test_what_cannot_be_done_is_said_and_nothing_is_kept(server, tmp_path):
         browser.wait_for(text_of('body') + ".includes('Give an image or video first')")
         browser.choose_file('#upload input[type=file]', text)
         browser.wait_for(WORDS + ".startsWith('text.mp4 cannot be opened')")
+        browser.open(server.url)
+        browser.wait_for("!!document.querySelector('#upload input[type=file]')")
+        browser.choose_file('#upload input[type=file]', empty)
+        browser.wait_for(WORDS + " == 'The file is empty.'")
         browser.open(server.url)
         browser.wait_for("!!document.querySelector('#upload input[type=file]')")
         browser.choose_file('#upload input[type=file]', large)
@@ -377,17 +391,23 @@ def test_what_a_killed_page_has_left_goes_when_the_next_one_starts(
 # --- What is offered ------------------------------------------------------------------
 
 
+def drawn(method, strength, face):
+    if not method.needs_no_pytorch:
+        pytest.importorskip('torch', reason='drawn by PyTorch')
+    backend, _ = build_backend(**method.inferencer_arguments(strength))
+    return backend.modify(face, [0])[0]
+
+
 @pytest.mark.parametrize('method', METHODS, ids=lambda one: one.name)
 def test_each_step_of_a_method_keeps_less_of_a_face(method):
-    torch.manual_seed(0)
-    face = torch.nn.functional.interpolate(
-        torch.rand(1, 3, 8, 8) * 2 - 1, size=(128, 128), mode='bicubic'
-    ).clamp(-1, 1)
-    left = []
-    for strength in range(1, 6):
-        modifier, _ = build_modifier(**method.inferencer_arguments(strength))
-        drawn = modifier(face)
-        left.append(np.corrcoef(face.flatten(), drawn.flatten())[0, 1])
+    random = np.random.default_rng(0)
+    colours = [Image.fromarray(part) for part in random.random((3, 8, 8), np.float32)]
+    face = np.stack([part.resize((128, 128), Image.BICUBIC) for part in colours])
+    face = (2 * face - 1).clip(-1, 1)[None]
+    left = [
+        np.corrcoef(face.ravel(), drawn(method, strength, face).ravel())[0, 1]
+        for strength in (range(1, 6) if method.values else [1])
+    ]
     if method.values:
         assert all(a > b for a, b in zip(left, left[1:], strict=False)), left
         assert len({method.describe(one) for one in range(1, 6)}) == 5
@@ -395,11 +415,54 @@ def test_each_step_of_a_method_keeps_less_of_a_face(method):
         method.inferencer_arguments(6)
 
 
+def test_without_pytorch_what_needs_none_is_offered(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    offered = [method.name for method in methods_here()]
+    assert offered == ['Solid mask', 'Mosaic', 'Blur']
+
+
 def test_a_modifier_of_ones_own_is_offered(tmp_path):
+    pytest.importorskip('mmengine', reason='which reads configs')
     config = tmp_path / 'mine.py'
     config.write_text("modifier = dict(type='PixelateModifier', blocks=2)\n")
-    modifier, _ = build_modifier(**own_method(config).inferencer_arguments(3))
-    assert modifier.blocks == 2
+    backend, _ = build_backend(**own_method(config).inferencer_arguments(3))
+    assert backend.modifier.blocks == 2
+
+
+# --- What it says ---------------------------------------------------------------------
+
+
+def result_of(*frames):
+    """A result of frames, each with the confidences of its faces; 0 is not seen."""
+    result = AnonymizationResult('a.mp4', 'written')
+    for scores in frames:
+        masks = [FaceMask(np.zeros(4), 0, score > 0, score) for score in scores]
+        result.count(FramePlan(None, False, masks))
+    return result
+
+
+def test_after_a_job_it_says_how_sure_the_masks_are_and_where_to_check():
+    result = result_of([0.9], [0.0], [0.41, 0.8])
+    assert '4 faces masked in 3 frames, 1 of them along a track' in what_was_done(
+        result
+    )
+    said = how_sure(result)
+    assert 'confidence of 0.41, in frame 2' in said
+    assert 'In 1 places no face was seen' in said
+    assert 'Does a face still show?' in said
+    nobody = result_of([], [])
+    assert 'No face was found' in what_was_done(nobody)
+    assert 'No detector finds every face' in how_sure(nobody)
+
+
+def test_an_audit_without_a_recognizer_says_what_it_did_not_ask():
+    audit = Audit('a.mp4', 'b.mp4', None, frames=5)
+    said = what_the_audit_found(audit, every=3)
+    assert 'no open face found' in said and 'One of 3 frames' in said
+    assert 'still knows the faces that were redrawn was not asked' in said
+    audit.threshold = 0.3
+    said = what_the_audit_found(audit, every=1)
+    assert 'no leak found' in said and 'not asked' not in said and 'One of' not in said
 
 
 # --- Who is it? -----------------------------------------------------------------------

@@ -1,9 +1,8 @@
-"""What modifies faces: nothing, a modifier in PyTorch, or one in an ONNX file."""
+"""What modifies faces: a modifier in NumPy, in an ONNX file, or in PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,7 +49,9 @@ def build_backend(
 
     Args:
         modifier (str, Path, Mapping or BaseModifier, optional): An ONNX file of
-            :func:`.onnx_modifier.export_modifier`, or what
+            :func:`.onnx_modifier.export_modifier`; the name or config of a modifier
+            of :data:`.numpy_modifier.NUMPY_MODIFIERS`, which need no PyTorch
+            (``'pixelate'``, ``'blur'``, ``'downsample'``); or what
             :func:`.torch_modifier.build_modifier` takes. Defaults to grey.
         weights (str or Path, optional): Weights of a learned modifier.
         crop_size, margin, feather (optional): Where the geometry shall differ from
@@ -93,13 +94,26 @@ def build_backend(
                 f'margin of {geometry.margin:g}: leave out crop_size and margin, or '
                 'export it anew'
             )
+    elif weights is None and (found := _in_numpy(modifier)) is not None:
+        backend = found
     else:
         from .torch_modifier import TorchModifier, build_modifier
 
         built, geometry = build_modifier(modifier, weights)
         margin = geometry.margin if margin is None else margin
         backend = TorchModifier(built, margin, seed, device)
-    given = dict(crop_size=crop_size, margin=margin, feather=feather)
-    return backend, replace(
-        geometry, **{name: value for name, value in given.items() if value is not None}
+    return backend, CropGeometry(
+        geometry.crop_size if crop_size is None else crop_size,
+        geometry.margin if margin is None else margin,
+        geometry.feather if feather is None else feather,
     )
+
+
+def _in_numpy(
+    modifier: str | Path | Mapping | BaseModifier,
+) -> ModifierBackend | None:
+    from .numpy_modifier import find_numpy_modifier
+
+    if not isinstance(modifier, str | Path | Mapping):
+        return None
+    return find_numpy_modifier(modifier)

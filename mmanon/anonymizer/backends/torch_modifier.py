@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from mmanon.structures.crop_geometry import GAME_GEOMETRY, CropGeometry
 from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
+
+from .numpy_modifier import NUMPY_MODIFIERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,8 +52,12 @@ def build_modifier(
             modifier, or the weights are not this modifier's.
         ImportError: When PyTorch or mmengine is not installed.
     """
-    said = 'the default modifier' if modifier is None else f'modifier {modifier}'
-    require(said, ('torch', 'mmengine'), 'train')
+    others = ', '.join(one.removesuffix('Modifier') for one in NUMPY_MODIFIERS)
+    require(
+        f'modifier {modifier} (none of {others}, which do without)',
+        ('torch', 'mmengine'),
+        'train',
+    )
     from mmanon.models.modifiers import BaseModifier
     from mmanon.registry import MODELS
 
@@ -62,26 +68,27 @@ def build_modifier(
             f'no modifier was named: faces are masked by {modifier}, which leaves '
             'nothing of them and needs no download',
         )
-    if isinstance(modifier, (str, Path)):
+    if isinstance(modifier, str | Path):
         if str(modifier).endswith(('.py', '.json', '.yaml', '.yml')):
             modifier, geometry = _from_file(Path(modifier))
         else:
             modifier = dict(type=_registered_name(str(modifier)))
+    built: Any = modifier
     if isinstance(modifier, Mapping):
-        modifier = MODELS.build(dict(modifier))
-        modifier.init_weights()
-    if not isinstance(modifier, BaseModifier):
-        raise ValueError(f'{type(modifier).__name__} is not a modifier')
+        built = MODELS.build(dict(modifier))
+        built.init_weights()
+    if not isinstance(built, BaseModifier):
+        raise ValueError(f'{type(built).__name__} is not a modifier')
     if weights is not None:
-        _load(modifier, Path(weights).expanduser())
-    modifier.eval().requires_grad_(False)
-    if modifier.is_untrained:
+        _load(built, Path(weights).expanduser())
+    built.eval().requires_grad_(False)
+    if built.is_untrained:
         print_log(
-            f'{type(modifier).__name__} has no trained weights: faces are masked by a '
+            f'{type(built).__name__} has no trained weights: faces are masked by a '
             'solid mask; name its file by `weights`',
             level=logging.WARNING,
         )
-    return modifier, geometry
+    return built, geometry
 
 
 def _registered_name(name: str) -> str:

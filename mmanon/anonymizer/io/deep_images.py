@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ def read_deep(path: Path) -> np.ndarray | None:
         return None
     try:
         # By way of memory: in a file's name FFmpeg takes '%' for a number's place.
-        with av.open(io.BytesIO(packed), format=kind.demuxer) as container:
+        source = io.BytesIO(packed)
+        with av.open(source, 'r', format=kind.demuxer) as container:
             # Asked of the frame: what a file that is none is said to hold may crash.
             frame = next(container.decode(video=0))
             deep = frame.format.name[:-2] in _LAYOUTS.values()
@@ -80,7 +82,7 @@ def encode_deep(pixels: np.ndarray, extension: str) -> bytes:
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height = width, height
     context.pix_fmt = frame.format.name
-    context.framerate = 1
+    context.framerate = Fraction(1)
     context.options = _OPTIONS.get(kind.codec, {})
     packets = [*context.encode(frame), *context.encode(None)]
     return b''.join(bytes(packet) for packet in packets)
@@ -97,6 +99,6 @@ def _rows(frame: av.VideoFrame) -> np.ndarray:
     """The values of a frame's one plane, (H, W * values), which are changed by it."""
     plane = frame.planes[0]
     kind = np.dtype('>u2' if frame.format.name.endswith('be') else '<u2')
-    values = np.frombuffer(plane, kind)
+    values = np.frombuffer(memoryview(plane), kind)
     rows = values[: plane.height * plane.line_size // 2].reshape(plane.height, -1)
     return rows[:, : frame.width * len(frame.format.components)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -13,18 +14,29 @@ from mmanon.utils.media_types import is_image
 from .image_files import as_colour, open_image
 from .video_reader import VideoReader
 
-__all__ = ['upright_frames']
+__all__ = ['ShownFrame', 'upright_frames']
 
 
-def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
+class ShownFrame(NamedTuple):
+    """A frame as it is seen.
+
+    Attributes:
+        seconds (float, optional): When it is shown; None for an image.
+        image (np.ndarray): The upright picture, uint8 (H, W, 3) RGB.
+    """
+
+    seconds: float | None
+    image: np.ndarray
+
+
+def upright_frames(path: Path) -> Iterator[ShownFrame]:
     """Read the frames of an image or video.
 
     Args:
         path (Path): The file.
 
     Yields:
-        tuple: When it is shown, in seconds (None for an image), and the upright
-        picture, uint8 (H, W, 3) RGB.
+        ShownFrame: One after the other.
 
     Raises:
         InputError: When it cannot be read.
@@ -33,13 +45,13 @@ def upright_frames(path: Path) -> Iterator[tuple[float | None, np.ndarray]]:
         for pixels in open_image(path).pixels():
             colour = as_colour(pixels)
             deep = colour.dtype != np.uint8
-            yield None, (colour >> 8).astype(np.uint8) if deep else colour
+            yield ShownFrame(None, (colour >> 8).astype(np.uint8) if deep else colour)
         return
     reader = VideoReader(str(path))
     try:
         for item in reader:
             if isinstance(item, av.VideoFrame):
                 image = reader.orientation.upright(item.to_ndarray(format='rgb24'))
-                yield item.time, image
+                yield ShownFrame(item.time, image)
     finally:
         reader.close()

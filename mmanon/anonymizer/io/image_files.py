@@ -64,7 +64,8 @@ class ImageFile:
         """
         deep = read_deep(self.path) if self.frames == 1 else None
         with _decoding(self.path), _opened(self.path) as image:
-            turn = Orientation.of_exif(image.getexif().get(ExifTags.Base.Orientation))
+            held = image.getexif().get(ExifTags.Base.Orientation, 1)
+            turn = Orientation.of_exif(held)
             if deep is not None:
                 image.load()  # raises where the file is damaged
                 yield turn.upright(deep)
@@ -89,7 +90,7 @@ def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
         InputError: When it is no image that can be read.
     """
     with _decoding(path), _opened(path) as image:
-        found = ImageFile(path, image.format, getattr(image, 'n_frames', 1))
+        found = ImageFile(path, str(image.format), getattr(image, 'n_frames', 1))
         if found.frames > 1:
             if found.format not in _MOVING:
                 raise InputError(
@@ -148,15 +149,16 @@ def _plain(image: Image.Image, moving: bool) -> Image.Image:
     return image.convert('RGBA' if image.mode in ('P', 'PA') else 'RGB')
 
 
-def _saving(image: Image.Image, found: ImageFile) -> dict:
-    saving = {}
+def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
+    saving: dict[str, Any] = {}
     if image.info.get('icc_profile') and image.mode not in ('CMYK', 'P'):
         saving['icc_profile'] = image.info['icc_profile']
     if found.format in ('JPEG', 'MPO'):
         saving['quality'] = _JPEG_QUALITY
-        if image.mode in ('L', 'RGB') and getattr(image, 'quantization', None):
+        tables = getattr(image, 'quantization', None)
+        if image.mode in ('L', 'RGB') and tables:
             # As fine as the source: its own tables, and colour as densely stored.
-            saving['qtables'] = image.quantization
+            saving['qtables'] = tables
             del saving['quality']
             if image.mode == 'RGB' and get_sampling(image) >= 0:
                 saving['subsampling'] = get_sampling(image)
@@ -251,10 +253,8 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         like (ImageFile): The source.
         beside (Path): The file to write, of any name.
     """
-    pictures = (Image.fromarray(frame) for frame in frames)
+    pictures: Iterator[Image.Image] = (Image.fromarray(frame) for frame in frames)
     first = next(pictures)
-    if like.format == 'PNG':
-        pictures = list(pictures)  # Pillow goes through them twice
     extra = {'disposal': 2} if like.format == 'GIF' else {}
     if like.loop or like.format != 'GIF':
         extra['loop'] = like.loop
@@ -265,7 +265,8 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         beside,
         format=like.format,
         save_all=True,
-        append_images=pictures,
+        # Of a PNG Pillow goes through them twice.
+        append_images=list(pictures) if like.format == 'PNG' else pictures,
         duration=[round(duration) for duration in like.durations],
         **extra,
         **like.saving,

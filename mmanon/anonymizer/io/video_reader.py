@@ -36,10 +36,13 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
     try:
         if where.isdecimal() and live:
             device, driver = _camera(int(where))
-            return av.open(device, format=driver, timeout=_TIMEOUTS)
+            return av.open(device, 'r', format=driver, timeout=_TIMEOUTS)
         # Tags that are not UTF-8 shall not keep a video from being read.
         return av.open(
-            where, timeout=_TIMEOUTS if live else None, metadata_errors='replace'
+            where,
+            'r',
+            timeout=_TIMEOUTS if live else None,
+            metadata_errors='replace',
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         what = f'camera {where}' if where.isdecimal() and live else where
@@ -47,12 +50,13 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
 
 
 def _camera(number: int) -> tuple[str, str]:
-    if sys.platform.startswith('linux'):
+    system: str = sys.platform
+    if system.startswith('linux'):
         return f'/dev/video{number}', 'v4l2'
-    if sys.platform == 'darwin':
+    if system == 'darwin':
         return str(number), 'avfoundation'
     raise InputError(
-        f'camera {number} cannot be opened by its number on {sys.platform}: name the '
+        f'camera {number} cannot be opened by its number on {system}: name the '
         'address of a stream'
     )
 
@@ -109,7 +113,7 @@ class VideoReader:
             beginning = (self.container.start_time or 0) / av.time_base
             self._start = None if start is None else beginning + start
             self._end = None if end is None else beginning + end
-            if start is not None and not live:
+            if self._start is not None and not live:
                 self.container.seek(int(self._start * av.time_base))
             self._items = self._in_order(self._read())
             self._ahead: list = []
@@ -123,15 +127,13 @@ class VideoReader:
             self.container.close()
             raise
         self.first: av.VideoFrame = self._ahead[-1]
-        matrix = [
-            np.frombuffer(data, np.int32).tolist()
-            for data in self.first.side_data
-            if data.type.name == 'DISPLAYMATRIX'
-        ]
-        self.matrix = matrix[0] if matrix else None
-        self.orientation = (
-            Orientation.of_matrix(self.matrix) if matrix else Orientation()
-        )
+        self.matrix: list[int] | None = None
+        self.orientation = Orientation()
+        for data in self.first.side_data:
+            if data.type.name == 'DISPLAYMATRIX':
+                self.matrix = np.frombuffer(data, np.int32).tolist()
+                self.orientation = Orientation.of_matrix(self.matrix)
+                break
 
     def _choose_streams(self) -> None:
         streams = self.container.streams
@@ -264,7 +266,8 @@ class VideoReader:
             )
 
 
-def _ticks(seconds: float, time_base: Fraction) -> int:
+def _ticks(seconds: float, time_base: Fraction | None) -> int:
+    assert time_base is not None  # that of a container's stream is known
     return round(Fraction(seconds).limit_denominator(1_000_000) / time_base)
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 
@@ -90,7 +91,8 @@ class VideoWriter:
         if self._format in ('mp4', 'mov'):
             # Where streams begin is rounded to this; 1/1000 s unless told otherwise.
             streams = [reader.stream, *reader.copied]
-            scale = math.lcm(*(stream.time_base.denominator for stream in streams))
+            bases = [stream.time_base for stream in streams]
+            scale = math.lcm(*(base.denominator for base in bases if base))
             if scale <= _FINEST_SCALE:
                 options['movie_timescale'] = str(scale)
         self.container = av.open(
@@ -124,16 +126,21 @@ class VideoWriter:
             # It has no time stamps: readers guess them by whether frames are reordered.
             reordered = source.codec_context.has_b_frames
             self._options.setdefault('bf', '2' if reordered else '0')
-        out = self.container.add_stream(codec, rate, options=self._options)
+        out = cast(
+            av.VideoStream,
+            self.container.add_stream(codec, rate, options=self._options),
+        )
         context = out.codec_context
         context.width, context.height = first.width, first.height
         context.pix_fmt = _pixel_format(codec, first)
         # AVI counts frames; all others say when each is shown.
         avi = self._format == 'avi'
-        context.time_base = 1 / rate if avi else source.time_base
-        if codec == 'mpeg4' and context.time_base.denominator > 65535:
-            context.time_base = Fraction(1, 65535)  # the finest it can say
-        out.time_base = context.time_base
+        time_base = source.time_base or 1 / rate
+        if avi:
+            time_base = 1 / rate
+        if codec == 'mpeg4' and time_base.denominator > 65535:
+            time_base = Fraction(1, 65535)  # the finest it can say
+        context.time_base = out.time_base = self._time_base = time_base
         if source.codec_context.sample_aspect_ratio:
             context.sample_aspect_ratio = source.codec_context.sample_aspect_ratio
         context.color_range = first.color_range
@@ -189,12 +196,12 @@ class VideoWriter:
     @property
     def pixel_format(self) -> str:
         """The name of the format in which frames are encoded."""
-        return self.picture.codec_context.pix_fmt
+        return str(self.picture.codec_context.pix_fmt)
 
     def write_frame(self, frame: av.VideoFrame) -> None:
         """Encode one frame, shown at its own time."""
         frame.pict_type = av.video.frame.PictureType.NONE  # not as it was stored before
-        time_base = self.picture.codec_context.time_base
+        time_base = self._time_base
         pts = self._pts(frame, time_base)
         if frame.duration and frame.time_base:
             self._durations[pts] = round(frame.duration * frame.time_base / time_base)
@@ -202,9 +209,10 @@ class VideoWriter:
         self._mux(self.picture.encode(frame))
 
     def _pts(self, frame: av.VideoFrame, time_base: Fraction) -> int:
-        if frame.pts is None:
+        if frame.pts is None or frame.time_base is None:
             # Raw streams have none: one frame after the other.
-            step = 1 / (self.picture.codec_context.framerate * time_base)
+            rate = self.picture.codec_context.framerate or Fraction(25)
+            step = 1 / (rate * time_base)
             pts = 0 if self._last_pts is None else self._last_pts + round(step)
         else:
             offset = self._reader.offset(self._reader.stream)
@@ -221,7 +229,10 @@ class VideoWriter:
 
     def _mux(self, packets: Sequence[av.Packet]) -> None:
         for packet in packets:
-            duration = self._durations.pop(packet.pts, None)
+            if packet.pts is None:
+                duration = None
+            else:
+                duration = self._durations.pop(packet.pts, None)
             if not packet.duration and duration:
                 packet.duration = duration
             self.container.mux(packet)
@@ -268,4 +279,4 @@ def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
     if not offered or frame.format.name in offered:
         return frame.format.name
     best, _ = av.codec.codec.find_best_pix_fmt_of_list(offered, frame.format.name)
-    return best.name
+    return frame.format.name if best is None else best.name

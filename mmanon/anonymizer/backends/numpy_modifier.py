@@ -1,0 +1,165 @@
+"""Hand-crafted modifiers in NumPy, for those who anonymize without PyTorch.
+
+Each mixes the pixels of a face's rows, and then of its columns, by the same weights:
+what :mod:`mmanon.models.modifiers.handcrafted` does for training is here one matrix. A
+test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ['NUMPY_MODIFIERS', 'MixingModifier', 'SolidModifier', 'find_numpy_modifier']
+
+
+def pixelating(size: int, blocks: int) -> np.ndarray:
+    """Weights that draw a mosaic of squares of one colour, (size, size)."""
+    nearest = np.floor((np.arange(size) + 0.5) * (blocks / size)).astype(int)
+    return _averaging(size, blocks)[nearest.clip(0, blocks - 1)]
+
+
+def downsampling(size: int, left: int) -> np.ndarray:
+    """Weights that shrink a side to ``left`` and enlarge it bilinearly."""
+    place = ((np.arange(size) + 0.5) * (left / size) - 0.5).clip(0, left - 1)
+    first = np.floor(place).astype(int)
+    part = (place - first)[:, None]
+    small = _averaging(size, left)
+    return (1 - part) * small[first] + part * small[(first + 1).clip(max=left - 1)]
+
+
+def blurring(size: int, sigma: float) -> np.ndarray:
+    """Weights that blur by a part of the side, reflected at the border."""
+    # Reflection cannot reach beyond the far edge of the image.
+    reach = min(math.ceil(3 * sigma * size), size - 1)
+    away = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (away / (sigma * size)) ** 2)
+    kernel /= kernel.sum()
+    weights = np.zeros((size, size))
+    rows = np.arange(size)
+    for step, weight in zip(away, kernel, strict=True):
+        place = np.abs(rows + step)
+        place = np.where(place >= size, 2 * (size - 1) - place, place)
+        np.add.at(weights, (rows, place), weight)
+    return weights
+
+
+def _averaging(size: int, parts: int) -> np.ndarray:
+    """Weights (parts, size) of pixels in the mean of each part; parts may overlap."""
+    first = np.floor(np.arange(parts) * (size / parts))[:, None]
+    behind = np.ceil(np.arange(1, parts + 1) * (size / parts))[:, None]
+    places = np.arange(size)
+    weights = ((places >= first) & (places < behind)).astype(float)
+    return weights / weights.sum(1, keepdims=True)
+
+
+class MixingModifier:
+    """Mixes the pixels of faces; a :class:`.base.ModifierBackend`.
+
+    Args:
+        weights (callable): Of the side of a face, S, to weights (S, S), each row of
+            which says how a pixel is mixed from those of its row or column.
+    """
+
+    def __init__(self, weights: Callable[[int], np.ndarray]) -> None:
+        self._weights = lru_cache(maxsize=4)(weights)
+
+    def modify(
+        self, faces: np.ndarray, tracks: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Modify faces; see :class:`.base.ModifierBackend`."""
+        weights = self._weights(faces.shape[-1]).astype(np.float32)
+        drawn = np.matmul(np.matmul(weights, faces), weights.T).clip(-1, 1)
+        return drawn, np.zeros(len(faces), bool)
+
+
+class SolidModifier:
+    """Masks faces by one colour; a :class:`.base.ModifierBackend`.
+
+    Args:
+        color (Sequence[float]): RGB in [-1, 1]. Defaults to mid-grey.
+
+    Raises:
+        ValueError: When the colour is something else.
+    """
+
+    def __init__(self, color: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
+        if len(color) != 3 or not all(-1 <= part <= 1 for part in color):
+            raise ValueError(f'color must be RGB in [-1, 1], got {color}')
+        self.color = np.array(color, np.float32).reshape(3, 1, 1)
+
+    def modify(
+        self, faces: np.ndarray, tracks: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Modify faces; see :class:`.base.ModifierBackend`."""
+        drawn = np.broadcast_to(self.color, faces.shape)
+        return drawn, np.zeros(len(faces), bool)
+
+
+def _pixelate(blocks: int = 8) -> MixingModifier:
+    _check_whole('blocks', blocks)
+    return MixingModifier(lambda size: pixelating(size, blocks))
+
+
+def _downsample(size: int = 8) -> MixingModifier:
+    _check_whole('size', size)
+    return MixingModifier(lambda side: downsampling(side, size))
+
+
+def _blur(sigma: float = 0.06) -> MixingModifier:
+    # Written so that a NaN is refused as well.
+    if not 0 < sigma < math.inf:
+        raise ValueError(f'sigma must be a finite number above 0, got {sigma!r}')
+    return MixingModifier(lambda size: blurring(size, sigma))
+
+
+def _check_whole(name: str, value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f'{name} must be a whole number >= 1, got {value!r}')
+
+
+class _Kind(NamedTuple):
+    build: Callable[..., MixingModifier | SolidModifier]
+    short: tuple[str, ...]  # what people call it
+
+
+_KINDS = {
+    'PixelateModifier': _Kind(_pixelate, ('pixelate', 'mosaic')),
+    'DownsampleModifier': _Kind(_downsample, ('downsample',)),
+    'GaussianBlurModifier': _Kind(_blur, ('gaussianblur', 'blur')),
+    'SolidMaskModifier': _Kind(SolidModifier, ('solidmask', 'mask')),
+}
+NUMPY_MODIFIERS = tuple(_KINDS)
+"""Names of the registered modifiers that need no PyTorch."""
+
+
+def find_numpy_modifier(
+    modifier: str | Path | Mapping[str, Any],
+) -> MixingModifier | SolidModifier | None:
+    """Build a modifier that needs no PyTorch.
+
+    Args:
+        modifier (str, Path or Mapping): Its name, in full or for short, or its config.
+
+    Returns:
+        MixingModifier, SolidModifier or None: ``None`` where it is another one.
+
+    Raises:
+        TypeError: When it has no argument of that name.
+        ValueError: When an argument is out of its range.
+    """
+    config = modifier if isinstance(modifier, Mapping) else {'type': str(modifier)}
+    name = config.get('type')
+    if not isinstance(name, str):
+        return None
+    bare = name.removeprefix('mmanon.')
+    short = bare.lower().replace('_', '')
+    for full, kind in _KINDS.items():
+        if bare == full or short in kind.short:
+            return kind.build(**{key: config[key] for key in config if key != 'type'})
+    return None
