@@ -61,6 +61,5 @@ def named_detector(
     views = ('plain', 'mirrored', 'enlarged', 'green', 'blue')
     passes: list[dict[str, Any]] = [dict(detector=centerface, views=views)]
     if weights is not None:
-        views = ('plain', 'red', 'green', 'blue')
-        passes.append(dict(detector=yunet, views=views))
+        passes.append(dict(detector=yunet, views=('plain', 'red', 'green', 'blue')))
     return dict(type='mmanon.CombinedFaceDetector', detectors=passes)
