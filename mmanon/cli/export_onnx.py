@@ -14,11 +14,12 @@ __all__ = ['main']
 DESCRIPTION = """\
 Write a modifier as an ONNX file, which is drawn without PyTorch.
 
+    mmanon export-onnx modifier.pth - m.onnx
     mmanon export-onnx work_dirs/x/config.py work_dirs/x/epoch_20.pth m.onnx
     mmanon anonymize clips/ -o out --modifier m.onnx
 
 A modifier that is not learned has no weights: `mmanon export-onnx downsample - d.onnx`.
-The file brings the size and margin of the crops, and the guard that covers
+The file brings the modifier's card, and the guard that covers
 faces which would come through nearly unchanged.
 """
 
@@ -28,7 +29,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        'modifier', help='a config file that names one, or a registered modifier'
+        'modifier',
+        help='a config file that names one, a file of `mmanon export`, or a '
+        'registered modifier',
     )
     parser.add_argument('weights', help='weights of a learned modifier, or -')
     parser.add_argument('out', type=Path, help='*.onnx')
@@ -47,15 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     enter_training()
     from mmanon.anonymizer.backends.onnx_modifier import export_modifier
-    from mmanon.anonymizer.backends.torch_modifier import build_modifier
+    from mmanon.anonymizer.backends.torch_modifier import build_modifier_and_card
 
     try:
         weights = None if args.weights == '-' else args.weights
-        modifier, geometry = build_modifier(args.modifier, weights)
-        difference = export_modifier(modifier, geometry, args.out)
+        modifier, card = build_modifier_and_card(args.modifier, weights)
+        difference = export_modifier(modifier, card, args.out)
     except (OSError, ValueError, ImportError) as error:
         print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
         return 1
+    geometry = card.geometry
     print(
         f'{args.out}: crops of {geometry.crop_size} pixels with a margin of '
         f'{geometry.margin:g}; what ONNX Runtime draws differs by {difference:.1e} of '

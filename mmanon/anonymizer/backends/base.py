@@ -73,7 +73,10 @@ def build_backend(
     geometry = CropGeometry()
     if modifier is None:
         if weights is not None:
-            raise ValueError(f'name the modifier that {weights} are weights of')
+            raise ValueError(
+                f'name the modifier that {weights} are weights of, or the file itself '
+                'as the modifier'
+            )
         print_log(
             'no modifier was named: faces are masked by grey, which leaves nothing of '
             'them and needs no download'

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.structures.modifier_card import ModifierCard
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.deprecation import renamed_attributes
 
@@ -29,17 +29,18 @@ _OPSET = 17
 
 
 def export_modifier(
-    modifier: BaseModifier, geometry: CropGeometry, path: Path
+    modifier: BaseModifier, card: ModifierCard | CropGeometry, path: Path
 ) -> float:
     """Write a modifier as an ONNX file.
 
     What guards against faces that are let through nearly unchanged goes into the file,
-    and so does the geometry of the crops. The file is compared with the modifier before
-    it gets its name.
+    and so does the modifier's card. The file is compared with the modifier before it
+    gets its name.
 
     Args:
         modifier (BaseModifier): M, trained if it is a learned one.
-        geometry (CropGeometry): What it is shown.
+        card (ModifierCard or CropGeometry): What is known of it, or only what it is
+            shown.
         path (Path): The file; its folder is made.
 
     Returns:
@@ -58,6 +59,9 @@ def export_modifier(
 
     from mmanon.models.modifiers.covering import redraw_or_cover
 
+    if isinstance(card, CropGeometry):
+        card = ModifierCard({}, card)
+    geometry = card.geometry
     name = type(modifier).__name__
     if modifier.is_untrained:
         raise ValueError(
@@ -115,7 +119,7 @@ def export_modifier(
             ) from error
         model = onnx.load(str(beside))
         entry = model.metadata_props.add()
-        entry.key, entry.value = _KEY, json.dumps(asdict(geometry))
+        entry.key, entry.value = _KEY, json.dumps(card.to_dict())
         onnx.save(model, str(beside))
         drawn, _ = OnnxModifier(beside).modify(faces.numpy(), [0] * len(faces))
         difference = float(np.abs(drawn - expected.numpy()).max())
@@ -134,6 +138,7 @@ class OnnxModifier:
         path (str or Path): The ONNX file.
 
     Attributes:
+        card (ModifierCard): What the file tells of the modifier.
         geometry (CropGeometry): What it is to be shown.
 
     Raises:
@@ -165,7 +170,11 @@ class OnnxModifier:
             raise ValueError(
                 f'{path} is not a modifier: make it by tools/export_onnx.py'
             )
-        self.geometry = CropGeometry(**json.loads(said))
+        try:
+            self.card = ModifierCard.from_dict(json.loads(said))
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+        self.geometry = self.card.geometry
 
     def modify(
         self, faces: np.ndarray, tracks: Sequence[int]

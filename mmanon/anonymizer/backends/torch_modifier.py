@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmanon.structures.crop_geometry import GAME_GEOMETRY, CropGeometry
+from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.structures.modifier_card import ModifierCard, find_game_hooks
 from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['DEFAULT_MODIFIER', 'TorchModifier', 'build_modifier']
+__all__ = [
+    'DEFAULT_MODIFIER',
+    'TorchModifier',
+    'build_modifier',
+    'build_modifier_and_card',
+]
+
+_CONFIGS = ('.py', '.json', '.yaml', '.yml')
+_CHECKPOINTS = ('.pth', '.pt')
 
 DEFAULT_MODIFIER = 'SolidMaskModifier'
 """Leaves nothing of a face for any recognizer, and needs no weights."""
@@ -32,55 +42,65 @@ def build_modifier(
     modifier: str | Path | Mapping | BaseModifier | None = None,
     weights: str | Path | None = None,
 ) -> tuple[BaseModifier, CropGeometry]:
-    """Build a modifier for use.
-
-    Args:
-        modifier (str, Path, Mapping or BaseModifier, optional): The name of a
-            registered modifier (``'PixelateModifier'``, or ``'pixelate'`` for short),
-            its config, or a config file: one that says ``modifier = dict(...)``, or a
-            training config with an ``AdversarialAnonymizationHook``, whose geometry of
-            crops is taken over too. Defaults to :data:`DEFAULT_MODIFIER`.
-        weights (str or Path, optional): Weights of a learned modifier: a file of
-            ``tools/export_checkpoint.py``, or a training checkpoint.
+    """Build a modifier for use; see :func:`build_modifier_and_card`.
 
     Returns:
         tuple[BaseModifier, CropGeometry]: M in evaluation mode, and what to show it.
+    """
+    built, card = build_modifier_and_card(modifier, weights)
+    return built, card.geometry
+
+
+def build_modifier_and_card(
+    modifier: str | Path | Mapping | BaseModifier | None = None,
+    weights: str | Path | None = None,
+) -> tuple[BaseModifier, ModifierCard]:
+    """Build a modifier for use, and tell what is known of it.
+
+    Args:
+        modifier (str, Path, Mapping or BaseModifier, optional): The file of a modifier
+            that ``mmanon export`` has written, or a training checkpoint (``*.pth``),
+            which say themselves what they hold; the name of a registered modifier
+            (``'PixelateModifier'``, or ``'pixelate'`` for short); its config; or a
+            config file: one that says ``modifier = dict(...)``, or a training config
+            with an ``AdversarialAnonymizationHook``, whose geometry of crops is taken
+            over too. Defaults to :data:`DEFAULT_MODIFIER`.
+        weights (str or Path, optional): Weights of a learned modifier: such a file.
+
+    Returns:
+        tuple[BaseModifier, ModifierCard]: M in evaluation mode, and its card.
 
     Raises:
         FileNotFoundError: When a file does not exist.
         ValueError: When nothing is registered by that name, a config file names no
-            modifier, or the weights are not this modifier's.
+            modifier, or a file holds none or that of another.
         ImportError: When PyTorch or mmengine is not installed.
     """
-    others = ', '.join(one.removesuffix('Modifier') for one in NUMPY_MODIFIERS)
+    others = ', '.join(name.removesuffix('Modifier') for name in NUMPY_MODIFIERS)
     require(
         f'modifier {modifier} (none of {others}, which do without)',
         ('torch', 'mmengine'),
         'train',
     )
     from mmanon.models.modifiers import BaseModifier
-    from mmanon.registry import MODELS
 
-    geometry = CropGeometry()
     if modifier is None:
         modifier = DEFAULT_MODIFIER
         print_log(
             f'no modifier was named: faces are masked by {modifier}, which leaves '
             'nothing of them and needs no download',
         )
-    if isinstance(modifier, str | Path):
-        if str(modifier).endswith(('.py', '.json', '.yaml', '.yml')):
-            modifier, geometry = _from_file(Path(modifier))
-        else:
-            modifier = dict(type=_registered_name(str(modifier)))
-    built: Any = modifier
-    if isinstance(modifier, Mapping):
-        built = MODELS.build(dict(modifier))
-        built.init_weights()
-    if not isinstance(built, BaseModifier):
-        raise ValueError(f'{type(built).__name__} is not a modifier')
+    if isinstance(modifier, BaseModifier):
+        built, card = modifier, ModifierCard({}, CropGeometry())
+    elif isinstance(modifier, str | Path) and str(modifier).endswith(_CHECKPOINTS):
+        if weights is not None:
+            raise ValueError(f'{modifier} has its weights in it; leave out {weights}')
+        built, card = _from_checkpoint(Path(modifier).expanduser())
+    else:
+        built, card = _from_config(modifier)
     if weights is not None:
-        _load(built, Path(weights).expanduser())
+        own_geometry = str(modifier).endswith(_CONFIGS)
+        card = _load(built, card, Path(weights).expanduser(), own_geometry)
     built.eval().requires_grad_(False)
     if built.is_untrained:
         print_log(
@@ -88,7 +108,49 @@ def build_modifier(
             'solid mask; name its file by `weights`',
             level=logging.WARNING,
         )
-    return built, geometry
+    return built, card
+
+
+def _from_checkpoint(path: Path) -> tuple[BaseModifier, ModifierCard]:
+    from mmanon.models.modifier_files import load_modifier
+
+    built, card = load_modifier(path)
+    print_log(f'{path}: {_described(built, card)}')
+    return built, card
+
+
+def _from_config(
+    modifier: str | Path | Mapping,
+) -> tuple[BaseModifier, ModifierCard]:
+    from mmanon.models.modifiers import BaseModifier
+    from mmanon.registry import MODELS
+
+    if isinstance(modifier, Mapping):
+        card = ModifierCard(dict(modifier), CropGeometry())
+        config = dict(modifier)
+    elif str(modifier).endswith(_CONFIGS):
+        config, card = _from_config_file(Path(modifier).expanduser())
+    else:
+        config = dict(type=_registered_name(str(modifier)))
+        card = ModifierCard(config, CropGeometry())
+    built = MODELS.build(config)
+    if not isinstance(built, BaseModifier):
+        raise ValueError(f'{type(built).__name__} is not a modifier')
+    built.init_weights()
+    return built, card
+
+
+def _described(modifier: BaseModifier, card: ModifierCard) -> str:
+    geometry = card.geometry
+    words = [
+        f'{type(modifier).__name__} for crops of {geometry.crop_size} pixels with a '
+        f'margin of {geometry.margin:g}',
+    ]
+    if card.trained_on:
+        words.append(f'trained on {card.trained_on}')
+    if card.licence:
+        words.append(f'licence: {card.licence}')
+    return '; '.join(words)
 
 
 def _registered_name(name: str) -> str:
@@ -120,70 +182,47 @@ def _modifier_names() -> set[str]:
     }
 
 
-def _from_file(path: Path) -> tuple[Mapping, CropGeometry]:
+def _from_config_file(path: Path) -> tuple[dict[str, Any], ModifierCard]:
     from mmengine.config import Config
 
     if not path.is_file():
         raise FileNotFoundError(f'modifier config {path} does not exist')
-    config = Config.fromfile(path)
-    hooks = [
-        hook
-        for hook in config.get('custom_hooks', [])
-        if str(hook.get('type', '')).endswith('AdversarialAnonymizationHook')
-    ]
-    default = CropGeometry()
-    if 'modifier' in config:
-        found, said = config.modifier, config
-    elif hooks:
-        found, said, default = hooks[0].modifier, hooks[0], GAME_GEOMETRY
-    else:
+    config = Config.fromfile(path).to_dict()
+    card = ModifierCard.from_config(config)
+    if card is None:
         raise ValueError(
             f'{path} names no modifier: it needs `modifier = dict(type=...)` or an '
             'AdversarialAnonymizationHook in `custom_hooks`'
         )
-    return found.to_dict(), CropGeometry(
-        said.get('crop_size', default.crop_size),
-        said.get('margin', default.margin),
-        said.get('feather', default.feather),
-    )
+    hooks = [hook for _, hook in find_game_hooks(config)]
+    said = config if config.get('modifier') is not None else hooks[0]
+    # With its init_cfg, which the card leaves out: weights may come by it.
+    return dict(said['modifier']), card
 
 
-def _load(modifier: BaseModifier, path: Path) -> None:
-    import torch
+def _load(
+    modifier: BaseModifier, card: ModifierCard, path: Path, own_geometry: bool
+) -> ModifierCard:
+    """Load weights; the card with what their file tells of them.
 
-    from mmanon.models.modifiers import LearnedModifier
-    from mmanon.models.weight_files import EMA, MODIFIER, extract_part, load_weights
+    Args:
+        own_geometry (bool): Whether the modifier's config said what it is to be shown.
+    """
+    from mmanon.models.modifier_files import fill_modifier
+    from mmanon.models.weight_files import load_checkpoint, modifier_card
 
-    name = type(modifier).__name__
-    if not isinstance(modifier, LearnedModifier):
-        raise ValueError(f'{name} has no weights to load; leave out {path}')
     if not path.is_file():
         raise FileNotFoundError(f'weights {path} do not exist')
-    state = load_weights(path)
-    for prefix in (EMA, MODIFIER):
-        if any(key.startswith(prefix) for key in state):
-            state = extract_part(state, prefix)
-            break
-    own = modifier.state_dict()
-    wrong = [
-        key
-        for key in sorted({*state, *own})
-        if key not in own or key not in state or state[key].shape != own[key].shape
-    ]
-    if wrong:
-        shapes = [
-            tuple(weights[wrong[0]].shape) if wrong[0] in weights else 'nothing'
-            for weights in (state, own)
-        ]
-        raise ValueError(
-            f'{path} does not hold the weights of this {name}: {len(wrong)} differ, '
-            f'such as {wrong[0]}, {shapes[0]} in the file and {shapes[1]} here; name '
-            'the config it was trained with'
-        )
-    values = [value for value in state.values() if value.is_floating_point()]
-    if not all(torch.isfinite(value).all() for value in values):
-        raise ValueError(f'{path} holds weights that are not finite')
-    modifier.load_state_dict(state)
+    checkpoint = load_checkpoint(path)
+    fill_modifier(modifier, checkpoint, path)
+    try:
+        told = modifier_card(checkpoint)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+    if told is None:
+        return card
+    geometry = card.geometry if own_geometry else told.geometry
+    return replace(told, modifier=card.modifier, geometry=geometry)
 
 
 @renamed_attributes(draw='modify')

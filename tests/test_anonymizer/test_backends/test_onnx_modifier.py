@@ -22,9 +22,7 @@ from mmanon.models.modifiers import (
     UNetModifier,
 )
 from mmanon.structures.crop_geometry import CropGeometry
-
-pytest.importorskip('onnx')
-pytest.importorskip('onnxruntime')
+from mmanon.structures.modifier_card import ModifierCard
 
 GEOMETRY = CropGeometry(64, 0.4, 0.05)
 
@@ -110,6 +108,30 @@ def test_other_files_and_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match='crops of 64 pixels'):
         build_backend(path, margin=0.3)
     assert build_backend(path, feather=0.1)[1] == CropGeometry(64, 0.4, 0.1)
+
+
+def test_the_card_travels_in_the_file(tmp_path):
+    path = tmp_path / 'm.onnx'
+    config = dict(type='mmanon.ResNetModifier', base_channels=8, num_blocks=2)
+    card = ModifierCard(config, GEOMETRY, 'faces of data', 'CC0', {'acc': 0.5})
+    export_modifier(resnet(), card, path)
+    assert OnnxModifier(path).card == card
+
+
+def test_files_of_the_first_version_are_read(tmp_path):
+    import onnx
+
+    path = tmp_path / 'm.onnx'
+    export_modifier(SolidMaskModifier(), GEOMETRY, path)
+    model = onnx.load(str(path))
+    (entry,) = model.metadata_props
+    entry.value = '{"crop_size": 64, "margin": 0.4, "feather": 0.05}'
+    onnx.save(model, str(path))
+    assert OnnxModifier(path).geometry == GEOMETRY
+    entry.value = '{"margin": 0.4}'
+    onnx.save(model, str(path))
+    with pytest.raises(ValueError, match='m.onnx: the modifier card lacks crop_size'):
+        OnnxModifier(path)
 
 
 WITHOUT_TORCH = """

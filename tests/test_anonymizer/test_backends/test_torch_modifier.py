@@ -3,9 +3,15 @@ import pytest
 import torch
 
 from mmanon.anonymizer.backends.base import build_backend
-from mmanon.anonymizer.backends.torch_modifier import TorchModifier, build_modifier
+from mmanon.anonymizer.backends.torch_modifier import (
+    TorchModifier,
+    build_modifier,
+    build_modifier_and_card,
+)
 from mmanon.models.modifiers import GaussianNoiseModifier, ResNetModifier
+from mmanon.models.weight_files import save_weights, tell_card
 from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.structures.modifier_card import ModifierCard
 
 
 def faces(count=1, size=32):
@@ -55,18 +61,6 @@ def test_modifiers_are_named_in_full_or_for_short(name):
 def test_an_unknown_name_tells_those_that_are_known():
     with pytest.raises(ValueError, match='PixelateModifier'):
         build_modifier('Pixelator')
-
-
-def test_the_default_is_grey_and_says_that_it_is_the_default(monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        'mmanon.anonymizer.backends.base.print_log',
-        lambda message, **_: said.append(message),
-    )
-    assert build_backend() == (None, CropGeometry())
-    assert 'grey' in said[0] and 'no download' in said[0]
-    with pytest.raises(ValueError, match='name the modifier'):
-        build_backend(weights='m.pth')
 
 
 def test_a_training_config_brings_modifier_and_geometry(tmp_path):
@@ -121,3 +115,70 @@ def test_weights_that_are_not_the_modifiers_are_refused(tmp_path):
     path.write_bytes(b'nothing of the kind')
     with pytest.raises(ValueError, match='seems to be a text file'):
         build_modifier(TINY, path)
+
+
+CARD = ModifierCard(
+    TINY, CropGeometry(96, 0.5, 0.1), trained_on='faces of data/faces', licence='CC0'
+)
+
+
+def trained_file(path, card=CARD):
+    """A file as `mmanon export` writes it."""
+    modifier = ResNetModifier(base_channels=4, num_blocks=1)
+    for parameter in modifier.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    modifier.record_update()
+    meta = {}
+    if card is not None:
+        tell_card(meta, card)
+    save_weights(path, modifier.state_dict(), **meta)
+    return modifier.eval()
+
+
+def test_an_exported_file_needs_nothing_beside_it(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmanon.anonymizer.backends.torch_modifier.print_log',
+        lambda message, **_: said.append(message),
+    )
+    trained = trained_file(tmp_path / 'm.pth')
+    backend, geometry = build_backend(tmp_path / 'm.pth')
+    assert geometry == CARD.geometry
+    with torch.no_grad():
+        expected = trained(torch.from_numpy(faces())).numpy()
+    assert np.abs(backend.modify(faces(), [0])[0] - expected).max() < 1e-6
+    assert 'trained on faces of data/faces' in said[0] and 'licence: CC0' in said[0]
+    with pytest.raises(ValueError, match='leave out other.pth'):
+        build_backend(tmp_path / 'm.pth', 'other.pth')
+
+
+def test_weights_bring_the_geometry_unless_the_config_says_it(tmp_path):
+    trained_file(tmp_path / 'm.pth')
+    _, card = build_modifier_and_card(TINY, tmp_path / 'm.pth')
+    assert card.geometry == CARD.geometry and card.licence == 'CC0'
+    config = tmp_path / 'config.py'
+    config.write_text(f'modifier = {TINY!r}\ncrop_size = 64\n')
+    _, card = build_modifier_and_card(config, tmp_path / 'm.pth')
+    assert card.geometry == CropGeometry(64) and card.licence == 'CC0'
+
+
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        (b'<!doctype html><html>', 'm.pth .*web page'),
+        (b'', 'm.pth .*cut short|m.pth .*empty'),
+        (b'version https://git-lfs.github.com/spec/v1', 'm.pth .*Git LFS'),
+    ],
+)
+def test_a_file_of_another_kind_is_named_in_one_sentence(tmp_path, content, said):
+    (tmp_path / 'm.pth').write_bytes(content)
+    for arguments in ([tmp_path / 'm.pth'], [TINY, tmp_path / 'm.pth']):
+        with pytest.raises(ValueError, match=said) as caught:
+            build_backend(*arguments)
+        assert '\n' not in str(caught.value)
+
+
+def test_a_file_that_does_not_say_what_it_holds_is_refused_with_what_to_do(tmp_path):
+    trained_file(tmp_path / 'm.pth', card=None)
+    with pytest.raises(ValueError, match='does not tell which modifier'):
+        build_backend(tmp_path / 'm.pth')
