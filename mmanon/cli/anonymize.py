@@ -67,11 +67,11 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='a modifier (pixelate, blur …), an ONNX file of one, or a config file '
-        'that names one; default: grey',
+        help='a modifier (pixelate, blur …), a file of one (modifier.pth, *.onnx), or '
+        'a config file that names one; default: grey',
     )
     group.add_argument(
-        '--weights', metavar='FILE', help='weights of a learned modifier'
+        '--weights', metavar='FILE', help='its weights, behind a config file'
     )
     group.add_argument('--shape', choices=['square', 'ellipse'], help='default: square')
     group.add_argument(

@@ -32,8 +32,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='offer this one, too, and first: a registered modifier, or a config file '
-        'that names one',
+        help='offer this one, too, and first: a registered modifier, a file of one '
+        '(modifier.pth), or a config file that names one',
     )
     how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
     how.add_argument('--detector', choices=DETECTORS, help='default: centerface')

@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     card.add_argument(
         '--config',
         type=Path,
-        help='training config, for a checkpoint of mmanon 0.1, which has no card',
+        help='training config, for an older checkpoint, which has no card',
     )
     card.add_argument(
         '--trained-on',

@@ -53,7 +53,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--modifier',
         required=True,
         metavar='NAME|FILE',
-        help='a registered modifier (downsample, blur …), or a config that names one',
+        help='a registered modifier (downsample, blur …), a file of one '
+        '(modifier.pth), or a config that names one',
     )
     build.add_argument(
         '--weights', metavar='FILE', help='weights of a learned modifier'
