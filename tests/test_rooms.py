@@ -56,8 +56,6 @@ BESIDE = {
 # Files that are being divided.
 BEING_DIVIDED = {
     'mmanon/compat/mmcv_operators.py',
-    'mmanon/engine/hooks/adversarial_anonymization_hook.py',
-    'mmanon/models/detectors/anonymized_detector.py',
 }
 
 
