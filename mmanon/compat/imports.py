@@ -132,7 +132,9 @@ class _RelaxedLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         # Whoever looks at the module later finds it as if we had not been here.
-        module.__spec__.loader = module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        module.__loader__ = self.loader
         if module.__name__ == 'mmaction':
             _require_importlib_metadata(module)
         try:
@@ -142,9 +144,9 @@ class _RelaxedLoader(Loader):
                 raise
             self._exec_with_older_mmcv(module)
         if module.__name__ in _OF_NUMPY_1 and not hasattr(module.np, 'NAN'):
-            module.np = _NumpyOfOldNames('numpy')
+            vars(module)['np'] = _NumpyOfOldNames('numpy')
         if module.__name__ in _OF_ONE_SECOND and hasattr(module, 'datetime'):
-            module.datetime = _UniqueTime
+            vars(module)['datetime'] = _UniqueTime
         if module.__name__ == _CONFIG_PACKAGES:
             _add_config_package(module)
         if module.__name__ == _COMPILED_OPERATORS:
@@ -160,7 +162,7 @@ class _RelaxedLoader(Loader):
             self.loader.exec_module(module)
         finally:
             mmcv.__version__ = real
-        module.mmcv_version = digit_version(real)
+        vars(module)['mmcv_version'] = digit_version(real)
         _announce(
             f'{module.__name__} {getattr(module, "__version__", "")} accepts mmcv '
             f'below {module.mmcv_maximum_version} and {real} is installed: its check '
@@ -241,7 +243,7 @@ def _fill_with_operators(module: ModuleType) -> None:
 
     vars(module).update(mmcv_operators.OPERATORS)
     # mmcv asks for all of its operators when it is imported.
-    module.__getattr__ = mmcv_operators.not_available
+    vars(module)['__getattr__'] = mmcv_operators.not_available
     _announce(mmcv_operators.description())
 
 
@@ -257,7 +259,7 @@ def _fill_with_drn(module: ModuleType) -> None:
 
     DRN.__module__ = module.__name__
     registry = importlib.import_module('mmaction.registry')
-    module.DRN = registry.MODELS.register_module()(DRN)
+    vars(module)['DRN'] = registry.MODELS.register_module()(DRN)
     _announce(
         f'the installed mmaction2 lacks {_DRN_PACKAGE}: a stand-in lets '
         'mmaction.models import; DRN itself cannot be built'

@@ -89,7 +89,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
             scores.append(some[kept])
             moves.append(move[:, rows, columns].T[kept])
             scale *= _SHRINK
-        found, some, move = map(np.concatenate, (boxes, scores, moves))
+        found, some = np.concatenate(boxes), np.concatenate(scores)
+        move = np.concatenate(moves)
         kept = _suppress(found, some, 0.7)
         return _square(_moved(found[kept], move[kept], 0))
 
@@ -168,9 +169,7 @@ def _suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarr
     if not len(boxes):
         return np.zeros(0, int)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-    kept = cv2.dnn.NMSBoxes(
-        corner_and_size.astype(np.float64), scores.astype(np.float32), 0.0, overlap
-    )
+    kept = cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, overlap)
     return np.asarray(kept, int).reshape(-1)
 
 

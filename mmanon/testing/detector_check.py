@@ -14,6 +14,7 @@ import torch
 from mmaction.evaluation.functional import ava_utils
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -292,7 +293,7 @@ def _shrink_game(config: Config) -> None:
 
 
 @torch.no_grad()
-def _answers(model: nn.Module, data: dict, faces: bool = True) -> list[dict]:
+def _answers(model: BaseModel, data: dict, faces: bool = True) -> list[dict]:
     """The model's predictions for a batch of the data loader."""
     batch = model.data_preprocessor(copy.deepcopy(data), False)
     samples = batch['data_samples']

@@ -188,7 +188,7 @@ def _write_frames(folder: Path, names: list[str]) -> None:
 
 def _write_video(path: Path) -> None:
     height, width = SHAPE
-    code = cv2.VideoWriter_fourcc(*'mp4v')
+    code = cv2.VideoWriter.fourcc(*'mp4v')
     writer = cv2.VideoWriter(str(_parent_made(path)), code, 25, (width, height))
     for picture in _pictures(NUM_FRAMES):
         writer.write(picture)

@@ -230,7 +230,9 @@ def _check_arguments_of(
     name: str, where: str, part: Mapping[str, Any], registry: str
 ) -> None:
     taken = arguments_by_name(registry).get(name)
-    for key in part if taken is not None else ():
+    if taken is None:
+        return
+    for key in part:
         if key not in taken and key not in ('type', '_scope_'):
             raise ValueError(
                 f'unknown key `{where}.{key}`, of a {name}: {or_near(key, taken, 20)}'

@@ -27,16 +27,14 @@ def arguments_by_name(registry: str) -> dict[str, frozenset[str] | None]:
     classes: dict[str, ast.ClassDef] = {}
     for path in sorted((Path(__file__).parents[2] / registry.lower()).rglob('*.py')):
         tree = ast.parse(path.read_text(encoding='utf-8'))
-        classes |= {node.name: node for node in tree.body if _is_class(node)}
+        classes |= {
+            node.name: node for node in tree.body if isinstance(node, ast.ClassDef)
+        }
     return {
         name: _arguments(name, classes)
         for name, node in classes.items()
         if registry in _registered_in(node)
     }
-
-
-def _is_class(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ClassDef)
 
 
 def _registered_in(node: ast.ClassDef) -> Iterator[str]:
