@@ -15,6 +15,7 @@ from torch.autograd import gradcheck
 
 import mmanon  # noqa: F401
 from mmanon.compat import mmcv_operators
+from mmanon.compat.mmcv_operators.shared import kernels
 
 EXTENSION = sys.modules['mmcv._ext']
 STAND_IN = SimpleNamespace(**mmcv_operators.OPERATORS)
@@ -171,7 +172,7 @@ def test_gradient_of_the_mean_without_atomic_additions_is_the_same(
     expected = outcome(layer, *inputs)
     monkeypatch.setattr(torch, 'are_deterministic_algorithms_enabled', lambda: True)
     monkeypatch.setattr(Tensor, 'is_cuda', True)
-    monkeypatch.delattr(mmcv_operators._kernels, '_roi_align_backward')
+    monkeypatch.delattr(kernels, '_roi_align_backward')
     torch.testing.assert_close(outcome(layer, *inputs), expected)
 
 
