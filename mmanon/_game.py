@@ -67,13 +67,17 @@ class _AtTheStack(MetaPathFinder):
     Asking whether a package is there imports nothing, and changes nothing here.
     """
 
+    def __init__(self) -> None:
+        # Another finder that asks all others asks this one back.
+        self.asking = False
+
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in ('mmengine', *_HOSTS):
+        if self.asking or fullname not in ('mmengine', *_HOSTS):
             return None
         spec = self.find_otherwise(fullname)
         if spec is not None and spec.loader is not None:
@@ -82,12 +86,16 @@ class _AtTheStack(MetaPathFinder):
 
     def find_otherwise(self, fullname: str) -> ModuleSpec | None:
         """What the other finders find."""
-        for finder in sys.meta_path:
-            find = getattr(finder, 'find_spec', None)
-            spec = None if finder is self or find is None else find(fullname, None)
-            if spec is not None:
-                return spec
-        return None
+        self.asking = True
+        try:
+            for finder in sys.meta_path:
+                find = getattr(finder, 'find_spec', None)
+                spec = None if find is None else find(fullname, None)
+                if spec is not None:
+                    return spec
+            return None
+        finally:
+            self.asking = False
 
 
 class _Prepares(Loader):

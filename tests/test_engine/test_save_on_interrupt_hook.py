@@ -13,6 +13,7 @@ from tiny import tiny_config, write_tiny_ava, write_tiny_faces
 
 from mmanon.engine.hooks import SaveOnInterruptHook
 from mmanon.engine.seeding import skip_batches
+from mmanon.models.weight_files import load_checkpoint
 
 
 @pytest.fixture(scope='module')
@@ -96,7 +97,7 @@ def test_training_goes_on_exactly_where_ctrl_c_stopped_it(config, loop, stops):
         stopped(config, PressCtrlC(at), resume=number > 0)
         saved = Path(config.work_dir, 'stopped.pth')
         assert Path(config.work_dir, 'last_checkpoint').read_text() == str(saved)
-        assert torch.load(saved, weights_only=False)['meta']['iter'] == at + 1
+        assert load_checkpoint(saved)['meta']['iter'] == at + 1
     resumed = build(config, resume=True)
     resumed.train()
 
@@ -109,7 +110,7 @@ def test_gathered_gradients_are_stepped_with_first(config):
 
     stopped(config, PressCtrlC(0))
 
-    saved = torch.load(Path(config.work_dir, 'stopped.pth'), weights_only=False)
+    saved = load_checkpoint(Path(config.work_dir, 'stopped.pth'))
     assert saved['meta']['iter'] == 2
 
 

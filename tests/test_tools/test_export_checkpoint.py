@@ -10,6 +10,7 @@ import torch
 from tiny import tiny_config, tiny_modifier, write_tiny_ava, write_tiny_faces
 
 from mmanon.models.modifier_files import load_modifier
+from mmanon.models.weight_files import load_checkpoint
 from mmanon.registry import MODELS
 from mmanon.structures.crop_geometry import CropGeometry
 
@@ -110,7 +111,7 @@ def test_the_exported_modifier_brings_its_card(trained):
 
 
 def test_a_checkpoint_without_a_card_takes_it_from_the_config(trained):
-    checkpoint = torch.load(trained / 'work' / 'epoch_1.pth', weights_only=False)
+    checkpoint = load_checkpoint(trained / 'work' / 'epoch_1.pth')
     old = trained / 'old.pth'
     torch.save(dict(state_dict=checkpoint['state_dict'], meta={}), old)
     export = ('tools/export_checkpoint.py', old, '--modifier', trained / 'm.pth')
