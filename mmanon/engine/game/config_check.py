@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,7 @@ def _registered(registry: str) -> set[str]:
 
 
 def _people(dataset: Mapping[str, Any]) -> list[str]:
-    """Names of the people that a data set of faces would have; none if unknown."""
+    """The first two people of a data set of faces; none if they are unknown."""
     named: Iterable[str] | None = dataset.get('identities')
     if isinstance(named, (str, Path)):
         if not Path(named).is_file():
@@ -254,16 +255,17 @@ def _people(dataset: Mapping[str, Any]) -> list[str]:
         lines = Path(named).read_text(encoding='utf-8').splitlines()
         named = [line.strip() for line in lines if line.strip()]
     if named is not None:
-        return sorted(set(named))
+        return sorted(set(named))[:2]
     roots = _roots(dataset)
     if not all(root.is_dir() for root in roots):
         return []
-    return [
+    found = (
         path.name
         for root in roots
         for path in root.iterdir()
-        if path.is_dir() and not path.name.startswith('.')
-    ]
+        if not path.name.startswith('.') and path.is_dir()
+    )
+    return list(islice(found, 2))
 
 
 def _roots(dataset: Mapping[str, Any]) -> list[Path]:
