@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 LIGHT_ROOMS = (
@@ -246,6 +247,44 @@ def test_a_clip_goes_through_and_its_face_is_covered(light_door, clip, tmp_path)
         face = frame[90:145, 125 - number : 165 - number]
         assert face.mean() > 0.6, f'frame {number} shows the face; {said}'
         assert frame[:, 280:].mean() < 0.02, f'frame {number} is covered elsewhere'
+
+
+def test_nothing_is_kept_of_who_anonymizes_what(light_door, portrait, tmp_path):
+    Image.fromarray(portrait).save(tmp_path / 'photo.png')
+    home = tmp_path / 'home'
+    home.mkdir()
+    env = {**_clean(), 'HOME': str(home), 'XDG_CACHE_HOME': str(home / '.cache')}
+    command = [light_door / 'bin' / 'mmanon-anonymize', tmp_path / 'photo.png']
+    done = subprocess.run([*command, '-o', tmp_path / 'out'], env=env, **SHOWN)
+    assert (tmp_path / 'out' / 'photo.png').is_file(), done.stdout
+    assert [path for path in home.rglob('*') if path.is_file()] == []
+
+
+@pytest.mark.parametrize('margin', ['-1', '-0.5', 'nan'])
+def test_a_margin_that_would_show_the_face_is_refused(
+    light_door, clip, margin, tmp_path
+):
+    command = [light_door / 'bin' / 'mmanon-anonymize', clip, f'--margin={margin}']
+    command += ['-o', tmp_path / 'out']
+    done = subprocess.run(command, cwd=tmp_path, env=_clean(), **SHOWN)
+    assert done.returncode != 0
+    assert 'margin must be a number, at least 0' in done.stdout
+    assert 'Traceback' not in done.stdout
+
+
+def test_a_run_says_that_outputs_of_another_one_were_left(light_door, clip, tmp_path):
+    command = [light_door / 'bin' / 'mmanon-anonymize', clip, '-o', tmp_path / 'out']
+    _done(subprocess.run(command, env=_clean(), **SHOWN))
+    again = subprocess.run([*command, '--modifier', 'blur'], env=_clean(), **SHOWN)
+    assert '--overwrite makes them anew' in again.stdout
+
+
+def test_a_wrong_name_of_a_modifier_is_told_what_there_is(light_door, clip, tmp_path):
+    command = [light_door / 'bin' / 'mmanon-anonymize', clip, '-o', tmp_path / 'out']
+    done = subprocess.run([*command, '--modifier', 'blurr'], env=_clean(), **SHOWN)
+    assert 'did you mean blur?' in done.stdout
+    done = subprocess.run([*command, '--modifier', 'none.pth'], env=_clean(), **SHOWN)
+    assert 'none.pth does not exist' in done.stdout
 
 
 def test_the_audit_finds_the_face_in_the_original_alone(light_door, clip, tmp_path):

@@ -213,6 +213,7 @@ class AnonymizerInferencer:
                 _check_output(source, out, taken)
                 if out.exists() and not overwrite:
                     result.status = 'skipped'
+                    result.reason = 'its output is there; overwrite makes it anew'
                     continue
                 with written_whole(out) as beside:
                     if source.kind == 'image':

@@ -23,6 +23,7 @@ __all__ = ['main']
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-anonymize',
+        allow_abbrev=False,
         description='Give images, videos or a camera; get the same with the faces '
         'masked.',
         epilog='An interrupted run goes on with the file it stopped at when it is '
@@ -234,6 +235,11 @@ def report(results: Sequence[AnonymizationResult]) -> int:
         f'{states.count(state)} {state}' for state in ('written', 'skipped', 'failed')
     ]
     print(', '.join(counts))
+    if 'skipped' in states:
+        print(
+            '  skipped: outputs that are there, whatever settings made them; '
+            '--overwrite makes them anew'
+        )
     failed = [result for result in results if result.status == 'failed']
     for result in failed:
         print(f'  {result.source}: {result.reason}', file=sys.stderr)

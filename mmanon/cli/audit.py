@@ -141,6 +141,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write(args, auditor.threshold, audits, failed)
     except (InputError, OSError, ValueError, ImportError) as error:
         failed.append(str(error))
+    except KeyboardInterrupt:
+        print('mmanon-audit: interrupted', file=sys.stderr)
+        return 130
     for reason in failed:
         print(f'mmanon-audit: not checked: {reason}', file=sys.stderr)
     leaking = sum(audit.leaks > 0 for audit in audits)

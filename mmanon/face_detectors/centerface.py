@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmanon.utils.onnx_runtime import import_onnxruntime
+
 from .base import BaseFaceDetector
 from .suppression import drop_parts, suppress
 
@@ -161,7 +163,7 @@ def _find_weights() -> Path:
 
 def _load(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     """The network as a function of pictures, float32 (1, 3, H, W)."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     if not path.is_file():
         raise FileNotFoundError(f'CenterFace weights {path} do not exist')

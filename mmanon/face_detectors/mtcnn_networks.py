@@ -19,6 +19,7 @@ import numpy as np
 
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.extras import require
+from mmanon.utils.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,7 +70,7 @@ def _folder() -> Path:
 
 
 def _with_onnx_runtime(path: Path) -> Network:
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     # Frames are shared out among threads; within one, so little work is not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 __all__ = ['GAME_GEOMETRY', 'CropGeometry', 'check_geometry', 'widest_feather']
@@ -16,11 +17,26 @@ class CropGeometry:
         margin (float): By how much of its longer side a face box is enlarged on each
             side.
         feather (float): Width of the fading edge, as a fraction of the crop's side.
+
+    Raises:
+        ValueError: When the margin would leave a part of the face out, or there would
+            be no pixel.
     """
 
     crop_size: int = 128
     margin: float = 0.3
     feather: float = 0.08
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(
+                f'margin must be a number, at least 0, got {self.margin}: with a '
+                'smaller one the face would show'
+            )
+        if self.crop_size < 1:
+            raise ValueError(
+                f'crop_size must be at least 1 pixel, got {self.crop_size}'
+            )
 
 
 GAME_GEOMETRY = CropGeometry(crop_size=256, margin=0.6, feather=0.1)

@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ['NUMPY_MODIFIERS', 'MixingModifier', 'SolidModifier', 'find_numpy_modifier']
+__all__ = [
+    'NUMPY_MODIFIERS',
+    'SHORT_NAMES',
+    'MixingModifier',
+    'SolidModifier',
+    'find_numpy_modifier',
+]
 
 
 def pixelating(size: int, blocks: int) -> np.ndarray:
@@ -131,9 +137,11 @@ class _Kind(NamedTuple):
 _KINDS = {
     'PixelateModifier': _Kind(_pixelate, ('pixelate', 'mosaic')),
     'DownsampleModifier': _Kind(_downsample, ('downsample',)),
-    'GaussianBlurModifier': _Kind(_blur, ('gaussianblur', 'blur')),
-    'SolidMaskModifier': _Kind(SolidModifier, ('solidmask', 'mask')),
+    'GaussianBlurModifier': _Kind(_blur, ('blur', 'gaussianblur')),
+    'SolidMaskModifier': _Kind(SolidModifier, ('mask', 'solidmask', 'grey', 'gray')),
 }
+SHORT_NAMES = tuple(kind.short[0] for kind in _KINDS.values())
+"""What people call them."""
 NUMPY_MODIFIERS = tuple(_KINDS)
 """Names of the registered modifiers that need no PyTorch."""
 

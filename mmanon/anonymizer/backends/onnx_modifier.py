@@ -14,6 +14,7 @@ from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.structures.modifier_card import ModifierCard
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.deprecation import renamed_attributes
+from mmanon.utils.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
@@ -53,7 +54,8 @@ def export_modifier(
         ImportError: When `onnx` or `onnxruntime` is not installed.
     """
     import onnx
-    import onnxruntime  # noqa: F401  (better missed before the work than after)
+
+    import_onnxruntime()  # better missed before the work than after
     import torch
     from torch import nn
 
@@ -149,7 +151,7 @@ class OnnxModifier:
 
     def __init__(self, path: str | Path) -> None:
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ImportError as error:
             raise ImportError(
                 f'{path} is drawn by ONNX Runtime: pip install onnxruntime'

@@ -16,8 +16,9 @@ from mmanon.structures.modifier_card import ModifierCard, find_game_hooks
 from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
+from mmanon.utils.near_names import near_name
 
-from .numpy_modifier import NUMPY_MODIFIERS
+from .numpy_modifier import SHORT_NAMES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,12 +77,8 @@ def build_modifier_and_card(
             modifier, or a file holds none or that of another.
         ImportError: When PyTorch or mmengine is not installed.
     """
-    others = ', '.join(name.removesuffix('Modifier') for name in NUMPY_MODIFIERS)
-    require(
-        f'modifier {modifier} (none of {others}, which do without)',
-        ('torch', 'mmengine'),
-        'train',
-    )
+    _check_file(modifier)
+    require(f'modifier {modifier}{_without(modifier)}', ('torch', 'mmengine'), 'train')
     from mmanon.models.modifiers import BaseModifier
 
     if modifier is None:
@@ -151,6 +148,26 @@ def _described(modifier: BaseModifier, card: ModifierCard) -> str:
     if card.licence:
         words.append(f'licence: {card.licence}')
     return '; '.join(words)
+
+
+def _check_file(modifier: object) -> None:
+    """Make sure that what is named like a file is one, before PyTorch is asked for."""
+    if not isinstance(modifier, str | Path):
+        return
+    if str(modifier).endswith((*_CONFIGS, *_CHECKPOINTS)):
+        path = Path(modifier).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f'modifier {modifier} does not exist')
+
+
+def _without(modifier: object) -> str:
+    """What a message says of modifiers that need no PyTorch."""
+    if not isinstance(modifier, str) or modifier.endswith((*_CONFIGS, *_CHECKPOINTS)):
+        return ''
+    near = near_name(modifier, SHORT_NAMES)
+    if near is not None and near != modifier:
+        return f' (did you mean {near}?)'
+    return f' (unlike {", ".join(SHORT_NAMES)})'
 
 
 def _registered_name(name: str) -> str:

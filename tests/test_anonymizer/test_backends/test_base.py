@@ -18,11 +18,12 @@ def test_the_default_is_grey_and_says_that_it_is_the_default(monkeypatch):
         build_backend(weights='m.pth')
 
 
-def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch):
+def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'torch', None)
-    for modifier in ('GaussianNoiseModifier', 'm.pth', 'config.py'):
+    (tmp_path / 'm.pth').touch()
+    for modifier in ('GaussianNoiseModifier', str(tmp_path / 'm.pth')):
         with pytest.raises(ImportError) as caught:
             build_backend(modifier)
         said = str(caught.value)
-        assert said.startswith(f'modifier {modifier} (none of Pixelate, ')
+        assert said.startswith(f'modifier {modifier}')
         assert said.endswith('not installed: pip install "mmanon[train]"')
