@@ -2,6 +2,7 @@
 
     python tools/benchmark.py crops     # crop and paste against a loop over faces
     python tools/benchmark.py step      # the joint step against the sum of its parts
+    python tools/benchmark.py operators # the joint step without compiled operators
     python tools/benchmark.py overhead  # prediction through the wrapper, and without
 
 Runs alternate between the things compared; medians and their ratios are printed.
@@ -9,8 +10,11 @@ Runs alternate between the things compared; medians and their ratios are printed
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -134,8 +138,16 @@ def clip_batch(config: Config, clips: int, length: int, shape: tuple[int, ...]) 
     )
 
 
-def step(args: argparse.Namespace) -> None:
-    """The joint step against detector, modifier and discriminator measured apart."""
+class JointStep(NamedTuple):
+    """A step of all three networks, and its parts apart."""
+
+    joint: Callable
+    parts: Callable
+    description: str
+
+
+def joint_step(args: argparse.Namespace) -> JointStep:
+    """The training step of a config's game, on noise."""
     config = Config.fromfile(args.config)
     hook = next(one for one in config.custom_hooks if 'modifier' in one)
     hook.discriminator.setdefault('margin', hook.margin)
@@ -182,13 +194,59 @@ def step(args: argparse.Namespace) -> None:
         model.adversarial_loss(model.discriminator, asked, faces, labels).backward()
         model.discriminator.requires_grad_(True).train()
 
+    description = (
+        f'{args.config}: {clips} clips of {length} frames {side}x{side} with a face '
+        f'each, {count} faces (S={crop}), {args.runs} runs:'
+    )
+    return JointStep(joint, parts, description)
+
+
+def step(args: argparse.Namespace) -> None:
+    """The joint step against detector, modifier and discriminator measured apart."""
+    joint, parts, description = joint_step(args)
     ours, apart = compare(joint, parts, args.runs)
     print(
-        f'{args.config}: {clips} clips of {length} frames {side}x{side} with a face '
-        f'each, {count} faces (S={crop}), {args.runs} runs:\n'
+        f'{description}\n'
         f'  joint step       {ours * 1e3:9.1f} ms\n'
         f'  sum of its parts {apart * 1e3:9.1f} ms\n'
         f'  joint / parts = {ours / apart:.3f}'
+    )
+
+
+def operators(args: argparse.Namespace) -> None:
+    """The joint step by mmcv's compiled operators and by the stand-in for them."""
+    from mmanon.compat.mmcv_operators import OPERATORS
+
+    joint, _, description = joint_step(args)
+    compiled = sys.modules['mmcv._ext']
+    if not hasattr(compiled, '__file__'):
+        raise SystemExit(
+            'the installed mmcv has no compiled operators to compare with: '
+            'MMCV_WITH_OPS=1 make setup'
+        )
+    callers = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith('mmcv.ops.') and hasattr(module, 'ext_module')
+    ]
+
+    def by(extension: object) -> Callable:
+        def run() -> None:
+            for module in callers:
+                module.ext_module = extension
+            joint()
+
+        return run
+
+    # Other work on the machine slows the wall clock, and not all runs alike.
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    runs = by(compiled), by(SimpleNamespace(**OPERATORS))
+    theirs, ours = map(statistics.median, measure(runs, args.runs, clock))
+    print(
+        f'{description}\n'
+        f"  joint step, mmcv's operators {theirs * 1e3:9.1f} ms\n"
+        f'  joint step, stand-in         {ours * 1e3:9.1f} ms\n'
+        f"  stand-in / mmcv's = {ours / theirs:.3f}"
     )
 
 
@@ -260,7 +318,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    for function in (crops, step, overhead):
+    for function in (crops, step, operators, overhead):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument('--runs', type=int, default=15)
@@ -268,7 +326,7 @@ def main() -> None:
             command.add_argument('--crop-size', type=int, default=64)
             continue
         command.add_argument('--frames', type=int, default=4)
-        if function is step:
+        if function is not overhead:
             command.add_argument(
                 '--config', default='configs/mini/slowonly_resnet-sphereface_mini.py'
             )

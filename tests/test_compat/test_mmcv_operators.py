@@ -402,6 +402,23 @@ def test_deformable_convolution_equals_mmcvs(stand_in, geometry):
     assert_equal_outcomes(call, [images, offsets, weights], stand_in)
 
 
+def test_weights_of_a_deformable_convolution_learn_alone_as_with_the_rest(stand_in):
+    stand_in()
+    options, (images, offsets, weights, _) = deformation(2, 2, 2, 1)
+    call = lambda *inputs: mmcv.ops.deform_conv2d(  # noqa: E731
+        *inputs, *options.values()
+    )
+    everything = outcome(call, images, offsets, weights)
+    alone = outcome(call, images.detach(), offsets.detach(), weights)
+    torch.testing.assert_close(alone, [everything[0], everything[3]])
+    # Twice through one graph, as with retain_graph.
+    loss = call(images, offsets, weights).sum()
+    first, second = (
+        torch.autograd.grad(loss, weights, retain_graph=True)[0] for _ in range(2)
+    )
+    torch.testing.assert_close(first, second)
+
+
 @compared
 @pytest.mark.parametrize('bias', [True, False])
 @pytest.mark.parametrize('geometry', GEOMETRIES)

@@ -65,10 +65,15 @@ def deform_conv_backward_input(
     columns: Tensor,
     **options: int,
 ) -> None:
-    """Write the gradients of the features and the offsets."""
+    """Write the gradients of the features and the offsets.
+
+    That of the weights, which is asked for next, comes with them: it is kept in
+    ``columns``, mmcv's working memory.
+    """
     arguments = _plain_deformation(input, weight, offset, options)
     grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
     grad_input.copy_(grads[0])
+    columns.resize_(weight.shape).copy_(grads[1])
     grad_offset.copy_(grads[2])
 
 
@@ -84,9 +89,12 @@ def deform_conv_backward_parameters(
     **options: int,
 ) -> None:
     """Add ``scale`` times the gradient of the weights to ``grad_weight``."""
-    arguments = _plain_deformation(input, grad_weight, offset, options)
-    grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
-    grad_weight.add_(grads[1].to(grad_weight.dtype), alpha=scale)
+    if columns.numel() == 0:  # neither the features nor the offsets learn
+        arguments = _plain_deformation(input, grad_weight, offset, options)
+        grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
+        columns.resize_(grad_weight.shape).copy_(grads[1])
+    grad_weight.add_(columns, alpha=scale)
+    columns.resize_(0)
 
 
 def _plain_deformation(
