@@ -39,7 +39,7 @@ line `'../_base_/anonymizers/{anonymizer}'` added to its `_base_`. Made by
 {command}
 ```
 
-with PyTorch {torch} on {device}, in {minutes:.1f} minutes.
+with PyTorch {torch} on {device} and {operators}, in {minutes:.1f} minutes.
 
 - **builds**: the two-line config is read, and its detector, data sets and loops are
   built.
@@ -126,6 +126,15 @@ def table_of(results: dict[str, dict[str, str]]) -> str:
     return '\n'.join(lines).rstrip()
 
 
+def operators_used() -> str:
+    compiled = hasattr(sys.modules['mmcv._ext'], '__file__')
+    return (
+        "mmcv's compiled operators"
+        if compiled
+        else "mmanon's stand-in for mmcv's compiled operators"
+    )
+
+
 def main() -> None:
     args = parse_args()
     if not args.anonymizer.is_file():
@@ -153,6 +162,7 @@ def main() -> None:
             anonymizer=args.anonymizer.name,
             torch=torch.__version__,
             device='a GPU' if torch.cuda.is_available() else 'CPU',
+            operators=operators_used(),
             minutes=(time.time() - start) / 60,
             table=table,
         )
