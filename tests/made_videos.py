@@ -110,17 +110,23 @@ def _tone(stream, seconds):
 def read_frames(path):
     """All frames of a video as RGB, as they are stored."""
     with av.open(str(path)) as container:
-        return [one.to_ndarray(format='rgb24') for one in container.decode(video=0)]
+        return [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
 
 
 def read_times(path):
     """When each frame is shown, in exact seconds, ascending."""
     with av.open(str(path)) as container:
-        return sorted(one.pts * one.time_base for one in container.decode(video=0))
+        return sorted(
+            frame.pts * frame.time_base for frame in container.decode(video=0)
+        )
 
 
 def read_packets(path, kind='audio'):
     """The bytes and the time of each packet of the first stream of a kind."""
     with av.open(str(path)) as container:
         packets = container.demux(**{kind: 0})
-        return [(bytes(one), one.pts * one.time_base) for one in packets if one.size]
+        return [
+            (bytes(packet), packet.pts * packet.time_base)
+            for packet in packets
+            if packet.size
+        ]

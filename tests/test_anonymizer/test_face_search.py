@@ -51,8 +51,8 @@ def looked_at(scenes, every, closely=None, at_a_glance=None, parallel=True, dot=
         return answers(index) if answers else Faces.none(), None
 
     seen = list(search(pictures(scenes, dot), look, KeyframePolicy(every), parallel))
-    assert [one.picture for one in seen] == list(range(len(scenes)))
-    return sorted(looked), sorted(glanced), [one.faces for one in seen]
+    assert [searched.picture for searched in seen] == list(range(len(scenes)))
+    return sorted(looked), sorted(glanced), [searched.faces for searched in seen]
 
 
 @pytest.mark.parametrize('parallel', [False, True])
@@ -78,7 +78,7 @@ def test_where_a_small_face_comes_or_goes_every_frame_is_looked_at():
         lambda index: face(size=TINY) if 6 <= index <= 9 else Faces.none(),
     )
     assert looked == [0, *range(4, 13), 16]
-    assert [len(one) for one in faces] == [0] * 6 + [1] * 4 + [0] * 7
+    assert [len(face) for face in faces] == [0] * 6 + [1] * 4 + [0] * 7
 
 
 def test_where_a_small_face_has_left_its_place_every_frame_is_looked_at():
@@ -95,7 +95,7 @@ def test_a_large_face_that_comes_and_goes_is_found_by_glances():
 
     looked, _, faces = looked_at([0] * 13, 4, answer, answer)
     assert looked == [0, 4, 8, 12]
-    assert [len(one) for one in faces] == [0] * 5 + [1] * 3 + [0] * 5
+    assert [len(face) for face in faces] == [0] * 5 + [1] * 3 + [0] * 5
 
 
 def test_faces_that_a_glance_shows_are_found():
@@ -104,7 +104,7 @@ def test_faces_that_a_glance_shows_are_found():
 
     looked, _, faces = looked_at([0] * 9, 4, lambda _: face(), at_a_glance)
     assert looked == [0, 4, 8]
-    assert [round(float(one.boxes[0, 0]), 2) for one in faces[:5]] == [
+    assert [round(float(face.boxes[0, 0]), 2) for face in faces[:5]] == [
         0.2,
         0.21,
         0.22,
@@ -137,7 +137,7 @@ def test_around_a_frame_that_could_not_be_examined_every_frame_is_looked_at(clos
     looked, _, faces = looked_at([0] * 13, 4, **{answers: answer})
     assert looked == ([*range(9), 12] if closely else [0, *range(4, 9), 12])
     # What only the glance could not examine, the closer look could.
-    assert [one.examined for one in faces].count(False) == closely
+    assert [face.examined for face in faces].count(False) == closely
 
 
 def test_several_frames_are_looked_at_at_a_time(monkeypatch):
@@ -155,9 +155,9 @@ def test_frames_are_not_taken_far_ahead_of_those_that_are_done():
     taken = []
 
     def endless():
-        for one in pictures([0] * 10_000):
-            taken.append(one)
-            yield one
+        for picture in pictures([0] * 10_000):
+            taken.append(picture)
+            yield picture
 
     done = search(endless(), lambda *_: (Faces.none(), None), KeyframePolicy(3), True)
     for _ in range(50):

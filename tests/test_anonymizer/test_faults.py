@@ -36,8 +36,8 @@ def data(tmp_path):
 
 
 def files(folder):
-    found = (one for one in folder.rglob('*') if one.is_file())
-    return sorted(one.relative_to(folder).as_posix() for one in found)
+    found = (path for path in folder.rglob('*') if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def write_photo(path):
@@ -76,8 +76,8 @@ def test_damaged_files_are_listed_with_their_reason_and_the_others_done(
     said = capsys.readouterr()
     assert f'2 written, 0 skipped, {len(faults)} failed' in said.out
     for name, (content, reason) in faults.items():
-        lines = [one for one in said.err.splitlines() if name in one]
-        assert any(reason in one for one in lines), (name, lines)
+        lines = [line for line in said.err.splitlines() if name in line]
+        assert any(reason in line for line in lines), (name, lines)
         assert (data / name).read_bytes() == content
     assert files(out) == ['good.mp4', 'good.png']
 
@@ -299,7 +299,7 @@ def test_a_stopped_run_goes_on_with_the_file_it_stopped_at(
         assert any('<hangs>' in line for line in process.stdout)
         process.send_signal(number)
         process.stdout.read()
-    whole = [one for one in files(out) if not one.endswith('.part')]
+    whole = [file for file in files(out) if not file.endswith('.part')]
     assert process.returncode != 0 and whole == ['a.mp4']
     first = (out / 'a.mp4').stat().st_mtime_ns
     assert main([str(data), '-o', str(out)]) == 0
@@ -307,7 +307,9 @@ def test_a_stopped_run_goes_on_with_the_file_it_stopped_at(
     assert (out / 'a.mp4').stat().st_mtime_ns == first
     for name, length in (('a.mp4', 10), ('b.mp4', 40), ('c.mp4', 10)):
         frames = read_frames(out / name)
-        assert len(frames) == length and not any(is_red(one).any() for one in frames)
+        assert len(frames) == length and not any(
+            is_red(frame).any() for frame in frames
+        )
 
 
 def test_a_camera_that_is_not_there(tmp_path, capsys):

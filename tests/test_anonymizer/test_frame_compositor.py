@@ -39,7 +39,7 @@ def drawn(form, covers, turn=Orientation(), whole=False, size=(96, 64)):  # noqa
 def test_what_is_covered_is_grey_and_the_rest_as_it_was(form, size):
     before = frame(form, size).to_ndarray(format='rgb24').astype(int)
     boxes = [(4, 4, 28, 28), (64, 36, 130, 100)]
-    after = drawn(form, [cover(*one) for one in boxes], size=size)
+    after = drawn(form, [cover(*box) for box in boxes], size=size)
     # A pixel of colour for several is smeared over the edge by whoever shows it.
     edge, most = {'yuv410p': (8, 16), 'nv12': (4, 6)}.get(form, (1, 6))
     assert np.abs(after[4 + edge : 28 - edge, 4 + edge : 28 - edge] - 127).max() <= most

@@ -17,7 +17,7 @@ def anonymize(source, out_dir, **kwargs):
 def written(source, out_dir, **kwargs):
     outcome = anonymize(source, out_dir, **kwargs)
     assert outcome.status == 'written', outcome.reason
-    assert [one.name for one in out_dir.iterdir()] == [source.name]
+    assert [path.name for path in out_dir.iterdir()] == [source.name]
     return outcome
 
 
@@ -126,7 +126,7 @@ def test_thumbnails_are_removed_even_where_metadata_is_kept(tmp_path):
     for keep in (False, True):
         outcome = written(path, tmp_path / str(keep), keep_metadata=keep)
         assert b'\xff\xd8\xff' not in outcome.out.read_bytes()[3:]
-        assert any('thumbnail' in one for one in outcome.removed)
+        assert any('thumbnail' in word for word in outcome.removed)
 
 
 @pytest.mark.parametrize('name', ['a.gif', 'a.webp', 'a.png'])
@@ -175,7 +175,7 @@ def test_arrays_come_back_anonymized_and_the_given_ones_are_left(tmp_path):
     assert outcome.status == 'returned' and np.array_equal(given, RGB)
     assert not is_red(outcome.image).any()
     first, second = inferencer([given, given], tmp_path)
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
         '00000000.png',
         '00000001.png',
     ]

@@ -1,17 +1,14 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from by_colour import recognize_colours
 from made_videos import anonymizer
 from PIL import Image
 
 from mmanon.anonymizer.known_people import KnownPeople
-from mmanon.anonymizer.recognizer import build_recognizer
 from mmanon.face_detectors import BaseFaceDetector
 from mmanon.structures.faces import Faces
-
-torch = pytest.importorskip('torch', reason='recognizers are networks of PyTorch')
 
 MARKS = np.array([[20, 20], [40, 20], [30, 30], [22, 42], [38, 42]], float)
 
@@ -23,14 +20,9 @@ class EverywhereDetector(BaseFaceDetector):
         return np.array([[10, 8, 50, 52]]), np.ones(1), MARKS[None]
 
 
-class ByColour:
-    """Tells 'people' apart by the mean colour of their face."""
-
-    margin = 0.0
-    backbone = SimpleNamespace(input_size=(32, 32))
-
-    def embed(self, faces):
-        return faces.mean((2, 3))
+@pytest.fixture(autouse=True)
+def colours_are_recognized(monkeypatch):
+    recognize_colours(monkeypatch.setattr)
 
 
 def photograph(colour):
@@ -48,7 +40,7 @@ def folder(tmp_path):
 
 
 def people(folder, **kwargs):
-    return KnownPeople(folder, EverywhereDetector(), ByColour(), **kwargs)
+    return KnownPeople(folder, EverywhereDetector(), object(), **kwargs)
 
 
 def faces(marks=MARKS):
@@ -86,10 +78,7 @@ def test_when_unsure_a_face_is_covered(folder):
 
 
 @pytest.mark.parametrize(('only', 'shown'), [(False, ANN), (True, BOB)])
-def test_allowlist_and_only_decide_who_is_covered(folder, monkeypatch, only, shown):
-    monkeypatch.setattr(
-        'mmanon.anonymizer.recognizer.build_recognizer', lambda _: ByColour()
-    )
+def test_allowlist_and_only_decide_who_is_masked(folder, only, shown):
     inferencer = anonymizer(
         detector=EverywhereDetector(),
         recognizer='any',
@@ -113,16 +102,15 @@ def test_what_is_missing_is_said(folder, tmp_path):
         anonymizer(detector=EverywhereDetector(), allowlist=folder)
     with pytest.raises(ValueError, match='exclude'):
         anonymizer(allowlist=folder, only=folder, recognizer='any')
-    with pytest.raises(ValueError, match='no weights'):
-        backbone = dict(type='mmanon.MobileFaceNet')
-        build_recognizer(dict(type='mmanon.FaceClassifier', backbone=backbone))
     boxes = tmp_path / 'boxes.json'
     boxes.write_text(json.dumps({}))
     with pytest.raises(ValueError, match='boxes'):
         anonymizer(boxes=boxes, allowlist=folder, recognizer='any')
 
 
-def test_real_people_are_told_apart(shared_data, tmp_path):
+def test_real_people_are_told_apart(shared_data, tmp_path, monkeypatch):
+    torch = pytest.importorskip('torch', reason='recognizers are networks of PyTorch')
+    monkeypatch.undo()
     torch.set_num_threads(1)
     lfw = shared_data / 'faces' / 'lfw10'
     recognizer = shared_data / 'weights' / 'mobilefacenet_ms1m.pt'

@@ -33,12 +33,12 @@ def plan(frames, thumbnails=None, similarity=None, **kwargs):
     thumbnails = thumbnails or [scenery()] * len(frames)
     seen = [
         SearchedFrame(
-            t, one, SIZE, small, None if similarity is None else similarity[t]
+            t, found, SIZE, small, None if similarity is None else similarity[t]
         )
-        for t, (one, small) in enumerate(zip(frames, thumbnails, strict=True))
+        for t, (found, small) in enumerate(zip(frames, thumbnails, strict=True))
     ]
     planned = list(MaskPlanner(**kwargs).plan(seen))
-    assert [one.picture for one in planned] == list(range(len(frames)))
+    assert [frame.picture for frame in planned] == list(range(len(frames)))
     return planned
 
 
@@ -51,51 +51,51 @@ def holds(cover, box):
 
 def test_a_gap_is_bridged_where_the_face_must_have_been():
     frames = [faces() if 5 <= t < 15 else at(t) for t in range(25)]
-    for t, one in enumerate(plan(frames, hold=2)):
-        assert len(one.masks) == 1, t
-        assert holds(one.masks[0], [10 + 4 * t, 30, 30 + 4 * t, 50])
-        assert one.masks[0].seen == (not 5 <= t < 15)
-    assert len({one.masks[0].track for one in plan(frames, hold=2)}) == 1
+    for t, frame in enumerate(plan(frames, hold=2)):
+        assert len(frame.masks) == 1, t
+        assert holds(frame.masks[0], [10 + 4 * t, 30, 30 + 4 * t, 50])
+        assert frame.masks[0].seen == (not 5 <= t < 15)
+    assert len({frame.masks[0].track for frame in plan(frames, hold=2)}) == 1
 
 
 def test_a_face_lost_in_its_second_frame_is_still_followed():
     frames = [at(t, step=1) if t % 4 == 0 else faces() for t in range(21)]
-    assert all(len(one.masks) == 1 for one in plan(frames, hold=0))
+    assert all(len(frame.masks) == 1 for frame in plan(frames, hold=0))
 
 
 def test_a_face_is_held_before_and_after_it_is_seen():
     frames = [at(t, step=0) if 10 <= t < 12 else faces() for t in range(30)]
-    covered = [t for t, one in enumerate(plan(frames, hold=3)) if one.masks]
+    covered = [t for t, frame in enumerate(plan(frames, hold=3)) if frame.masks]
     assert covered == list(range(7, 15))
 
 
 def test_a_weak_candidate_counts_next_to_a_track_only():
     frames = [at(t, score=0.9 if t < 5 else 0.35) for t in range(10)]
-    assert all(one.masks[0].seen for one in plan(frames))
+    assert all(frame.masks[0].seen for frame in plan(frames))
     alone = [at(t, score=0.35) for t in range(10)]
-    assert not any(one.masks for one in plan(alone))
+    assert not any(frame.masks for frame in plan(alone))
 
 
 def test_boxes_cover_a_moving_head_and_are_steadier_than_what_was_found():
     jitter = np.random.default_rng(1).normal(0, 2, (40, 4))
-    boxes = [np.array([90, 30, 110, 50]) + one for one in jitter]
-    covers = [one.masks[0] for one in plan([faces(one) for one in boxes])]
-    assert all(holds(*one) for one in zip(covers, boxes, strict=True))
-    sides = np.array([one.box[2] - one.box[0] for one in covers])
-    found = np.array([one[2] - one[0] for one in boxes])
+    boxes = [np.array([90, 30, 110, 50]) + shift for shift in jitter]
+    covers = [frame.masks[0] for frame in plan([faces(box) for box in boxes])]
+    assert all(holds(*mask) for mask in zip(covers, boxes, strict=True))
+    sides = np.array([mask.box[2] - mask.box[0] for mask in covers])
+    found = np.array([box[2] - box[0] for box in boxes])
     assert np.abs(np.diff(sides)).mean() < np.abs(np.diff(found)).mean()
     fast = plan([at(t, step=10) for t in range(15)])
-    for t, one in enumerate(fast[1:-1], 1):
+    for t, frame in enumerate(fast[1:-1], 1):
         # As it was a frame ago and as it will be: blur of motion lies in between.
-        assert holds(one.masks[0], [10 * t, 30, 40 + 10 * t, 50])
+        assert holds(frame.masks[0], [10 * t, 30, 40 + 10 * t, 50])
 
 
 def test_a_scene_cut_ends_tracks():
     frames = [at(t, step=0) if t < 10 else faces() for t in range(20)]
     cut = [scenery(0)] * 10 + [scenery(1)] * 10
-    assert not any(one.masks for one in plan(frames, cut)[10:])
+    assert not any(frame.masks for frame in plan(frames, cut)[10:])
     both = [at(0)] * 20
-    tracks = [one.masks[0].track for one in plan(both, cut)]
+    tracks = [frame.masks[0].track for frame in plan(both, cut)]
     assert len(set(tracks[:10])) == len(set(tracks[10:])) == 1
     assert tracks[0] != tracks[-1]
 
@@ -104,24 +104,24 @@ def test_a_scene_cut_ends_tracks():
 def test_a_flash_is_no_scene_cut(flash):
     frames = [faces() if t in (9, 10, 11) else at(t, step=0) for t in range(20)]
     small = [flash if t in (10, 11) else scenery() for t in range(20)]
-    assert all(one.masks for one in plan(frames, small, hold=0))
+    assert all(frame.masks for frame in plan(frames, small, hold=0))
 
 
 def test_a_frame_nobody_examined_is_covered_whole_and_tracks_go_on():
     frames = [at(t) for t in range(10)]
     frames[4] = Faces.whole_frame()
     planned = plan(frames)
-    assert [one.whole for one in planned] == [t == 4 for t in range(10)]
-    assert len({cover.track for one in planned for cover in one.masks}) == 1
+    assert [plan.whole for plan in planned] == [t == 4 for t in range(10)]
+    assert len({cover.track for plan in planned for cover in plan.masks}) == 1
 
 
 def test_two_people_keep_their_tracks():
     frames = [
         faces([10 + t, 10, 30 + t, 30], [150 - t, 60, 170 - t, 80]) for t in range(20)
     ]
-    for one in plan(frames):
-        left = {cover.track for cover in one.masks if cover.box[1] < 40}
-        right = {cover.track for cover in one.masks if cover.box[1] > 40}
+    for frame in plan(frames):
+        left = {cover.track for cover in frame.masks if cover.box[1] < 40}
+        right = {cover.track for cover in frame.masks if cover.box[1] > 40}
         assert left == {0} and right == {1}
 
 
@@ -134,8 +134,8 @@ def test_memory_is_bounded_by_the_look_ahead():
             yield SearchedFrame(t, at(0), SIZE, scenery())
 
     planner = MaskPlanner(look_ahead=10, hold=5)
-    for one in planner.plan(endless()):
-        assert len(given) - one.picture <= 14
+    for plan in planner.plan(endless()):
+        assert len(given) - plan.picture <= 14
         assert sum(len(t.sightings) for t in planner._tracks.values()) <= 45
 
 
@@ -152,9 +152,9 @@ def test_who_is_visible_is_asked_with_the_frames_around():
     )
     assert asked[2][0] == [-2, -1, 0, 1, 2, 3]
     assert asked[0][1] == pytest.approx([0.1 * t for t in range(6)])
-    assert all(one.masks and not one.spared for one in planned)
+    assert all(plan.masks and not plan.spared for plan in planned)
     planned = plan(frames, similarity=[[0.9]] * 6, visible=visible)
-    assert all(not one.masks and one.spared == 1 for one in planned)
+    assert all(not plan.masks and plan.spared == 1 for plan in planned)
 
 
 @pytest.mark.parametrize('wrong', [{'look_ahead': 0}, {'hold': 31}, {'enlarge': -1}])
@@ -165,20 +165,20 @@ def test_impossible_numbers_are_refused(wrong):
 
 def test_a_weak_candidate_that_stays_counts_when_asked_to():
     frames = [at(t, score=0.35) if 8 <= t < 13 else faces() for t in range(25)]
-    assert not any(one.masks for one in plan(frames))
+    assert not any(frame.masks for frame in plan(frames))
     covered = [
         t
-        for t, one in enumerate(plan(frames, minimum_consecutive_frames=5, hold=2))
-        if one.masks
+        for t, frame in enumerate(plan(frames, minimum_consecutive_frames=5, hold=2))
+        if frame.masks
     ]
     assert covered == list(range(6, 15))
 
 
 def test_a_weak_candidate_that_does_not_stay_is_left_alone():
     frames = [at(t, score=0.35) if 8 <= t < 12 else faces() for t in range(25)]
-    assert not any(one.masks for one in plan(frames, minimum_consecutive_frames=5))
+    assert not any(frame.masks for frame in plan(frames, minimum_consecutive_frames=5))
     sure = [at(t, score=0.9) if t == 8 else faces() for t in range(25)]
-    assert any(one.masks for one in plan(sure, minimum_consecutive_frames=5))
+    assert any(frame.masks for frame in plan(sure, minimum_consecutive_frames=5))
 
 
 @pytest.mark.parametrize('persist', [1, 31])
@@ -189,17 +189,17 @@ def test_no_more_frames_can_be_asked_for_than_are_known(persist):
 
 def test_a_head_leans_as_its_eyes_do_and_steadily():
     def leaning(t, tilt):
-        one = at(t)
+        found = at(t)
         eyes = np.array([[-8 * np.cos(tilt), -8 * np.sin(tilt)], [0, 0]])
         marks = np.full((1, 5, 2), np.nan, np.float32)
         marks[0, :2] = ([30 + 4 * t, 40] + eyes) / np.array(SIZE)
-        return replace(one, landmarks=marks)
+        return replace(found, landmarks=marks)
 
     # About half a circle, where angles jump from one sign to the other.
     for middle in (0.3, np.pi):
         frames = [leaning(t, middle + 0.1 * (-1) ** t) for t in range(20)]
         frames[10] = faces()
-        tilts = np.array([one.masks[0].tilt for one in plan(frames)])
+        tilts = np.array([frame.masks[0].tilt for frame in plan(frames)])
         away = np.angle(np.exp(1j * (tilts - middle)))
         assert np.abs(away[2:-2]).max() < 0.07
     # Nothing is known of how it leans: it stands.

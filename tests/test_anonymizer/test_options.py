@@ -97,7 +97,9 @@ def test_groups_do_not_warn(recwarn):
     )
     (result,) = inferencer(picture(0))
     assert result.faces == 1 and np.array_equal(result.image[50:], picture(0)[50:])
-    assert not [one for one in recwarn.list if one.category is DeprecationWarning]
+    assert not [
+        warning for warning in recwarn.list if warning.category is DeprecationWarning
+    ]
 
 
 @pytest.mark.parametrize('command', ['anonymize', 'audit', 'app', 'anonymize_on_ray'])

@@ -35,12 +35,12 @@ def anonymize(source, out_dir, found_by=None, start=None, end=None, every=1, **k
     inferencer = anonymizer(**kwargs)
     (outcome,) = inferencer(source, out_dir, start=start, end=end)
     assert outcome.status == 'written', outcome.reason
-    assert [one.name for one in out_dir.iterdir()] == [outcome.out.name]
+    assert [path.name for path in out_dir.iterdir()] == [outcome.out.name]
     return outcome
 
 
 def leaked(path):
-    return sum(int(is_red(one).sum()) for one in read_frames(path))
+    return sum(int(is_red(frame).sum()) for frame in read_frames(path))
 
 
 @pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.mov', 'a.avi', 'a.ts', 'a.webm'])
@@ -148,8 +148,10 @@ def test_variable_frame_rate_and_late_start_are_kept(tmp_path, pictures):
 def test_b_frames_do_not_disorder_the_output(tmp_path, pictures):
     source = write_video(tmp_path / 'a.mp4', pictures, options={'bf': '3'})
     with av.open(str(source)) as container:
-        packets = [one for one in container.demux(video=0) if one.size]
-        assert [one.pts for one in packets] != sorted(one.pts for one in packets)
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert [packet.pts for packet in packets] != sorted(
+            packet.pts for packet in packets
+        )
     out = anonymize(source, tmp_path / 'out').out
     assert read_times(out) == read_times(source)
     for before, after in zip(pictures, read_frames(out), strict=True):
@@ -237,7 +239,7 @@ def test_odd_sides_are_kept(tmp_path):
     source = write_video(tmp_path / 'a.avi', pictures, 'mpeg4')
     for container in ('avi', 'mp4'):
         out = anonymize(source, tmp_path / container, container=container).out
-        assert {one.shape for one in read_frames(out)} == {(63, 97, 3)}
+        assert {frame.shape for frame in read_frames(out)} == {(63, 97, 3)}
         assert leaked(out) == 0
 
 
@@ -249,7 +251,7 @@ def test_sound_is_copied_bit_by_bit_or_left_out(tmp_path, pictures):
     outcome = anonymize(source, tmp_path / 'silent', copy_audio=False)
     with av.open(str(outcome.out)) as container:
         assert not container.streams.audio
-    assert any('audio' in one for one in outcome.removed)
+    assert any('audio' in word for word in outcome.removed)
 
 
 def test_subtitles_are_copied(tmp_path, pictures):
@@ -322,7 +324,7 @@ def test_of_a_broken_tail_what_can_be_read_is_written(tmp_path):
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     outcome = anonymize(whole, tmp_path / 'out_b')
     assert 0 < outcome.frames < 50
-    assert any('of 50 frames' in one for one in outcome.problems)
+    assert any('of 50 frames' in word for word in outcome.problems)
 
 
 def test_codec_quality_and_container_are_chosen(tmp_path, pictures):

@@ -32,14 +32,14 @@ def data(tmp_path):
 
 
 def files(folder):
-    return sorted(one.relative_to(folder).as_posix() for one in folder.rglob('*.*'))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.*'))
 
 
 def test_a_folder_becomes_the_same_tree_without_faces(data, tmp_path, capsys):
     out = tmp_path / 'out'
     assert main([str(data), '-o', str(out)]) == 0
     assert files(out) == ['deep/clip.mp4', 'photo.png']
-    assert not any(is_red(one).any() for one in read_frames(out / 'deep/clip.mp4'))
+    assert not any(is_red(frame).any() for frame in read_frames(out / 'deep/clip.mp4'))
     assert not is_red(np.asarray(Image.open(out / 'photo.png'))).any()
     assert '2 written, 0 skipped, 0 failed' in capsys.readouterr().out
 
@@ -71,7 +71,7 @@ def test_failures_are_listed_with_their_reason_and_the_rest_is_done(
         ('text.mp4', 'cannot be opened'),
         ('cut.mp4', 'cannot be opened'),
     ]:
-        assert any(name in one and reason in one for one in said.err.splitlines())
+        assert any(name in line and reason in line for line in said.err.splitlines())
     assert files(out) == ['deep/clip.mp4', 'photo.png']
 
 
@@ -119,7 +119,7 @@ def test_a_camera_that_is_not_there(tmp_path, capsys):
     ('wrong', 'said'),
     [
         (['nowhere.mp4'], 'does not exist'),
-        (['{}', '--modifier', 'Blurr'], 'no modifier is registered'),
+        (['{}', '--modifier', 'nowhere.onnx'], 'does not exist'),
         (['{}', '--start', '3', '--end', '2'], 'start < end'),
         (['{}', '--allowlist', 'nobody'], 'recognizer'),
         (['{}', '--allowlist', 'a', '--only', 'b'], 'exclude each other'),
@@ -133,6 +133,25 @@ def test_arguments_that_make_no_sense_are_explained(
     wrong = [one.format(data / 'photo.png') for one in wrong]
     assert main([*wrong, '-o', str(tmp_path / 'out')]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_modifier_that_is_not_known_is_told_with_those_that_are(
+    data, tmp_path, capsys
+):
+    pytest.importorskip('mmengine', reason='whose registry is asked')
+    photo = str(data / 'photo.png')
+    assert main([photo, '--modifier', 'Blurr', '-o', str(tmp_path / 'out')]) == 1
+    assert "'Blurr'; there are" in capsys.readouterr().err
+
+
+def test_what_is_not_installed_ends_with_2_and_one_sentence(
+    data, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    photo = str(data / 'photo.png')
+    assert main([photo, '--modifier', 'edge_map', '-o', str(tmp_path / 'out')]) == 2
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1 and 'pip install "mmanon[train]"' in said
 
 
 def test_a_clip_without_faces_stays_as_it_is(tmp_path):
@@ -193,7 +212,7 @@ def test_stopping_in_the_middle_leaves_nothing_under_the_final_name(tmp_path, nu
     out = tmp_path / 'out'
     with start(source, out, stall_at=40) as process:
         hangs = any('<hangs>' in line for line in process.stdout)
-        begun = [one.suffix for one in out.glob('*')]
+        begun = [path.suffix for path in out.glob('*')]
         process.send_signal(number)
         said = process.stdout.read()
     assert hangs, 'the command ended before it was stopped'
@@ -209,7 +228,7 @@ def test_stopping_in_the_middle_leaves_nothing_under_the_final_name(tmp_path, nu
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     random = np.random.default_rng(0)
     noise = [random.integers(0, 256, (128, 192, 1), np.uint8) for _ in range(40)]
-    noise = [np.repeat(one, 3, 2) for one in noise]
+    noise = [np.repeat(picture, 3, 2) for picture in noise]
     source = write_video(tmp_path / 'a.mkv', noise)
     out = tmp_path / 'out'
     with start(source, out, limit=60_000) as process:

@@ -31,8 +31,8 @@ def data(tmp_path):
 
 
 def files(folder):
-    found = (one for one in folder.rglob('*') if one.is_file())
-    return sorted(one.relative_to(folder).as_posix() for one in found)
+    found = (path for path in folder.rglob('*') if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def command(folder, *options):
@@ -55,15 +55,15 @@ def test_two_workers_do_a_folder_list_failures_and_go_on(data, tmp_path):
     done = command(tmp_path)
     assert done.returncode == 1, done.stderr
     assert '4 written, 0 skipped, 1 failed' in done.stdout
-    told = [one for one in done.stderr.splitlines() if 'text.mp4' in one]
+    told = [line for line in done.stderr.splitlines() if 'text.mp4' in line]
     assert any('cannot be opened' in one for one in told)
     out = tmp_path / 'out'
     clips = ['a.mp4', 'deep/b.mp4', 'deep/er/c.mp4']
     assert files(out) == sorted([*clips, 'deep/photo.png'])
-    assert files(tmp_path / 'reports') == [f'{one}.json' for one in files(out)]
+    assert files(tmp_path / 'reports') == [f'{file}.json' for file in files(out)]
     for clip in clips:
         frames = read_frames(out / clip)
-        assert len(frames) == 6 and not any(is_red(one).any() for one in frames)
+        assert len(frames) == 6 and not any(is_red(frame).any() for frame in frames)
 
     # The same command does what is left.
     (data / 'text.mp4').unlink()
@@ -97,8 +97,8 @@ def test_a_file_that_takes_its_worker_down_is_listed_and_the_others_are_done(
     said = capfd.readouterr()
     assert '3 written, 0 skipped, 2 failed' in said.out
     assert any(
-        'deep/b.mp4' in one and 'the worker that had it' in one
-        for one in said.err.splitlines()
+        'deep/b.mp4' in line and 'the worker that had it' in line
+        for line in said.err.splitlines()
     )
     assert files(out) == ['a.mp4', 'deep/er/c.mp4', 'deep/photo.png']
 
@@ -126,12 +126,12 @@ def test_a_worker_writes_where_the_command_for_one_machine_would(data, tmp_path)
     )
     sources, refused = ray_command.find_files(args)
     worker = ray_command.FileAnonymizer(args)
-    rows = [worker(vars(one)) for one in sources]
+    rows = [worker(vars(source)) for source in sources]
     alone = anonymizer(boxes=tmp_path / 'boxes.json')
     outcomes = alone(data, tmp_path / 'alone')
     assert not refused and files(tmp_path / 'out') == files(tmp_path / 'alone')
-    assert [one['status'] for one in rows] == [one.status for one in outcomes]
-    assert [one['reason'] for one in rows] == [one.reason for one in outcomes]
+    assert [row['status'] for row in rows] == [result.status for result in outcomes]
+    assert [row['reason'] for row in rows] == [result.reason for result in outcomes]
 
 
 def test_workers_get_full_paths(data, tmp_path, monkeypatch, no_cluster):
@@ -145,8 +145,8 @@ def test_workers_get_full_paths(data, tmp_path, monkeypatch, no_cluster):
         tmp_path / 'told'
     )
     assert args.modifier == str(tmp_path / 'mine.py')
-    assert all(Path(one.where).is_absolute() for one in sources)
-    assert [one.name for one in sources][:2] == ['a.mp4', 'text.mp4']
+    assert all(Path(source.where).is_absolute() for source in sources)
+    assert [source.name for source in sources][:2] == ['a.mp4', 'text.mp4']
 
 
 def test_what_one_machine_alone_can_do_is_refused(data, tmp_path, capsys, no_cluster):

@@ -11,12 +11,12 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from browser import open_browser
+from by_colour import recognize_colours
 from made_videos import (
     RedSquareDetector,
     is_red,
@@ -54,19 +54,6 @@ class SquareWithLandmarks(RedSquareDetector):
         return box[None], np.ones(1), (box[:2] + places * (box[2:] - box[:2]))[None]
 
 
-class ByColour:
-    """Tells 'people' apart by the mean colour of their face."""
-
-    margin = 0.0
-    backbone = SimpleNamespace(input_size=(32, 32))
-
-    def __init__(self):
-        pytest.importorskip('torch', reason='recognizers are networks of PyTorch')
-
-    def embed(self, faces):
-        return faces.mean((2, 3))
-
-
 def photograph(colour):
     image = np.full((60, 60, 3), 110, np.uint8)
     image[10:50, 10:50] = colour
@@ -101,13 +88,13 @@ def watch(event, given):
         print('CALLED', called, flush=True)
 
 sys.addaudithook(watch)
-import made_videos, test_app
-from mmanon.anonymizer import face_finding, inferencer, recognizer
+import by_colour, made_videos, pytest, test_app
+from mmanon.anonymizer import face_finding, inferencer
 from mmanon.cli import app
 
 inferencer.build_detector = lambda *_: made_videos.RedSquareDetector()
 face_finding.build_detector = lambda *_: test_app.SquareWithLandmarks()
-recognizer.build_recognizer = lambda *_: test_app.ByColour()
+by_colour.recognize_colours(pytest.MonkeyPatch().setattr)
 sys.exit(app.main(sys.argv[1:]))
 """
 
@@ -214,7 +201,7 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
         saved = browser.saved_file('.mp4')
         assert saved.name == 'clip_anonymized.mp4'
         frames = read_frames(saved)
-        assert len(frames) == 12 and not any(is_red(one).any() for one in frames)
+        assert len(frames) == 12 and not any(is_red(frame).any() for frame in frames)
         assert read_packets(saved) == read_packets(source)
 
         browser.click('button[role=tab]:nth-of-type(2)')
@@ -236,9 +223,9 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
         server.wait_until_nothing_is_kept()
         assert browser.problems == []
         elsewhere = [
-            one
-            for one in browser.requests
-            if not one.startswith((server.url, 'data:', 'blob:', 'about:'))
+            request
+            for request in browser.requests
+            if not request.startswith((server.url, 'data:', 'blob:', 'about:'))
         ]
         assert elsewhere == []
 
@@ -343,7 +330,7 @@ def test_what_is_made_for_a_session_that_has_ended_goes_too(kept):
     with kept.working('eve') as folder:
         kept.forget('eve')
         (folder / 'made.png').touch()
-    assert [one.name for one in kept.folder.rglob('*')] == ['lock']
+    assert [path.name for path in kept.folder.rglob('*')] == ['lock']
 
 
 def test_unused_files_go_even_if_nobody_noted_them(kept):
@@ -410,7 +397,7 @@ def test_each_step_of_a_method_keeps_less_of_a_face(method):
     ]
     if method.values:
         assert all(a > b for a, b in zip(left, left[1:], strict=False)), left
-        assert len({method.describe(one) for one in range(1, 6)}) == 5
+        assert len({method.describe(number) for number in range(1, 6)}) == 5
     with pytest.raises(ValueError, match='strength'):
         method.inferencer_arguments(6)
 
@@ -468,11 +455,17 @@ def test_an_audit_without_a_recognizer_says_what_it_did_not_ask():
 # --- Who is it? -----------------------------------------------------------------------
 
 
-def namer(people, **kwargs):
-    return PeopleNamer(people, SquareWithLandmarks(), ByColour(), 0.9, **kwargs)
+@pytest.fixture
+def namer(monkeypatch):
+    recognize_colours(monkeypatch.setattr)
+
+    def make(people):
+        return PeopleNamer(people, SquareWithLandmarks(), object(), 0.9)
+
+    return make
 
 
-def test_people_are_named_before_and_after(people, tmp_path):
+def test_people_are_named_before_and_after(namer, people, tmp_path):
     Image.fromarray(photograph((215, 35, 35))).save(tmp_path / 'before.png')
     for colour, name, same in (
         ((35, 35, 215), '<b>Blue', True),
@@ -491,15 +484,15 @@ def test_people_are_named_before_and_after(people, tmp_path):
         assert seen.before.shape == (112, 112, 3) and seen.seconds is None
 
 
-def test_frames_all_over_a_video_are_looked_at(people, tmp_path):
+def test_frames_all_over_a_video_are_looked_at(namer, people, tmp_path):
     source = write_video(tmp_path / 'a.mp4', [picture(t) for t in range(24)])
     seen = namer(people).look(source, source, frames=24)
-    times = [one.seconds for one in seen]
+    times = [searched.seconds for searched in seen]
     assert len(times) == 6 and times == sorted(times)
     assert times[0] < 0.2 and times[-1] > 0.75
 
 
-def test_people_without_photographs_are_told(tmp_path):
+def test_people_without_photographs_are_told(namer, tmp_path):
     with pytest.raises(FileNotFoundError, match='does not exist'):
         namer(tmp_path / 'nowhere')
     (tmp_path / 'Ann').mkdir()
@@ -557,7 +550,7 @@ def test_options_that_do_not_go_together_are_refused(wrong, said, capsys):
 @pytest.mark.parametrize(
     ('wrong', 'said'),
     [
-        (['--modifier', 'Blurr'], 'no modifier is registered'),
+        (['--modifier', 'nowhere.onnx'], 'does not exist'),
         (['--keep', '0'], 'minutes'),
         (['--detector', 'yunet'], 'ONNX'),
     ],

@@ -29,8 +29,8 @@ GEOMETRY = CropGeometry(64, 0.4, 0.05)
 
 def trained(modifier):
     torch.manual_seed(0)
-    for one in modifier.parameters():
-        torch.nn.init.normal_(one, std=0.2)
+    for parameter in modifier.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
     modifier.record_update()
     return modifier.eval()
 
@@ -166,7 +166,7 @@ def test_a_video_is_anonymized_where_pytorch_cannot_be_imported(tmp_path, modifi
     )
     assert made.returncode == 0, made.stderr
     frames = read_frames(tmp_path / 'out' / 'a.mp4')
-    assert len(frames) == 8 and not any(is_red(one).any() for one in frames)
+    assert len(frames) == 8 and not any(is_red(frame).any() for frame in frames)
     middle = frames[4][24:32, 20:28].astype(int)
     cyan = (middle[..., 0] < 90).all() and (middle[..., 1:] > 150).all()
     assert cyan == bool(modifier)

@@ -87,8 +87,8 @@ TINY = dict(type='mmanon.ResNetModifier', base_channels=4, num_blocks=1)
 @pytest.mark.parametrize('prefix', ['', 'modifier.', 'modifier_ema.module.'])
 def test_weights_come_from_an_export_or_a_training_checkpoint(tmp_path, prefix):
     trained = ResNetModifier(base_channels=4, num_blocks=1)
-    for one in trained.parameters():
-        torch.nn.init.normal_(one)
+    for parameter in trained.parameters():
+        torch.nn.init.normal_(parameter)
     trained.record_update()
     state = {prefix + name: one for name, one in trained.state_dict().items()}
     if prefix:
