@@ -275,6 +275,8 @@ class Checkout:
         return {
             'PYTHON': str(self.python),
             'FAKE_HOME': str(self.home),
+            # The noted pip compiles nothing; set-up only asks if there is a compiler.
+            'CXX': 'sh',
             **more,
         }
 
