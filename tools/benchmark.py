@@ -233,7 +233,7 @@ def operators(args: argparse.Namespace) -> None:
     def by(extension: object) -> Callable:
         def run() -> None:
             for module in callers:
-                module.ext_module = extension
+                vars(module)['ext_module'] = extension
             joint()
 
         return run
