@@ -25,7 +25,7 @@ from .options import DETECTORS
 __all__ = ['DetectedFaces', 'FaceFinder', 'Find', 'build_detector']
 
 # The least score of what is told of: a candidate counts next to the track of a face.
-_CANDIDATE = 0.3
+_CANDIDATE, _THOROUGH_CANDIDATE = 0.3, 0.42
 _TILE = 2048
 _OVERLAP = 512  # of neighbouring tiles, in pixels
 
@@ -83,7 +83,9 @@ def build_detector(
     """
     if isinstance(detector, BaseFaceDetector | Mapping):
         return build_face_detector(detector)
-    config = named_detector(detector or DETECTORS[0], weights, _CANDIDATE, device)
+    # Looking so often, and covering what persists, it would cover too much otherwise.
+    score = _THOROUGH_CANDIDATE if detector == 'thorough' else _CANDIDATE
+    config = named_detector(detector or DETECTORS[0], weights, score, device)
     return build_face_detector(config)
 
 
