@@ -146,10 +146,10 @@ class FaceAuditor:
         detector (BaseFaceDetector): Finds faces; best another than the one that was
             used to anonymize, and one that reports candidates it is not sure of.
         recognizer (FaceClassifier, optional): Tells people apart. Without one no face
-            is ``'matched'``: only those are found that were not covered.
+            is ``'matched'``: only those are found that were left open.
         threshold (float, optional): Cosine from which two faces are one person's, in
             [-1, 1]; goes with a recognizer.
-        sure (float): The detector's confidence from which a face that is not covered
+        sure (float): The detector's confidence from which a face that is left open
             is a leak; below, it is a place to look at. Defaults to 0.6.
         unchanged (float): Pixels whose grey levels, of 255, differ by less on average
             are as they were: encoding changes them so far. Defaults to 6.

@@ -51,7 +51,7 @@ class Sighting:
         seconds (float, optional): When it is shown; None for an image.
         before, after (np.ndarray): What is seen there, uint8 (S, S, 3) RGB.
         guesses_before, guesses_after (list[Guess]): The most similar people, best
-            first; none where a face is covered by one colour, of which a recognizer
+            first; none where a face is masked by one colour, of which a recognizer
             sees nothing.
     """
 

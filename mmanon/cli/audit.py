@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--score-thr',
         type=float,
         default=SURE,
-        help='a face of less confidence that is not covered is a place to look at, '
+        help='a face of less confidence that is left open is a place to look at, '
         f'and no leak (default: {SURE})',
     )
     parser.add_argument(
