@@ -19,8 +19,8 @@ class CropGeometry:
         feather (float): Width of the fading edge, as a fraction of the crop's side.
 
     Raises:
-        ValueError: When the margin would leave a part of the face out, or there would
-            be no pixel.
+        ValueError: When a value is of another kind, the margin would leave a part of
+            the face out, or there would be no pixel.
     """
 
     crop_size: int = 128
@@ -28,14 +28,11 @@ class CropGeometry:
     feather: float = 0.08
 
     def __post_init__(self) -> None:
+        _check_kinds(self.crop_size, self.margin, self.feather)
         if not (math.isfinite(self.margin) and self.margin >= 0):
             raise ValueError(
                 f'margin must be a number, at least 0, got {self.margin}: with a '
                 'smaller one the face would show'
-            )
-        if self.crop_size < 1:
-            raise ValueError(
-                f'crop_size must be at least 1 pixel, got {self.crop_size}'
             )
 
 
@@ -50,14 +47,7 @@ def check_geometry(crop_size: int, margin: float, feather: float) -> None:
         ValueError: When a value is of another kind or out of range, or the feather
             would show part of the face box.
     """
-    whole = isinstance(crop_size, int) and not isinstance(crop_size, bool)
-    if not whole or crop_size < 1:
-        raise ValueError(
-            f'crop_size must be a whole number of pixels, at least 1, got {crop_size!r}'
-        )
-    for name, value in (('margin', margin), ('feather', feather)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f'{name} must be a number, got {value!r}')
+    _check_kinds(crop_size, margin, feather)
     # Written so that what is not a number is refused too.
     if not (margin >= 0 and 0 <= feather <= widest_feather(margin)):
         raise ValueError(
@@ -69,3 +59,14 @@ def check_geometry(crop_size: int, margin: float, feather: float) -> None:
 def widest_feather(margin: float) -> float:
     """The widest feather, as a fraction of a crop's side, that spares the face box."""
     return margin / (1 + 2 * margin)
+
+
+def _check_kinds(crop_size: object, margin: object, feather: object) -> None:
+    whole = isinstance(crop_size, int) and not isinstance(crop_size, bool)
+    if not whole or crop_size < 1:
+        raise ValueError(
+            f'crop_size must be a whole number of pixels, at least 1, got {crop_size!r}'
+        )
+    for name, value in (('margin', margin), ('feather', feather)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f'{name} must be a number, got {value!r}')
