@@ -36,10 +36,6 @@ class CropGeometry:
             )
 
 
-GAME_GEOMETRY = CropGeometry(crop_size=256, margin=0.6, feather=0.1)
-"""What the game shows a modifier where a config does not say otherwise."""
-
-
 def check_geometry(crop_size: int, margin: float, feather: float) -> None:
     """Refuse what is no geometry of crops.
 
@@ -70,3 +66,7 @@ def _check_kinds(crop_size: object, margin: object, feather: object) -> None:
     for name, value in (('margin', margin), ('feather', feather)):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f'{name} must be a number, got {value!r}')
+
+
+GAME_GEOMETRY = CropGeometry(crop_size=256, margin=0.6, feather=0.1)
+"""What the game shows a modifier where a config does not say otherwise."""
