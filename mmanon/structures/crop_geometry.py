@@ -55,3 +55,18 @@ def check_geometry(crop_size: int, margin: float, feather: float) -> None:
 def widest_feather(margin: float) -> float:
     """The widest feather, as a fraction of a crop's side, that spares the face box."""
     return margin / (1 + 2 * margin)
+
+
+def _check_kinds(crop_size: object, margin: object, feather: object) -> None:
+    whole = isinstance(crop_size, int) and not isinstance(crop_size, bool)
+    if not whole or crop_size < 1:
+        raise ValueError(
+            f'crop_size must be a whole number of pixels, at least 1, got {crop_size!r}'
+        )
+    for name, value in (('margin', margin), ('feather', feather)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f'{name} must be a number, got {value!r}')
+
+
+GAME_GEOMETRY = CropGeometry(crop_size=256, margin=0.6, feather=0.1)
+"""What the game shows a modifier where a config does not say otherwise."""
