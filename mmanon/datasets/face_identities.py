@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmanon.registry import DATASETS
+from mmanon.registry import DATASETS, TRANSFORMS
 from mmanon.utils.media_types import IMAGES, files_in, is_hidden
 from mmanon.utils.user_cache import user_cache
 
@@ -76,6 +77,12 @@ class FaceIdentityDataset(Dataset):
         min_images (int): What each person must have at least; 2 where pairs are
             needed. Defaults to 1.
         flip_ratio (float): Probability of mirroring a drawn face. Defaults to 0.5.
+        image_margin (float, optional): The margin of images that are crops already and
+            were cut wider than ``margin``; they are cut to it. Defaults to ``margin``.
+        skip (Sequence[str]): Patterns of names of images to leave out, such as
+            ``['second.*']``. Defaults to none.
+        augmentation (dict, optional): What changes a drawn face further, such as
+            ``dict(type='mmanon.FaceAugmentation')``.
         test_mode (bool): Leave images as they are. Defaults to False.
 
     Raises:
@@ -95,12 +102,27 @@ class FaceIdentityDataset(Dataset):
         min_images: int = 1,
         flip_ratio: float = 0.5,
         test_mode: bool = False,
+        image_margin: float | None = None,
+        skip: Sequence[str] = (),
+        augmentation: dict | None = None,
     ) -> None:
         if crop_size < 1 or margin < 0:
             raise ValueError(
                 f'crop_size must be positive and margin not negative, got {crop_size} '
                 f'and {margin}'
             )
+        if image_margin is not None and (detector or image_margin < margin):
+            raise ValueError(
+                f'image_margin={image_margin} is of crops that are at least as wide as '
+                f'margin={margin}, and needs no detector'
+            )
+        # The part of an image's side that is shown.
+        self._share = 1.0
+        if image_margin is not None:
+            self._share = (1 + 2 * margin) / (1 + 2 * image_margin)
+        self._augment = None
+        if augmentation is not None and not test_mode:
+            self._augment = TRANSFORMS.build(augmentation)
         self._roots = _read_roots(data_root)
         # Of several, the folder that they are all in.
         self.data_root = Path(os.path.commonpath(self._roots))
@@ -108,7 +130,14 @@ class FaceIdentityDataset(Dataset):
         self.margin = margin
         self.flip_ratio = 0.0 if test_mode else flip_ratio
         people = self._find_people(identities)
-        files = {name: files_in(folder, IMAGES) for name, folder in people.items()}
+        files = {
+            name: [
+                path
+                for path in files_in(folder, IMAGES)
+                if not any(fnmatch(path.name, pattern) for pattern in skip)
+            ]
+            for name, folder in people.items()
+        }
         self._check_counts(files, min_images, 'images')
         paths = [path for images in files.values() for path in images]
         self._keeps = len(paths) * 3 * crop_size**2 <= MEMORY_BYTES
@@ -159,11 +188,15 @@ class FaceIdentityDataset(Dataset):
         image = self._kept.get(crop)
         if image is None:
             image = self._decode(crop)
-        pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous()
+        flip = False
         if isinstance(draw, FaceDraw):
             random = np.random.default_rng([draw.seed, draw.position])
-            if random.random() < self.flip_ratio:
-                pixels = pixels.flip(2)
+            flip = random.random() < self.flip_ratio
+            if self._augment is not None:
+                image = self._augment(image, random)
+        pixels = torch.from_numpy(image).permute(2, 0, 1).contiguous()
+        if flip:
+            pixels = pixels.flip(2)
         return pixels, int(self.labels[index])
 
     def _prepare(
@@ -222,6 +255,8 @@ class FaceIdentityDataset(Dataset):
         image = read_image(crop)
         if image is None:
             raise ValueError(f'{crop} cannot be decoded any more; restore or remove it')
+        if self._share < 1:
+            image = _middle(image, self._share)
         image = _to_square(image, self.crop_size)
         if self._keeps:
             self._kept[crop] = image
@@ -307,6 +342,15 @@ def _folders(root: Path) -> list[Path]:
             'for each person'
         )
     return sorted(found, key=lambda path: path.name)
+
+
+def _middle(image: np.ndarray, share: float) -> np.ndarray:
+    """Cut the middle out of an image: this share of its longer side."""
+    side = max(image.shape[:2])
+    kept = max(1, round(side * share))
+    return cv2.getRectSubPix(
+        image, (kept, kept), ((image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
+    )
 
 
 def _to_square(image: np.ndarray, size: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from mmanon.structures.face_table import *  # noqa: F401,F403
 
+from .face_augmentation import *  # noqa: F401,F403
 from .face_batch import *  # noqa: F401,F403
 from .face_identities import *  # noqa: F401,F403
 from .formats.proposals import *  # noqa: F401,F403

@@ -230,6 +230,76 @@ def test_what_a_config_trains_a_metric_loads_whole(tmp_path):
     assert torch.equal(attacker.eval().embed(images), trained.embed(images))
 
 
+# Views.
+
+HEAD = dict(name='head', crop_size=32, head_margin=0.6, feather=0.0)
+
+
+@pytest.mark.parametrize('make', [adaptive, restoring])
+def test_an_attacker_practises_in_its_view(make):
+    assert make().recognizer.margin == 0.3
+    # All of the crop is a face to a recognizer that cuts its box out.
+    assert make(view='crop').recognizer.margin == 0.0
+    attacker = make(view=HEAD)
+    side = attacker.view.image_size
+    assert attacker.recognizer.margin == 0.0 and side == 44
+    images = faces(size=side)
+    modified = attacker.redraw(images)
+    assert torch.equal(modified[..., :6, :], images[..., :6, :])
+    assert not torch.allclose(modified[..., 6:38, 6:38], images[..., 6:38, 6:38])
+    attacker.loss(images, torch.arange(6) % PEOPLE)['loss'].backward()
+    assert attacker.eval().embed_modified(modified).shape == (6, 8)
+    with pytest.raises(ValueError, match="'head' of an attacker needs the geometry"):
+        make(view='head')
+
+
+def test_a_restorer_of_heads_restores_what_was_redrawn():
+    attacker = restoring(view=HEAD)
+    attacker.restorer = torch.nn.Identity()
+    attacker.restorer.forward = lambda crops: -crops
+    images = faces(size=44)
+    restored = attacker.restore(images)
+    assert torch.allclose(
+        restored[..., 6:38, 6:38], -images[..., 6:38, 6:38], atol=1e-6
+    )
+    assert torch.equal(restored[..., :6], images[..., :6])
+
+
+def test_an_attacker_is_measured_in_the_view_it_was_trained_in(tmp_path):
+    write_tiny_faces(tmp_path / 'people', PEOPLE, images=4)
+    people = dict(
+        type='mmanon.FaceIdentityDataset',
+        data_root=str(tmp_path / 'people'),
+        image_margin=0.8,
+    )
+    attacker = adaptive(view=HEAD)
+    torch.save(attacker.state_dict(), tmp_path / 'attacker.pth')
+    cfg = dict(
+        type='mmanon.AdaptiveRecognizer',
+        modifier=dict(type='mmanon.SolidMaskModifier'),
+        recognizer=recognizer(),
+        view=HEAD,
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'attacker.pth')),
+    )
+    with pytest.raises(ValueError, match="was trained in the view 'head', but view="):
+        FaceVerificationMetric(people, cfg, view='crop')
+    model = torch.nn.Module()
+    model.crop_size, model.margin, model.feather = 32, 0.3, 0.0
+    model.discriminator, model.redraw_faces = None, torch.zeros_like
+
+    def measured(head_margin):
+        metric = FaceVerificationMetric(
+            people, cfg, num_different=200, folds=2, head_margin=head_margin
+        )
+        metric.prepare(model, torch.device('cpu'))
+        metric.process(None, [])
+        return metric.evaluate(size=1)
+
+    assert 'adaptiverecognizer-head/modified_modified/eer' in measured(0.6)
+    with pytest.raises(ValueError, match='it was trained on FaceView.* is shown Face'):
+        measured(0.7)
+
+
 # dlib.
 
 

@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmanon.evaluation.face_set import FaceSet
 from mmanon.evaluation.functional.face_pairs import check_disjoint
+from mmanon.models.layers.face_views import HEAD_MARGIN, VIEWS, FaceView
 from mmanon.registry import DATASETS
 
 from .face_pass import FacePass, RedrawingModel
@@ -36,9 +37,16 @@ class FaceMetric(BaseMetric):
             trained on, or a text file with one a line; the data set must hold none.
         collect_device (str): See mmengine's ``BaseMetric``.
         prefix (str, optional): What the figures' names begin with.
+        view (str): What is looked at: ``'face'``, the face box; ``'crop'``, all of the
+            modifier's crop; ``'head'``, the head in the frame with the crop pasted
+            back, for which the data set must hold photographs, or crops that are wide
+            enough. Defaults to ``'face'``.
+        head_margin (float): By how much of its side the face box is enlarged on each
+            side in the view ``'head'``. Defaults to 0.5.
 
     Raises:
-        ValueError: When the data set states a geometry of its own.
+        ValueError: When the data set states a geometry of its own, or the view is
+            unknown.
     """
 
     def __init__(
@@ -49,8 +57,12 @@ class FaceMetric(BaseMetric):
         train_identities: Sequence[str] | str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        view: str = 'face',
+        head_margin: float = HEAD_MARGIN,
     ) -> None:
         super().__init__(collect_device, prefix)
+        if view not in VIEWS:
+            raise ValueError(f'view must be one of {VIEWS}, got {view!r}')
         stated = {'crop_size', 'margin'} & set(dataset)
         if stated:
             raise ValueError(
@@ -63,6 +75,8 @@ class FaceMetric(BaseMetric):
         self.batch_size = batch_size
         self.seed = seed
         self.train_identities = train_identities
+        self.view = view
+        self.head_margin = head_margin
         self._kept: dict[str, FaceSet] = {}
         self._faces: FacePass | None = None
 
@@ -87,18 +101,49 @@ class FaceMetric(BaseMetric):
             ValueError: When the data set or the recognizer do not fit.
         """
         passes = {} if passes is None else passes
-        geometry = dict(crop_size=model.crop_size, margin=model.margin)
+        view = self.view_of(model)
+        geometry = dict(crop_size=view.image_size, margin=view.image_margin)
+        if view.name == 'head':
+            self._check_wide()
+            geometry['feather'] = view.feather  # tells its pass from one without
         key = key_of([self.dataset_cfg, geometry, self.batch_size, self.seed])
         if key not in passes:
             kept = self._kept if kept is None else kept
+            geometry.pop('feather', None)
             dataset = build_faces(self.dataset_cfg, geometry, kept)
-            passes[key] = FacePass(dataset, model, device, self.batch_size, self.seed)
+            passes[key] = FacePass(
+                dataset,
+                model,
+                device,
+                self.batch_size,
+                self.seed,
+                view if view.name == 'head' else None,
+            )
         self._faces = passes[key]
         if self.train_identities is not None:
             check_disjoint(
                 _names(self.train_identities), self._faces.dataset.metainfo['classes']
             )
         self.join(self._faces)
+
+    def view_of(self, model: RedrawingModel) -> FaceView:
+        """This metric's view of a model's faces."""
+        return FaceView(
+            self.view,
+            model.crop_size,
+            model.margin,
+            self.head_margin,
+            getattr(model, 'feather', 0.0),
+        )
+
+    def _check_wide(self) -> None:
+        """Refuse images of which nobody has said that they show more than a crop."""
+        if not {'detector', 'image_margin'} & set(self.dataset_cfg):
+            raise ValueError(
+                f"{self.prefix}: the view 'head' needs images that show more than the "
+                "modifier's crops: give the `dataset` photographs and a `detector`, "
+                'or crops that are cut wider and their `image_margin`'
+            )
 
     @abstractmethod
     def join(self, faces: FacePass) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmanon.evaluation.face_set import FaceSet
+from mmanon.models.layers.face_views import FaceView
 
 __all__ = ['EmbeddingWatcher', 'FacePass', 'FaceWatcher', 'RedrawingModel']
 
@@ -41,7 +42,7 @@ class FaceWatcher(Protocol):
     """Whom a pass shows its faces."""
 
     def watch(self, original: Tensor, modified: Tensor) -> None:
-        """Look at faces before and after, (K, 3, S, S) in [-1, 1]."""
+        """Look at faces before and after, (K, 3, P, P) in [-1, 1]."""
 
 
 _Watcher = TypeVar('_Watcher', bound=FaceWatcher)
@@ -59,6 +60,8 @@ class FacePass:
         device (torch.device): Where the model is.
         batch_size (int): Faces at once.
         seed (int): Seed of random modifiers.
+        view (FaceView, optional): What the images show; the model redraws the crops in
+            them. Defaults to the crops themselves.
 
     Attributes:
         covered (int): How many faces were covered, as M would have let them through.
@@ -71,12 +74,14 @@ class FacePass:
         device: torch.device,
         batch_size: int,
         seed: int,
+        view: FaceView | None = None,
     ) -> None:
         self.dataset = dataset
         self.model = model
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.seed = seed
+        self.view = view
         self._watchers: dict[str, FaceWatcher] = {}
         self.covered = 0
         self._done = False
@@ -101,7 +106,10 @@ class FacePass:
                 dataset = cast(Dataset, self.dataset)
                 for batch in DataLoader(dataset, self.batch_size):
                     original = batch['image'].to(self.device)
-                    modified = self._redraw(original)
+                    if self.view is None:
+                        modified = self._redraw(original)
+                    else:
+                        modified = self.view.redraw(original, self._redraw)
                     for watcher in self._watchers.values():
                         watcher.watch(original, modified)
         finally:

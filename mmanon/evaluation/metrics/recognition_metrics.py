@@ -1,6 +1,5 @@
 """What an attacker still recognizes: verification and identification of faces."""
 
-import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -26,10 +25,12 @@ from mmanon.evaluation.functional.face_verification import (
     tar_at_far,
     ten_fold_accuracy,
 )
-from mmanon.registry import METRICS, MODELS
+from mmanon.models.layers.face_views import FaceView
+from mmanon.registry import METRICS
 
 from .face_metric import FaceMetric, key_of
 from .face_pass import EmbeddingWatcher, FacePass, RedrawingModel
+from .recognizers import load_recognizer, name_of, view_of
 
 __all__ = [
     'FaceIdentificationMetric',
@@ -60,11 +61,15 @@ class RecognitionMetric(FaceMetric):
             :class:`TrainedAttacker`; or ``'discriminator'`` for the D of the game. Its
             ``margin`` is the model's.
         prefix (str, optional): Name of the attacker. Defaults to ``discriminator`` or
-            the backbone's, such as ``mobilefacenet``.
+            the backbone's, such as ``mobilefacenet``; in another view than ``'face'``
+            with the view behind it, such as ``mobilefacenet-crop``.
+        view (str, optional): See :class:`FaceMetric`. Defaults to that in which the
+            recognizer was trained, or else to ``'face'``.
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ValueError: When the recognizer is neither.
+        ValueError: When the recognizer is neither, or the view is not the one it was
+            trained in.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class RecognitionMetric(FaceMetric):
         dataset: dict,
         recognizer: dict | str,
         prefix: str | None = None,
+        view: str | None = None,
         **kwargs: Any,
     ) -> None:
         if recognizer != 'discriminator' and not isinstance(recognizer, dict):
@@ -79,16 +85,21 @@ class RecognitionMetric(FaceMetric):
                 "recognizer must be 'discriminator' or the config of a recognizer, "
                 f'got {recognizer!r}'
             )
-        super().__init__(dataset, prefix=prefix or _name_of(recognizer), **kwargs)
+        view = view_of(recognizer, view)
+        named = name_of(recognizer) + ('' if view == 'face' else f'-{view}')
+        super().__init__(dataset, prefix=prefix or named, view=view, **kwargs)
         self.recognizer_cfg = recognizer
         self._recognizer: nn.Module | None = None
         self._watcher: EmbeddingWatcher | None = None
 
     def join(self, faces: FacePass) -> None:
         """Let the recognizer see the faces."""
+        view = self.view_of(faces.model)
         self._watcher = faces.add_watcher(
-            key_of(self.recognizer_cfg),
-            lambda: EmbeddingWatcher(self._build_recognizer(faces.model, faces.device)),
+            key_of([self.recognizer_cfg, view.name]),
+            lambda: EmbeddingWatcher(
+                self._build_recognizer(faces.model, faces.device, view)
+            ),
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
@@ -117,7 +128,7 @@ class RecognitionMetric(FaceMetric):
         """The figures of one matching of embeddings (K, E) of the same K images."""
 
     def _build_recognizer(
-        self, model: RedrawingModel, device: torch.device
+        self, model: RedrawingModel, device: torch.device, view: FaceView
     ) -> nn.Module:
         if isinstance(self.recognizer_cfg, str):
             if model.discriminator is None:
@@ -134,7 +145,7 @@ class RecognitionMetric(FaceMetric):
             return model.discriminator
         if self._recognizer is None:
             self._recognizer = load_recognizer(
-                self.recognizer_cfg, model.margin, self.prefix
+                self.recognizer_cfg, model.margin, self.prefix, view
             )
         return self._recognizer.to(device)
 
@@ -275,58 +286,3 @@ class FaceIdentificationMetric(RecognitionMetric):
         names = np.array(faces.dataset.metainfo['classes'])[faces.dataset.labels]
         hits = rank_k(probes, gallery, names, ranks=self.ranks)
         return {f'rank{k}': hit for k, hit in hits.items()}
-
-
-def load_recognizer(cfg: dict, margin: float, name: str) -> nn.Module:
-    """Build a recognizer with its trained weights.
-
-    Args:
-        cfg (dict): See :class:`RecognitionMetric`.
-        margin (float): Of the faces that it will be shown.
-        name (str): What errors call it.
-
-    Returns:
-        nn.Module: In evaluation mode.
-
-    Raises:
-        ValueError: When it has no trained weights, or was made for another margin.
-    """
-    cfg = copy.deepcopy(cfg)
-    if cfg.setdefault('margin', margin) != margin:
-        raise ValueError(
-            f'{name}: recognizer.margin={cfg["margin"]}, but the faces are cut with '
-            f'the margin {margin} of the model; leave it out'
-        )
-    # The weights it begins with are drawn, and then replaced.
-    with torch.random.fork_rng(devices=[]):
-        recognizer = MODELS.build(cfg)
-    if not _has_weights(recognizer):
-        raise ValueError(
-            f'{name}: a recognizer without trained weights knows nobody and would '
-            'make every modifier look safe; give its backbone '
-            "`init_cfg=dict(type='Pretrained', checkpoint=...)`"
-        )
-    recognizer.init_weights()
-    return recognizer.eval().requires_grad_(False)
-
-
-def _name_of(recognizer: dict | str) -> str:
-    if isinstance(recognizer, str):
-        return recognizer
-    part = recognizer.get('backbone', recognizer)
-    return str(part.get('type')).rpartition('.')[2].lower()
-
-
-def _has_weights(recognizer: nn.Module) -> bool:
-    """Whether all that embeds is loaded from a file, or there is nothing to load."""
-    cfg = getattr(recognizer, 'init_cfg', None)
-    if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
-        return True
-    if next(recognizer.parameters(recurse=False), None) is not None:
-        return False
-    replaceable = getattr(recognizer, 'replaceable', ())
-    return all(
-        _has_weights(part)
-        for name, part in recognizer.named_children()
-        if f'{name}.' not in replaceable
-    )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mmanon.registry import MODELS
 
-from .trained_attacker import TrainedAttacker
+from .trained_attacker import TrainedAttacker, margin_for
 
 
 @MODELS.register_module()
@@ -23,6 +23,7 @@ class AdaptiveRecognizer(TrainedAttacker):
         learn_originals (bool): Defaults to True.
         margin (float): See :class:`TrainedAttacker`.
         init_cfg (dict, optional): See :class:`TrainedAttacker`.
+        view (str or dict): See :class:`TrainedAttacker`.
 
     Raises:
         ValueError: When the recognizer has no head to learn with.
@@ -35,14 +36,17 @@ class AdaptiveRecognizer(TrainedAttacker):
         learn_originals: bool = True,
         margin: float = 0.6,
         init_cfg: dict | None = None,
+        view: str | dict = 'face',
     ) -> None:
-        super().__init__(modifier, margin, init_cfg)
+        super().__init__(modifier, margin, init_cfg, view)
         if recognizer.get('head') is None:
             raise ValueError(
                 'an AdaptiveRecognizer learns to name people: give its `recognizer` a '
                 '`head` with `num_classes`'
             )
-        self.recognizer = MODELS.build({**recognizer, 'margin': margin})
+        self.recognizer = MODELS.build(
+            {**recognizer, 'margin': margin_for(recognizer, self.view)}
+        )
         self.learn_originals = learn_originals
 
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:

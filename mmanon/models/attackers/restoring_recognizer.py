@@ -4,7 +4,7 @@ from torch import Tensor
 
 from mmanon.registry import MODELS
 
-from .trained_attacker import TrainedAttacker
+from .trained_attacker import TrainedAttacker, margin_for
 
 
 @MODELS.register_module()
@@ -24,6 +24,7 @@ class RestoringRecognizer(TrainedAttacker):
             to mmdet's ``L1Loss``.
         margin (float): See :class:`TrainedAttacker`.
         init_cfg (dict, optional): See :class:`TrainedAttacker`.
+        view (str or dict): See :class:`TrainedAttacker`.
     """
 
     frozen = ('modifier', 'recognizer')
@@ -36,10 +37,13 @@ class RestoringRecognizer(TrainedAttacker):
         restoration_loss: dict | None = None,
         margin: float = 0.6,
         init_cfg: dict | None = None,
+        view: str | dict = 'face',
     ) -> None:
-        super().__init__(modifier, margin, init_cfg)
+        super().__init__(modifier, margin, init_cfg, view)
         self.restorer = MODELS.build(restorer)
-        known = MODELS.build({**recognizer, 'margin': margin})
+        known = MODELS.build(
+            {**recognizer, 'margin': margin_for(recognizer, self.view)}
+        )
         self.recognizer = known.requires_grad_(False)
         self.restoration_loss = MODELS.build(
             restoration_loss or dict(type='mmdet.L1Loss')
@@ -56,13 +60,18 @@ class RestoringRecognizer(TrainedAttacker):
             dict[str, Tensor]: ``loss``, and on the scale of [-1, 1] the mean absolute
             difference from the original as ``error_modified`` and ``error_restored``.
         """
-        modified = self.redraw(image)
+        original = self.view.cut(image)
+        modified = self.view.cut(self.redraw(image))
         restored = self.restorer(modified)
         return dict(
-            loss=self.restoration_loss(restored, image),
-            error_modified=(modified - image).abs().mean(),
-            error_restored=(restored - image).detach().abs().mean(),
+            loss=self.restoration_loss(restored, original),
+            error_modified=(modified - original).abs().mean(),
+            error_restored=(restored - original).detach().abs().mean(),
         )
+
+    def restore(self, faces: Tensor) -> Tensor:
+        """Restore modified faces, (K, 3, P, P) in [-1, 1], to the same."""
+        return self.view.redraw(faces, self.restorer)
 
     def embed(self, faces: Tensor) -> Tensor:
         """Embed original faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
@@ -70,4 +79,4 @@ class RestoringRecognizer(TrainedAttacker):
 
     def embed_modified(self, faces: Tensor) -> Tensor:
         """Restore modified faces, (K, 3, S, S) in [-1, 1], and embed them: (K, E)."""
-        return self.recognizer.embed(self.restorer(faces))
+        return self.recognizer.embed(self.restore(faces))

@@ -6,9 +6,24 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmanon.models.layers.face_views import FaceView
 from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.models.pretrained import WholePretrained
 from mmanon.registry import MODELS
+
+__all__ = ['TrainedAttacker', 'margin_for']
+
+
+def margin_for(recognizer: dict, view: FaceView) -> float:
+    """The ``margin`` of a recognizer's config, so that it sees a view.
+
+    Those that know of views say it by ``margin_in``; to others all of the image is the
+    face where the view is a wider one.
+    """
+    kind = recognizer.get('type')
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    margin_in = getattr(kind, 'margin_in', None)
+    return margin_in(view) if margin_in else view.shown_margin
 
 
 class TrainedAttacker(WholePretrained, BaseModel):
@@ -24,20 +39,42 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     Args:
         modifier (dict): M; a learned one with its trained weights as ``init_cfg``.
-        margin (float): By how much of its side the face box in a crop was enlarged on
-            each side. Defaults to 0.6.
+        margin (float): By how much of its side the face box in the modifier's crops
+            was enlarged on each side. Defaults to 0.6.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads
             the whole attacker as it was trained.
+        view (str or dict): What it is shown, ``'face'`` or ``'crop'``; or, of the head
+            in the frame, ``dict(name='head', crop_size=..., head_margin=...,
+            feather=...)``, with the geometry of the modifier's crops, and images that
+            show that much. See :class:`FaceView`. Defaults to ``'face'``.
     """
 
     frozen: tuple[str, ...] = ('modifier',)
 
     def __init__(
-        self, modifier: dict, margin: float = 0.6, init_cfg: dict | None = None
+        self,
+        modifier: dict,
+        margin: float = 0.6,
+        init_cfg: dict | None = None,
+        view: str | dict = 'face',
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.margin = margin
+        shown = dict(name=view) if isinstance(view, str) else dict(view)
+        if shown['name'] == 'head' and 'crop_size' not in shown:
+            raise ValueError(
+                "the view 'head' of an attacker needs the geometry of the modifier's "
+                "crops: view=dict(name='head', crop_size=..., head_margin=..., "
+                'feather=...)'
+            )
+        # Of the other views the size of the crops makes no difference.
+        self.view = FaceView(**{'crop_size': 1, **shown, 'margin': margin})
         self.modifier = MODELS.build(modifier).requires_grad_(False)
+
+    @staticmethod
+    def margin_in(view: FaceView) -> float:
+        """The margin that a metric gives it: that of the modifier's crops."""
+        return view.margin
 
     def train(self, mode: bool = True) -> nn.Module:
         """Train what learns; what is frozen stays as it is in testing."""
@@ -56,7 +93,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
         """Take a batch of a :class:`FaceIdentityDataset`.
 
         Args:
-            image (Tensor): Original face crops, (B, 3, S, S) in [-1, 1].
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
             label (Tensor, optional): Who they are, (B,) int64.
             path (list[str], optional): Not looked at.
             mode (str): ``'loss'`` for :meth:`loss`, ``'tensor'`` for :meth:`embed`.
@@ -74,7 +111,13 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @torch.no_grad()
     def redraw(self, faces: Tensor) -> Tensor:
-        """What the modifier's users get to see of faces, (B, 3, S, S) in [-1, 1].
+        """What the modifier's users get to see of faces.
+
+        Args:
+            faces (Tensor): Images of its view, (B, 3, P, P) in [-1, 1].
+
+        Returns:
+            Tensor: The same with the modifier's crops redrawn.
 
         Raises:
             ValueError: When a learned modifier has no trained weights.
@@ -86,7 +129,9 @@ class TrainedAttacker(WholePretrained, BaseModel):
                 "`model.modifier` init_cfg=dict(type='Pretrained', checkpoint=...), a "
                 'file of tools/export_checkpoint.py --modifier'
             )
-        return redraw_or_cover(self.modifier, faces, self.margin)[0]
+        return self.view.redraw(
+            faces, lambda crops: redraw_or_cover(self.modifier, crops, self.margin)[0]
+        )
 
     @abstractmethod
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,93 @@
+"""More pictures of a face than there are: light, colour, tilt, crop, blur, JPEG."""
+
+import math
+
+import cv2
+import numpy as np
+
+from mmanon.registry import TRANSFORMS
+
+__all__ = ['FaceAugmentation']
+
+
+@TRANSFORMS.register_module()
+class FaceAugmentation:
+    """Changes a face picture as another camera and another day would.
+
+    A person of one picture becomes several. The same random numbers make the same
+    change.
+
+    Args:
+        light (float): Brightness and contrast are scaled by up to this much more or
+            less. Defaults to 0.25.
+        colour (float): The same of each colour by itself. Defaults to 0.1.
+        tilt (float): Degrees to turn by, either way. Defaults to 6.
+        shift (float): By how much of the side to move and to scale. Defaults to 0.04.
+        blur (float): Probability of a slight blur, by up to a fiftieth of the side.
+            Defaults to 0.3.
+        compression (float): Probability of JPEG compression, of quality 30 to 90.
+            Defaults to 0.3.
+
+    Raises:
+        ValueError: When a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        light: float = 0.25,
+        colour: float = 0.1,
+        tilt: float = 6.0,
+        shift: float = 0.04,
+        blur: float = 0.3,
+        compression: float = 0.3,
+    ) -> None:
+        shares = dict(
+            light=light, colour=colour, shift=shift, blur=blur, compression=compression
+        )
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must be in [0, 1], got {value!r}')
+        if not 0 <= tilt < math.inf:
+            raise ValueError(f'tilt must be at least 0 degrees, got {tilt!r}')
+        self.light = light
+        self.colour = colour
+        self.tilt = tilt
+        self.shift = shift
+        self.blur = blur
+        self.compression = compression
+
+    def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Change an image.
+
+        Args:
+            image (np.ndarray): uint8 (S, S, 3) RGB.
+            random (np.random.Generator): What to draw from.
+
+        Returns:
+            np.ndarray: uint8 (S, S, 3).
+        """
+        side = len(image)
+        centre = (side - 1) / 2
+        scale = 1 + self.shift * random.uniform(-1, 1)
+        turn = cv2.getRotationMatrix2D(
+            (centre, centre), self.tilt * random.uniform(-1, 1), scale
+        )
+        moved = np.zeros((2, 3))
+        moved[:, 2] = self.shift * side * random.uniform(-1, 1, 2)
+        turn = np.asarray(turn) + moved
+        image = cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+        if random.random() < self.blur:
+            image = cv2.GaussianBlur(
+                image, (0, 0), 0.02 * side * random.uniform(0.3, 1)
+            )
+        contrast, brightness = 1 + self.light * random.uniform(-1, 1, 2)
+        colours = 1 + self.colour * random.uniform(-1, 1, 3)
+        mean = image.mean()
+        lit = ((image - mean) * contrast + mean) * (brightness * colours)
+        image = lit.round().clip(0, 255).astype(np.uint8)
+        if random.random() < self.compression:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 91))]
+            # Channels the other way round only cost or save colour; they come back so.
+            _, content = cv2.imencode('.jpg', image, quality)
+            image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        return image

@@ -1,0 +1,126 @@
+"""What a recognizer sees of a face: the box, the whole crop, or the head in the frame.
+
+A modifier redraws a crop around the face box. What tells people apart may also lie in
+the crop's margin, or in what the crop leaves of the head: hair, ears, neck, outline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from mmanon.models.layers.face_crops import crop_faces, paste_faces
+
+__all__ = ['HEAD_MARGIN', 'VIEWS', 'FaceView']
+
+VIEWS = ('face', 'crop', 'head')
+"""The face box; all of the modifier's crop; the head in the frame with the crop pasted
+back."""
+
+HEAD_MARGIN = 0.5
+"""By how much of its side the face box is enlarged on each side to show the head."""
+
+
+@dataclass(frozen=True)
+class FaceView:
+    """A view of faces, for one geometry of the modifier's crops.
+
+    Attributes:
+        name (str): One of :data:`VIEWS`.
+        crop_size (int): S, side of the modifier's crops in pixels.
+        margin (float): By how much of its side the face box is enlarged in these crops.
+        head_margin (float): The same of the images of the view ``'head'``; not less
+            than ``margin``.
+        feather (float): Width of the band in which a pasted crop fades out.
+
+    Raises:
+        ValueError: When the view is unknown, or a head would be smaller than a crop.
+    """
+
+    name: str
+    crop_size: int
+    margin: float
+    head_margin: float = HEAD_MARGIN
+    feather: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in VIEWS:
+            raise ValueError(f'view must be one of {VIEWS}, got {self.name!r}')
+        if self.name == 'head' and self.head_margin < self.margin:
+            raise ValueError(
+                f'head_margin={self.head_margin} is less than the margin {self.margin} '
+                "of the modifier's crops: the view 'head' shows more than the crop, "
+                'give a larger one'
+            )
+
+    @cached_property
+    def _edge(self) -> int:
+        """Pixels of the frame around the crop, whole ones: it is cut out exactly."""
+        if self.name != 'head':
+            return 0
+        wider = (1 + 2 * self.head_margin) / (1 + 2 * self.margin)
+        return round(self.crop_size * (wider - 1) / 2)
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the images of this view."""
+        return self.crop_size + 2 * self._edge
+
+    @property
+    def image_margin(self) -> float:
+        """By how much of its side the face box is enlarged in these images."""
+        if not self._edge:
+            return self.margin
+        box = self.crop_size / (1 + 2 * self.margin)
+        return (self.image_size / box - 1) / 2
+
+    @property
+    def shown_margin(self) -> float:
+        """The margin for a recognizer that cuts the face box out of what it is given.
+
+        In the wider views it is 0: all of the image is taken for the face.
+        """
+        return self.margin if self.name == 'face' else 0.0
+
+    def shows_the_same_as(self, other: 'FaceView') -> bool:
+        """Whether a recognizer of the other view can be shown this one's images."""
+        if (self.name, self.margin) != (other.name, other.margin):
+            return False
+        return self.name != 'head' or self == other
+
+    def cut(self, images: Tensor) -> Tensor:
+        """Cut the modifier's crops out of images.
+
+        Args:
+            images (Tensor): (K, 3, P, P) with P = :attr:`image_size`.
+
+        Returns:
+            Tensor: (K, 3, S, S).
+        """
+        if not self._edge:
+            return images
+        return crop_faces(images, self._boxes(images), self.crop_size)
+
+    def put_back(self, images: Tensor, crops: Tensor) -> Tensor:
+        """Paste crops back into images; shapes as in :meth:`cut`."""
+        if not self._edge:
+            return crops
+        return paste_faces(images, crops, self._boxes(images), self.feather)
+
+    def redraw(self, images: Tensor, redraw: Callable[[Tensor], Tensor]) -> Tensor:
+        """Redraw the crops in images of this view.
+
+        Args:
+            images (Tensor): (K, 3, P, P) in [-1, 1].
+            redraw (Callable): From crops (K, 3, S, S) to the same.
+        """
+        return self.put_back(images, redraw(self.cut(images)))
+
+    def _boxes(self, images: Tensor) -> Tensor:
+        start, stop = float(self._edge), float(self._edge + self.crop_size)
+        box = torch.tensor([0.0, start, start, stop, stop], dtype=torch.float64)
+        boxes = box.repeat(len(images), 1)
+        boxes[:, 0] = torch.arange(len(images))
+        return boxes
