@@ -58,8 +58,8 @@ def widest_feather(margin: float) -> float:
 
 
 def _check_kinds(crop_size: object, margin: object, feather: object) -> None:
-    whole = isinstance(crop_size, int) and not isinstance(crop_size, bool)
-    if not whole or crop_size < 1:
+    # Written out, so that types are narrowed.
+    if isinstance(crop_size, bool) or not isinstance(crop_size, int) or crop_size < 1:
         raise ValueError(
             f'crop_size must be a whole number of pixels, at least 1, got {crop_size!r}'
         )

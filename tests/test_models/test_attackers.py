@@ -11,18 +11,21 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny import tiny_discriminator, write_tiny_faces
 
-from mmanon.evaluation import FaceVerificationMetric
+from mmanon.evaluation import AttackMetric, FaceVerificationMetric
 from mmanon.evaluation.metrics.face_pass import EmbeddingWatcher
 from mmanon.models.attackers import (
     AdaptiveRecognizer,
     DlibRecognizer,
+    NAFNetRestorer,
     RestoringRecognizer,
+    TunedRecognizer,
 )
 from mmanon.registry import MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
 PEOPLE = 3
-TRAINING = Path(__file__).parents[2] / 'configs/_base_/attackers/training.py'
+BASES = Path(__file__).parents[2] / 'configs/_base_/attackers'
+TRAINING = BASES / 'training.py'
 
 
 def faces(count=6, size=32):
@@ -51,6 +54,19 @@ def restoring(**kwargs):
         margin=0.3,
     )
     return RestoringRecognizer(**{**given, **kwargs})
+
+
+def tuned(**kwargs):
+    torch.manual_seed(0)
+    given = dict(
+        modifier=dict(type='DownsampleModifier', size=4),
+        recognizer=recognizer(head=None),
+        margin=0.3,
+    )
+    attacker = TunedRecognizer(**{**given, **kwargs})
+    # Both halves begin with the weights of a file.
+    attacker.recognizer.load_state_dict(attacker.known.state_dict())
+    return attacker
 
 
 # Adaptive recognizers.
@@ -136,6 +152,85 @@ def test_its_recognizer_stays_as_it_is():
     assert not any(one.requires_grad for one in attacker.recognizer.parameters())
 
 
+# A small NAFNet.
+
+
+def test_a_nafnet_starts_by_adding_a_little_and_learns_to_undo():
+    torch.manual_seed(0)
+    restorer = NAFNetRestorer(4, (1, 1), 1, (1, 1))
+    images = faces(4, 30)
+    assert restorer(images).shape == (4, 3, 30, 30)
+    optimizer = torch.optim.Adam(restorer.parameters(), lr=1e-2)
+    shifted = images * 0.5
+    losses = []
+    for _ in range(40):
+        loss = (restorer(shifted) - images).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    # Every weight takes part.
+    assert all(weight.grad.abs().sum() > 0 for weight in restorer.parameters())
+    assert restorer.eval()(images * 5).abs().max() <= 1
+
+
+def test_its_blocks_start_as_the_identity():
+    block = NAFNetRestorer(4, (1,), 1, (1,)).encoders[0]
+    features = torch.rand(2, 4, 8, 8)
+    assert torch.equal(block(features), features)
+
+
+def test_levels_of_a_nafnet_agree():
+    with pytest.raises(ValueError, match='must name as many levels'):
+        NAFNetRestorer(4, (1, 1), 1, (1,))
+    with pytest.raises(ValueError, match='base_channels must be a whole number'):
+        NAFNetRestorer(0)
+
+
+# Recognizers that are fine-tuned.
+
+
+def test_a_tuned_recognizer_starts_as_the_one_it_was():
+    attacker = tuned().train()
+    images = faces()
+    originals = attacker.embed(images)
+    assert torch.allclose(attacker.eval().embed_modified(images), originals)
+    assert not any(one.requires_grad for one in attacker.known.parameters())
+    batch_norms = [
+        one
+        for one in attacker.train().recognizer.modules()
+        if isinstance(one, torch.nn.modules.batchnorm._BatchNorm)
+    ]
+    assert not any(one.training for one in batch_norms)
+
+
+def test_it_learns_where_originals_lie():
+    attacker = tuned()
+    images, labels = faces(), torch.arange(6) % PEOPLE
+    learned = [one for one in attacker.parameters() if one.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr=3e-3)
+    known = attacker.embed(images)
+    logs = []
+    for _ in range(30):
+        logs.append(attacker.loss(images, labels))
+        loss = logs[-1]['loss_distance'] + logs[-1]['loss_contrast']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert logs[-1]['similarity'] > logs[0]['similarity'] + 0.05
+    assert logs[-1]['loss_contrast'] < logs[0]['loss_contrast']
+    assert torch.equal(attacker.embed(images), known)
+
+
+def test_faces_of_one_person_are_no_contrast():
+    attacker = tuned()
+    logs = attacker.loss(faces(), torch.zeros(6).long())
+    assert logs['loss_contrast'].item() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match='scale must be above 0'):
+        tuned(scale=0)
+
+
 # Both.
 
 
@@ -154,9 +249,11 @@ def test_the_modifier_is_frozen_and_must_be_trained(make):
     assert torch.equal(attacker.redraw(faces()), torch.zeros(6, 3, 32, 32))
 
 
-@pytest.mark.parametrize('make', [adaptive, restoring])
+@pytest.mark.parametrize('make', [adaptive, restoring, tuned])
 def test_only_losses_and_embeddings_are_asked_for(make):
-    with pytest.raises(ValueError, match="'loss' or 'tensor', got 'predict'"):
+    with pytest.raises(ValueError, match="'predict' or 'tensor', got 'guess'"):
+        make()(faces(), mode='guess')
+    with pytest.raises(ValueError, match="mode 'predict' needs the labels"):
         make()(faces(), mode='predict')
     assert make().eval()(faces()).shape == (6, 8)
 
@@ -230,12 +327,113 @@ def test_what_a_config_trains_a_metric_loads_whole(tmp_path):
     assert torch.equal(attacker.eval().embed(images), trained.embed(images))
 
 
+# How long they practise.
+
+
+def validated(tmp_path, **changes):
+    write_tiny_faces(tmp_path / 'people', PEOPLE, images=4)
+    config = Config.fromfile(BASES / 'validated.py')
+    sets = dict(data_root=str(tmp_path / 'people'), crop_size=32, margin=0.3)
+    config.merge_from_dict(
+        dict(
+            model=dict(
+                type='mmanon.AdaptiveRecognizer',
+                modifier=dict(type='mmanon.DownsampleModifier', size=2),
+                recognizer=recognizer(),
+                margin=0.3,
+            ),
+            work_dir=str(tmp_path / 'work'),
+            train_cfg=dict(max_iters=40, val_interval=2),
+            log_level='WARNING',
+            train_dataloader=dict(
+                batch_size=6, sampler=dict(batch_size=6), dataset=sets
+            ),
+            val_dataloader=dict(dataset=sets),
+            experiment_name=f'validated_{tmp_path.name}',
+            **changes,
+        )
+    )
+    return config
+
+
+class Scores:
+    """Stands for the figures that a training's validations come to."""
+
+    def __init__(self, *scores):
+        self.left = list(scores)
+        self.seen = []
+
+    def __call__(self, results):
+        score = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        self.seen.append(score)
+        return dict(auc=score)
+
+
+def test_practice_ends_when_validation_gains_no_more(tmp_path):
+    runner = Runner.from_cfg(validated(tmp_path))
+    scores = Scores(0.5, 0.6, 0.8, 0.7, 0.7, 0.7, 0.7, 0.9)
+    runner.val_loop.evaluator.metrics[0].compute_metrics = scores
+    runner.train()
+
+    # Once before, then four times no better than 0.8.
+    assert scores.seen == [0.5, 0.6, 0.8, 0.7, 0.7, 0.7, 0.7]
+    assert runner.iter == 12
+    [best] = (tmp_path / 'work').glob('best_*.pth')
+    assert best.name == 'best_attack_auc_iter_4.pth'
+    # Where it stood still the rate fell.
+    assert runner.optim_wrapper.param_groups[0]['lr'] < 1e-3
+
+
+def test_weights_that_training_spoils_are_kept(tmp_path):
+    runner = Runner.from_cfg(validated(tmp_path))
+    runner.val_loop.evaluator.metrics[0].compute_metrics = Scores(0.9, 0.5)
+    runner.train()
+    [best] = (tmp_path / 'work').glob('best_*.pth')
+    assert best.name == 'best_attack_auc_iter_0.pth'
+
+
+def test_its_validation_verifies_faces_it_has_not_seen(tmp_path):
+    # Keeping the best is for trainings.
+    hooks = dict(checkpoint=dict(save_best=None))
+    runner = Runner.from_cfg(validated(tmp_path, default_hooks=hooks))
+    figures = runner.val()
+    names = {f'attack/{m}/{f}' for m in MODIFIED for f in ('eer', 'auc')}
+    assert set(figures) == {*names, 'attack/auc'}
+    found = [figures[f'attack/{m}/auc'] for m in MODIFIED]
+    assert figures['attack/auc'] == pytest.approx(np.mean(found))
+    # People of one colour each: even four pixels tell.
+    assert figures['attack/auc'] > 0.7
+
+
+MODIFIED = ('modified_original', 'modified_modified')
+
+
+def test_a_linker_is_judged_by_links_alone():
+    metric = AttackMetric(matchings=['modified_modified'])
+    random = torch.Generator().manual_seed(0)
+    people = torch.eye(3)
+    for index in range(9):
+        noise = torch.randn(3, generator=random)
+        sample = dict(
+            original=noise, modified=people[index % 3], label=torch.tensor(index % 3)
+        )
+        metric.process(None, [sample])
+    figures = metric.evaluate(size=9)
+    assert figures == {
+        'attack/modified_modified/eer': 0.0,
+        'attack/modified_modified/auc': 1.0,
+        'attack/auc': 1.0,
+    }
+    with pytest.raises(ValueError, match=r"matchings must be some of .* got \['all'\]"):
+        AttackMetric(matchings=['all'])
+
+
 # Views.
 
 HEAD = dict(name='head', crop_size=32, head_margin=0.6, feather=0.0)
 
 
-@pytest.mark.parametrize('make', [adaptive, restoring])
+@pytest.mark.parametrize('make', [adaptive, restoring, tuned])
 def test_an_attacker_practises_in_its_view(make):
     assert make().recognizer.margin == 0.3
     # All of the crop is a face to a recognizer that cuts its box out.
@@ -247,7 +445,8 @@ def test_an_attacker_practises_in_its_view(make):
     modified = attacker.redraw(images)
     assert torch.equal(modified[..., :6, :], images[..., :6, :])
     assert not torch.allclose(modified[..., 6:38, 6:38], images[..., 6:38, 6:38])
-    attacker.loss(images, torch.arange(6) % PEOPLE)['loss'].backward()
+    logs = attacker.loss(images, torch.arange(6) % PEOPLE)
+    sum(value for name, value in logs.items() if 'loss' in name).backward()
     assert attacker.eval().embed_modified(modified).shape == (6, 8)
     with pytest.raises(ValueError, match="'head' of an attacker needs the geometry"):
         make(view='head')

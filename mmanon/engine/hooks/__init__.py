@@ -1,5 +1,11 @@
 from .adversarial_anonymization_hook import AdversarialAnonymizationHook
 from .face_picture_hook import FacePictureHook
 from .save_on_interrupt_hook import SaveOnInterruptHook
+from .validate_first_hook import ValidateFirstHook
 
-__all__ = ['AdversarialAnonymizationHook', 'FacePictureHook', 'SaveOnInterruptHook']
+__all__ = [
+    'AdversarialAnonymizationHook',
+    'FacePictureHook',
+    'SaveOnInterruptHook',
+    'ValidateFirstHook',
+]

@@ -1,3 +1,4 @@
+from .attack_metric import AttackMetric
 from .discriminator_metric import DiscriminatorMetric
 from .face_metric import FaceMetric, build_faces, prepare_face_metrics
 from .face_quality_metric import FaceQualityMetric
@@ -13,6 +14,7 @@ from .video_map_metric import VideoMAPMetric
 
 __all__ = [
     'MATCHINGS',
+    'AttackMetric',
     'DiscriminatorMetric',
     'FaceIdentificationMetric',
     'FaceMetric',

@@ -89,25 +89,46 @@ class TrainedAttacker(WholePretrained, BaseModel):
         label: Tensor | None = None,
         path: list[str] | None = None,
         mode: str = 'tensor',
-    ) -> Tensor | dict[str, Tensor]:
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
         """Take a batch of a :class:`FaceIdentityDataset`.
 
         Args:
             image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
             label (Tensor, optional): Who they are, (B,) int64.
             path (list[str], optional): Not looked at.
-            mode (str): ``'loss'`` for :meth:`loss`, ``'tensor'`` for :meth:`embed`.
+            mode (str): ``'loss'`` for :meth:`loss`, ``'tensor'`` for :meth:`embed`,
+                ``'predict'`` for :meth:`predict`.
 
         Raises:
-            ValueError: When the mode is another, or the loss lacks labels.
+            ValueError: When the mode is another, or labels are lacking.
         """
+        if mode in ('loss', 'predict') and label is None:
+            raise ValueError(f'mode {mode!r} needs the labels of the faces')
         if mode == 'loss':
-            if label is None:
-                raise ValueError("mode 'loss' needs the labels of the faces")
+            assert label is not None
             return self.loss(image, label)
+        if mode == 'predict':
+            assert label is not None
+            return self.predict(image, label)
         if mode == 'tensor':
             return self.embed(image)
-        raise ValueError(f"mode must be 'loss' or 'tensor', got {mode!r}")
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def predict(self, image: Tensor, label: Tensor) -> list[dict[str, Tensor]]:
+        """Embed each face as it is and modified, to see how good the attacker is.
+
+        Args:
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
+            label (Tensor): Who they are, (B,) int64.
+
+        Returns:
+            list[dict[str, Tensor]]: For each face ``original`` and ``modified``, (E,),
+            and ``label``.
+        """
+        original = self.embed(image)
+        modified = self.embed_modified(self.redraw(image))
+        parts = zip(original, modified, label, strict=True)
+        return [dict(original=o, modified=m, label=k) for o, m, k in parts]
 
     @torch.no_grad()
     def redraw(self, faces: Tensor) -> Tensor:

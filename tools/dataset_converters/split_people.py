@@ -1,0 +1,89 @@
+"""Share people out: to train a modifier, for attackers to practise, to test."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmanon.datasets.preparation.people_splits import (
+    PARTS,
+    count_images,
+    split_people,
+    write_split,
+)
+
+EPILOG = """\
+    python tools/dataset_converters/split_people.py portraits/train \\
+        --test portraits/test --out data/splits
+
+writes lists of names for the `identities` of a FaceIdentityDataset:
+
+    modifier.txt        whom M and D learn from
+    attackers.txt       whom attackers practise on
+    attackers_val.txt   by whom attackers see when to stop; two images each or more
+    test.txt            of --test, who has two images or more
+    split.json          seed, shares, counts, and a SHA-256 of each list
+
+The same folder, shares and seed make the same lists.
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('people', type=Path, help='folder of a folder a person')
+    parser.add_argument('--out', type=Path, required=True, help='where the lists go')
+    parser.add_argument('--test', type=Path, help='folder of the people to test on')
+    parser.add_argument(
+        '--attackers',
+        type=float,
+        default=0.45,
+        help="share of the people that are the attackers' (default: %(default)s)",
+    )
+    parser.add_argument(
+        '--validation',
+        type=float,
+        default=0.25,
+        help="share of the attackers' people with two images that they stop by "
+        '(default: %(default)s)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        counts = count_images(args.people)
+        parts = split_people(counts, args.attackers, args.validation, args.seed)
+        if args.test is not None:
+            tested = count_images(args.test)
+            both = sorted(set(tested) & set(counts))
+            if both:
+                raise ValueError(
+                    f'{len(both)} people are in {args.people} and in {args.test}: '
+                    f'{both[:5]}; nobody may be trained on and tested'
+                )
+            parts['test'] = [name for name, count in tested.items() if count > 1]
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    record = dict(
+        people=args.people.name,
+        seed=args.seed,
+        attackers=args.attackers,
+        validation=args.validation,
+    )
+    write_split(parts, args.out, record)
+    for name in (*PARTS, *(['test'] if args.test else [])):
+        print(f'{args.out / name}.txt: {len(parts[name])} people')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
