@@ -43,11 +43,12 @@ class FaceFinder(Protocol):
 
     parallel: bool
 
-    def open(self, name: str) -> Find:
+    def open(self, name: str, path: Path | None = None) -> Find:
         """Begin a source.
 
         Args:
             name (str): Its path below the folder of all sources.
+            path (Path, optional): Its file, where it is one.
 
         Returns:
             Find: What finds the faces of its frames.
@@ -110,7 +111,7 @@ class DetectedFaces:
         self.detector, self.scale = detector, scale
         self.parallel = detector.parallel
 
-    def open(self, name: str) -> Find:
+    def open(self, name: str, path: Path | None = None) -> Find:
         """Begin a source; see :class:`FaceFinder`."""
         told = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmanon.structures.faces import Faces
+from mmanon.utils.log import print_log
+from mmanon.utils.media_types import is_image
 
 from .face_finding import Find
 from .io.sources import InputError
 
 if TYPE_CHECKING:
-    from mmanon.structures.face_table import FaceTable
+    from mmanon.structures.face_table import FaceTable, VideoInfo
 
 __all__ = ['GivenFaces']
 
@@ -54,57 +57,79 @@ class GivenFaces:
             self._table = FaceTable(self.path)
             return
         try:
-            self._given = json.loads(self.path.read_text(encoding='utf-8'))
+            self._given = json.loads(self.path.read_text(encoding='utf-8-sig'))
         except ValueError as error:
-            raise ValueError(f'{path} is not JSON: {error}') from error
+            raise ValueError(
+                f'{path} is neither a face table (*.parquet) nor JSON: {error}'
+            ) from error
         if not isinstance(self._given, dict):
-            raise ValueError(f'{path} must map names of files to boxes')
+            raise ValueError(
+                f'{path} must map names of files to boxes, such as '
+                '{"photo.jpg": [[10, 20, 60, 80]]}'
+            )
 
-    def open(self, name: str) -> Find:
+    def open(self, name: str, path: Path | None = None) -> Find:
         """Begin a source; see :class:`.face_finding.FaceFinder`."""
         if self._table is not None:
-            return self._open_table(self._table, name)
+            return self._open_table(self._table, name, path)
         if name not in self._given:
-            some = ', '.join(list(self._given)[:3])
-            raise InputError(f'{self.path} has no boxes of {name!r}; it has {some} …')
+            some = ', '.join(map(repr, list(self._given)[:3])) or 'none'
+            raise InputError(
+                f'{self.path} has no boxes of {name!r}: it has those of {some} …; a '
+                'file is named by its path below the folder that is anonymized'
+            )
         frames = self._given[name]
         if isinstance(frames, list):
             frames = {'0': frames}
-        try:
-            boxes = {
-                int(number): np.asarray(frame_boxes, np.float64).reshape(-1, 4)
-                for number, frame_boxes in frames.items()
-            }
-        except (ValueError, TypeError, AttributeError) as error:
+        where = f'{self.path}, {name!r}'
+        if not isinstance(frames, dict):
             raise InputError(
-                f'{self.path}: boxes of {name!r} must be [x1, y1, x2, y2]: {error}'
-            ) from error
-        for number, frame_boxes in boxes.items():
-            upright = (frame_boxes[:, 2:] > frame_boxes[:, :2]).all()
-            if not np.isfinite(frame_boxes).all() or not upright:
-                raise InputError(
-                    f'{self.path}: frame {number} of {name!r} has a box that is not '
-                    'x1 < x2, y1 < y2'
-                )
+                f'{where}: must be a list of boxes, or map numbers of frames to such '
+                f'lists; it is {frames!r}'
+            )
+        boxes = {
+            _frame_number(number, where): _boxes(given, f'{where}, frame {number}')
+            for number, given in frames.items()
+        }
 
         def find(index: int, image: np.ndarray) -> Faces:
             if index not in boxes:
                 return Faces.whole_frame()
             height, width = image.shape[:2]
-            inside = np.clip(boxes[index] / [width, height, width, height], 0, 1)
-            return _as_faces(inside[(inside[:, 2:] > inside[:, :2]).all(1)])
+            inside = np.clip(boxes[index], 0, [width, height, width, height])
+            for box, part in zip(boxes[index], inside, strict=True):
+                if (part[2:] <= part[:2]).any():
+                    raise InputError(
+                        f'{where}, frame {index}: box {box.tolist()} is outside the '
+                        f'picture, which has {width}x{height} pixels'
+                    )
+            return _as_faces(inside / [width, height, width, height])
 
         return find
 
-    def _open_table(self, table: FaceTable, name: str) -> Find:
+    def _open_table(self, table: FaceTable, name: str, path: Path | None) -> Find:
         stem = name.rsplit('.', 1)[0]
+        if is_image(name):
+            raise InputError(
+                f'face table {self.path} holds faces of videos, and {name!r} is an '
+                'image: anonymize it without boxes'
+            )
         if stem not in table:
             raise InputError(
                 f'face table {self.path} has no video {stem!r}; a video is named by '
                 'its path below the folder of all, without extension'
             )
 
+        info = table.info(stem)
+        _check_same_file(self.path, info, name, path)
+
         def find(index: int, image: np.ndarray) -> Faces:
+            if info is not None and not info.has_shape(*image.shape[:2]):
+                raise InputError(
+                    f'face table {self.path} has the faces of a video {stem!r} of '
+                    f'{info.width}x{info.height} pixels, but {name!r} has '
+                    f'{image.shape[1]}x{image.shape[0]}: make a table of this file'
+                )
             faces = table.lookup(stem, index)
             unknown = not faces.examined and (faces.boxes == [[0, 0, 1, 1]]).all(1)
             if np.any(unknown) and not faces.scores.any():
@@ -113,6 +138,68 @@ class GivenFaces:
             return replace(faces, scores=np.ones_like(faces.scores), examined=True)
 
         return find
+
+
+def _check_same_file(
+    table: Path, info: VideoInfo | None, name: str, path: Path | None
+) -> None:
+    """Refuse a file that is not the one whose faces a table has by its name."""
+    if info is not None and info.kind == 'folder':
+        other = 'a folder of images'
+    elif info is None or info.file is None:
+        print_log(
+            f'face table {table} does not say of which file the faces of {name!r} '
+            'are, since it was made by an earlier release: make it again, to be sure '
+            'that they are of this one',
+            level=logging.WARNING,
+        )
+        return
+    elif info.file != name.rsplit('/', 1)[-1]:
+        other = f'the file {info.file!r}'
+    elif path is not None and info.size not in (None, path.stat().st_size):
+        other = f'another file {info.file!r}, of {info.size} bytes'
+    else:
+        return
+    raise InputError(
+        f'face table {table} has under the name of {name!r} the faces of {other}: make '
+        'a table of this file, or anonymize it without boxes'
+    )
+
+
+def _frame_number(number: str, where: str) -> int:
+    if not (number.isdecimal() and number.isascii()):
+        raise InputError(
+            f'{where}: {number!r} is no number of a frame; they are counted from "0"'
+        )
+    return int(number)
+
+
+def _boxes(given: Any, where: str) -> np.ndarray:
+    """Boxes of one frame, float64 (K, 4)."""
+    if not isinstance(given, list):
+        raise InputError(f'{where}: must be a list of boxes, got {given!r}')
+    for box in given:
+        numbers = isinstance(box, list) and len(box) == 4
+        if not numbers or any(
+            isinstance(side, bool) or not isinstance(side, (int, float)) for side in box
+        ):
+            raise InputError(
+                f'{where}: a box must be four numbers [x1, y1, x2, y2] in pixels, got '
+                f'{box!r}'
+            )
+    boxes = np.asarray(given, np.float64).reshape(-1, 4)
+    for box in boxes:
+        if not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
+            raise InputError(
+                f'{where}: in box {box.tolist()} x1 must be less than x2, and y1 less '
+                'than y2'
+            )
+        if (box[2:] - box[:2] < 1).any():
+            raise InputError(
+                f'{where}: box {box.tolist()} is smaller than a pixel; boxes are in '
+                'pixels of the upright picture, not in fractions of it'
+            )
+    return boxes
 
 
 def _as_faces(boxes: np.ndarray) -> Faces:

@@ -12,7 +12,13 @@ from mmanon.utils.resampling import to_grey
 
 from .face_finding import Find
 from .face_search import Picture
-from .io.image_files import ImageFile, as_colour, open_image, write_frames, write_image
+from .io.image_files import (
+    ImageFile,
+    as_colour,
+    open_image,
+    write_frames,
+    write_image,
+)
 from .io.sources import Source
 from .mask_planner import FaceMask, FramePlan, thumbnail, tilts
 from .pipeline import FacePipeline
@@ -27,10 +33,16 @@ class ImagePipeline:
     Args:
         faces (FacePipeline): What finds, plans and draws.
         keep_metadata (bool): Whether EXIF is kept, without thumbnails.
+        largest (float): Megapixels an image may have at most.
     """
 
-    def __init__(self, faces: FacePipeline, keep_metadata: bool = False) -> None:
-        self.faces, self.keep_metadata = faces, keep_metadata
+    def __init__(
+        self,
+        faces: FacePipeline,
+        keep_metadata: bool = False,
+        largest: float = 500,
+    ) -> None:
+        self.faces, self.keep_metadata, self.largest = faces, keep_metadata, largest
 
     def anonymize_array(
         self, number: int, image: np.ndarray, out_dir: Path | None
@@ -77,12 +89,13 @@ class ImagePipeline:
         Raises:
             InputError: When the file cannot be read, or nothing is known of its faces.
         """
-        image = open_image(Path(source.where), self.keep_metadata)
-        result.removed = image.removed
-        find = self.faces.finder.open(source.name)
+        image = open_image(Path(source.where), self.keep_metadata, self.largest)
+        result.removed, result.problems = image.removed, image.problems
+        find = self.faces.finder.open(source.name, Path(source.where))
         if image.frames == 1:
-            (pixels,) = image.pixels()
-            write_image(self._still(pixels.copy(), find, result), image, beside)
+            # Held by nobody else: a large picture fills much of the memory.
+            pixels = [self._still(next(image.pixels()), find, result)]
+            write_image(pixels.pop(), image, beside)
         else:
             write_frames(self._moving(image, find, result), image, beside)
 
@@ -90,13 +103,15 @@ class ImagePipeline:
         self, pixels: np.ndarray, find: Find, result: AnonymizationResult
     ) -> np.ndarray:
         """Anonymize one picture of any kind; it is changed."""
-        colour = as_colour(pixels)
+        coloured = pixels.ndim == 3 and pixels.shape[2] == 3
+        colour = pixels if coloured else as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
         plan = self._plan_still(eight, find)
         result.count(plan)
         if plan.whole or plan.masks:
             self.faces.draw(colour, plan)
-            _put_colour(pixels, colour)
+            if not coloured:
+                _put_colour(pixels, colour)
         return pixels
 
     def _plan_still(self, image: np.ndarray, find: Find) -> FramePlan:

@@ -137,7 +137,9 @@ class AnonymizerInferencer:
             every=detection.keyframe_interval(known is not None),
             scale=detection.scale,
         )
-        self.images = ImagePipeline(self.faces, encoding.keep_metadata)
+        self.images = ImagePipeline(
+            self.faces, encoding.keep_metadata, encoding.largest_image
+        )
         self.videos = VideoPipeline(self.faces, encoding)
         self.container = encoding.container
 

@@ -2,7 +2,9 @@
 
 Faces are looked for in both files. The place of each, wherever it was found, is then
 compared between the two: whether its pixels changed at all, and, where there is a
-recognizer, whether it takes what is there now for the person who was there.
+recognizer, whether it takes what is there now for the person who was there. Both files
+are read by another way than the anonymizer reads, and what does not fit together is a
+finding: an output that shows another picture, and a cover where no face is found.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from mmanon.structures.boxes import box_ious
 from mmanon.utils.resampling import area_mean
 
 from .face_finding import DetectedFaces
-from .io.frames import ShownFrame, upright_frames
+from .io.frames import ShownFrame
+from .io.independent import independent_frames
 from .io.sources import InputError
 from .options import SURE
+from .picture_change import cell_change, changed_box, shows_another
 from .recognizer import embed_face
 from .report import frame_ranges
 
@@ -45,9 +49,11 @@ class Finding:
         frame (int): Its number from 0.
         seconds (float, optional): When it is shown; None for an image.
         kind (str): ``'uncovered'`` (a face whose pixels are as they were),
-            ``'matched'`` (one that was changed and is still recognized), or
-            ``'unsure'`` (perhaps no face, and not changed; or a face that is partly
-            open).
+            ``'matched'`` (one that was changed and is still recognized), ``'unsure'``
+            (perhaps no face, and not changed; or a face that is partly open),
+            ``'another picture'`` (the output does not show what the original shows), or
+            ``'unexplained'`` (something was covered, and in the whole original no face
+            is found).
         box (list[int]): x1, y1, x2, y2 in pixels of the upright picture.
         found_in (str): ``'original'`` or ``'anonymized'``.
         confidence (float): The detector's.
@@ -67,8 +73,8 @@ class Finding:
 
     @property
     def leaks(self) -> bool:
-        """Whether a face can be recognized here."""
-        return self.kind != 'unsure'
+        """Whether a face can be recognized here, or nobody can tell."""
+        return self.kind not in ('unsure', 'unexplained')
 
 
 @dataclass
@@ -120,6 +126,8 @@ _WORDS = {
     'uncovered': 'faces not covered, in frames',
     'matched': 'faces redrawn and still recognized, in frames',
     'unsure': 'places to look at (perhaps no face, or partly open), in frames',
+    'another picture': 'outputs that show another picture than the original, in frames',
+    'unexplained': 'covers, and no face in the whole original: look at it, in frames',
 }
 
 
@@ -200,7 +208,11 @@ class FaceAuditor:
         audit = Audit(str(original), str(anonymized), self.threshold)
         find_old = self.finder.open(str(original))
         find_new = self.finder.open(str(anonymized))
-        pairs = zip_longest(upright_frames(original), upright_frames(anonymized))
+        covered: Finding | None = None
+        faces = 0
+        pairs = zip_longest(
+            independent_frames(original), independent_frames(anonymized)
+        )
         for index, (old, new) in enumerate(pairs):
             if old is None or new is None:
                 raise InputError(
@@ -217,7 +229,36 @@ class FaceAuditor:
                 audit.frames += 1
                 found = find_old(index, old.image), find_new(index, new.image)
                 self._compare(audit, index, old, new.image, *found)
+                faces += len(found[0])
+                whole = self._compare_whole(index, old, new.image, found[0])
+                if whole is not None and whole.leaks:
+                    audit.findings.append(whole)
+                covered = covered or whole
+        if covered is not None and not covered.leaks and not faces:
+            audit.findings.append(covered)
         return audit
+
+    def _compare_whole(
+        self, index: int, original: ShownFrame, new: np.ndarray, faces: Faces
+    ) -> Finding | None:
+        """Whether a frame shows another picture, or something was covered in it."""
+        change = cell_change(original.image, new)
+        box = changed_box(change, new.shape, 2 * self.unchanged)
+        if box is None:
+            return None
+        whole = np.array([0, 0, *new.shape[1::-1]])
+        blank = self._is_blank(new, whole)  # masked whole
+        another = not blank and shows_another(original.image, new, faces.boxes)
+        return Finding(
+            frame=index,
+            seconds=_rounded(original.seconds),
+            kind='another picture' if another else 'unexplained',
+            box=(whole if another else box).round().astype(int).tolist(),
+            found_in='anonymized',
+            confidence=0.0,
+            open=0.0,
+            cosine=None,
+        )
 
     def _compare(
         self,
@@ -273,7 +314,7 @@ class FaceAuditor:
             return None
         return dict(
             frame=index,
-            seconds=None if seconds is None else round(seconds, 3),
+            seconds=_rounded(seconds),
             kind=kind,
             box=box.round().astype(int).tolist(),
             confidence=round(float(score), 3),
@@ -326,6 +367,10 @@ def _places(
             strict=True,
         )
     ]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _inside(image: np.ndarray, box: np.ndarray) -> np.ndarray:

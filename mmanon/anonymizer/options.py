@@ -193,6 +193,11 @@ class EncodingOptions:
         copy_audio (bool): Whether sound is copied.
         keep_metadata (bool): Whether titles, places, devices and dates are kept;
             thumbnails never are.
+        largest_image (float): Megapixels an image may have at most: decoding one takes
+            up to 8 MB of memory a megapixel.
+
+    Raises:
+        ValueError: When ``largest_image`` is not above 0.
     """
 
     codec: str | None = None
@@ -201,6 +206,11 @@ class EncodingOptions:
     encoder_options: Mapping[str, str] | None = None
     copy_audio: bool = True
     keep_metadata: bool = False
+    largest_image: float = 500
+
+    def __post_init__(self) -> None:
+        if not self.largest_image > 0:
+            raise ValueError(f'largest_image must be above 0, got {self.largest_image}')
 
 
 _GROUPS: dict[str, type] = {

@@ -68,7 +68,8 @@ class VideoPipeline:
                 its faces.
         """
         live = source.kind == 'live'
-        find = self.faces.finder.open(source.name)
+        path = None if live else Path(source.where)
+        find = self.faces.finder.open(source.name, path)
         assert result.out is not None
         container = result.out.suffix[1:].lower()
         with _stoppable(live) as stopped:

@@ -48,6 +48,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='keep titles, places, devices and dates (thumbnails never)',
     )
     parser.add_argument(
+        '--largest-image',
+        type=float,
+        metavar='MEGAPIXELS',
+        help='refuse images of more (default: 500); each takes up to 8 MB of memory',
+    )
+    parser.add_argument(
         '--report',
         metavar='DIR',
         help='write here, for each file, what was found and done, as JSON; it quotes '

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmanon.anonymizer.options import DETECTORS, SURE
-from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.atomic_write import WholeFile, written_whole
 from mmanon.utils.log import show_messages
 from mmanon.utils.media_types import is_video
 
@@ -128,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     audits: list[Audit] = []
     failed: list[str] = []
     try:
+        if args.json is not None:
+            _check_writable(args.json)
         auditor = _build(args)
         for original, made in pairs(args.original, args.anonymized):
             try:
@@ -170,6 +172,22 @@ def _build(args: argparse.Namespace) -> FaceAuditor:
             f'by a cosine of {threshold:.3f}'
         )
     return FaceAuditor(detector, recognizer, threshold, args.score_thr)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before the audit, which may take hours, whether it can be written."""
+    from mmanon.anonymizer.io.sources import InputError
+
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, 'it is a folder')
+        probe = WholeFile(path)
+        probe.beside.touch()
+        probe.discard()
+    except OSError as error:
+        raise InputError(
+            f'--json {path} cannot be written: {error.strerror}'
+        ) from error
 
 
 def _write(

@@ -115,8 +115,11 @@ class VideoReading:
         if len(self._sizes) == 1:
             [(width, height)] = self._sizes
         [turned] = self._turns if len(self._turns) == 1 else ['other']
-        kind = 'folder' if self.source.path.is_dir() else 'file'
-        return VideoInfo(kind, width, height, self._num_frames, turned)
+        path = self.source.path
+        known = (width, height, self._num_frames, turned)
+        if path.is_dir():
+            return VideoInfo('folder', *known)
+        return VideoInfo('file', *known, path.name, path.stat().st_size)
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """The frames, upright.

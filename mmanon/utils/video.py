@@ -17,6 +17,8 @@ from .orientation import Orientation
 
 __all__ = [
     'decode',
+    'display_matrix',
+    'file_url',
     'open_video',
     'orientation_of',
     'turn_of',
@@ -31,7 +33,19 @@ def open_video(path: str | Path) -> av.container.InputContainer:
     Raises:
         av.FFmpegError: If it is no video file.
     """
-    return av.open(str(path), metadata_errors='ignore')
+    return av.open(file_url(path), metadata_errors='ignore')
+
+
+def file_url(path: str | Path) -> str:
+    """A file's name as FFmpeg takes it for nothing else.
+
+    ``12:30.mp4`` would be an address of the protocol ``12``.
+
+    Example:
+        >>> file_url('12:30.mp4')
+        'file:12:30.mp4'
+    """
+    return f'file:{path}'
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
@@ -59,11 +73,34 @@ def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """How a frame has to be turned to stand upright."""
-    # PyAV's own types know of motion vectors alone.
-    matrix = cast('Mapping[str, bytes]', frame.side_data).get('DISPLAYMATRIX')
-    if matrix is None:
-        return Orientation()
-    return Orientation.of_matrix(np.frombuffer(matrix, np.int32).tolist())
+    matrix = display_matrix(frame)
+    return Orientation() if matrix is None else Orientation.of_matrix(matrix)
+
+
+def display_matrix(frame: av.VideoFrame) -> list[int] | None:
+    """FFmpeg's display matrix of a frame, nine numbers; None where it has none."""
+    try:
+        # PyAV's own types know of motion vectors alone.
+        packed = cast('Mapping[str, bytes]', frame.side_data).get('DISPLAYMATRIX')
+    except ValueError:
+        # PyAV does not know a kind of data beside it, such as a camera's EXIF in each
+        # frame of an AVI. It tells the angle all the same, but not what is mirrored.
+        return _MATRICES[round(frame.rotation / 90) % 4]
+    return None if packed is None else np.frombuffer(packed, np.int32).tolist()
+
+
+def _matrix(a: int, b: int, c: int, d: int) -> list[int]:
+    one = 1 << 16
+    return [a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30]
+
+
+# By quarters of a turn against the clock.
+_MATRICES = {
+    0: None,
+    1: _matrix(0, -1, 1, 0),
+    2: _matrix(-1, 0, 0, -1),
+    3: _matrix(0, 1, -1, 0),
+}
 
 
 def upright(frame: av.VideoFrame, pixels: str = 'rgb24') -> np.ndarray:

@@ -6,9 +6,12 @@ from PIL import Image
 
 from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.anonymizer.face_finding import build_detector
+from mmanon.anonymizer.io.frames import upright_frames
+from mmanon.anonymizer.io.independent import independent_frames
 from mmanon.anonymizer.io.sources import InputError
 from mmanon.anonymizer.leak_audit import FaceAuditor
 from mmanon.anonymizer.recognizer import build_recognizer, threshold_at_far
+from mmanon.utils.orientation import Orientation
 
 MARKS = np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.5], [0.3, 0.7], [0.7, 0.7]])
 GREY = (127, 127, 127)
@@ -119,6 +122,67 @@ def test_a_face_of_which_a_part_was_left_open_is_to_be_looked_at(tmp_path):
     (finding,) = auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png').findings
     assert finding.kind == 'unsure' and 0.2 < finding.open < 0.5
     assert finding.seconds is None
+
+
+@pytest.mark.parametrize('kind', ['upside down', 'negative', 'another scene'])
+def test_an_output_that_shows_something_else_is_no_clean_one(tmp_path, kind):
+    old = picture(0)
+    new = {
+        'upside down': old[::-1],
+        'negative': 255 - old,
+        'another scene': picture(0, scene=1),
+    }[kind]
+    for name, image in (('a.png', old), ('b.png', new)):
+        Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / name)
+    # It knows no face that stands on its head.
+    auditor = FaceAuditor(WithMarks(blind=[0, 1]))
+    found = auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png')
+    assert [one.kind for one in found.findings] == ['another picture']
+    assert found.leaks == 1 and 'another picture' in found.as_text()
+
+
+def test_a_cover_is_a_finding_where_no_face_is_found_at_all(audit):
+    found = audit([GREY] * 10, blind=range(20))
+    (finding,) = found.findings
+    assert (finding.kind, finding.leaks) == ('unexplained', False)
+    x1, y1, x2, y2 = finding.box
+    assert x1 <= 8 and y1 <= 20 and x2 >= 24 and y2 >= 36
+    assert 'no face in the whole original' in found.as_text()
+
+
+def test_a_picture_that_is_masked_whole_is_clean(tmp_path):
+    Image.fromarray(picture(0)).save(tmp_path / 'a.png')
+    Image.new('RGB', (96, 64), GREY).save(tmp_path / 'b.png')
+    found = FaceAuditor(WithMarks()).compare(tmp_path / 'a.png', tmp_path / 'b.png')
+    assert found.findings == []
+
+
+@pytest.mark.parametrize(
+    'turn',
+    [(90, False), (180, False), (270, False), (0, True), (90, True), (270, True)],
+)
+def test_the_audit_turns_videos_by_itself(tmp_path, turn):
+    path = write_video(
+        tmp_path / 'a.mp4',
+        [picture(0)] * 3,
+        prepare=lambda _, stream: stream.set_display_rotation(*turn, False),
+    )
+    ours = [frame.image for frame in upright_frames(path)]
+    theirs = [frame.image for frame in independent_frames(path)]
+    assert np.array_equal(ours, theirs)
+
+
+def test_the_audit_does_not_read_as_the_anonymizer_does(tmp_path, monkeypatch):
+    for name, image in (('a', picture(0)), ('b', repainted(picture(0), GREY))):
+        write_video(tmp_path / f'{name}.mkv', [image] * 3)
+        Image.fromarray(image).save(tmp_path / f'{name}.png')
+    # A fault in what both share: a video, and a TIFF, are read upside down.
+    monkeypatch.setattr(Orientation, 'upright', lambda self, image: image[::-1].copy())
+    auditor = FaceAuditor(WithMarks())
+    assert auditor.compare(tmp_path / 'a.mkv', tmp_path / 'b.mkv').leaks == 0
+    assert auditor.compare(tmp_path / 'a.mkv', tmp_path / 'a.mkv').leaks == 3
+    with pytest.raises(InputError, match='two decoders'):
+        auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png')
 
 
 def test_frames_may_be_left_out(audit):

@@ -59,6 +59,15 @@ def test_what_was_not_made_or_cannot_be_read_ends_with_2(data, capsys):
     assert 'there is no' in said and 'photo.png' in said and 'clip.mp4' in said
 
 
+@pytest.mark.parametrize('where', ['a folder', 'below a file'])
+def test_a_json_that_cannot_be_written_is_told_before_the_audit(data, capsys, where):
+    path = data / 'data' if where == 'a folder' else data / 'data/photo.png/a.json'
+    assert audit(data, '--json', str(path)) == 2
+    said = capsys.readouterr()
+    assert f'--json {path} cannot be written' in said.err
+    assert '0 files checked' in said.out
+
+
 def test_the_output_may_be_of_another_kind(data):
     (data / 'out/deep/clip.mp4').rename(data / 'out/deep/clip.mkv')
     assert audit(data) == 0

@@ -24,7 +24,10 @@ class _Kind(NamedTuple):
 
 _PNG = _Kind('png_pipe', 'png', 'be')
 _TIFF = _Kind('tiff_pipe', 'tiff', 'le')
-_KINDS = {'.png': _PNG, '.tif': _TIFF, '.tiff': _TIFF}
+_PPM = _Kind('ppm_pipe', 'ppm', 'be')
+_KINDS = {'.png': _PNG, '.tif': _TIFF, '.tiff': _TIFF, '.ppm': _PPM}
+# How a file of each kind begins, whatever its name.
+_BEGINNINGS = {b'\x89PNG': _PNG, b'II': _TIFF, b'MM': _TIFF, b'P6': _PPM, b'P3': _PPM}
 # FFmpeg's name of pixels without a palette, by how many values each has.
 _LAYOUTS = {1: 'gray16', 2: 'ya16', 3: 'rgb48', 4: 'rgba64'}
 _PNG_DEPTH = 24  # the byte that says how many bits a value has
@@ -45,12 +48,13 @@ def read_deep(path: Path) -> np.ndarray | None:
         (H, W, 4) RGBA, as it is stored; None where the file holds no such picture, or
         cannot be decoded.
     """
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
+    with path.open('rb') as file:
+        begins = file.read(_PNG_DEPTH + 1)
+    kinds = (kind for start, kind in _BEGINNINGS.items() if begins.startswith(start))
+    kind = next(kinds, None)
+    if kind is None or kind is _PNG and begins[_PNG_DEPTH:] != b'\x10':
         return None
     packed = path.read_bytes()
-    if kind is _PNG and packed[_PNG_DEPTH : _PNG_DEPTH + 1] != b'\x10':
-        return None
     try:
         # By way of memory: in a file's name FFmpeg takes '%' for a number's place.
         source = io.BytesIO(packed)
@@ -68,7 +72,8 @@ def encode_deep(pixels: np.ndarray, extension: str) -> bytes:
 
     Args:
         pixels (np.ndarray): As :func:`read_deep` gives them.
-        extension (str): ``'.png'``, ``'.tif'`` or ``'.tiff'``.
+        extension (str): ``'.png'``, ``'.tif'``, ``'.tiff'``, or ``'.ppm'`` without
+            alpha.
 
     Returns:
         bytes: The file.

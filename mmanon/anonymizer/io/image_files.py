@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
+from PIL.PngImagePlugin import Disposal
 
-from mmanon.utils.orientation import Orientation
-
-from .deep_images import encode_deep, read_deep
+from .deep_images import encode_deep
 from .sources import InputError
+from .still_images import plain, read_still, refuse_unknown_values, turn_of
 
 __all__ = ['as_colour', 'ImageFile', 'open_image', 'write_frames', 'write_image']
 
 _MOVING = {'GIF', 'WEBP', 'PNG'}
+# Of these, what lies behind the first picture belongs to it, such as one of depths.
+_LED_BY_FIRST = {'MPO', 'HEIF', 'AVIF'}
 _JPEG_QUALITY = 95
+_KEPT_MODES = {'L', 'LA', 'RGB', 'RGBA', 'I;16', 'I;16B'}
+_EXTENSIONS = {'PNG': '.png', 'TIFF': '.tif', 'PPM': '.ppm'}
+
+_pillows_limit = Lock()
 
 
 @dataclass
@@ -39,8 +45,12 @@ class ImageFile:
         format (str): Pillow's name of its kind.
         frames (int): 1, or the number of frames of a moving one.
         durations (list[float]): Milliseconds each frame of a moving one is shown.
-        loop (int): How often a moving one is played; 0 is for ever.
+        loop (int, optional): How often a moving one is played again; 0 is for ever,
+            None where it does not say.
+        default_image (bool): Whether the first frame is not played, but shown by those
+            who do not know how to play.
         removed (list[str]): What will not be written again, in words.
+        problems (list[str]): What of its pixels could not be kept, in words.
         saving (dict): What Pillow is told so that the output is of the same kind.
     """
 
@@ -48,8 +58,10 @@ class ImageFile:
     format: str
     frames: int = 1
     durations: list[float] = field(default_factory=list)
-    loop: int = 0
+    loop: int | None = None
+    default_image: bool = False
     removed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     saving: dict = field(default_factory=dict)
 
     def pixels(self) -> Iterator[np.ndarray]:
@@ -62,35 +74,39 @@ class ImageFile:
         Raises:
             InputError: When the file cannot be decoded.
         """
-        deep = read_deep(self.path) if self.frames == 1 else None
-        with _decoding(self.path), _opened(self.path) as image:
-            held = image.getexif().get(ExifTags.Base.Orientation, 1)
-            turn = Orientation.of_exif(held)
-            if deep is not None:
-                image.load()  # raises where the file is damaged
-                yield turn.upright(deep)
+        with _decoding(self.path), _opened(self.path, None) as image:
+            if self.frames == 1:
+                yield read_still(image, self.path, self.problems)
                 return
             for number in range(self.frames):
                 image.seek(number)
-                yield turn.upright(np.asarray(_plain(image, self.frames > 1)))
+                frame = plain(image, moving=True)
+                yield turn_of(image).upright(np.asarray(frame))
 
 
-def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
+def open_image(
+    path: Path, keep_metadata: bool = False, largest: float | None = None
+) -> ImageFile:
     """Look at an image without decoding it.
 
     Args:
         path (Path): The file.
         keep_metadata (bool): Whether EXIF is written again, without its thumbnail and
             the camera maker's notes, which may show the original.
+        largest (float, optional): Megapixels it may have at most; None for any number.
 
     Returns:
         ImageFile: What it is.
 
     Raises:
-        InputError: When it is no image that can be read.
+        InputError: When it is no image that can be read, or too large.
     """
-    with _decoding(path), _opened(path) as image:
+    with _decoding(path), _opened(path, largest) as image:
         found = ImageFile(path, str(image.format), getattr(image, 'n_frames', 1))
+        refuse_unknown_values(image, path)
+        if found.format in _LED_BY_FIRST and found.frames > 1:
+            found.removed.append(f'{found.frames - 1} pictures behind the first')
+            found.frames = 1
         if found.frames > 1:
             if found.format not in _MOVING:
                 raise InputError(
@@ -102,10 +118,11 @@ def open_image(path: Path, keep_metadata: bool = False) -> ImageFile:
                 if found.format == 'WEBP':
                     image.load()  # tells how long the frame is shown
                 found.durations.append(float(image.info.get('duration', 100)))
-            found.loop = image.info.get('loop', 1 if found.format == 'GIF' else 0)
+            found.loop = image.info.get('loop')
+            found.default_image = bool(image.info.get('default_image'))
             image.seek(0)
         found.saving = _saving(image, found)
-        found.removed = _identifying(image)
+        found.removed += _identifying(image)
         if keep_metadata:
             _keep_exif(image, found)
         return found
@@ -120,38 +137,52 @@ def _decoding(path: Path) -> Iterator[None]:
         raise InputError(f'{path} cannot be decoded: {error}') from error
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: Path, largest: float | None) -> Image.Image:
     if not path.stat().st_size:
         raise InputError(f'{path} is empty')
     try:
-        with warnings.catch_warnings():
-            # From 89 million pixels on Pillow warns, from 179 million on it refuses.
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            return Image.open(path)
+        image = _open_of_any_size(path)
     except UnidentifiedImageError as error:
+        with path.open('rb') as file:
+            begins = file.read(3)
+        if begins in (b'II*', b'MM\0', b'II+'):
+            raise InputError(
+                f'{path} is a TIFF that cannot be read, damaged or of a rare kind: '
+                'store it as grey or RGB with 8 or 16 bits a value first'
+            ) from error
         raise InputError(f'{path} is not an image, whatever its name says') from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f'{path} cannot be read: {error}') from error
+    megapixels = image.width * image.height / 1e6
+    if largest is not None and megapixels > largest:
+        image.close()
+        raise InputError(
+            f'{path} has {megapixels:.0f} megapixels, more than the {largest:g} for '
+            'which memory is sure to suffice: with 8 MB of memory for each of them '
+            f'allow more by --largest-image {megapixels + 1:.0f}'
+        )
+    return image
 
 
-def _plain(image: Image.Image, moving: bool) -> Image.Image:
-    """An image whose values are grey levels or colours."""
-    if moving:
-        return image.convert('RGBA')
-    if image.mode in ('L', 'LA', 'RGB', 'RGBA'):
-        return image
-    if image.mode in ('1', 'I', 'F'):
-        return image.convert('L')
-    if image.mode.startswith('I;16'):
-        return image
-    if image.mode == 'P' and 'transparency' not in image.info:
-        return image.convert('RGB')
-    return image.convert('RGBA' if image.mode in ('P', 'PA') else 'RGB')
+def _open_of_any_size(path: Path) -> Image.Image:
+    """Open an image whose size Pillow might take for an attack."""
+    with _pillows_limit:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            image = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    # Of a file by its name Pillow maps some kinds into memory, and scrambles those that
+    # are stored on their side.
+    image.filename = ''
+    return image
 
 
 def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
     saving: dict[str, Any] = {}
-    if image.info.get('icc_profile') and image.mode not in ('CMYK', 'P'):
+    # The profile of colours that are converted is of others.
+    if image.info.get('icc_profile') and image.mode in _KEPT_MODES:
         saving['icc_profile'] = image.info['icc_profile']
     if found.format in ('JPEG', 'MPO'):
         saving['quality'] = _JPEG_QUALITY
@@ -169,13 +200,23 @@ def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
     return saving
 
 
+# What TIFF and EXIF say of how pixels are stored, and nothing of people.
+_STRUCTURE = {
+    *range(254, 269),
+    *(273, 274, *range(277, 285), *range(288, 294), 296, 297, 301, *range(317, 326)),
+    *range(332, 348),
+    *range(512, 533),
+    *(700, 33723, 34377, 34665, 34675, 34853),  # of which it is told elsewhere
+}
+
+
 def _identifying(image: Image.Image) -> list[str]:
     """What the file says beside its pixels, in words."""
     words = []
     exif = image.getexif()
     for tag, value in exif.items():
         name = ExifTags.TAGS.get(tag, f'tag {tag}')
-        if name not in ('Orientation', 'ExifOffset', 'GPSInfo'):
+        if tag not in _STRUCTURE and name not in ('ExifOffset', 'GPSInfo'):
             words.append(f'EXIF {name} = {str(value)[:60]}')
     if exif.get_ifd(ExifTags.IFD.GPSInfo):
         words.append('EXIF position (GPS)')
@@ -195,8 +236,6 @@ def _identifying(image: Image.Image) -> list[str]:
         for key, value in image.info.items()
         if str(key) not in harmless
     )
-    if image.format == 'MPO':
-        words.append('further pictures behind the first')
     return words
 
 
@@ -213,11 +252,10 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
         found.saving['exif'] = exif.tobytes()
     except (struct.error, SyntaxError, ValueError, TypeError):
         return  # against the standard; it is listed as removed
-    gone = ('EXIF thumbnail', 'further pictures')
     found.removed = [
         word
         for word in found.removed
-        if word.startswith(gone) or not word.startswith('EXIF')
+        if word == 'EXIF thumbnail' or not word.startswith('EXIF')
     ]
 
 
@@ -239,7 +277,7 @@ def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:
         beside (Path): The file to write, of any name.
     """
     if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        beside.write_bytes(encode_deep(pixels, like.path.suffix.lower()))
+        beside.write_bytes(encode_deep(pixels, _EXTENSIONS[like.format]))
         return
     kind = 'JPEG' if like.format == 'MPO' else like.format
     _save(Image.fromarray(pixels), beside, format=kind, **like.saving)
@@ -255,11 +293,16 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
     """
     pictures: Iterator[Image.Image] = (Image.fromarray(frame) for frame in frames)
     first = next(pictures)
-    extra = {'disposal': 2} if like.format == 'GIF' else {}
-    if like.loop or like.format != 'GIF':
+    durations = [round(duration) for duration in like.durations]
+    extra: dict[str, Any] = {}
+    if like.format in ('GIF', 'PNG'):
+        # Each frame stands for itself: a PNG of two equal ones keeps both.
+        extra['disposal'] = 2 if like.format == 'GIF' else Disposal.OP_BACKGROUND
+    if like.loop is not None:
         extra['loop'] = like.loop
-    if like.format == 'GIF' and like.loop == 0:
-        extra['loop'] = 0
+    if like.default_image:
+        extra['default_image'] = True
+        del durations[0]
     _save(
         first,
         beside,
@@ -267,7 +310,7 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         save_all=True,
         # Of a PNG Pillow goes through them twice.
         append_images=list(pictures) if like.format == 'PNG' else pictures,
-        duration=[round(duration) for duration in like.durations],
+        duration=durations,
         **extra,
         **like.saving,
     )

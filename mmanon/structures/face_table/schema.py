@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 import pyarrow as pa
 
@@ -52,6 +52,9 @@ class VideoInfo:
         num_frames: How many it has; None where it could not be read to its end.
         turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, to be
             turned by 90 degrees to either side; ``'other'``, upside down or mirrored.
+        file: Name of the video file, with its extension; None of a folder, and in a
+            table of an earlier release.
+        size: Bytes of that file, or None.
 
     Raises:
         ValueError: If ``kind`` or ``turned`` is something else.
@@ -62,6 +65,8 @@ class VideoInfo:
     height: int | None = None
     num_frames: int | None = None
     turned: str = 'no'
+    file: str | None = field(default=None, compare=False)
+    size: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ('file', 'folder'):

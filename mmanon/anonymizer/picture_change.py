@@ -1,0 +1,79 @@
+"""What of a picture has changed, looked at from afar and without any boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmanon.utils.resampling import area_mean
+
+__all__ = ['cell_change', 'changed_box', 'shows_another']
+
+_GRID = 24  # pictures are compared in so many cells a side
+# Of a picture that was encoded anew the cells follow the old ones by 0.98 and more.
+_FOLLOWS = 0.7
+_FLAT = 3.0  # grey levels by which cells that follow nothing differ by themselves
+_AROUND = 1.0  # beside a face more may be covered: by so many of its sides
+
+
+def cell_change(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """By how many grey levels the cells of a picture have changed.
+
+    Args:
+        old, new (np.ndarray): uint8 (H, W, 3) RGB.
+
+    Returns:
+        np.ndarray: float32 (h, w), h and w at most 24.
+    """
+    height, width = (min(_GRID, side) for side in old.shape[:2])
+    change = np.abs(old.astype(np.int16) - new).mean(2, dtype=np.float32)
+    return area_mean(change, (width, height))
+
+
+def changed_box(
+    change: np.ndarray, shape: tuple[int, ...], least: float
+) -> np.ndarray | None:
+    """The rectangle around all cells that have changed.
+
+    Args:
+        change (np.ndarray): As of :func:`cell_change`.
+        shape (tuple[int, ...]): Of the picture.
+        least (float): Grey levels by which a cell must have changed.
+
+    Returns:
+        np.ndarray or None: x1, y1, x2, y2 in pixels; None where nothing has changed.
+    """
+    rows, columns = np.nonzero(change > least)
+    if not len(rows):
+        return None
+    high, wide = shape[0] / change.shape[0], shape[1] / change.shape[1]
+    low = columns.min() * wide, rows.min() * high
+    return np.array([*low, (columns.max() + 1) * wide, (rows.max() + 1) * high])
+
+
+def shows_another(old: np.ndarray, new: np.ndarray, faces: np.ndarray) -> bool:
+    """Whether a picture shows something else than before, but for its faces.
+
+    Args:
+        old, new (np.ndarray): uint8 (H, W, 3) RGB.
+        faces (np.ndarray): (K, 4) boxes in fractions of the picture; what is beside
+            them may be covered as well.
+    """
+    before, after = _cells(old), _cells(new)
+    kept = np.ones(before.shape, bool)
+    size = np.tile(before.shape[::-1], 2)
+    for box in faces.astype(np.float64):
+        sides = np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
+        x1, y1, x2, y2 = np.round((box + _AROUND * sides) * size).astype(int).clip(0)
+        kept[y1:y2, x1:x2] = False
+    before, after = before[kept], after[kept]
+    if before.size < kept.size / 4 or before.std() < _FLAT:
+        return False
+    if after.std() < _FLAT:
+        return True
+    table: np.ndarray = np.corrcoef(before, after)
+    return bool(table[0, 1] < _FOLLOWS)
+
+
+def _cells(image: np.ndarray) -> np.ndarray:
+    height, width = (min(_GRID, side) for side in image.shape[:2])
+    return area_mean(image.mean(2, dtype=np.float32), (width, height))
