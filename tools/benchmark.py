@@ -24,6 +24,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 import mmanon  # noqa: F401
+from mmanon.models.discriminators import discriminator_parts
 from mmanon.models.layers.face_crops import crop_faces, paste_faces, square_boxes
 from mmanon.registry import MODELS
 
@@ -150,8 +151,8 @@ def joint_step(args: argparse.Namespace) -> JointStep:
     """The training step of a config's game, on noise."""
     config = Config.fromfile(args.config)
     hook = next(one for one in config.custom_hooks if 'modifier' in one)
-    hook.discriminator.setdefault('margin', hook.margin)
-    hook.discriminator.head.num_classes = 60
+    kind = MODELS.get(hook.discriminator.type)
+    discriminator = kind.complete(hook.discriminator, hook.margin, 60, 'noise')
     detector = config.model.copy()
     detector.init_cfg = None
     clips = config.train_dataloader.batch_size if args.clips is None else args.clips
@@ -162,7 +163,7 @@ def joint_step(args: argparse.Namespace) -> JointStep:
             type='mmanon.AnonymizedDetector',
             detector=detector,
             modifier=hook.modifier,
-            discriminator=hook.discriminator,
+            discriminator=discriminator,
             crop_size=crop,
             margin=hook.margin,
             adversarial_loss=hook.get('adversarial_loss'),
@@ -173,8 +174,8 @@ def joint_step(args: argparse.Namespace) -> JointStep:
     labels = torch.arange(count) % 60
     video_faces = torch.rand(clips * length + count, 3, crop, crop) * 2 - 1
     wrappers = {
-        name: OptimWrapper(torch.optim.SGD(getattr(model, name).parameters(), lr=1e-6))
-        for name in ('detector', 'modifier', 'discriminator')
+        name: OptimWrapper(torch.optim.SGD(learner.parameters(), lr=1e-6))
+        for name, learner in model.learners.items()
     }
     both = OptimWrapperDict(**wrappers)
     data = clip_batch(config, clips, length, (side, side))
@@ -186,8 +187,9 @@ def joint_step(args: argparse.Namespace) -> JointStep:
         model.detector.train_step(data, wrappers['detector'])
         wrappers['modifier'].update_params(model.modifier(video_faces).square().mean())
         both_kinds = torch.cat([faces, faces])
-        answer = model.discriminator(both_kinds, labels.repeat(2), mode='loss')
-        wrappers['discriminator'].update_params(answer['loss'])
+        for name, learner in discriminator_parts(model.discriminator).items():
+            answer = learner(both_kinds, labels.repeat(2), mode='loss')
+            wrappers[name].update_params(answer['loss'])
         # D answers once more for the modifier, and the gradient goes to the faces.
         model.discriminator.requires_grad_(False).eval()
         asked = faces.clone().requires_grad_()

@@ -1,24 +1,37 @@
 """Checkpoints of plain and of anonymized detectors, and which model they fit."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
 from mmanon._moved import renamed
-from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, EMA, MODIFIER
+from mmanon.models.weight_files import (
+    DETECTOR,
+    DISCRIMINATOR,
+    EMA,
+    MODIFIER,
+    tell_card,
+)
+from mmanon.structures.modifier_card import ModifierCard
 
 __all__ = [
     'WeightReport',
     'adapt_state_dict',
     'check_finite',
+    'check_losses',
     'fit_checkpoint',
     'report_weights',
+    'tell_of_modifier',
 ]
 
-_HEAD = f'{DISCRIMINATOR}head.'
+# Of D's head, or of those of its members.
+_HEAD = re.compile(re.escape(DISCRIMINATOR) + r'(members\.\d+\.)?head\.')
 
 
 def __getattr__(name: str) -> object:
@@ -70,6 +83,55 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
             )
 
 
+def check_losses(losses: Mapping[str, Any], iteration: int) -> None:
+    """Stop at a loss that is not finite.
+
+    Args:
+        losses (Mapping): What a training step returned.
+        iteration (int): Its number, counted from 1.
+
+    Raises:
+        FloatingPointError: Naming all that are not.
+    """
+    names = [name for name, value in losses.items() if torch.is_tensor(value)]
+    values = torch.stack([losses[name].detach().float() for name in names])
+    if values.isfinite().all():
+        return
+    wrong = [
+        name
+        for name, finite in zip(names, values.isfinite().tolist(), strict=True)
+        if not finite
+    ]
+    raise FloatingPointError(
+        f'{", ".join(wrong)} not finite at iteration {iteration}: training stops, '
+        'these weights are not saved. Lower the rate, clip gradients, or raise the '
+        'weight of the structure loss (the negated adversarial loss has no lower bound)'
+    )
+
+
+def tell_of_modifier(meta: dict, hook: Mapping, loader: Mapping | None) -> None:
+    """Put the modifier's card into a checkpoint's ``meta``; if it has none, say so.
+
+    Args:
+        meta (dict): Of the checkpoint.
+        hook (Mapping): The game's config.
+        loader (Mapping, optional): The config of the training's data.
+    """
+    try:
+        card = ModifierCard.from_config(
+            dict(custom_hooks=[hook], train_dataloader=loader)
+        )
+    except ValueError as error:
+        print_log(
+            f'the checkpoint does not tell of its modifier: {error}',
+            logger='current',
+            level=logging.WARNING,
+        )
+    else:
+        assert card is not None  # its config names the modifier
+        tell_card(meta, card)
+
+
 def adapt_state_dict(
     state: Mapping[str, Tensor],
     model_state: Mapping[str, Tensor],
@@ -104,7 +166,7 @@ def adapt_state_dict(
     if new_head:
         state = _without_head_of_others(state, model_state)
     for part in (MODIFIER, EMA, DISCRIMINATOR):
-        _check_part(part, state, model_state, _HEAD if new_head else None)
+        _check_part(part, state, model_state, heads_may_differ=new_head)
     return state
 
 
@@ -116,12 +178,21 @@ def _without_head_of_others(
     What fits of such a head, like how far its margin has been annealed, belongs to the
     weights that do not.
     """
-    theirs = [name for name in state if name.startswith(_HEAD)]
-    ours = [name for name in model_state if name.startswith(_HEAD)]
-    fitting = set(_fits(ours, state, model_state))
-    if not theirs or len(fitting) == len(ours):
-        return dict(state)
-    return {name: value for name, value in state.items() if name not in fitting}
+    heads = {_head_of(name) for name in [*state, *model_state]} - {None}
+    left_out: set[str] = set()
+    for head in heads:
+        theirs = [name for name in state if _head_of(name) == head]
+        ours = [name for name in model_state if _head_of(name) == head]
+        fitting = set(_fits(ours, state, model_state))
+        if theirs and len(fitting) < len(ours):
+            left_out |= fitting
+    return {name: value for name, value in state.items() if name not in left_out}
+
+
+def _head_of(name: str) -> str | None:
+    """The head of D's that a weight belongs to, or None."""
+    found = _HEAD.match(name)
+    return found and found.group()
 
 
 @dataclass(frozen=True)
@@ -256,14 +327,13 @@ def _check_detector(state: Mapping, model_state: Mapping) -> None:
 
 
 def _check_part(
-    prefix: str, state: Mapping, model_state: Mapping, replaceable: str | None
+    prefix: str, state: Mapping, model_state: Mapping, heads_may_differ: bool
 ) -> None:
     theirs, ours = (
         {
             name
             for name in weights
-            if name.startswith(prefix)
-            and not (replaceable and name.startswith(replaceable))
+            if name.startswith(prefix) and not (heads_may_differ and _head_of(name))
         }
         for weights in (state, model_state)
     )

@@ -9,7 +9,13 @@ from mmcv.ops import RoIAlign
 from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from tiny import tiny_config, tiny_modifier, write_tiny_ava, write_tiny_faces
+from tiny import (
+    tiny_config,
+    tiny_discriminator,
+    tiny_modifier,
+    write_tiny_ava,
+    write_tiny_faces,
+)
 
 from mmanon.models.weight_files import (
     DETECTOR,
@@ -164,9 +170,28 @@ def iteration_based(config):
     config.param_scheduler = None
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-@pytest.mark.parametrize('loop', ['epochs', 'iterations', 'eager iterations'])
-def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
+def several_discriminators():
+    """Two recognizers of other widths and views."""
+    wide = tiny_discriminator(num_classes=None)
+    wide.update(view='crop')
+    wide['backbone'].update(base_channels=6)
+    members = [tiny_discriminator(num_classes=None), wide]
+    return dict(type='mmanon.DiscriminatorEnsemble', members=members)
+
+
+@pytest.mark.parametrize(
+    'loop, workers, discriminators',
+    [
+        ('epochs', 0, 1),
+        ('epochs', 1, 1),
+        ('iterations', 0, 1),
+        ('iterations', 1, 1),
+        ('eager iterations', 0, 1),
+        ('eager iterations', 1, 1),
+        ('iterations', 0, 2),
+    ],
+)
+def test_resuming_continues_exactly(config, loop, workers, discriminators, monkeypatch):
     config.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
     if loop == 'eager iterations':
         module = 'mmengine.runner.loops._InfiniteDataloaderIterator'
@@ -178,6 +203,13 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
     )
     if loop != 'epochs':
         iteration_based(config)
+    if discriminators > 1:
+        config.train_cfg.max_iters = 7
+        config.custom_hooks[0].update(
+            phases=dict(warm_up=1, fine_tune=0, restart=2, catch_up=1)
+        )
+        config.custom_hooks[0].discriminator = several_discriminators()
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
     straight = run(config, work_dir=config.work_dir + '_straight')
 
     # Stop after half of it, by an error as a kill would, and go on.
@@ -188,7 +220,7 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
         priority = 'LOWEST'
 
         def before_train_iter(self, runner, *args, **kwargs):
-            if runner.iter == 2:
+            if runner.iter == 2 * discriminators:
                 raise Stop
 
     runner = build(config)
@@ -197,7 +229,7 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
         runner.train()
     resumed = run(config, resume=True)
 
-    assert resumed.iter == straight.iter == 4
+    assert resumed.iter == straight.iter == (4 if discriminators == 1 else 7)
     assert_same(straight.model.state_dict(), resumed.model.state_dict())
     for name, wrapper in straight.optim_wrapper.items():
         assert wrapper.inner_count == resumed.optim_wrapper[name].inner_count
@@ -207,6 +239,92 @@ def test_resuming_continues_exactly(config, loop, workers, monkeypatch):
             for kind, value in state[key].items():
                 if torch.is_tensor(value):
                     assert torch.equal(value, other[key][kind]), (name, key, kind)
+
+
+def test_a_discriminator_starts_anew_and_catches_up_while_the_others_rest(config):
+    config.custom_hooks[0].discriminator = several_discriminators()
+    config.custom_hooks[0].update(
+        phases=dict(restart=2, catch_up=1),
+        optim_wrapper=dict(
+            discriminator=[
+                dict(optimizer=dict(type='SGD', lr=0.01)),
+                dict(optimizer=dict(type='Adam', lr=1e-3)),
+            ]
+        ),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss', shrinks=[1, 2]),
+    )
+    config.train_cfg.max_epochs = 3
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.custom_hooks.append(dict(type='mmanon.NoteWeights'))
+
+    runner = run(config)
+
+    assert list(runner.optim_wrapper.keys()) == [
+        'detector',
+        'modifier',
+        'discriminator.0',
+        'discriminator.1',
+    ]
+    kinds = [type(runner.optim_wrapper[f'discriminator.{i}'].optimizer) for i in (0, 1)]
+    assert kinds == [torch.optim.SGD, torch.optim.Adam]
+    moved = runner.moved
+    # Iteration 2 (counted from 0) begins with a restart of the first one, 4 of the
+    # second; in both D alone learns.
+    rests = [not any('modifier' in name for name in names) for names in moved]
+    assert rests == [False, False, True, False, True, False]
+    for names in moved:
+        assert any('members.0' in name for name in names)
+        assert any('members.1' in name for name in names)
+        assert any('detector' in n for n in names) == any(
+            'modifier' in n for n in names
+        )
+    # Adam's steps since the second restart, in the iterations 4 and 5.
+    states = runner.optim_wrapper['discriminator.1'].optimizer.state.values()
+    assert {int(state['step']) for state in states} == {2}
+    assert runner.optim_wrapper['modifier'].inner_count == 4
+    history = runner.message_hub.log_scalars
+    for name in ('loss', 'acc_modified', 'acc_modified.0', 'loss_discriminator.1'):
+        assert f'train/{name}' in history
+
+
+@HOOKS.register_module(force=True)
+class NoteWeights(Hook):
+    """Writes down which parameters each iteration has moved, as ``runner.moved``."""
+
+    priority = 'LOWEST'
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.before = {
+            name: parameter.detach().clone()
+            for name, parameter in runner.model.named_parameters()
+        }
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        moved = {
+            name
+            for name, parameter in runner.model.named_parameters()
+            if not torch.equal(parameter, self.before[name])
+        }
+        runner.moved = [*getattr(runner, 'moved', []), moved]
+
+
+def test_starting_anew_needs_a_discriminator_that_learns(config):
+    config.custom_hooks[0].phases = dict(restart=2)
+    config.custom_hooks[0].discriminator = None
+    config.custom_hooks[0].modifier = dict(type='mmanon.SolidMaskModifier')
+
+    with pytest.raises(ValueError, match='none learns here'):
+        run(config)
+
+
+def test_optimizers_of_another_number_than_discriminators_are_refused(config):
+    config.custom_hooks[0].discriminator = several_discriminators()
+    config.custom_hooks[0].update(
+        optim_wrapper=dict(discriminator=[dict(optimizer=dict(type='SGD', lr=0.1))]),
+    )
+
+    with pytest.raises(ValueError, match='lists 1 optimizers, but there are 2'):
+        run(config)
 
 
 def test_resuming_continues_exactly_without_a_seed_in_the_config(config):

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel, MMSeparateDistributedDataParallel
 from mmengine.optim import ApexOptimWrapper
 from mmengine.runner import FlexibleRunner, Runner
-from tiny import tiny_config, write_tiny_ava, write_tiny_faces
+from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 from torch import nn
 
 import mmanon.datasets.formats.proposals  # noqa: F401  (AVA's .npz)
@@ -160,6 +160,19 @@ def test_compiled_networks_learn_the_same(config, straight):
     assert_learned_the_same(train(config), straight)
     assert len(compiled) >= 3
     assert set(load_weights('work/epoch_2.pth')) == set(straight)
+
+
+def test_compiled_discriminators_learn_the_same_and_start_anew(config):
+    config.custom_hooks[0].discriminator = dict(
+        type='mmanon.DiscriminatorEnsemble', members=[tiny_discriminator(None)] * 2
+    )
+    config.custom_hooks[0].phases = dict(restart=2, catch_up=1)
+    plain = train(config).model.state_dict()
+    torch._dynamo.register_backend(lambda graph, inputs: graph.forward, name='same')
+    config.compile = dict(backend='same')
+    config.experiment_name += '_compiled'
+
+    assert_learned_the_same(train(config), plain)
 
 
 # Rates, accumulation, precision.

@@ -6,7 +6,7 @@ No PyTorch here, and no registry: what is registered is read from the source.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ _KEYS = {
     'face_table': ('train', 'val', 'test'),
     'optim_wrapper': ('modifier', 'discriminator'),
     'param_scheduler': ('modifier', 'discriminator'),
-    'phases': ('warm_up', 'fine_tune'),
+    'phases': ('warm_up', 'fine_tune', 'restart', 'catch_up'),
 }
 _PARTS = ('modifier', 'discriminator', 'adversarial_loss', 'structure_loss')
 
@@ -139,7 +139,7 @@ def check_arguments(
             'a discriminator learns from face batches: give '
             '`faces=dict(dataset=..., batch_size=...)`'
         )
-    if isinstance(discriminator, Mapping) and discriminator.get('head') is None:
+    if isinstance(discriminator, Mapping) and not _names_people(discriminator):
         raise ValueError('the discriminator names people: give it a `head`')
     for name in ('faces', 'val_faces'):
         _check_faces(name, arguments.get(name), default_scope)
@@ -224,7 +224,23 @@ def _check_types(
         if scope in ('', 'mmanon'):
             _check_arguments_of(name, where, part, registry)
     for key, inner in part.items():
-        _check_types(f'{where}.{key}', inner, registry, default_scope)
+        for place, one in _listed(f'{where}.{key}', inner):
+            _check_types(place, one, registry, default_scope)
+
+
+def _listed(where: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value, or those of a list, with their places."""
+    if isinstance(value, (list, tuple)):
+        yield from ((f'{where}[{i}]', one) for i, one in enumerate(value))
+    else:
+        yield where, value
+
+
+def _names_people(discriminator: Mapping[str, Any]) -> bool:
+    members = discriminator.get('members')
+    if not isinstance(members, (list, tuple)):
+        members = [discriminator]
+    return any(isinstance(one, Mapping) and one.get('head') for one in members)
 
 
 def _check_arguments_of(

@@ -1,6 +1,7 @@
 """Optimizers of the modifier and the discriminator beside the detector's own."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from mmengine.optim import (
 from mmengine.runner import Runner
 from torch import nn
 
-from .phases import iterations_left
+from mmanon.models.discriminators import discriminator_parts
+
+from .phases import PhaseSchedule, iterations_left
 from .run_switches import check_optimizer
 
 __all__ = [
@@ -32,7 +35,8 @@ def add_optimizers(
 
     Args:
         runner (Runner): Its model is an :class:`AnonymizedDetector`.
-        optimizers (Mapping): Configs for ``modifier`` and ``discriminator``.
+        optimizers (Mapping): Configs for ``modifier`` and ``discriminator``; the latter
+            may be a list of one for each that learns of several discriminators.
         schedulers (Mapping): Schedules by the same names; may lack any.
         modifier_learns (bool): Whether M gets an optimizer.
 
@@ -47,10 +51,11 @@ def add_optimizers(
         wrappers['modifier'] = build_following_wrapper(
             model.modifier, optimizers['modifier'], lead
         )
-    if model.discriminator is not None:
-        wrappers['discriminator'] = build_discriminator_wrapper(
-            model.discriminator, optimizers['discriminator'], lead
-        )
+    parts = discriminator_parts(model.discriminator)
+    for (name, part), cfg in zip(
+        parts.items(), _one_each(optimizers['discriminator'], parts), strict=True
+    ):
+        wrappers[name] = build_discriminator_wrapper(part, cfg, lead)
     for name, wrapper in wrappers.items():
         if getattr(wrapper, 'clip_grad_kwargs', None):
             # All would log the norm of their gradients under one name.
@@ -59,25 +64,44 @@ def add_optimizers(
     own = dict(detector=runner.param_schedulers or [])
     for name in list(wrappers)[1:]:
         own[name] = runner._build_param_scheduler(
-            schedulers.get(name, []), wrappers[name]
+            copy.deepcopy(schedulers.get(name.partition('.')[0], [])), wrappers[name]
         )
     runner.param_schedulers = own
 
 
-def count_updates(runner: Runner, fine_tune: int, discriminator_steps: int) -> None:
+def _one_each(cfg: Mapping | Sequence[Mapping], parts: Mapping) -> list[dict]:
+    """The optimizer config of each of D's learners."""
+    if isinstance(cfg, Mapping):
+        return [dict(cfg) for _ in parts]
+    if len(cfg) != len(parts):
+        raise ValueError(
+            f'optim_wrapper.discriminator lists {len(cfg)} optimizers, but there are '
+            f'{len(parts)} discriminators to learn: give one for each, or one dict for '
+            'all'
+        )
+    return [dict(one) for one in cfg]
+
+
+def count_updates(
+    runner: Runner, schedule: PhaseSchedule, discriminator_steps: int
+) -> None:
     """Tell the optimizers where they stand, so that they step at the end too.
 
     Args:
         runner (Runner): As :func:`add_optimizers` left it.
-        fine_tune (int): Iterations at the end in which D does not learn.
-        discriminator_steps (int): Steps of D in each iteration before.
+        schedule (PhaseSchedule): When D does not learn, and when it alone does.
+        discriminator_steps (int): Steps of D in each iteration in which it learns.
     """
+    networks = runner.model.learners
+    total = runner.iter + iterations_left(runner.train_loop)
     for name, wrapper in runner.optim_wrapper.items():
-        now, end = runner.iter, runner.iter + iterations_left(runner.train_loop)
-        if name == 'discriminator':
-            end -= fine_tune
+        now, end = runner.iter, total
+        if name.partition('.')[0] == 'discriminator':
+            end -= schedule.fine_tune
             now, end = (count * discriminator_steps for count in (min(now, end), end))
-        wrapper.initialize_count_status(getattr(runner.model, name), now, end)
+        else:
+            now, end = (count - schedule.rests(count, total) for count in (now, end))
+        wrapper.initialize_count_status(networks[name], now, end)
 
 
 class FollowingAmpOptimWrapper(AmpOptimWrapper):

@@ -18,6 +18,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from mmanon.models.discriminators import discriminator_parts
+
 __all__ = ['RunSwitches', 'check_optimizer', 'check_runner', 'check_wrapper']
 
 _INSTEAD = (
@@ -149,8 +151,10 @@ def _find(model: Any, name: str) -> nn.Module:
 def _networks(model: Any) -> Iterator[tuple[str, nn.Module]]:
     """What consists of tensors in and tensors out, by its name in the model."""
     yield 'modifier', model.modifier
-    if model.discriminator is not None:
-        yield 'discriminator.backbone', model.discriminator.backbone
+    for name, learner in discriminator_parts(model.discriminator).items():
+        backbone = getattr(learner, 'backbone', None)
+        if isinstance(backbone, nn.Module):
+            yield f'{name}.backbone', backbone
     found = [
         (f'detector.{name}', part)
         for name in ('backbone', 'neck')

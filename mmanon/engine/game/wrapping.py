@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from mmanon.datasets.transforms import complete_pipeline, insert_load_faces
 from mmanon.evaluation.face_set import FaceSet
 from mmanon.models.detectors import AnonymizedDetector
+from mmanon.models.discriminators import BaseDiscriminator, discriminator_parts
 from mmanon.registry import MODELS
 
 from .run_switches import check_wrapper
@@ -70,7 +71,7 @@ def build_discriminator(
     """Build D for the people of face data sets.
 
     Args:
-        cfg (dict): Of a :class:`FaceClassifier` with a ``head``.
+        cfg (dict): Of a :class:`FaceClassifier` with a ``head``, or of several.
         margin (float): Of the faces that D is shown.
         datasets (Sequence[FaceSet]): At least one; all of the same people.
 
@@ -94,16 +95,9 @@ def build_discriminator(
             'discriminator learns to tell people apart, and needs a folder of images '
             'for each of at least two'
         )
-    cfg = copy.deepcopy(cfg)
-    cfg.setdefault('margin', margin)
-    head = cfg['head']
-    if head.setdefault('num_classes', len(classes)) != len(classes):
-        raise ValueError(
-            f'discriminator.head.num_classes={head["num_classes"]}, but '
-            f'{first.data_root} holds {len(classes)} identities; leave '
-            '`num_classes` out to take that number'
-        )
-    return MODELS.build(cfg)
+    kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    complete = getattr(kind, 'complete', BaseDiscriminator.complete)
+    return MODELS.build(complete(cfg, margin, len(classes), str(first.data_root)))
 
 
 def check_people(theirs: Sequence[str], faces: FaceSet) -> None:
@@ -152,16 +146,17 @@ def wrap_detector(
     model.to(next(detector.parameters()).device)
     if wrapper is not None:
         model.parallel['detector'] = wrapper
-        for name in ('modifier', 'discriminator'):
-            part = getattr(model, name)
-            if part is not None and learns(part) and training:
+        for name, part in model.learners.items():
+            if name != 'detector' and learns(part) and training:
                 model.parallel[name] = runner.wrap_model(
                     runner.cfg.get('model_wrapper_cfg'), part
                 )
     runner.model = model
-    against = ''
-    if model.discriminator is not None:
-        against = f' against {type(model.discriminator.backbone).__name__}'
+    against = ' and '.join(
+        type(getattr(part, 'backbone', part)).__name__
+        for part in discriminator_parts(model.discriminator).values()
+    )
+    against = f' against {against}' if against else ''
     print_log(
         f'{type(detector).__name__} is seen through '
         f'{type(model.modifier).__name__}{against}',

@@ -1,11 +1,9 @@
 """The hook that wraps a detector and plays the adversarial game around it."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
@@ -14,10 +12,16 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mmanon.datasets.face_batch import build_face_loader
-from mmanon.engine.checkpoints import check_finite, fit_checkpoint
+from mmanon.engine.checkpoints import (
+    check_finite,
+    check_losses,
+    fit_checkpoint,
+    tell_of_modifier,
+)
 from mmanon.engine.game.config_check import check_arguments
 from mmanon.engine.game.optimizers import add_optimizers, count_updates
 from mmanon.engine.game.phases import PhaseSchedule, iterations_left
+from mmanon.engine.game.restarts import check_restarts, restart_discriminator
 from mmanon.engine.game.run_switches import RunSwitches, check_runner
 from mmanon.engine.game.wrapping import (
     build_discriminator,
@@ -41,10 +45,8 @@ from mmanon.evaluation.metrics import (
     prepare_face_metrics,
 )
 from mmanon.models.detectors import AnonymizedDetector
-from mmanon.models.weight_files import tell_card
 from mmanon.registry import HOOKS
 from mmanon.structures.crop_geometry import GAME_GEOMETRY
-from mmanon.structures.modifier_card import ModifierCard
 from mmanon.version import __version__
 
 from .save_on_interrupt_hook import SaveOnInterruptHook
@@ -70,9 +72,9 @@ class AdversarialAnonymizationHook(Hook):
 
     Args:
         modifier (dict): M, learned or hand-crafted.
-        discriminator (dict, optional): D, a :class:`FaceClassifier`. Its head's
-            ``num_classes`` is that of the faces. Without it M stays as it is and only
-            the detector learns.
+        discriminator (dict, optional): D, a :class:`FaceClassifier` or a
+            :class:`DiscriminatorEnsemble`. The ``num_classes`` of heads is that of the
+            faces. Without it M stays as it is and only the detector learns.
         faces (dict, optional): Face batches to train with: ``dataset`` (a config
             without ``crop_size`` and ``margin``, which are the hook's), ``batch_size``
             and ``num_workers``.
@@ -89,13 +91,14 @@ class AdversarialAnonymizationHook(Hook):
         feather (float): Width of the fading band, a fraction of the crop's side.
         ema (dict, optional): Average of M to predict with.
         optim_wrapper (dict, optional): ``modifier`` and ``discriminator``, each with
-            ``optimizer`` and optionally ``clip_grad``. Defaults to the paper's Adam.
+            ``optimizer`` and optionally ``clip_grad``; for several discriminators a
+            list of these if they differ. Defaults to the paper's Adam.
             Mixed precision follows the detector's, and so does the modifier's gradient
             accumulation; the discriminator's is its own ``accumulative_counts``,
             1 if not given.
         param_scheduler (dict, optional): Schedules, by the same names.
-        phases (dict, optional): ``warm_up`` and ``fine_tune`` iterations; see
-            :class:`PhaseSchedule`.
+        phases (dict, optional): ``warm_up``, ``fine_tune``, ``restart`` and
+            ``catch_up`` iterations; see :class:`PhaseSchedule`.
         discriminator_steps (int): Steps of D in each iteration. Defaults to 1.
         **unknown: Refused, with the argument that may have been meant.
 
@@ -160,7 +163,7 @@ class AdversarialAnonymizationHook(Hook):
         self.discriminator = discriminator
         optim_wrapper = optim_wrapper or {}
         self.optim_cfg = {
-            name: dict(optim_wrapper.get(name, _ADAM))
+            name: optim_wrapper.get(name, _ADAM)
             for name in ('modifier', 'discriminator')
         }
         self.scheduler_cfg = param_scheduler or {}
@@ -200,6 +203,10 @@ class AdversarialAnonymizationHook(Hook):
             self._add_optimizers(runner)
             self._switches = RunSwitches(runner, runner.model)
             self.schedule.check(runner.max_iters)
+            if self.schedule.restart:
+                check_restarts(
+                    runner.model.discriminator, self._train_faces is not None
+                )
             if not any(isinstance(hook, SaveOnInterruptHook) for hook in runner.hooks):
                 # Called after this one, here and ever after.
                 runner.register_hook(SaveOnInterruptHook())
@@ -274,27 +281,11 @@ class AdversarialAnonymizationHook(Hook):
         """Sign the checkpoint; refuse to save weights that are not finite."""
         check_finite(checkpoint['state_dict'])
         checkpoint['meta']['mmanon_version'] = __version__
-        self._tell_of_modifier(runner, checkpoint['meta'])
+        said = dict(self.model_cfg, type=type(self).__name__, faces=self.faces)
+        tell_of_modifier(checkpoint['meta'], said, runner.cfg.get('train_dataloader'))
         if runner.model.discriminator is not None:
             classes = self._face_datasets()[0].metainfo['classes']
             checkpoint['meta']['classes'] = list(classes)
-
-    def _tell_of_modifier(self, runner: Runner, meta: dict) -> None:
-        hook = dict(self.model_cfg, type=type(self).__name__, faces=self.faces)
-        loader = runner.cfg.get('train_dataloader')
-        try:
-            card = ModifierCard.from_config(
-                dict(custom_hooks=[hook], train_dataloader=loader)
-            )
-        except ValueError as error:
-            print_log(
-                f'the checkpoint does not tell of its modifier: {error}',
-                logger='current',
-                level=logging.WARNING,
-            )
-        else:
-            assert card is not None  # its config names the modifier
-            tell_card(meta, card)
 
     # While training: feed and guard.
 
@@ -302,7 +293,7 @@ class AdversarialAnonymizationHook(Hook):
         """Open the streams of clips and of face batches where training stands."""
         if self._switches is not None:
             self._switches.turn_on(runner)
-        count_updates(runner, self.schedule.fine_tune, self.discriminator_steps)
+        count_updates(runner, self.schedule, self.discriminator_steps)
         seed = seed_of_all(runner.seed)
         loop = runner.train_loop
         follow_seed(loop.dataloader, self._drawn_seed, runner.seed)
@@ -344,6 +335,9 @@ class AdversarialAnonymizationHook(Hook):
         if phase.name != runner.model.phase.name or runner.iter == 0:
             print_log(f'Phase of the game: {phase}', logger='current')
         runner.model.phase = phase
+        restart = self.schedule.restart_at(runner.iter, left)
+        if restart is not None:
+            restart_discriminator(runner, restart)
         data_batch['faces'] = []
         if self._face_batches is not None:
             data_batch['faces'] = [
@@ -358,21 +352,7 @@ class AdversarialAnonymizationHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Stop at a loss that is not finite, before anything is saved."""
-        losses = outputs or {}
-        names = [name for name, value in losses.items() if torch.is_tensor(value)]
-        values = torch.stack([losses[name].detach().float() for name in names])
-        if not values.isfinite().all():
-            wrong = [
-                name
-                for name, finite in zip(names, values.isfinite().tolist(), strict=True)
-                if not finite
-            ]
-            raise FloatingPointError(
-                f'{", ".join(wrong)} not finite at iteration {runner.iter + 1}: '
-                'training stops, these weights are not saved. Lower the rate, clip '
-                'gradients, or raise the weight of the structure loss (the negated '
-                'adversarial loss has no lower bound)'
-            )
+        check_losses(outputs or {}, runner.iter + 1)
 
     # Around validation and testing: what attackers and D can still name.
 

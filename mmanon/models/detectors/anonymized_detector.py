@@ -1,8 +1,6 @@
 """A detector that sees faces only as a modifier redraws them."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -12,18 +10,20 @@ from mmengine.model import BaseAveragedModel, BaseModel
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-from mmanon.models.discriminators import FaceClassifier
+from mmanon.models.discriminators import BaseDiscriminator, discriminator_parts
 from mmanon.models.layers.face_crops import (
     crop_faces,
     paste_faces,
     square_boxes,
 )
 from mmanon.models.layers.modes import evaluating, held_still
+from mmanon.models.losses.adversarial import shrunk
 from mmanon.models.modifiers import BaseModifier, LearnedModifier
 from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.registry import MODELS
 from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
 
+from .discriminator_step import discriminator_step, optimizer_contexts
 from .frame_faces import boxes_of_samples, fill_boxes
 from .phase import JOINT, Phase
 from .pixel_range import PixelRange
@@ -63,7 +63,7 @@ class AnonymizedDetector(BaseModel):
 
     detector: nn.Module
     modifier: BaseModifier
-    discriminator: FaceClassifier | None
+    discriminator: BaseDiscriminator | None
     adversarial_loss: nn.Module
     structure_loss: nn.Module
     modifier_ema: BaseAveragedModel | None
@@ -101,6 +101,8 @@ class AnonymizedDetector(BaseModel):
             structure_loss or dict(type='mmdet.L1Loss', loss_weight=10.0)
         )
         self.modifier_ema = _build(ema, model=self.modifier) if ema else None
+        # D practises on what it will be asked about.
+        self._shrinks = getattr(self.adversarial_loss, 'shrinks', (1,))
         self.warned_of_cover = False
         self.crop_size = crop_size
         self.margin = margin
@@ -109,16 +111,22 @@ class AnonymizedDetector(BaseModel):
         self.pixels = PixelRange(built.data_preprocessor)
         # What the networks are called through: themselves, or their data-parallel
         # wrappers. A plain dict keeps the wrappers out of the names of the weights.
-        self.parallel: dict[str, nn.Module] = {
-            name: getattr(self, name)
-            for name in ('detector', 'modifier', 'discriminator')
-        }
+        self.parallel: dict[str, nn.Module] = self.learners
 
     def init_weights(self) -> None:
         """Initialize all networks; the average of M starts as M."""
         super().init_weights()
         if self.modifier_ema is not None:
             self.modifier_ema.module.load_state_dict(self.modifier.state_dict())
+
+    @property
+    def learners(self) -> dict[str, nn.Module]:
+        """What learns, each by an optimizer of its own, by the optimizers' names."""
+        return {
+            'detector': self.detector,
+            'modifier': self.modifier,
+            **discriminator_parts(self.discriminator),
+        }
 
     @property
     def deployed_modifier(self) -> BaseModifier:
@@ -245,11 +253,11 @@ class AnonymizedDetector(BaseModel):
                 ``faces``: a list of face batches, one for each step of the
                 discriminator, each with ``images`` (B, 3, S, S) in [-1, 1] and
                 ``labels`` (B,). M and A play with the last one.
-            optim_wrapper (OptimWrapperDict): Optimizers named ``detector``,
-                ``modifier`` and ``discriminator``.
+            optim_wrapper (OptimWrapperDict): Optimizers, named as :attr:`learners`.
 
         Returns:
-            dict[str, Tensor]: Scalars to log. ``loss`` is what M and A minimized.
+            dict[str, Tensor]: Scalars to log. ``loss`` is what M and A minimized, and
+            what D did where it alone learned.
         """
         phase = self.phase
         batch = dict(inputs=data['inputs'], data_samples=data['data_samples'])
@@ -262,13 +270,14 @@ class AnonymizedDetector(BaseModel):
         ]
         logs: dict[str, Tensor] = {}
 
-        with self._contexts(optim_wrapper, 'modifier', 'detector'):
+        both = (self.parallel, optim_wrapper, 'modifier', 'detector')
+        with optimizer_contexts(*both):
             modified = None
             if phase.modifier_learns == 'game':
                 inputs, modified = self._redraw_both(inputs, samples, faces[-1][0])
             elif phase.modifier_learns == 'reconstruction':
                 modified = self.parallel['modifier'](faces[-1][0])
-            elif phase.detector_sees_modified:
+            elif phase.detector_sees_modified and phase.detector_learns:
                 with torch.no_grad():
                     inputs, _ = self.redraw(inputs, samples)
 
@@ -277,12 +286,24 @@ class AnonymizedDetector(BaseModel):
                 seen = None
                 if phase.discriminator_learns == 'game':
                     # M has redrawn the last batch already, for its own step.
-                    seen = modified
-                    if index < len(faces) or modified is None:
-                        seen = self._redraw_held(original)
-                logs |= self._discriminator_step(original, seen, labels, optim_wrapper)
+                    held = modified
+                    if index < len(faces) or held is None:
+                        held = self._redraw_held(original)
+                    seen = shrunk(held, self._shrinks)
+                logs |= discriminator_step(
+                    discriminator_parts(self.discriminator),
+                    self.parallel,
+                    original,
+                    seen,
+                    labels,
+                    optim_wrapper,
+                )
 
-        with self._contexts(optim_wrapper, 'modifier', 'detector'):
+        if not phase.detector_learns:
+            logs['loss'] = logs['loss_discriminator']
+            return logs
+
+        with optimizer_contexts(*both):
             losses = self.parallel['detector'](inputs, samples, mode='loss')
             loss, detector_logs = self.parse_losses(losses)
             if modified is not None:
@@ -303,16 +324,6 @@ class AnonymizedDetector(BaseModel):
         detector_logs['loss'] = loss.detach()
         return {**detector_logs, **logs}
 
-    @contextmanager
-    def _contexts(self, optim_wrapper: OptimWrapperDict, *names: str) -> Iterator[None]:
-        """Mixed precision, and no needless gradient synchronization."""
-        with ExitStack() as stack:
-            for name in names:
-                if name in optim_wrapper:
-                    part = self.parallel[name]
-                    stack.enter_context(optim_wrapper[name].optim_context(part))
-            yield
-
     def _redraw_both(
         self, inputs: Tensor, samples: list, originals: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -327,35 +338,6 @@ class AnonymizedDetector(BaseModel):
     @torch.no_grad()
     def _redraw_held(self, originals: Tensor) -> Tensor:
         return self.modifier(originals)
-
-    def _discriminator_step(
-        self,
-        original: Tensor,
-        modified: Tensor | None,
-        labels: Tensor,
-        optim_wrapper: OptimWrapperDict,
-    ) -> dict[str, Tensor]:
-        """D learns to name original and, when given, modified faces in one pass."""
-        wrapper = optim_wrapper['discriminator']
-        kinds = ['original'] if modified is None else ['original', 'modified']
-        with self._contexts(optim_wrapper, 'discriminator'):
-            faces = original
-            if modified is not None:
-                faces = torch.cat([original, modified.detach().to(original.dtype)])
-            answer = self.parallel['discriminator'](
-                faces, labels.repeat(len(kinds)), mode='loss'
-            )
-        logs = {}
-        # The mean over both halves, times their number, is the sum of their means.
-        loss = answer['loss'] * len(kinds)
-        logs['loss_discriminator'] = loss.detach()
-        hits = answer['logits'].detach().argmax(1).view(len(kinds), -1) == labels
-        for kind, hit in zip(kinds, hits, strict=True):
-            logs[f'acc_{kind}'] = hit.float().mean()
-        wrapper.update_params(loss)
-        if wrapper.should_update() and self.discriminator is not None:
-            self.discriminator.advance()
-        return logs
 
     def _modifier_and_detector_step(
         self, loss: Tensor, optim_wrapper: OptimWrapperDict

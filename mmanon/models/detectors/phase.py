@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mmanon._moved import renamed
 
-__all__ = ['FINE_TUNE', 'JOINT', 'WARM_UP', 'Phase']
+__all__ = ['CATCH_UP', 'FINE_TUNE', 'JOINT', 'WARM_UP', 'Phase']
 
 
 def __getattr__(name: str) -> object:
@@ -21,12 +21,14 @@ class Phase:
             or on the original ones.
         modifier_learns (str): ``'reconstruction'``, ``'game'`` or ``'nothing'``.
         discriminator_learns (str): ``'originals'``, ``'game'`` or ``'nothing'``.
+        detector_learns (bool): Whether the detector learns at all. Defaults to True.
     """
 
     name: str
     detector_sees_modified: bool
     modifier_learns: str
     discriminator_learns: str
+    detector_learns: bool = True
 
     @property
     def needs_faces(self) -> bool:
@@ -39,4 +41,5 @@ class Phase:
 
 WARM_UP = Phase('warm_up', False, 'reconstruction', 'originals')
 JOINT = Phase('joint', True, 'game', 'game')
+CATCH_UP = Phase('catch_up', True, 'nothing', 'game', detector_learns=False)
 FINE_TUNE = Phase('fine_tune', True, 'nothing', 'nothing')

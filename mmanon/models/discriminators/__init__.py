@@ -1,4 +1,6 @@
+from .base import BaseDiscriminator, discriminator_parts
 from .base_backbone import BaseFaceBackbone
+from .ensemble import DiscriminatorEnsemble
 from .face_classifier import FaceClassifier
 from .facenet import FaceNet
 from .margin_heads import (
@@ -15,13 +17,16 @@ from .sphereface import SphereFaceNet
 __all__ = [
     'ASoftmaxHead',
     'ArcFaceHead',
+    'BaseDiscriminator',
     'BaseFaceBackbone',
     'BaseFaceHead',
     'CosFaceHead',
     'CosineMarginHead',
+    'DiscriminatorEnsemble',
     'FaceClassifier',
     'FaceNet',
     'MobileFaceNet',
     'SoftmaxHead',
     'SphereFaceNet',
+    'discriminator_parts',
 ]

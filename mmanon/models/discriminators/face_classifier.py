@@ -1,5 +1,6 @@
 """The discriminator: a recognizer that names the person on a face crop."""
 
+import copy
 from functools import lru_cache
 from typing import Any
 
@@ -8,14 +9,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmanon.models.layers.face_crops import resampling_weights
-from mmanon.models.pretrained import WholePretrained
 from mmanon.registry import MODELS
 
+from .base import BaseDiscriminator
 from .margin_heads import BaseFaceHead
+
+VIEWS = ('face', 'crop')
+"""What of a face crop a recognizer may be shown."""
 
 
 @MODELS.register_module()
-class FaceClassifier(WholePretrained):
+class FaceClassifier(BaseDiscriminator):
     """D: names people by their face crops.
 
     Args:
@@ -23,7 +27,10 @@ class FaceClassifier(WholePretrained):
         head (dict, optional): What names people, such as :class:`ASoftmaxHead`; its
             ``embed_dim`` is the backbone's. Without it D only embeds.
         margin (float): By how much of its side the face box in a crop was enlarged on
-            each side: the recognizer is shown the box. Defaults to 0.6.
+            each side. Defaults to 0.6.
+        view (str): What of the crop the recognizer is shown: ``'face'``, the face box,
+            or ``'crop'``, all of it, the margin with hair, ears and neck as well.
+            Defaults to ``'face'``.
         norm_eval (bool): Whether batch norms keep the statistics they came with while
             D learns. Small batches, half of modified faces, would spoil those of a
             trained backbone. Defaults to False.
@@ -31,7 +38,8 @@ class FaceClassifier(WholePretrained):
             trained D; its head may be for other people.
 
     Raises:
-        ValueError: When the margin is negative or the head takes other embeddings.
+        ValueError: When the margin is negative, the view is another or the head takes
+            other embeddings.
     """
 
     replaceable = ('head.',)
@@ -43,11 +51,18 @@ class FaceClassifier(WholePretrained):
         margin: float = 0.6,
         norm_eval: bool = False,
         init_cfg: dict | None = None,
+        view: str = 'face',
     ) -> None:
         super().__init__(init_cfg)
         if margin < 0:
             raise ValueError(f'margin must not be negative, got {margin}')
+        if view not in VIEWS:
+            raise ValueError(f'view must be one of {VIEWS}, got {view!r}')
+        self._arguments: dict[str, Any] = copy.deepcopy(
+            dict(backbone=backbone, head=head, margin=margin, init_cfg=init_cfg)
+        )
         self.margin = margin
+        self.view = view
         self.norm_eval = norm_eval
         self._has_learned = self._has_loaded_head = False
         self.backbone = MODELS.build(backbone)
@@ -84,24 +99,6 @@ class FaceClassifier(WholePretrained):
     def num_classes(self) -> int | None:
         """I, or None without a head."""
         return None if self.head is None else self.head.num_classes
-
-    def forward(
-        self, faces: Tensor, labels: Tensor | None = None, mode: str = 'embed'
-    ) -> Tensor | dict[str, Tensor]:
-        """:meth:`embed`, :meth:`logits` or :meth:`loss`, as ``mode`` says.
-
-        Raises:
-            ValueError: When the mode is another, or the loss lacks labels.
-        """
-        if mode == 'embed':
-            return self.embed(faces)
-        if mode == 'logits':
-            return self.logits(faces)
-        if mode == 'loss':
-            if labels is None:
-                raise ValueError("mode 'loss' needs labels")
-            return self.loss(faces, labels)
-        raise ValueError(f"mode must be 'embed', 'logits' or 'loss', got {mode!r}")
 
     def embed(self, faces: Tensor) -> Tensor:
         """Embed face crops.
@@ -147,11 +144,21 @@ class FaceClassifier(WholePretrained):
         if self.head is not None:
             self.head.advance()
 
+    def start_anew(self) -> None:
+        """Take weights as this D had them at first: random ones, or its file's."""
+        fresh = FaceClassifier(**copy.deepcopy(self._arguments))
+        fresh.init_weights()
+        own = self.state_dict()
+        for name, value in fresh.state_dict().items():
+            own[name].copy_(value)  # they share their memory with the weights
+        self.backbone.has_loaded = fresh.backbone.has_loaded
+        self._has_learned, self._has_loaded_head = False, fresh._has_loaded_head
+
     def cut(self, faces: Tensor) -> Tensor:
-        """Cut the face box out of crops and resample it to the backbone's input.
+        """Cut the :attr:`view` out of crops and resample it to the backbone's input.
 
         Both are one step, widened to an area filter where it shrinks. An input that is
-        not square shows the box's full longer side and the middle of the other.
+        not square shows the view's full longer side and the middle of the other.
 
         Args:
             faces (Tensor): (K, 3, S, S) in [-1, 1].
@@ -167,7 +174,8 @@ class FaceClassifier(WholePretrained):
                 f'face crops must be (K, 3, S, S), got {tuple(faces.shape)}'
             )
         size = self.backbone.input_size
-        to_y, to_x = _cut_weights(faces.shape[3], self.margin, size, faces.device)
+        margin = self.margin if self.view == 'face' else 0.0
+        to_y, to_x = _cut_weights(faces.shape[3], margin, size, faces.device)
         # Half precision would cost the pixels bits here.
         with torch.autocast(faces.device.type, enabled=False):
             return (to_y @ faces.float() @ to_x).to(faces.dtype)

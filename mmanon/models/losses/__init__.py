@@ -1,5 +1,6 @@
 from .adversarial import (
     AdversarialLoss,
+    AdversarialLossSum,
     EmbeddingSimilarityLoss,
     NegatedClassifierLoss,
     UniformTargetLoss,
@@ -8,6 +9,7 @@ from .structure import AverageFaceLoss
 
 __all__ = [
     'AdversarialLoss',
+    'AdversarialLossSum',
     'AverageFaceLoss',
     'EmbeddingSimilarityLoss',
     'NegatedClassifierLoss',

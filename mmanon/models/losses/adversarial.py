@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmanon.models.discriminators import DiscriminatorEnsemble
 from mmanon.models.modifiers import DownsampleModifier
 from mmanon.registry import MODELS
 
@@ -24,16 +25,30 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
     discriminator and no other recognizer counts for less then, and what a person is
     known by at a distance has to change.
 
+    Of a :class:`DiscriminatorEnsemble` each member is asked, and what counts is the
+    most confident one or their mean, as the ensemble says.
+
     Args:
         loss_weight (float): Factor of the loss. Defaults to 1.
         shrinks (Sequence[int]): Factors of which each call draws one: the modified
-            faces are shrunk by it and enlarged again. Defaults to ``(1,)``.
+            faces are shrunk by it and enlarged again. D learns them alike. Defaults to
+            ``(1,)``.
+        members (Sequence[int], optional): Which members of an ensemble are asked,
+            counted from 0. Defaults to all that can answer.
 
     Raises:
         ValueError: When ``shrinks`` are not whole numbers of at least 1.
     """
 
-    def __init__(self, loss_weight: float = 1.0, shrinks: Sequence[int] = (1,)) -> None:
+    asks_names = True
+    """Whether the objective needs members with a head."""
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        shrinks: Sequence[int] = (1,),
+        members: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         if not shrinks or any(not isinstance(s, int) or s < 1 for s in shrinks):
             raise ValueError(
@@ -41,6 +56,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
             )
         self.loss_weight = loss_weight
         self.shrinks = tuple(shrinks)
+        self.members = None if members is None else tuple(members)
 
     def forward(
         self,
@@ -52,7 +68,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         """Compute the weighted loss.
 
         Args:
-            discriminator (nn.Module): A :class:`FaceClassifier`.
+            discriminator (nn.Module): A :class:`FaceClassifier`, or several.
             modified (Tensor): Modified faces, (B, 3, S, S) in [-1, 1].
             original (Tensor): The same faces before, (B, 3, S, S) in [-1, 1].
             labels (Tensor): Their identities, (B,) in [0, I).
@@ -60,14 +76,36 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         Returns:
             Tensor: A scalar.
         """
-        shrink = self.shrinks[0]
-        if len(self.shrinks) > 1:
-            shrink = self.shrinks[int(torch.randint(len(self.shrinks), ()))]
-        seen = modified
-        if shrink > 1:
-            seen = DownsampleModifier(max(1, modified.shape[-1] // shrink))(modified)
-        loss = self.compute(discriminator, seen, original, labels)
-        return self.loss_weight * loss
+        seen = shrunk(modified, self.shrinks)
+        found = [
+            self.compute(one, seen, original, labels)
+            for one in self._asked(discriminator)
+        ]
+        loss = torch.stack(found)
+        if getattr(discriminator, 'against', 'mean') == 'most_confident':
+            # The member that knows a face best, and so has most to lose.
+            loss = loss.amax(0)
+        return self.loss_weight * loss.mean()
+
+    def _asked(self, discriminator: nn.Module) -> list[nn.Module]:
+        if not isinstance(discriminator, DiscriminatorEnsemble):
+            if self.members is not None:
+                raise ValueError(
+                    f'{type(self).__name__} has members={self.members}, but there is '
+                    f'one discriminator only, a {type(discriminator).__name__}: leave '
+                    '`members` out'
+                )
+            return [discriminator]
+        members: list[nn.Module] = list(discriminator.members)
+        if self.members is None:
+            return [*discriminator.naming] if self.asks_names else members
+        wrong = [index for index in self.members if index not in range(len(members))]
+        if wrong or not self.members:
+            raise ValueError(
+                f'members={self.members} of {type(self).__name__}: the ensemble has '
+                f'members 0 to {len(members) - 1}'
+            )
+        return [members[index] for index in self.members]
 
     @abstractmethod
     def compute(
@@ -77,7 +115,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         original: Tensor,
         labels: Tensor,
     ) -> Tensor:
-        """Compute the loss without its weight."""
+        """Compute the loss without its weight, of each face, (B,), or their mean."""
 
 
 @MODELS.register_module()
@@ -116,7 +154,7 @@ class UniformTargetLoss(AdversarialLoss):
         logits = discriminator(modified, mode='logits').float()
         log_answer = F.log_softmax(logits, dim=1)
         uniform = log_answer.new_full((), 1 / logits.shape[1])
-        return uniform.log() - log_answer.mean(1).mean()
+        return uniform.log() - log_answer.mean(1)
 
 
 @MODELS.register_module()
@@ -130,15 +168,19 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
         margin (float): Cosine under which a pair counts as two people. Defaults to 0.
         loss_weight (float): Factor of the loss. Defaults to 1.
         shrinks (Sequence[int]): As of :class:`AdversarialLoss`.
+        members (Sequence[int], optional): As of :class:`AdversarialLoss`.
     """
+
+    asks_names = False
 
     def __init__(
         self,
         margin: float = 0.0,
         loss_weight: float = 1.0,
         shrinks: Sequence[int] = (1,),
+        members: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(loss_weight, shrinks)
+        super().__init__(loss_weight, shrinks, members)
         if not -1 <= margin < 1:
             raise ValueError(f'margin must be in [-1, 1), got {margin}')
         self.margin = margin
@@ -152,4 +194,56 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
     ) -> Tensor:
         known = discriminator(original, mode='embed').detach().float()
         seen = discriminator(modified, mode='embed').float()
-        return (F.cosine_similarity(seen, known) - self.margin).clamp(min=0).mean()
+        return (F.cosine_similarity(seen, known) - self.margin).clamp(min=0)
+
+
+@MODELS.register_module()
+class AdversarialLossSum(nn.Module):
+    """Several objectives at once, such as one for each kind of member of an ensemble.
+
+    Args:
+        losses (Sequence[dict]): Configs of :class:`AdversarialLoss`, at least one.
+
+    Raises:
+        ValueError: When there is none.
+    """
+
+    def __init__(self, losses: Sequence[dict]) -> None:
+        super().__init__()
+        if not losses:
+            raise ValueError('AdversarialLossSum needs at least one of `losses`')
+        built: list[AdversarialLoss] = [MODELS.build(loss) for loss in losses]
+        self.losses = nn.ModuleList(built)
+        self.shrinks = tuple(sorted({one for loss in built for one in loss.shrinks}))
+
+    def forward(
+        self,
+        discriminator: nn.Module,
+        modified: Tensor,
+        original: Tensor,
+        labels: Tensor,
+    ) -> Tensor:
+        """The sum of all; arguments as of :meth:`AdversarialLoss.forward`."""
+        found = [
+            loss(discriminator, modified, original, labels) for loss in self.losses
+        ]
+        return torch.stack(found).sum()
+
+
+def shrunk(faces: Tensor, shrinks: Sequence[int]) -> Tensor:
+    """Faces with less detail, by a factor drawn from those given.
+
+    Args:
+        faces (Tensor): (B, 3, S, S) in [-1, 1].
+        shrinks (Sequence[int]): As of :class:`AdversarialLoss`; one alone is taken
+            without a draw.
+
+    Returns:
+        Tensor: Shrunk and enlarged again, of the same shape.
+    """
+    shrink = shrinks[0]
+    if len(shrinks) > 1:
+        shrink = shrinks[int(torch.randint(len(shrinks), ()))]
+    if shrink == 1:
+        return faces
+    return DownsampleModifier(max(1, faces.shape[-1] // shrink))(faces)

@@ -72,7 +72,10 @@ def test_a_right_config_and_one_without_a_game_pass(hook):
         (dict(feather=0.4), 'feather=0.4 with margin=0.3 would let part of a face'),
         (dict(discriminator_steps=0), 'discriminator_steps .*at least 1, got 0'),
         (dict(phases=dict(warm_up=-1)), 'phases.warm_up must be .* got -1'),
-        (dict(phases=5), 'phases must be a dict of warm_up, fine_tune, got 5'),
+        (
+            dict(phases=5),
+            'phases must be a dict of warm_up, fine_tune, restart, catch_up, got 5',
+        ),
         ({'faces.batch_size': 0}, 'faces.batch_size must be .* at least 1, got 0'),
         ({'faces.dataset': None}, 'faces has no `dataset`'),
         (

@@ -23,3 +23,32 @@ def test_phases_that_leave_no_game_are_refused():
 def test_negative_phases_are_refused():
     with pytest.raises(ValueError, match='phases.fine_tune'):
         PhaseSchedule(fine_tune=-1)
+
+
+def test_only_discriminators_learn_after_one_has_started_anew():
+    schedule = PhaseSchedule(warm_up=1, fine_tune=2, restart=4, catch_up=2)
+
+    names = [schedule.at(done, 14 - done).name for done in range(14)]
+    restarts = [schedule.restart_at(done, 14 - done) for done in range(14)]
+
+    game = ['joint'] * 4 + ['catch_up'] * 2 + ['joint'] * 2 + ['catch_up'] * 2
+    assert names == ['warm_up', *game, 'joint', 'fine_tune', 'fine_tune']
+    assert [place for place in enumerate(restarts) if place[1] is not None] == [
+        (5, 0),
+        (9, 1),
+    ]
+    assert schedule.rests(6, 14) == 1
+    assert schedule.rests(14, 14) == 4
+
+
+def test_none_starts_anew_that_would_not_get_to_play():
+    schedule = PhaseSchedule(fine_tune=1, restart=4, catch_up=2)
+
+    assert [schedule.restart_at(done, 7 - done) for done in range(7)] == [None] * 7
+    assert schedule.at(4, 3).name == 'joint'
+    assert schedule.restart_at(4, 8 - 4) == 0
+
+
+def test_catching_up_leaves_time_for_the_game():
+    with pytest.raises(ValueError, match='must be less than phases.restart=3'):
+        PhaseSchedule(restart=3, catch_up=3)

@@ -1,0 +1,61 @@
+"""A discriminator that starts anew in the middle of the game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import nn
+
+from mmanon.engine.seeding import mix_seeds, seed_of_all
+from mmanon.models.discriminators import discriminator_parts
+
+__all__ = ['check_restarts', 'restart_discriminator']
+
+
+def check_restarts(discriminator: nn.Module | None, has_faces: bool) -> None:
+    """Make sure that all of D's learners can start anew.
+
+    Args:
+        discriminator (nn.Module, optional): D.
+        has_faces (bool): Whether there are faces to learn from.
+
+    Raises:
+        ValueError: When it does not learn, or a part of it cannot start anew.
+    """
+    parts = discriminator_parts(discriminator)
+    if not parts or not has_faces:
+        raise ValueError(
+            'phases.restart starts discriminators anew, and none learns here: give '
+            '`discriminator` and `faces`, or leave it out'
+        )
+    for part in parts.values():
+        if not hasattr(part, 'start_anew'):
+            raise ValueError(
+                f'phases.restart: {type(part).__name__} has no `start_anew`, which '
+                'gives it the weights that it had at first'
+            )
+
+
+def restart_discriminator(runner: Runner, count: int) -> None:
+    """Let the next of D's learners forget weights and its optimizer's state.
+
+    What it starts from is a function of the run's seed and the iteration, so that a
+    resumed training and all processes have the same.
+
+    Args:
+        runner (Runner): Its model is an :class:`AnonymizedDetector` with a D.
+        count (int): How often this has been done before.
+    """
+    parts = list(discriminator_parts(runner.model.discriminator).items())
+    name, part = parts[count % len(parts)]
+    start_anew: Callable[[], None] = part.start_anew  # type: ignore[assignment]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(mix_seeds(seed_of_all(runner.seed), runner.iter))
+        start_anew()
+    wrapper = runner.optim_wrapper[name]
+    wrapper.zero_grad()
+    wrapper.optimizer.state.clear()
+    print_log(f'{name} starts anew', logger='current')
