@@ -5,11 +5,23 @@ from mmanon._game import enter_game
 enter_game(__name__)
 
 from .plot import plot_tradeoff, save_plot
-from .rows import FIGURES, Point, Row, pareto_front, read_rows, summarize, write_rows
-from .table import markdown_table
+from .rows import (
+    FIGURES,
+    WORST,
+    Point,
+    Row,
+    pareto_front,
+    read_rows,
+    shown_name,
+    summarize,
+    worst_case,
+    write_rows,
+)
+from .table import markdown_table, worst_table
 
 __all__ = [
     'FIGURES',
+    'WORST',
     'Point',
     'Row',
     'markdown_table',
@@ -17,6 +29,9 @@ __all__ = [
     'plot_tradeoff',
     'read_rows',
     'save_plot',
+    'shown_name',
     'summarize',
+    'worst_case',
+    'worst_table',
     'write_rows',
 ]

@@ -7,7 +7,7 @@ reports are made of.
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from mmanon.utils.atomic_write import write_whole
 
 FIGURES = ('mAP', 'eer', 'rank1', 'tar_at_far1')
 """The measured figures of a row, all fractions."""
+WORST = 'worst case'
+"""What stands for an attacker's name in the rows of :func:`worst_case`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Row:
         rank1: How often the right person is the most similar.
         tar_at_far1: True accept rate at a false accept rate of 1 %; None where there
             were too few pairs to see it.
+        view: What the attacker looked at, one of mmanon's ``VIEWS``; the face box in
+            files that do not say.
     """
 
     method: str
@@ -44,6 +48,7 @@ class Row:
     eer: float
     rank1: float
     tar_at_far1: float | None
+    view: str = 'face'
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Point:
     Attributes:
         method: As of :class:`Row`.
         strength: As of :class:`Row`.
-        attacker: As of :class:`Row`.
+        attacker: Its name, and the view where that is not the face box; see
+            :func:`shown_name`.
         matching: As of :class:`Row`.
         seeds: How many seeds.
         mean: By the name of the figure; nan where none was measured.
@@ -77,6 +83,42 @@ class Point:
 def named(method: str, strength: float | None, between: str = ' ') -> str:
     """Name of a method at a strength."""
     return method if strength is None else f'{method}{between}{strength:g}'
+
+
+def shown_name(attacker: str, view: str) -> str:
+    """Name of an attacker in a view, such as ``mobilefacenet-crop``."""
+    return attacker if view == 'face' else f'{attacker}-{view}'
+
+
+def worst_case(rows: Sequence[Row]) -> list[Row]:
+    """What the worst attacker in the worst view makes of each run and matching.
+
+    Of each figure by itself: the lowest equal error rate, the highest others. The
+    lowest of several errors that are guesses is below a guess.
+
+    Returns:
+        list[Row]: Rows of the attacker :data:`WORST`; none where there is one attacker
+        in one view only.
+    """
+    if len({(row.attacker, row.view) for row in rows}) < 2:
+        return []
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        key = row.method, row.strength, row.seed, row.matching
+        groups.setdefault(key, []).append(row)
+    found = []
+    for group in groups.values():
+        tars = [row.tar_at_far1 for row in group if row.tar_at_far1 is not None]
+        worst = replace(
+            group[0],
+            attacker=WORST,
+            view='face',
+            eer=min(row.eer for row in group),
+            rank1=max(row.rank1 for row in group),
+            tar_at_far1=max(tars, default=None),
+        )
+        found.append(worst)
+    return found
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -109,7 +151,8 @@ def summarize(rows: Iterable[Row]) -> list[Point]:
     """
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        key = row.method, row.strength, row.attacker, row.matching
+        attacker = shown_name(row.attacker, row.view)
+        key = row.method, row.strength, attacker, row.matching
         groups.setdefault(key, []).append(row)
     points = []
     for (method, strength, attacker, matching), group in groups.items():
@@ -171,11 +214,12 @@ def _row(content: object, where: str) -> Row:
     names = [field.name for field in fields(Row)]
     if not isinstance(content, dict):
         raise ValueError(f'{where} must be an object, got {content!r}')
+    content = {'view': 'face', **content}
     wrong = sorted(set(content) ^ set(names))
     if wrong:
         kind = 'lacks' if wrong[0] in names else 'has the unknown key'
         raise ValueError(f'{where} {kind} {wrong[0]!r}; its keys are {names}')
-    for name in ('method', 'attacker', 'matching'):
+    for name in ('method', 'attacker', 'matching', 'view'):
         if not isinstance(content[name], str):
             raise ValueError(f'{where}: {name} must be a text, got {content[name]!r}')
     for name in ('strength', 'seed', *FIGURES):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from .rows import Point, pareto_front
+from .rows import Point, Row, named, pareto_front, shown_name, summarize, worst_case
 
 _COLUMNS = (
     ('original_original', 'eer'),
@@ -56,6 +56,53 @@ def markdown_table(points: Sequence[Point]) -> str:
             line.append(f'**{cell}**' if figure == 'eer' and there in front else cell)
         lines.append(_line(line))
     return '\n'.join(lines) + '\n'
+
+
+def worst_table(rows: Sequence[Row]) -> str:
+    """The headline: the worst case of each method over attackers and views, and whose.
+
+    Args:
+        rows (Sequence[Row]): Rows of all attackers, views and matchings.
+
+    Returns:
+        str: The lines of a Markdown table and an empty one; nothing where there is one
+        attacker in one view only.
+    """
+    worst = summarize(worst_case(rows))
+    if not worst:
+        return ''
+    of: dict[str, dict[str, Point]] = {}
+    for point in worst:
+        of.setdefault(point.name, {})[point.matching] = point
+    heads = ['method', 'seeds', 'mAP']
+    shown = [matching for matching in _MATCHINGS if matching != 'original_original']
+    for matching in shown:
+        heads += [f'worst EER {_MATCHINGS[matching]}', 'by', 'worst rank-1', 'by']
+    lines = [_line(heads), _line(['---', *['--:'] * (len(heads) - 1)])]
+    front = _fronts(worst)
+    for name, found in of.items():
+        first = next(iter(found.values()))
+        line = [name, str(first.seeds), _percent(first, 'mAP')]
+        for matching in shown:
+            there = found.get(matching)
+            for figure in ('eer', 'rank1'):
+                cell = '–' if there is None else _percent(there, figure)
+                bold = figure == 'eer' and there in front
+                by = _worst_of(rows, name, matching, figure)
+                line += [f'**{cell}**' if bold else cell, by]
+        lines.append(_line(line))
+    return '\n'.join(lines) + '\n\n'
+
+
+def _worst_of(rows: Sequence[Row], name: str, matching: str, figure: str) -> str:
+    """Who has the worst figure of a method, by the mean over the seeds."""
+    sums: dict[str, float] = {}
+    for row in rows:
+        if (named(row.method, row.strength), row.matching) == (name, matching):
+            attacker = shown_name(row.attacker, row.view)
+            sums[attacker] = sums.get(attacker, 0.0) + getattr(row, figure)
+    choose = min if figure == 'eer' else max
+    return choose(sums, key=lambda one: sums[one]) if sums else '–'
 
 
 def _fronts(points: Sequence[Point]) -> list[Point]:

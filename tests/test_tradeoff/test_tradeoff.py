@@ -11,6 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from mmanon.tradeoff import (
+    WORST,
     Row,
     markdown_table,
     pareto_front,
@@ -18,6 +19,8 @@ from mmanon.tradeoff import (
     read_rows,
     save_plot,
     summarize,
+    worst_case,
+    worst_table,
     write_rows,
 )
 
@@ -44,7 +47,7 @@ def test_rows_are_the_same_when_read_again(tmp_path):
     assert first == asdict(ROW)
     assert list(first) == [
         *('method', 'strength', 'seed', 'mAP', 'attacker', 'matching'),
-        *('eer', 'rank1', 'tar_at_far1'),
+        *('eer', 'rank1', 'tar_at_far1', 'view'),
     ]
     assert [path.name for path in tmp_path.iterdir()] == ['rows.json']
 
@@ -153,6 +156,63 @@ def test_the_table_shows_the_front_of_each_attacker_and_matching_in_bold():
         ('adaptive', 'blur 0.06', 'EER mod.–orig.'),
     }
     assert not any(cell.startswith('**') for line in cells for cell in line[4:5])
+
+
+def attacked(eer, rank1, attacker='a', view='face', seed=0, tar=None, **changes):
+    given = dict(eer=eer, rank1=rank1, attacker=attacker, view=view, seed=seed)
+    return replace(ROW, tar_at_far1=tar, **given, **changes)
+
+
+def test_the_worst_case_is_over_attackers_and_views():
+    rows = [
+        attacked(0.4, 0.2, tar=0.1),
+        attacked(0.1, 0.3, view='head'),
+        attacked(0.3, 0.9, 'b', tar=0.4),
+        attacked(0.2, 0.5, seed=1),
+        attacked(0.25, 0.6, 'b', seed=1),
+        attacked(0.45, 0.1, matching='modified_modified'),
+        attacked(0.35, 0.1, 'b', matching='modified_modified'),
+    ]
+    found = {(row.seed, row.matching): row for row in worst_case(rows)}
+    assert {row.attacker for row in found.values()} == {WORST}
+    first = found[0, 'modified_original']
+    # Each figure by itself: whoever has it.
+    assert (first.eer, first.rank1, first.tar_at_far1) == (0.1, 0.9, 0.4)
+    second = found[1, 'modified_original']
+    assert (second.eer, second.rank1, second.tar_at_far1) == (0.2, 0.6, None)
+    assert found[0, 'modified_modified'].eer == 0.35
+    # Of one attacker in one view there is no other.
+    assert worst_case(rows[:1]) == [] and worst_table(rows[:1]) == ''
+
+
+def test_the_headline_says_whose_the_worst_case_is():
+    rows = [
+        attacked(0.4, 0.2, seed=0),
+        attacked(0.2, 0.3, view='crop', seed=0),
+        attacked(0.3, 0.9, 'b', seed=0),
+        attacked(0.4, 0.2, seed=1),
+        attacked(0.2, 0.3, view='crop', seed=1),
+        attacked(0.1, 0.9, 'b', seed=1),
+        attacked(0.0, 1.0, method='raw', strength=None, mAP=0.4),
+        attacked(0.0, 1.0, 'b', method='raw', strength=None, mAP=0.4),
+    ]
+    lines = worst_table(rows).splitlines()
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    line = dict(zip(cells[0][:7], cells[2][:7], strict=True))
+    # The mean of 0.2 and 0.1, though no single attacker has both.
+    assert line['worst EER mod.–orig.'] == '**15.0 ± 7.1**'
+    # Two share the lowest mean: the first of them.
+    assert cells[2][4] == 'a-crop' and cells[2][6] == 'b'
+    assert cells[3][:3] == ['raw', '1', '40.0'] and cells[3][3] == '0.0'
+
+
+def test_views_are_attackers_of_their_own_and_old_files_have_none(tmp_path):
+    rows = [attacked(0.4, 0.2), attacked(0.1, 0.3, view='head')]
+    names = [point.attacker for point in summarize(rows)]
+    assert names == ['a', 'a-head']
+    old = {name: value for name, value in asdict(ROW).items() if name != 'view'}
+    (tmp_path / 'old.json').write_text(json.dumps([old]))
+    assert read_rows(tmp_path / 'old.json') == [ROW]
 
 
 FIGURES = {

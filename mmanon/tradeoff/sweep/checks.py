@@ -1,6 +1,7 @@
 """What is looked at before anything long begins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmanon.evaluation.functional.face_pairs import check_disjoint
+from mmanon.models.attackers.trained_attacker import margin_for
 from mmanon.registry import DATASETS, MODELS
 
+from .attacks import is_learned, list_attacks
 from .plan import Plan
-from .stages import Stage, Stages, is_learned
+from .stages import Stage, Stages
 
 # Settings that name a file, wherever they stand.
 _FILES = ('ann_file', 'checkpoint', 'exclude_file', 'label_file', 'proposal_file')
@@ -77,7 +80,8 @@ def _check_files(stages: list[Stage]) -> None:
         named = [('load_from', load_from)] if load_from else []
         if stage.tests is not None:
             named = []
-        parts = ('train_dataloader', 'test_dataloader', 'model', 'test_evaluator')
+        parts = [f'{part}_dataloader' for part in ('train', 'val', 'test')]
+        parts += ['model', 'test_evaluator']
         for part in parts:
             named += list(_files(stage.config.get(part) or {}, part))
         for where, path in named:
@@ -115,6 +119,7 @@ def _files(settings: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_people(plan: Plan, stages: Stages) -> None:
+    _check_wide(plan)
     people = dict(plan.people, test_mode=True)
     dataset = DATASETS.build({**people, 'min_images': 2, **plan.geometry})
     names = dataset.metainfo['classes']
@@ -123,19 +128,65 @@ def _check_people(plan: Plan, stages: Stages) -> None:
             f'tradeoff.people: {dataset.data_root} holds one person only; attackers '
             'are tested on telling people apart'
         )
-    check_disjoint(stages.train_people, names)
+    _check_disjoint(plan, stages, names)
+
+
+def _check_wide(plan: Plan) -> None:
+    """The view of the head needs images that show more than the modifier's crops."""
+    heads = [one for one in list_attacks(plan.attackers) if one.view == 'head']
+    if not heads:
+        return
+    faces = dict(people=plan.people)
+    if any(plan.attackers[one.spec].get('train') for one in heads):
+        faces['attacker_faces'] = plan.attacker_faces
+        faces['attacker_val_faces'] = plan.attacker_val_faces or plan.attacker_faces
+    for name, dataset in faces.items():
+        if not {'detector', 'image_margin'} & set(dataset):
+            raise ValueError(
+                f"tradeoff.{name}: the view 'head' of the attacker {heads[0].spec!r} "
+                'needs photographs and a `detector`, or crops that are cut wider than '
+                "the modifier's and their `image_margin`"
+            )
+    plan.view('head')  # its margins fit
+
+
+def _check_disjoint(plan: Plan, stages: Stages, tested: Sequence[str]) -> None:
+    """Nobody is in two of: M's people, the attackers', those they stop by, the test.
+
+    Attackers without people of their own have M's.
+    """
+    groups = {'tradeoff.people': list(tested)}
+    modifiers = DATASETS.build(plan.train_faces).metainfo['classes']
+    check_disjoint(modifiers, tested)
+    if plan.attacker_faces != plan.hook['faces']['dataset']:
+        groups["the hook's faces"] = list(modifiers)
+        groups['tradeoff.attacker_faces'] = stages.attacks.people
+    if plan.attacker_val_faces is not None:
+        faces = {**plan.attacker_val_faces, **plan.geometry, 'min_images': 2}
+        names = DATASETS.build({**faces, 'test_mode': True}).metainfo['classes']
+        groups['tradeoff.attacker_val_faces'] = list(names)
+    for (first, one), (second, other) in combinations(groups.items(), 2):
+        both = sorted(set(one) & set(other))
+        if both:
+            raise ValueError(
+                f'{len(both)} people are in {first} and in {second}: {both[:5]}; '
+                'attackers must practise on people of their own, see '
+                'tools/dataset_converters/split_people.py'
+            )
 
 
 def _check_recognizers(plan: Plan, stages: Stages) -> None:
-    for name, spec in plan.attackers.items():
+    for attack in list_attacks(plan.attackers):
+        spec = plan.attackers[attack.spec]
         if spec.get('train') or spec.get('train_once'):
             continue
-        recognizer = stages.recognizer(name)
+        recognizer = stages.attacks.recognizer(attack)
         if isinstance(recognizer, str):  # the discriminator of each run
             continue
         with torch.random.fork_rng(devices=[]):
             try:
-                module = MODELS.build({**recognizer, 'margin': plan.geometry['margin']})
-            except (KeyError, TypeError) as error:
-                raise ValueError(f'attacker {name!r}: {error.args[0]}') from None
+                margin = margin_for(recognizer, plan.view(attack.view))
+                module = MODELS.build({**recognizer, 'margin': margin})
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f'attacker {attack.name!r}: {error.args[0]}') from None
             module.init_weights()

@@ -7,10 +7,16 @@ A config says it under ``tradeoff``, a dict of
   ``strength`` (which argument is the strength, such as ``'modifier.size'``),
   ``strengths`` (its values) and ``seeds`` (``[0]`` if not given); all optional;
 - ``people``: the :class:`FaceIdentityDataset` whom attackers are tested on;
+- ``attacker_faces``, ``attacker_val_faces``: those whom attackers practise on, and by
+  whom they see when to stop; other people than the hook's ``faces`` and ``people``.
+  Without, attackers practise on the hook's people, for as long as their configs say;
 - ``attackers``: by name, each a dict of ``recognizer`` (of a metric), ``train_once`` or
   ``train`` (the config of a :class:`TrainedAttacker`, to be trained once as it is, or
   anew on each modifier); beside ``train``, ``recognizer`` is the one within it: a
-  config, or the name of another attacker;
+  config, or the name of another attacker; or for a restorer a list of names, who all
+  look at what it restores; ``views``, what it looks at, ``['face']`` if not given: one
+  that practises does so in each by itself; ``options``, settings of its config;
+- ``head_margin``, optional: of the view ``'head'``, 0.5;
 - ``detector``, optional: config of a plain detector, trained once, that all runs start
   from; without it they start from the config's ``load_from``;
 - ``figure``, optional: the name of the detector's figure, ``'mAP/overall'``;
@@ -26,14 +32,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmanon.models.layers.face_views import HEAD_MARGIN, VIEWS, FaceView
 from mmanon.registry import HOOKS
 from mmanon.structures.modifier_card import GAME_HOOK, find_game_hooks
 from mmanon.tradeoff.rows import named
 
 _KEYS = {
-    'tradeoff': {'methods', 'people', 'attackers', 'detector', 'figure', 'presets'},
+    'tradeoff': {
+        *('methods', 'people', 'attackers', 'detector', 'figure', 'presets'),
+        *('attacker_faces', 'attacker_val_faces', 'head_margin'),
+    },
     'method': {'hook', 'strength', 'strengths', 'seeds'},
-    'attacker': {'recognizer', 'train', 'train_once'},
+    'attacker': {'recognizer', 'train', 'train_once', 'views', 'options'},
     'preset': {'methods', 'seeds', 'attackers', 'options'},
 }
 
@@ -83,6 +93,10 @@ class Plan:
         detector: Config of the plain detector, or None.
         figure: Name of the detector's figure.
         work_dir: Where everything is written.
+        attacker_faces: Whom attackers practise on; the hook's ``faces`` where the
+            config names nobody else.
+        attacker_val_faces: By whom attackers see when to stop, or None.
+        head_margin: Of the view ``'head'``.
     """
 
     config: Config
@@ -93,6 +107,9 @@ class Plan:
     detector: str | None
     figure: str
     work_dir: Path
+    attacker_faces: dict
+    attacker_val_faces: dict | None = None
+    head_margin: float = HEAD_MARGIN
 
     @property
     def hook(self) -> dict:
@@ -107,8 +124,14 @@ class Plan:
 
     @property
     def train_faces(self) -> dict:
-        """The faces that D and the trained attackers learn from, as a data set."""
+        """The faces that D learns from, as a data set."""
         return {**self.hook['faces']['dataset'], **self.geometry}
+
+    def view(self, name: str) -> FaceView:
+        """What an attacker sees of faces of this geometry."""
+        cfg = HOOKS.build(self.hook).model_cfg
+        size, margin = cfg['crop_size'], cfg['margin']
+        return FaceView(name, size, margin, self.head_margin, cfg['feather'])
 
 
 def read_plan(
@@ -179,6 +202,9 @@ def read_plan(
         detector=table.get('detector'),
         figure=table.get('figure') or 'mAP/overall',
         work_dir=work_dir,
+        attacker_faces=table.get('attacker_faces') or hook['faces']['dataset'],
+        attacker_val_faces=table.get('attacker_val_faces'),
+        head_margin=table.get('head_margin') or HEAD_MARGIN,
     )
 
 
@@ -233,15 +259,36 @@ def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
             raise ValueError(
                 f'{where} must have one of `recognizer`, `train_once` and `train`'
             )
+        _check_views(where, spec)
         inner = spec.get('recognizer')
-        if kinds and isinstance(inner, str):
-            if inner == 'discriminator' or table.get(inner, {}).get('train'):
+        if isinstance(inner, list) and not (kinds and inner):
+            raise ValueError(
+                f'{where}.recognizer is the list {inner!r}: several recognizers look '
+                'at what a restorer restores, beside `train` or `train_once`'
+            )
+        for one in inner if isinstance(inner, list) else [inner]:
+            if not (kinds and isinstance(one, str)):
+                continue
+            if one == 'discriminator' or table.get(one, {}).get('train'):
                 raise ValueError(
-                    f'{where}.recognizer is {inner!r}, which differs from run to run; '
+                    f'{where}.recognizer is {one!r}, which differs from run to run; '
                     'name an attacker with weights, or with `train_once`'
                 )
-            needed |= _attackers([inner], table)
+            needed |= _attackers([one], table)
     return {**needed, **chosen}
+
+
+def _check_views(where: str, spec: dict) -> None:
+    views = spec.get('views')
+    if views is None:
+        return
+    if not isinstance(views, (list, tuple)) or not views or set(views) - set(VIEWS):
+        raise ValueError(f'{where}.views must be some of {list(VIEWS)}, got {views!r}')
+    if spec.get('recognizer') == 'discriminator' and list(views) != ['face']:
+        raise ValueError(
+            f'{where}.views is {views!r}, but the D of the game sees what the game has '
+            'shown it; leave views out'
+        )
 
 
 def _pick(kind: str, names: Iterable[str], table: dict[str, dict]) -> dict[str, dict]:

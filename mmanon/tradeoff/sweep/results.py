@@ -10,12 +10,15 @@ from mmanon.tradeoff import (
     plot_tradeoff,
     save_plot,
     summarize,
+    worst_case,
+    worst_table,
     write_rows,
 )
 from mmanon.utils.atomic_write import write_whole
 
+from .attacks import is_learned, list_attacks
 from .plan import Plan
-from .stages import Stages, is_learned
+from .stages import Stages
 
 
 def collect_rows(plan: Plan) -> list[Row]:
@@ -33,20 +36,21 @@ def collect_rows(plan: Plan) -> list[Row]:
             continue
         path = of_run[-1].result
         figures = json.loads(path.read_text())
-        for attacker in plan.attackers:
+        for attack in list_attacks(plan.attackers):
             for matching in MATCHINGS:
-                start = f'{attacker}/{matching}'
+                start = f'{attack.name}/{matching}'
                 rows.append(
                     Row(
                         method=run.setting.method,
                         strength=run.setting.strength,
                         seed=run.seed,
                         mAP=_figure(figures, plan.figure, path),
-                        attacker=attacker,
+                        attacker=attack.attacker,
                         matching=matching,
                         eer=_figure(figures, f'{start}/eer', path),
                         rank1=_figure(figures, f'{start}/rank1', path),
                         tar_at_far1=figures.get(f'{start}/tar_at_far_1e-2'),
+                        view=attack.view,
                     )
                 )
     return rows
@@ -65,9 +69,10 @@ def write_results(plan: Plan, plot: bool = True) -> list[Path]:
     rows = collect_rows(plan)
     stem = plan.work_dir / 'tradeoff'
     files = [stem.with_suffix('.json'), stem.with_suffix('.md')]
-    points = summarize(rows)
+    worst = worst_case(rows)
+    points = summarize([*worst, *rows])
     write_rows(rows, files[0])
-    write_whole(files[1], markdown_table(points))
+    write_whole(files[1], worst_table(rows) + markdown_table(points))
     if plot and points:
         methods = [run.setting.method for run in plan.runs if is_learned(run)]
         files += save_plot(plot_tradeoff(points, learned=methods), stem)

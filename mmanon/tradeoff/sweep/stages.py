@@ -12,17 +12,15 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmanon.models.modifiers import LearnedModifier
-from mmanon.registry import DATASETS, MODELS
 from mmanon.utils.atomic_write import write_whole, written_whole
 
+from .attacks import AttackConfigs, is_learned, list_attacks, modifier_file
 from .inputs import fingerprint, named_weights
 from .plan import Plan, Run
 from .workers import StageFailed
@@ -31,6 +29,7 @@ Execute = Callable[[list[str], Path], None]
 """Runs a tool by its name and arguments, with a file for what it says."""
 DETECTOR = 'detector'
 FIGURES_FILE = 'figures.json'
+_BEST = 'best_*.pth'
 
 
 @dataclass(frozen=True)
@@ -141,10 +140,17 @@ class Stage:
         if not self.result.is_file():
             last = work_dir / 'last_checkpoint'
             resume = ['--resume'] if last.is_file() else []
+            if not resume:
+                # Of a training that was killed before it had a checkpoint.
+                for old in work_dir.glob(_BEST):
+                    old.unlink()
             plain = ['--plain'] if self.name == DETECTOR else []
             arguments = [str(config), '--work-dir', str(work_dir), *plain, *resume]
             execute(['train.py', *arguments], log)
-            _link(work_dir / Path(last.read_text().strip()).name, self.result)
+            # Where its validation has chosen weights, these.
+            best = sorted(work_dir.glob(_BEST), key=lambda path: path.stat().st_mtime)
+            chosen = best[-1].name if best else Path(last.read_text().strip()).name
+            _link(work_dir / chosen, self.result)
         if self.modifier is not None:
             arguments = [str(self.result), '--modifier', str(self.modifier)]
             execute(['export_checkpoint.py', *arguments], log)
@@ -160,11 +166,7 @@ class Stages:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.shared_folder = plan.work_dir / 'shared'
-
-    @cached_property
-    def train_people(self) -> list[str]:
-        """Names of the people that D and the trained attackers learn from."""
-        return list(DATASETS.build(self.plan.train_faces).metainfo['classes'])
+        self.attacks = AttackConfigs(plan, self.shared_folder)
 
     def shared(self) -> list[Stage]:
         """The trainings that all runs share: the plain detector, some attackers."""
@@ -172,9 +174,9 @@ class Stages:
         if self.plan.detector is not None:
             config = _without_validation(Config.fromfile(self.plan.detector))
             stages.append(Stage(self.shared_folder, DETECTOR, config))
-        for name, spec in self.plan.attackers.items():
-            if spec.get('train_once'):
-                stages.append(Stage(self.shared_folder, name, self._attacker(spec)))
+        for attack in self.attacks.trainings(once=True):
+            config = self.attacks.training(attack)
+            stages.append(Stage(self.shared_folder, attack.stage, config))
         return stages
 
     def of(self, run: Run) -> list[Stage]:
@@ -183,12 +185,11 @@ class Stages:
             run.folder,
             'train',
             self._training(run),
-            modifier=_modifier_file(run) if is_learned(run) else None,
+            modifier=modifier_file(run) if is_learned(run) else None,
         )
         attackers = [
-            Stage(run.folder, name, self._attacker(spec, run))
-            for name, spec in self.plan.attackers.items()
-            if spec.get('train')
+            Stage(run.folder, attack.stage, self.attacks.training(attack, run))
+            for attack in self.attacks.trainings(once=False)
         ]
         test = Stage(run.folder, 'test', self._test(run), tests=trained.result)
         return [trained, *attackers, test]
@@ -207,12 +208,16 @@ class Stages:
         config.custom_hooks[self.plan.hook_index] = ConfigDict(run.setting.hook)
         people = self.plan.people
         metrics = [dict(type='mmanon.FaceQualityMetric', dataset=people)]
-        for name in self.plan.attackers:
-            shared = dict(
+        for attack in list_attacks(self.plan.attackers):
+            shared: dict[str, Any] = dict(
                 dataset=people,
-                recognizer=self.recognizer(name, run),
-                prefix=name,
+                recognizer=self.attacks.recognizer(attack, run),
+                prefix=attack.name,
             )
+            if attack.view != 'face':
+                shared['view'] = attack.view
+            if attack.view == 'head':
+                shared['head_margin'] = self.plan.head_margin
             metrics += [
                 dict(type='mmanon.FaceVerificationMetric', **shared),
                 dict(type='mmanon.FaceIdentificationMetric', ranks=[1], **shared),
@@ -221,56 +226,6 @@ class Stages:
         own = list(own) if isinstance(own, (list, tuple)) else [own]
         config.test_evaluator = [*own, *metrics]
         return config
-
-    def _attacker(self, spec: dict, run: Run | None = None) -> Config:
-        """Config of an attacker's training, with the people that D learns from.
-
-        Args:
-            spec (dict): As in the config.
-            run (Run, optional): Whose modifier it attacks; without, its config's own.
-        """
-        plan = self.plan
-        config = Config.fromfile(spec['train_once' if run is None else 'train'])
-        config.train_dataloader.dataset = ConfigDict(plan.train_faces)
-        config.model.margin = plan.geometry['margin']
-        if spec.get('recognizer'):
-            config.model.recognizer = ConfigDict(self.recognizer(spec['recognizer']))
-        if config.model.recognizer.get('head'):
-            config.model.recognizer.head.num_classes = len(self.train_people)
-        if run is not None:
-            modifier = copy.deepcopy(run.setting.hook['modifier'])
-            if is_learned(run):
-                weights = str(_modifier_file(run))
-                modifier['init_cfg'] = dict(type='Pretrained', checkpoint=weights)
-            config.model.modifier = ConfigDict(modifier)
-            config.randomness = dict(config.get('randomness') or {}, seed=run.seed)
-        return config
-
-    def recognizer(self, named: str | dict, run: Run | None = None) -> str | dict:
-        """What a metric takes as ``recognizer``, of an attacker by its name."""
-        if not isinstance(named, str) or named == 'discriminator':
-            return named
-        spec = self.plan.attackers[named]
-        if spec.get('train'):
-            assert run is not None  # asked for by a run's own test alone
-            config, folder = self._attacker(spec, run), run.folder
-        elif spec.get('train_once'):
-            config, folder = self._attacker(spec), self.shared_folder
-        elif spec['recognizer'] == named:
-            return named
-        else:
-            return self.recognizer(spec['recognizer'])
-        weights = dict(type='Pretrained', checkpoint=str(folder / f'{named}.pth'))
-        return {**config.model.to_dict(), 'init_cfg': weights}
-
-
-def is_learned(run: Run) -> bool:
-    """Whether the run trains its modifier."""
-    return isinstance(MODELS.build(run.setting.hook['modifier']), LearnedModifier)
-
-
-def _modifier_file(run: Run) -> Path:
-    return run.folder / 'modifier.pth'
 
 
 def _without_validation(config: Config) -> Config:

@@ -1,0 +1,207 @@
+"""The attackers of a sweep: what each is trained by, and what a metric measures."""
+
+import copy
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmengine.config import Config, ConfigDict
+
+from mmanon.models.layers.face_views import FaceView
+from mmanon.models.modifiers import LearnedModifier
+from mmanon.registry import DATASETS, MODELS
+from mmanon.tradeoff.rows import shown_name
+
+if TYPE_CHECKING:
+    from .plan import Plan, Run
+
+__all__ = ['Attack', 'AttackConfigs', 'is_learned', 'list_attacks', 'modifier_file']
+
+_VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
+_VALIDATION_HOOKS = ('ValidateFirstHook', 'EarlyStoppingHook')
+
+
+class Attack(NamedTuple):
+    """An attacker in a view: what a metric measures, and rows tell of.
+
+    Attributes:
+        attacker: What rows call it: its name in the config, or of a restorer before
+            several recognizers, ``<restorer>+<recognizer>``.
+        view: What it looks at.
+        spec: Its name in the config.
+        judge: The name of the recognizer that looks at what it restores; None where
+            it has one of its own.
+    """
+
+    attacker: str
+    view: str
+    spec: str
+    judge: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its figures' names begin with."""
+        return shown_name(self.attacker, self.view)
+
+    @property
+    def stage(self) -> str:
+        """The name of the training that it comes from."""
+        return self.spec if self.judge else shown_name(self.spec, self.view)
+
+
+def list_attacks(attackers: dict[str, dict]) -> list[Attack]:
+    """Every attacker of a plan in every view it is to be measured in."""
+    return [
+        Attack(name if judge is None else f'{name}+{judge}', view, name, judge)
+        for name, spec in attackers.items()
+        for judge in _judges(spec)
+        for view in _views(spec)
+    ]
+
+
+def is_learned(run: 'Run') -> bool:
+    """Whether the run trains its modifier."""
+    return isinstance(MODELS.build(run.setting.hook['modifier']), LearnedModifier)
+
+
+def modifier_file(run: 'Run') -> Path:
+    """Where the learned modifier of a run is taken out to."""
+    return run.folder / 'modifier.pth'
+
+
+class AttackConfigs:
+    """Makes the configs of attackers.
+
+    Args:
+        plan (Plan): What the sweep does.
+        shared_folder (Path): Where attackers are that are trained once.
+    """
+
+    def __init__(self, plan: 'Plan', shared_folder: Path) -> None:
+        self.plan = plan
+        self.shared_folder = shared_folder
+
+    @cached_property
+    def people(self) -> list[str]:
+        """Names of the people that attackers practise on."""
+        faces = {**self.plan.attacker_faces, **self.plan.geometry}
+        return list(DATASETS.build(faces).metainfo['classes'])
+
+    def trainings(self, once: bool) -> list[Attack]:
+        """What is trained: once for all runs, or anew on each modifier."""
+        key = 'train_once' if once else 'train'
+        found: dict[str, Attack] = {}
+        for attack in list_attacks(self.plan.attackers):
+            if self.plan.attackers[attack.spec].get(key):
+                # One restorer for all who look at what it restores.
+                found.setdefault(attack.stage, attack)
+        return list(found.values())
+
+    def training(self, attack: Attack, run: 'Run | None' = None) -> Config:
+        """Config of an attacker's training, on the attackers' people.
+
+        Args:
+            attack (Attack): The attacker.
+            run (Run, optional): Whose modifier it attacks; without, its config's own.
+        """
+        spec = self.plan.attackers[attack.spec]
+        config = Config.fromfile(spec['train_once' if run is None else 'train'])
+        config.merge_from_dict(spec.get('options') or {}, allow_list_keys=True)
+        view = self.plan.view(attack.view)
+        shown = dict(crop_size=view.image_size, margin=view.image_margin)
+        # What its config says of how faces are augmented stays.
+        kept = config.train_dataloader.dataset.get('augmentation')
+        faces = {**self.plan.attacker_faces, **shown}
+        if kept is not None:
+            faces.setdefault('augmentation', kept)
+        config.train_dataloader.dataset = ConfigDict(faces)
+        self._validate(config, shown)
+        config.model.margin = view.margin
+        if attack.view != 'face':
+            config.model.view = ConfigDict(_view_of_model(view))
+        inner = attack.judge or spec.get('recognizer')
+        if inner:
+            config.model.recognizer = ConfigDict(self._within(inner, attack.view))
+        if config.model.recognizer.get('head'):
+            config.model.recognizer.head.num_classes = len(self.people)
+        if run is not None:
+            config.model.modifier = ConfigDict(_modifier(run))
+            config.randomness = dict(config.get('randomness') or {}, seed=run.seed)
+        return config
+
+    def recognizer(self, attack: Attack, run: 'Run | None' = None) -> str | dict:
+        """What a metric takes as ``recognizer``."""
+        spec = self.plan.attackers[attack.spec]
+        if not (spec.get('train') or spec.get('train_once')):
+            return spec['recognizer']
+        if spec.get('train'):
+            assert run is not None  # asked for by a run's own test alone
+            config, folder = self.training(attack, run), run.folder
+        else:
+            config, folder = self.training(attack), self.shared_folder
+        model = config.model.to_dict()
+        weights = str(folder / f'{attack.stage}.pth')
+        if attack.judge is None:
+            return {**model, 'init_cfg': dict(type='Pretrained', checkpoint=weights)}
+        # Trained before one recognizer; the weights of each judge are its own.
+        model['restorer']['init_cfg'] = dict(
+            type='Pretrained', checkpoint=weights, prefix='restorer.'
+        )
+        return model
+
+    def _within(self, named: str | dict, view: str) -> dict:
+        """The recognizer within another attacker, in the same view where it has it."""
+        if isinstance(named, dict):
+            return named
+        spec = self.plan.attackers[named]
+        views = _views(spec)
+        shown = view if view in views else views[0]
+        found = self.recognizer(Attack(named, shown, named))
+        assert isinstance(found, dict)  # the plan has seen to it
+        return found
+
+    def _validate(self, config: Config, shown: dict) -> None:
+        """Let it stop by people of its own; without such it trains to the end."""
+        if config.get('val_dataloader') is None:
+            return
+        if self.plan.attacker_val_faces is not None:
+            faces = {**self.plan.attacker_val_faces, **shown, 'test_mode': True}
+            config.val_dataloader.dataset = ConfigDict(faces)
+            return
+        for key in _VALIDATION:
+            config[key] = None
+        config.custom_hooks = [
+            hook
+            for hook in config.get('custom_hooks') or []
+            if hook['type'].rpartition('.')[2] not in _VALIDATION_HOOKS
+        ]
+        config.default_hooks.checkpoint.pop('save_best', None)
+        config.default_hooks.checkpoint.pop('rule', None)
+        config.param_scheduler = [
+            one for one in config.param_scheduler if 'monitor' not in one
+        ]
+
+
+def _modifier(run: 'Run') -> dict:
+    modifier = copy.deepcopy(run.setting.hook['modifier'])
+    if is_learned(run):
+        weights = str(modifier_file(run))
+        modifier['init_cfg'] = dict(type='Pretrained', checkpoint=weights)
+    return modifier
+
+
+def _view_of_model(view: FaceView) -> dict[str, Any]:
+    if view.name != 'head':
+        return dict(name=view.name)
+    keys = ('name', 'crop_size', 'head_margin', 'feather')
+    return {key: getattr(view, key) for key in keys}
+
+
+def _views(spec: dict) -> list[str]:
+    return list(spec.get('views') or ['face'])
+
+
+def _judges(spec: dict) -> Iterable[str | None]:
+    inner = spec.get('recognizer')
+    return inner if isinstance(inner, list) else [None]
