@@ -61,7 +61,8 @@ def shows_another(old: np.ndarray, new: np.ndarray, faces: np.ndarray) -> bool:
     before, after = _cells(old), _cells(new)
     kept = np.ones(before.shape, bool)
     size = np.tile(before.shape[::-1], 2)
-    for box in faces.astype(np.float64):
+    boxes: list[np.ndarray] = list(faces.astype(np.float64))
+    for box in boxes:
         sides = np.tile(box[2:] - box[:2], 2) * [-1, -1, 1, 1]
         x1, y1, x2, y2 = np.round((box + _AROUND * sides) * size).astype(int).clip(0)
         kept[y1:y2, x1:x2] = False
