@@ -78,7 +78,7 @@ def write_video(
 ):
     """Write RGB images as a video; ``stamps`` are in ticks of ``time_base``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), 'w') as container:
+    with av.open(f'file:{path}', 'w') as container:
         stream = container.add_stream(codec, rate, options=options or {})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
@@ -97,6 +97,63 @@ def write_video(
     return path
 
 
+def write_with_sound(
+    path,
+    images,
+    codec='libx264',
+    sound='aac',
+    rate=25,
+    sound_rate=16000,
+    pix_fmt='yuv420p',
+    options=None,
+    sound_options=None,
+    bit_rate=None,
+):
+    """Write RGB images and a tone, in the order of time, in any codecs."""
+    with av.open(f'file:{path}', 'w') as container:
+        stream = container.add_stream(codec, rate, options=options or {})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        tone = container.add_stream(sound, sound_rate, options=sound_options or {})
+        context = tone.codec_context
+        context.layout = 'mono'
+        if bit_rate:
+            context.bit_rate = bit_rate
+        container.start_encoding()
+        packets = []
+        for t, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            frame.pts, frame.time_base = t, Fraction(1, rate)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        wave = np.sin(np.arange(sound_rate * len(images) // rate) / 8) * 9000
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], 's16', 'mono')
+        frame.sample_rate, frame.pts = sound_rate, 0
+        size = context.frame_size or 1024
+        resampler = av.AudioResampler(context.format, 'mono', sound_rate, size)
+        for one in [*resampler.resample(frame), *resampler.resample(None)]:
+            packets += tone.encode(one)
+        packets += tone.encode()
+        packets = [packet for packet in packets if packet.size]
+        for packet in sorted(packets, key=lambda one: (one.dts or 0) * one.time_base):
+            container.mux(packet)
+    return path
+
+
+def copy_streams(source, path, change=lambda packet: packet, **stream_options):
+    """Copy a file packet by packet; those that ``change`` makes None are left out."""
+    with av.open(str(source)) as one, av.open(str(path), 'w') as two:
+        copies = {
+            stream: two.add_stream_from_template(stream, **stream_options)
+            for stream in one.streams
+        }
+        for packet in one.demux():
+            if packet.size and (packet := change(packet)) is not None:
+                packet.stream = copies[packet.stream]
+                two.mux(packet)
+    return path
+
+
 def _tone(stream, seconds):
     wave = np.sin(np.arange(int(16000 * seconds)) / 8) * 9000
     frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], 's16', 'mono')
@@ -109,13 +166,13 @@ def _tone(stream, seconds):
 
 def read_frames(path):
     """All frames of a video as RGB, as they are stored."""
-    with av.open(str(path)) as container:
+    with av.open(f'file:{path}') as container:
         return [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
 
 
 def read_times(path):
     """When each frame is shown, in exact seconds, ascending."""
-    with av.open(str(path)) as container:
+    with av.open(f'file:{path}') as container:
         return sorted(
             frame.pts * frame.time_base for frame in container.decode(video=0)
         )
@@ -123,7 +180,7 @@ def read_times(path):
 
 def read_packets(path, kind='audio'):
     """The bytes and the time of each packet of the first stream of a kind."""
-    with av.open(str(path)) as container:
+    with av.open(f'file:{path}') as container:
         packets = container.demux(**{kind: 0})
         return [
             (bytes(packet), packet.pts * packet.time_base)

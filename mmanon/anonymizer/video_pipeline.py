@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -19,13 +20,14 @@ from mmanon.utils.threads import worked_ahead, worked_behind
 from .face_finding import Find
 from .face_search import Picture
 from .frame_compositor import composite_frame, picture_of
-from .io.sources import Source
+from .given_faces import GivenFaces
+from .io.sources import InputError, Source, without_password
 from .io.video_reader import VideoReader
 from .io.video_writer import VideoWriter
 from .mask_planner import FramePlan
 from .options import EncodingOptions
 from .pipeline import FacePipeline
-from .result import AnonymizationResult
+from .result import AnonymizationResult, reason_of
 
 __all__ = ['VideoPipeline']
 
@@ -78,7 +80,13 @@ class VideoPipeline:
                 writer = self._open_writer(beside, container, reader)
                 result.removed = writer.removed
                 try:
-                    self._pump(reader, writer, find, result, show_progress)
+                    try:
+                        self._pump(reader, writer, find, result, show_progress)
+                    except Exception as error:
+                        if not live or not result.frames:
+                            raise
+                        # It cannot be recorded again.
+                        reader.problems.append(f'it ends early: {reason_of(error)}')
                     writer.finish()
                 except BaseException:
                     writer.abort()
@@ -111,23 +119,37 @@ class VideoPipeline:
         show_progress: bool,
     ) -> None:
         turn = reader.orientation
+        given = isinstance(self.faces.finder, GivenFaces)
         progress = tqdm(
             total=reader.stream.frames or None,
             unit='frame',
-            desc=Path(reader.where).name,
+            desc=Path(without_password(reader.where)).name,
             disable=None if show_progress else True,
         )
 
         def prepared() -> Iterator[Picture | av.Packet]:
             for item in reader:
+                if reader.refitted and given:
+                    raise InputError(
+                        f'{reader.where} changes the size of its picture: where the '
+                        'boxes that are given lie in it is not known; anonymize it '
+                        'without boxes'
+                    )
                 yield item if isinstance(item, av.Packet) else picture_of(item, turn)
 
         def write(item: FramePlan | av.Packet) -> None:
             if isinstance(item, av.Packet):
                 writer.write_packet(item)
                 return
-            compositor, pixel_format = self.faces.compositor, writer.pixel_format
-            writer.write_frame(composite_frame(item, turn, compositor, pixel_format))
+            fitted = writer.colours.fit(item.picture)
+            writer.write_frame(
+                composite_frame(
+                    replace(item, picture=fitted),
+                    turn,
+                    self.faces.compositor,
+                    writer.colours.pixel_format,
+                )
+            )
 
         with ExitStack() as stack:
             stack.enter_context(progress)

@@ -12,11 +12,23 @@ from pathlib import Path
 
 from mmanon.utils.media_types import IMAGES, VIDEOS
 
-__all__ = ['IMAGES', 'VIDEOS', 'InputError', 'Source', 'find_sources']
+__all__ = [
+    'IMAGES',
+    'STDIN',
+    'VIDEOS',
+    'InputError',
+    'Source',
+    'find_sources',
+    'without_password',
+]
 
 # What ours is written as; any other kind of video becomes Matroska, which holds all
 # kinds of sound and subtitles.
 _WRITTEN = {'.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts'}
+
+
+STDIN = '-'
+"""Names what is piped in."""
 
 
 class InputError(Exception):
@@ -108,6 +120,16 @@ def _find(name: str, out_dir: Path | None, others: list[str]) -> Iterator[Source
         yield from _in_pattern(str(path), out_dir, others)
     else:
         raise InputError(f'{name} does not exist')
+
+
+def without_password(text: str) -> str:
+    """A text without the names and passwords in addresses of streams.
+
+    Example:
+        >>> without_password('rtsp://eve:secret@host/door cannot be opened')
+        'rtsp://…@host/door cannot be opened'
+    """
+    return re.sub(r'(?<=://)[^/\s]*@', '…@', text)
 
 
 def _now() -> str:

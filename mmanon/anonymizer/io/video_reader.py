@@ -8,13 +8,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
-import numpy as np
 
 from mmanon.utils.orientation import Orientation
+from mmanon.utils.video import display_matrix, file_url
 
-from .sources import InputError
+from .filters import letterboxed
+from .missing_frames import MissingFrames
+from .sources import STDIN, InputError, without_password
+from .timeline import Timeline
 
 __all__ = ['VideoReader', 'open_input']
 
@@ -24,6 +28,10 @@ _TIMEOUTS = (15.0, 15.0)  # seconds a stream may take to open, and to send somet
 
 def open_input(where: str, live: bool = False) -> av.container.InputContainer:
     """Open a file, a stream's address, or a camera by its number.
+
+    Args:
+        where (str): Also ``'-'``, what is piped in.
+        live (bool): Whether it is no file.
 
     Raises:
         InputError: When it cannot be opened.
@@ -37,16 +45,19 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
         if where.isdecimal() and live:
             device, driver = _camera(int(where))
             return av.open(device, 'r', format=driver, timeout=_TIMEOUTS)
-        # Tags that are not UTF-8 shall not keep a video from being read.
+        address = where if live else file_url(where)
         return av.open(
-            where,
+            'pipe:0' if live and where == STDIN else address,
             'r',
             timeout=_TIMEOUTS if live else None,
+            # Tags that are not UTF-8 shall not keep a video from being read.
             metadata_errors='replace',
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         what = f'camera {where}' if where.isdecimal() and live else where
-        raise InputError(f'{what} cannot be opened: {_reason(error)}') from error
+        raise InputError(
+            f'{without_password(what)} cannot be opened: {_reason(error)}'
+        ) from error
 
 
 def _camera(number: int) -> tuple[str, str]:
@@ -62,6 +73,8 @@ def _camera(number: int) -> tuple[str, str]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, av.ExitError):
+        return f'nothing came for {_TIMEOUTS[1]:.0f} seconds'
     return getattr(error, 'strerror', None) or str(error)
 
 
@@ -87,6 +100,10 @@ class VideoReader:
         first (av.VideoFrame): The first frame.
         orientation (Orientation): How frames have to be turned to stand upright.
         matrix (list[int] or None): The display matrix that says so.
+        aspect (Fraction, optional): Width of a pixel in parts of its height, as the
+            file or the stream in it says.
+        refitted (bool): Whether the picture has changed its size on the way: such
+            frames come with black beside them, in the size of the first.
         problems (list[str]): What could not be read so far.
 
     Raises:
@@ -105,9 +122,13 @@ class VideoReader:
         self.live = live
         self.problems: list[str] = []
         self._stopped = stopped
-        self._decoded = 0
         self._damaged = 0
+        self.refitted = False
+        self._size: tuple[int, int] | None = None
         self.container = open_input(where, live)
+        flag = cast(int, av.format.Flags.ts_discont.value)
+        jumps = self.container.format.flags & flag
+        self._timeline = Timeline(bool(jumps) or live)
         try:
             self._choose_streams()
             beginning = (self.container.start_time or 0) / av.time_base
@@ -127,13 +148,11 @@ class VideoReader:
             self.container.close()
             raise
         self.first: av.VideoFrame = self._ahead[-1]
-        self.matrix: list[int] | None = None
-        self.orientation = Orientation()
-        for data in self.first.side_data:
-            if data.type.name == 'DISPLAYMATRIX':
-                self.matrix = np.frombuffer(data, np.int32).tolist()
-                self.orientation = Orientation.of_matrix(self.matrix)
-                break
+        self.matrix = display_matrix(self.first)
+        self.orientation = (
+            Orientation() if self.matrix is None else Orientation.of_matrix(self.matrix)
+        )
+        self.aspect = self.stream.sample_aspect_ratio
 
     def _choose_streams(self) -> None:
         streams = self.container.streams
@@ -149,6 +168,7 @@ class VideoReader:
         self.copied = [*streams.audio, *streams.subtitles]
         kept = [self.stream, *self.copied]
         # A stream that nobody may have looked at must not be copied.
+        self._missing = MissingFrames(self.container, self.stream)
         self.left_out = [_describe(stream) for stream in streams if stream not in kept]
 
     def _no_frames(self) -> str:
@@ -165,6 +185,12 @@ class VideoReader:
     def offset(self, stream: av.stream.Stream) -> int:
         """What a time stamp of ``stream`` loses where a start was asked for."""
         return 0 if self._start is None else _ticks(self._start, stream.time_base)
+
+    @property
+    def ends_with_source(self) -> bool:
+        """Whether the last frame is to be the source's last."""
+        joined = self._timeline.joined
+        return self._end is None and not self.live and not joined
 
     def close(self) -> None:
         """Let go of the file or camera."""
@@ -212,6 +238,8 @@ class VideoReader:
             except av.FFmpegError as error:
                 self.problems.append(f'reading ends early: {_reason(error)}')
                 break
+            self._timeline.put(packet)
+            self._missing.see_packet(packet)
             if packet.stream is self.stream:
                 if self.stream in running:
                     yield from self._decode(packet, running)
@@ -224,10 +252,11 @@ class VideoReader:
                 else:
                     yield packet
         else:
+            self._sum_up(whole=False)
             return
         # The decoder may hold frames back when reading was cut short.
         yield from self._decode(None, running)
-        self._sum_up()
+        self._sum_up(whole=self._start is None and self._end is None and not self.live)
 
     def _decode(self, packet: av.Packet | None, running: set) -> Iterator:
         try:
@@ -239,12 +268,31 @@ class VideoReader:
             self._damaged += 1
             return
         for frame in frames:
+            if frame.time_base is None:
+                # Held back by the decoder: no packet has told.
+                frame.time_base = self.stream.time_base
             if self._is_past_end(frame.pts, self.stream):
                 running.discard(self.stream)
                 return
             if not self._is_before_start(frame.pts, self.stream):
-                self._decoded += 1
-                yield frame
+                self._missing.see_frame(frame)
+                yield self._of_one_size(frame)
+
+    def _of_one_size(self, frame: av.VideoFrame) -> av.VideoFrame:
+        size = (frame.width, frame.height)
+        if self._size is None:
+            self._size = size
+        if size == self._size:
+            return frame
+        if not self.refitted:
+            self.refitted = True
+            when = '' if frame.time is None else f' at {frame.time:.2f} s'
+            first = 'x'.join(map(str, self._size))
+            self.problems.append(
+                f'its picture changes from {first} to {size[0]}x{size[1]}{when}: it is '
+                'shown there with black beside it'
+            )
+        return letterboxed(frame, *self._size)
 
     def _is_before_start(self, pts: int | None, stream: av.stream.Stream) -> bool:
         if self._start is None or pts is None:
@@ -256,14 +304,20 @@ class VideoReader:
             return False
         return pts >= _ticks(self._end, stream.time_base)
 
-    def _sum_up(self) -> None:
-        if self._damaged:
-            self.problems.append(f'{self._damaged} packets could not be decoded')
-        whole = self._start is None and self._end is None and not self.live
-        if whole and self.stream.frames > self._decoded:
+    def _sum_up(self, whole: bool) -> None:
+        """Say what could not be read.
+
+        Args:
+            whole (bool): Whether all of it was to be read.
+        """
+        if self._timeline.joined:
             self.problems.append(
-                f'{self._decoded} of {self.stream.frames} frames could be read'
+                f'jumps in its time, whose parts were joined: {self._timeline.joined}'
             )
+        damaged = bool(self.problems) or self._damaged > 0
+        if self._damaged:
+            self.problems.append(f'packets that cannot be decoded: {self._damaged}')
+        self.problems += self._missing.as_words(whole, damaged, self._timeline.joined)
 
 
 def _ticks(seconds: float, time_base: Fraction | None) -> int:

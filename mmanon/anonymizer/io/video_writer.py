@@ -12,7 +12,12 @@ from typing import cast
 import av
 
 from mmanon.utils.log import print_log
+from mmanon.utils.orientation import Orientation
+from mmanon.utils.video import file_url
 
+from .colours import Colours
+from .filters import scaled, turned
+from .sound_tracks import CopiedTrack, EncodedTrack, add_track
 from .sources import InputError
 from .video_reader import VideoReader
 
@@ -34,6 +39,11 @@ _QUALITY = {
 _PRESETS = {'libx264': 'veryfast'}
 _QUANTIZER = 3  # of encoders that have no constant quality, such as MPEG-4
 _FINEST_SCALE = 10_000_000  # an hour of it takes 36 bits
+# Kinds of files that cannot say that their picture lies on its side.
+_UPRIGHT_ONLY = {'avi', 'mpegts'}
+# Kinds of files, and encoders, that tell the shape of pixels. Matroska does, but PyAV
+# does not let us say it.
+_TELLING_ASPECT = {'mp4', 'mov', 'libx264', 'libx265', 'mpeg4', 'mpeg2video'}
 _UNIT = 118  # a step of a quantizer in FFmpeg's global_quality
 
 
@@ -60,6 +70,7 @@ class VideoWriter:
 
     Attributes:
         removed (list[str]): What of the source the output does not have, in words.
+        colours (Colours): What its pixels are.
 
     Raises:
         InputError: When container, codec and streams do not go together.
@@ -85,7 +96,9 @@ class VideoWriter:
         self._reader = reader
         self._options = dict(encoder_options or {})
         self._last_pts: int | None = None
+        self._late = 0
         self._durations: dict[int, int] = {}
+        self._held: av.VideoFrame | None = None
         self.removed = [f'left out: {stream}' for stream in reader.left_out]
         options = {}
         if self._format in ('mp4', 'mov'):
@@ -96,7 +109,7 @@ class VideoWriter:
             if scale <= _FINEST_SCALE:
                 options['movie_timescale'] = str(scale)
         self.container = av.open(
-            str(path), 'w', format=self._format, container_options=options
+            file_url(path), 'w', format=self._format, container_options=options
         )
         try:
             codec = codec or _CODECS.get(self._format, 'libx264')
@@ -132,7 +145,13 @@ class VideoWriter:
         )
         context = out.codec_context
         context.width, context.height = first.width, first.height
-        context.pix_fmt = _pixel_format(codec, first)
+        # Turned here where the file cannot ask players to do it.
+        self._turn = self._reader.orientation
+        sideways = self._turn.transposed and self._format in _UPRIGHT_ONLY
+        if sideways:
+            context.width, context.height = first.height, first.width
+        self.colours = Colours.of_output(first, codec, self._format)
+        context.pix_fmt = self.colours.pixel_format
         # AVI counts frames; all others say when each is shown.
         avi = self._format == 'avi'
         time_base = source.time_base or 1 / rate
@@ -141,10 +160,22 @@ class VideoWriter:
         if codec == 'mpeg4' and time_base.denominator > 65535:
             time_base = Fraction(1, 65535)  # the finest it can say
         context.time_base = out.time_base = self._time_base = time_base
-        if source.codec_context.sample_aspect_ratio:
-            context.sample_aspect_ratio = source.codec_context.sample_aspect_ratio
-        context.color_range = first.color_range
-        context.colorspace = first.colorspace
+        aspect = self._reader.aspect
+        if aspect and sideways:
+            aspect = 1 / aspect
+        self._square: tuple[int, int] | None = None
+        if aspect and aspect != 1:
+            if self._format in _TELLING_ASPECT or codec in _TELLING_ASPECT:
+                context.sample_aspect_ratio = aspect
+            else:
+                self._square = _squared(context.width, context.height, aspect)
+                context.width, context.height = self._square
+                self.removed.append(
+                    f'pixels of {aspect} became square ones, {context.width}x'
+                    f'{context.height}: this kind of file cannot tell their shape'
+                )
+        context.color_range = self.colours.span
+        context.colorspace = self.colours.matrix
         context.color_primaries = first.color_primaries
         context.color_trc = first.color_trc
         if codec not in _QUALITY:
@@ -152,23 +183,28 @@ class VideoWriter:
             context.global_quality = _UNIT * (
                 quality if quality is not None else _QUANTIZER
             )
-        if self._reader.matrix is not None:
+        if self._reader.matrix is not None and self._format not in _UPRIGHT_ONLY:
             out.set_display_matrix(self._reader.matrix)
         self.picture = out
 
-    def _add_copies(self, copy_audio: bool) -> dict:
+    def _add_copies(
+        self, copy_audio: bool
+    ) -> dict[av.stream.Stream, CopiedTrack | EncodedTrack]:
         copies = {}
         for stream in self._reader.copied:
             if stream.type == 'audio' and not copy_audio:
                 self.removed.append(f'left out: stream {stream.index} (audio)')
                 continue
-            copies[stream] = self.container.add_stream_from_template(stream)
+            copies[stream] = add_track(self.container, self._format, stream)
+            if copies[stream].said:
+                self.removed.append(copies[stream].said)
         return copies
 
     def _keep_or_remove_metadata(self, keep: bool) -> None:
         source = self._reader.container
         tags = {key: value for key, value in source.metadata.items() if value}
-        pairs = [(self._reader.stream, self.picture), *self._copies.items()]
+        copies = [(stream, track.out) for stream, track in self._copies.items()]
+        pairs = [(self._reader.stream, self.picture), *copies]
         for theirs, ours in pairs:
             ours.disposition = theirs.disposition
             if theirs.language:
@@ -193,19 +229,32 @@ class VideoWriter:
         if source.chapters():
             self.removed.append(f'{len(source.chapters())} chapter marks removed')
 
-    @property
-    def pixel_format(self) -> str:
-        """The name of the format in which frames are encoded."""
-        return str(self.picture.codec_context.pix_fmt)
-
     def write_frame(self, frame: av.VideoFrame) -> None:
-        """Encode one frame, shown at its own time."""
-        frame.pict_type = av.video.frame.PictureType.NONE  # not as it was stored before
+        """Encode one frame, shown at its own time.
+
+        It is held until the next one tells how long it is shown.
+
+        Args:
+            frame (av.VideoFrame): With the output's colours, lying as it is stored.
+        """
         time_base = self._time_base
         pts = self._pts(frame, time_base)
+        if self._format in _UPRIGHT_ONLY and self._turn != Orientation():
+            frame = turned(frame, self._turn)
+        if self._square is not None:
+            frame = scaled(frame, *self._square)
+        frame.pict_type = av.video.frame.PictureType.NONE  # not as it was stored before
         if frame.duration and frame.time_base:
-            self._durations[pts] = round(frame.duration * frame.time_base / time_base)
-        frame.pts, frame.time_base = pts, time_base
+            length = round(frame.duration * frame.time_base / time_base)
+        else:
+            length = 0
+        frame.pts, frame.time_base, frame.duration = pts, time_base, length
+        before, self._held = self._held, frame
+        if before is not None:
+            self._encode(before, pts - cast(int, before.pts))
+
+    def _encode(self, frame: av.VideoFrame, length: int) -> None:
+        self._durations[cast(int, frame.pts)] = length
         self._mux(self.picture.encode(frame))
 
     def _pts(self, frame: av.VideoFrame, time_base: Fraction) -> int:
@@ -218,14 +267,34 @@ class VideoWriter:
             offset = self._reader.offset(self._reader.stream)
             pts = round((frame.pts - offset) * frame.time_base / time_base)
         if self._last_pts is not None and pts <= self._last_pts:
-            print_log(
-                f'{self._reader.where}: a frame at {float(pts * time_base):.3f} s '
-                'comes after a later one; it is moved behind it',
-                level=logging.WARNING,
-            )
+            if not self._late:
+                print_log(
+                    f'{self._reader.where}: a frame at {float(pts * time_base):.3f} s '
+                    'comes after a later one; it is moved behind it, as is each that '
+                    'follows of which this is true',
+                    level=logging.WARNING,
+                )
+            self._late += 1
             pts = self._last_pts + 1
         self._last_pts = pts
         return pts
+
+    def _last_length(self, frame: av.VideoFrame) -> int:
+        """How long the last frame is shown, in ticks.
+
+        Where frames are reordered, some files only say when the next one is decoded.
+        """
+        source = self._reader.stream
+        rate = self.picture.codec_context.framerate or Fraction(25)
+        length = frame.duration or max(1, round(1 / (rate * self._time_base)))
+        if source.duration and source.time_base and self._reader.ends_with_source:
+            end = (source.start_time or 0) + source.duration
+            left = round(
+                (end - self._reader.offset(source)) * source.time_base / self._time_base
+            ) - cast(int, frame.pts)
+            if 0 < left < length:
+                return left
+        return length
 
     def _mux(self, packets: Sequence[av.Packet]) -> None:
         for packet in packets:
@@ -238,21 +307,37 @@ class VideoWriter:
             self.container.mux(packet)
 
     def write_packet(self, packet: av.Packet) -> None:
-        """Copy one packet of sound or subtitles, if these are kept."""
-        out = self._copies.get(packet.stream)
-        if out is None:
+        """Write one packet of sound or subtitles, if these are kept."""
+        track = self._copies.get(packet.stream)
+        if track is None:
             return
         offset = self._reader.offset(packet.stream)
         if packet.pts is not None:
             packet.pts -= offset
         if packet.dts is not None:
             packet.dts -= offset
-        packet.stream = out
-        self.container.mux(packet)
+        for made in track.put(packet):
+            self._mux_of(track, made)
+
+    def _mux_of(self, track: CopiedTrack | EncodedTrack, packet: av.Packet) -> None:
+        try:
+            self.container.mux(packet)
+        except (av.ArgumentError, av.InvalidDataError):
+            track.dropped += 1  # one that is spoilt costs itself
 
     def finish(self) -> None:
         """Write what is still being encoded, and the file's end."""
+        if self._held is not None:
+            self._encode(self._held, self._last_length(self._held))
         self._mux(self.picture.encode())
+        for stream, track in self._copies.items():
+            for packet in track.finish():
+                self._mux_of(track, packet)
+            if track.dropped:
+                self._reader.problems.append(
+                    f'{track.dropped} packets of stream {stream.index} ({stream.type}) '
+                    'are spoilt, or out of time, and left out'
+                )
         self.container.close()
 
     def abort(self) -> None:
@@ -263,20 +348,15 @@ class VideoWriter:
             pass  # the reason why it failed is on its way already
 
 
+def _squared(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """The size with square pixels that keeps the shape, and loses no pixel."""
+    if aspect > 1:
+        return 2 * round(width * aspect / 2), height
+    return width, 2 * round(height / aspect / 2)
+
+
 # What a container says of itself, not of people.
 _HARMLESS = {
     *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration'),
     *('handler_name', 'vendor_id', 'language', 'rotate'),
 }
-
-
-def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
-    """The source's own format, or the nearest that the encoder takes."""
-    offered = [form.name for form in av.codec.Codec(codec, 'w').video_formats or []]
-    if codec in ('libx264', 'libx265') and (frame.width % 2 or frame.height % 2):
-        # These store halved colour for even sides only; this keeps every pixel.
-        offered = [name for name in offered if name.startswith('yuv') and '444' in name]
-    if not offered or frame.format.name in offered:
-        return frame.format.name
-    best, _ = av.codec.codec.find_best_pix_fmt_of_list(offered, frame.format.name)
-    return frame.format.name if best is None else best.name

@@ -1,0 +1,108 @@
+"""What the numbers of a video's pixels mean, and how the output says it.
+
+A format of pixels, the matrix that makes brightness and colour of RGB, and the range of
+the numbers belong together. Where the output cannot say what the source says, the
+pixels are converted to what players take for granted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+
+from .filters import converted_to
+
+__all__ = ['Colours']
+
+_UNSAID, _RGB, _BT709, _BT601 = 2, 0, 1, 5  # matrices, by FFmpeg's numbers
+_LIMITED, _FULL = 1, 2
+# Where the output says the meaning of its colours: in the file, or in the stream.
+_SAYING_FILES = {'mp4', 'mov', 'matroska', 'webm'}
+_SAYING_CODECS = {'libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'libaom-av1'}
+_OF_600_LINES = 600  # from here on players take an unsaid matrix for that of HD
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What pixels are, by FFmpeg's names and numbers.
+
+    Attributes:
+        pixel_format (str): Such as ``'yuv420p'``.
+        matrix (int): Of brightness and colour; 0 is RGB, 2 unsaid.
+        span (int): 1 for the limited range of television, 2 for the full one, 0 unsaid.
+    """
+
+    pixel_format: str
+    matrix: int
+    span: int
+
+    @classmethod
+    def of_output(cls, first: av.VideoFrame, codec: str, container: str) -> Colours:
+        """What an output of a source with this first frame has.
+
+        Args:
+            first (av.VideoFrame): Of the source.
+            codec (str): FFmpeg's name of the encoder.
+            container (str): FFmpeg's name of the kind of file.
+        """
+        chosen = _pixel_format(codec, first)
+        form = av.VideoFormat(chosen)
+        matrix, span = int(first.colorspace), int(first.color_range)
+        if form.is_rgb:
+            return cls(chosen, _RGB, _FULL)
+        if first.format.is_rgb or matrix == _RGB:
+            matrix, span = _BT709, _LIMITED
+        says = container in _SAYING_FILES or codec in _SAYING_CODECS
+        if not says:
+            span = _LIMITED if span == _FULL or _is_full(first) else span
+            if matrix not in (_UNSAID, _BT601) and first.height < _OF_600_LINES:
+                matrix = _BT601
+        elif _is_full(first) and not chosen.startswith('yuvj'):
+            span = _FULL
+        return cls(chosen, matrix, span)
+
+    def fit(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A frame with these colours; the same one where it has them.
+
+        Args:
+            frame (av.VideoFrame): Of the source.
+        """
+        matrix, span = int(frame.colorspace), int(frame.color_range)
+        same = frame.format.name == self.pixel_format
+        rgb = frame.format.is_rgb and av.VideoFormat(self.pixel_format).is_rgb
+        if same and (rgb or (matrix, span) == (self.matrix, self.span)):
+            return frame
+        full = span == _FULL or _is_full(frame) or frame.format.is_rgb
+        wants_full = self.span == _FULL or self.pixel_format.startswith('yuvj')
+        fitted = converted_to(
+            frame,
+            self.pixel_format,
+            src_colorspace=_swscale(matrix),
+            dst_colorspace=_swscale(self.matrix if not rgb else matrix),
+            src_color_range=_FULL if full else _LIMITED,
+            dst_color_range=_FULL if wants_full or rgb else _LIMITED,
+        )
+        fitted.colorspace, fitted.color_range = self.matrix, self.span
+        return fitted
+
+
+def _is_full(frame: av.VideoFrame) -> bool:
+    return frame.format.name.startswith('yuvj')
+
+
+def _swscale(matrix: int) -> int:
+    """The number by which FFmpeg's scaler knows a matrix."""
+    return {_RGB: _BT709, _UNSAID: _BT601, 6: _BT601}.get(matrix, matrix)
+
+
+def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
+    """The source's own format, or the nearest that the encoder takes."""
+    offered = [form.name for form in av.codec.Codec(codec, 'w').video_formats or []]
+    if codec in ('libx264', 'libx265') and (frame.width % 2 or frame.height % 2):
+        # These store halved colour for even sides only; this keeps every pixel.
+        offered = [name for name in offered if name.startswith('yuv') and '444' in name]
+    if not offered or frame.format.name in offered:
+        return frame.format.name
+    best, _ = av.codec.codec.find_best_pix_fmt_of_list(offered, frame.format.name)
+    return frame.format.name if best is None else best.name

@@ -1,0 +1,184 @@
+"""The sound and subtitles of the output: copied packet by packet, or encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import av
+
+__all__ = ['CopiedTrack', 'EncodedTrack', 'add_track']
+
+# What is encoded where a kind of file does not hold the source's sound.
+_SOUND = {'webm': 'libopus', 'avi': 'pcm_s16le'}
+_OPUS_RATE = 48000
+_LEAST_BITS = 96_000
+_LAYOUTS: dict[int, str] = {1: 'mono', 2: 'stereo', 3: '2.1', 4: '4.0', 6: '5.1'}
+# AVI tells the time of sound by counting: of copied headers it counts something else.
+# By a header of the encoder it counts right.
+_COUNTED_IN_AVI = {
+    **{'mp3': 'libmp3lame', 'mp3float': 'libmp3lame'},
+    **{'mp2': 'mp2', 'mp2float': 'mp2', 'ac3': 'ac3'},
+}
+_NEARLY = Fraction(1, 10)  # seconds by which a packet may come too early and be kept
+
+
+class CopiedTrack:
+    """A stream whose packets are written as they are.
+
+    Args:
+        out: The stream of the output.
+
+    Attributes:
+        dropped (int): Packets that had no place in time.
+        out: The stream of the output.
+    """
+
+    said = ''
+
+    def __init__(self, out: av.stream.Stream) -> None:
+        self.out = out
+        self.dropped = 0
+        self._last: Fraction | None = None
+
+    def put(self, packet: av.Packet) -> Iterator[av.Packet]:
+        """The packets to write for one of the source, whose time is set."""
+        base = packet.time_base or Fraction(1)
+        when = packet.dts if packet.dts is not None else packet.pts
+        if when is not None and self._last is not None and when * base <= self._last:
+            late = self._last - when * base
+            # In the ticks of the output, in which it would be at the same time.
+            tick = max(base, self.out.time_base or base)
+            if late > _NEARLY:
+                self.dropped += 1
+                return
+            behind = int((self._last + tick) / base) + 1
+            packet.dts = behind
+            if packet.pts is None or packet.pts < behind:
+                packet.pts = behind
+            when = behind
+        if when is not None:
+            self._last = when * base
+        packet.stream = self.out
+        yield packet
+
+    def finish(self) -> Iterator[av.Packet]:
+        """What is still to be written."""
+        return iter(())
+
+
+class EncodedTrack:
+    """A stream of sound that is encoded anew.
+
+    Args:
+        source: The stream of the source.
+        out: That of the output.
+    """
+
+    dropped = 0
+
+    def __init__(self, source: av.AudioStream, out: av.AudioStream) -> None:
+        self._source, self.out = source, out
+        self.said = (
+            f'stream {source.index} ({source.codec_context.name}) was encoded anew as '
+            f'{out.codec_context.name}, since this kind of file does not hold it'
+        )
+        self._resampler: av.AudioResampler | None = None
+        self._next: int | None = None  # in samples
+
+    def put(self, packet: av.Packet) -> Iterator[av.Packet]:
+        """The packets to write for one of the source, whose time is set."""
+        try:
+            frames = self._source.decode(packet)
+        except av.FFmpegError:
+            self.dropped += 1
+            return
+        base = packet.time_base or Fraction(0)
+        for frame in frames:
+            if self._next is None:
+                # Decoders may hold the first ones back, or leave them out.
+                pts = packet.pts if frame.pts is None else frame.pts
+                self._next = round((pts or 0) * base * self._rate)
+            yield from self._encode(frame)
+
+    @property
+    def _rate(self) -> int:
+        return int(self.out.codec_context.sample_rate)
+
+    def _encode(self, frame: av.AudioFrame | None) -> Iterator[av.Packet]:
+        context = self.out.codec_context
+        if self._resampler is None:
+            if frame is None:
+                return
+            self._resampler = av.AudioResampler(
+                context.format, context.layout, self._rate, context.frame_size or 1024
+            )
+        if frame is not None:
+            frame.pts = None  # counted here
+        for piece in self._resampler.resample(frame):
+            piece.pts, piece.time_base = self._next, Fraction(1, self._rate)
+            self._next = (self._next or 0) + piece.samples
+            yield from self.out.encode(piece)
+
+    def finish(self) -> Iterator[av.Packet]:
+        """What is still to be written."""
+        try:
+            for frame in self._source.decode(None):
+                yield from self._encode(frame)
+        except (av.FFmpegError, ValueError):
+            pass  # of what is spoilt nothing is left
+        yield from self._encode(None)
+        if self._next is not None:
+            yield from self.out.encode(None)
+
+
+def add_track(
+    container: av.container.OutputContainer, kind: str, source: av.stream.Stream
+) -> CopiedTrack | EncodedTrack:
+    """Add a stream like one of the source.
+
+    Args:
+        container: The output.
+        kind (str): FFmpeg's name of its kind of file.
+        source: A stream of sound or subtitles.
+
+    Raises:
+        ValueError: When that kind of file holds no such stream.
+    """
+    codec = source.codec_context.name if source.codec_context else ''
+    if kind == 'avi' and source.type == 'audio' and not codec.startswith('pcm_'):
+        sound = cast(av.AudioStream, source)
+        if codec in _COUNTED_IN_AVI:
+            header = _COUNTED_IN_AVI[codec]
+            return CopiedTrack(
+                _new(container, header, sound, sound.codec_context.bit_rate)
+            )
+        return EncodedTrack(sound, _new(container, 'pcm_s16le', sound))
+    try:
+        return CopiedTrack(container.add_stream_from_template(source))
+    except ValueError:
+        if source.type != 'audio':
+            raise
+    sound = cast(av.AudioStream, source)
+    bit_rate = max(sound.codec_context.bit_rate or 0, _LEAST_BITS)
+    codec = _SOUND.get(kind, 'aac')
+    return EncodedTrack(sound, _new(container, codec, sound, bit_rate))
+
+
+def _new(
+    container: av.container.OutputContainer,
+    codec: str,
+    source: av.AudioStream,
+    bit_rate: int | None = None,
+) -> av.AudioStream:
+    rate = source.codec_context.sample_rate
+    if codec == 'libopus':
+        rate = _OPUS_RATE
+    out = cast(av.AudioStream, container.add_stream(codec, rate))
+    channels = source.codec_context.layout.nb_channels
+    # Some files tell the number of channels alone.
+    out.codec_context.layout = _LAYOUTS.get(channels, source.codec_context.layout)
+    if bit_rate:
+        out.codec_context.bit_rate = bit_rate
+    return out

@@ -1,0 +1,69 @@
+"""The time of packets, where parts of a stream begin to count anew.
+
+A recording of television, a stream that was interrupted, and files that were joined
+byte by byte jump in time. Players go on where they are; so does this.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+
+__all__ = ['Timeline']
+
+# Seconds forward and backward from which on a step is no pause but a jump; FFmpeg's.
+_FORWARD, _BACKWARD = 10, Fraction(1, 10)
+_USUAL = Fraction(1, 25)
+
+
+class Timeline:
+    """Moves packets so that their time goes on where it jumps.
+
+    Args:
+        jumps (bool): Whether the kind of file may jump at all.
+
+    Attributes:
+        joined (int): How often it has jumped so far.
+    """
+
+    def __init__(self, jumps: bool) -> None:
+        self.jumps = jumps
+        self.joined = 0
+        self._shift = Fraction(0)
+        self._last: dict[int, Fraction] = {}
+        self._step: dict[int, Fraction] = {}
+
+    def put(self, packet: av.Packet) -> None:
+        """Move a packet to where it belongs.
+
+        Args:
+            packet (av.Packet): Of any stream, in the order they are stored.
+        """
+        base, stream = packet.time_base, packet.stream
+        if not self.jumps or not base:
+            return
+        when = packet.dts if packet.dts is not None else packet.pts
+        if when is not None and stream.type in ('video', 'audio'):
+            time = when * base + self._shift
+            self._shift += self._jump(packet, time)
+            time = when * base + self._shift
+            step = time - self._last.get(stream.index, time)
+            if 0 < step < 1:
+                self._step[stream.index] = step
+            self._last[stream.index] = time
+        if self._shift:
+            ticks = round(self._shift / base)
+            if packet.pts is not None:
+                packet.pts += ticks
+            if packet.dts is not None:
+                packet.dts += ticks
+
+    def _jump(self, packet: av.Packet, time: Fraction) -> Fraction:
+        """By how much a packet is to be moved so that it follows the one before."""
+        last = self._last.get(packet.stream.index)
+        if last is None or -_BACKWARD <= time - last <= _FORWARD:
+            return Fraction(0)
+        self.joined += 1
+        length = (packet.duration or 0) * (packet.time_base or 0)
+        return last - time + (length or self._step.get(packet.stream.index, _USUAL))
