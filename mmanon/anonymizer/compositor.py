@@ -7,6 +7,7 @@ training, here in NumPy: without gradients, for one face at a time, and without 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,18 @@ class FaceCompositor:
         self.backend, self.geometry, self.shape = backend, geometry, shape
         self.align = align
         self.masked = 0
+        self._source = ''
+        self._masked_tracks: set[int] = set()
+
+    def begin(self, source: str) -> None:
+        """Begin a picture or video; its tracks are others than those before.
+
+        Args:
+            source (str): Its name. Where seeds are the same, so are the keys of the
+                tracks of a source of this name.
+        """
+        self._source = source
+        self._masked_tracks.clear()
 
     def places(self, size: Sequence[int], masks: Sequence[FaceMask]) -> list[Place]:
         """Where the masks that meet a picture are drawn.
@@ -154,9 +167,25 @@ class FaceCompositor:
                 for place in places
             ]
         )
-        drawn, masked = self.backend.modify(crops, [place.track for place in places])
+        tracks = [place.track for place in places]
+        drawn, masked = self.backend.modify(crops, [self._number(t) for t in tracks])
+        shown, masked = list(drawn.transpose(0, 2, 3, 1)), masked.copy()
+        for index, track in enumerate(tracks):
+            # A face that had to be masked once stays so: its mask does not flicker.
+            if track >= 0 and masked[index]:
+                self._masked_tracks.add(track)
+            elif track in self._masked_tracks:
+                shown[index] = np.zeros_like(shown[index])
+                masked[index] = True
         self.masked += int(masked.sum())
-        return list(drawn.transpose(0, 2, 3, 1))
+        return shown
+
+    def _number(self, track: int) -> int:
+        """A track's number among those of all sources; -1 stays."""
+        if track < 0 or not self._source:
+            return track
+        digest = blake2b(f'{track} of {self._source}'.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, 'little') >> 2
 
     def _put_back(self, image: np.ndarray, place: Place, face: np.ndarray) -> None:
         x1, y1, x2, y2 = place.region

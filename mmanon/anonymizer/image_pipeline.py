@@ -66,6 +66,7 @@ class ImagePipeline:
                 f'{image.dtype} {image.shape}'
             )
         name = f'{number:08d}.png'
+        self.faces.compositor.begin(name)
         result = AnonymizationResult('array', 'returned')
         pixels = self._still(image.copy(), self.faces.finder.open(name), result)
         result.image = pixels
@@ -92,6 +93,7 @@ class ImagePipeline:
         image = open_image(Path(source.where), self.keep_metadata, self.largest)
         result.removed, result.problems = image.removed, image.problems
         find = self.faces.finder.open(source.name, Path(source.where))
+        self.faces.compositor.begin(source.name)
         if image.frames == 1:
             # Held by nobody else: a large picture fills much of the memory.
             pixels = [self._still(next(image.pixels()), find, result)]

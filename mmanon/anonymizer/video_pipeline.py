@@ -72,6 +72,7 @@ class VideoPipeline:
         live = source.kind == 'live'
         path = None if live else Path(source.where)
         find = self.faces.finder.open(source.name, path)
+        self.faces.compositor.begin(source.name)
         assert result.out is not None
         container = result.out.suffix[1:].lower()
         with _stoppable(live) as stopped:

@@ -187,3 +187,42 @@ def test_faces_are_cut_out_and_put_back_as_in_training(box):
     pasted = paste_faces(frame, -expected, square)[0].permute(1, 2, 0)
     pasted = ((pasted + 1) * 127.5).round().numpy()
     assert np.abs(image - pasted).max() <= 1
+
+
+# Tracks and sources.
+
+
+class Masking:
+    """Masks faces whose turn it is, and remembers the tracks it is told."""
+
+    def __init__(self, *turns):
+        self.turns, self.tracks = list(turns), []
+
+    def modify(self, faces, tracks):
+        self.tracks.append(list(tracks))
+        masked = np.full(len(faces), self.turns.pop(0))
+        return np.where(masked[:, None, None, None], 0, 1 + 0 * faces), masked
+
+
+def test_a_track_that_was_masked_once_stays_masked_until_the_next_source():
+    drawing = compositor(Masking(False, True, False, False))
+    seen = []
+    for source in ('a.mp4', None, None, 'b.mp4'):
+        if source:
+            drawing.begin(source)
+        image = noise()
+        drawing.apply(image, [mask(track=3)])
+        seen.append(int(image[43, 50, 0]))
+    assert seen == [255, 128, 128, 255]
+    assert drawing.masked == 2
+
+
+def test_tracks_of_two_sources_have_numbers_of_their_own():
+    backend = Masking(False, False, False)
+    drawing = compositor(backend)
+    for source in ('a.mp4', 'b.mp4', 'a.mp4'):
+        drawing.begin(source)
+        drawing.apply(noise(), [mask(track=3), mask(track=-1)])
+    first, second, again = backend.tracks
+    assert first == again and first[0] != second[0]
+    assert first[1] == second[1] == -1

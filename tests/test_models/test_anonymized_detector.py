@@ -13,6 +13,7 @@ from tiny import (
 from torch import nn
 
 from mmanon.models.detectors import anonymized_detector
+from mmanon.models.detectors.frame_faces import neighbours
 from mmanon.models.detectors.phase import FINE_TUNE, JOINT, WARM_UP
 from mmanon.models.modifiers import BaseModifier, LearnedModifier
 from mmanon.registry import MODELS
@@ -171,7 +172,7 @@ def test_whole_frames_that_nobody_has_examined_are_filled(step):
 
     def redraw(one):
         if step == 'both':
-            redrawn, faces = one._redraw_both(inputs, samples, originals)
+            redrawn, faces, _ = one._redraw_both(inputs, samples, originals)
             assert len(faces) == len(originals)
             return redrawn
         modifier = one.modifier if step == 'loss' else None
@@ -321,13 +322,13 @@ def test_the_detectors_loss_reaches_the_modifier():
 def test_the_modifiers_step_leaves_the_discriminator_alone(monkeypatch):
     model = game()
     between = []
-    step = model._modifier_and_detector_step
+    step = anonymized_detector.modifier_and_detector_step
 
     def spy(*args):
         between.append(weights(model.discriminator))
         step(*args)
 
-    monkeypatch.setattr(model, '_modifier_and_detector_step', spy)
+    monkeypatch.setattr(anonymized_detector, 'modifier_and_detector_step', spy)
     before = weights(model.discriminator)
 
     model.train_step({**made_up_batch(), 'faces': [made_up_faces()]}, optimizers(model))
@@ -498,3 +499,115 @@ def test_the_average_of_the_modifier_predicts():
 
     assert model.deployed_modifier is model.modifier_ema.module
     assert not torch.equal(weights(model.modifier_ema.module), weights(model.modifier))
+
+
+# Tracks and keys.
+
+
+class KeyColour(BaseModifier):
+    """Draws a face in the colour of its key."""
+
+    key_size = 3
+
+    def modify(self, faces):
+        raise AssertionError('it is given keys')
+
+    def modify_by_key(self, faces, keys):
+        return keys.tanh()[:, :, None, None].expand_as(faces)
+
+
+def tracked_batch(tracks):
+    batch = made_up_batch(clips=len(tracks), frames=len(tracks[0]))
+    for sample, along in zip(batch['data_samples'], tracks, strict=True):
+        sample.set_metainfo(dict(face_tracks=np.array(along)))
+    return batch
+
+
+@pytest.mark.parametrize('learning', [False, True])
+def test_a_track_keeps_its_key_and_each_other_track_has_another(learning):
+    model = build(modifier=KeyColour())
+    batch = tracked_batch([[0, 0, 1, -1], [0, 0, 1, -1]])
+    inputs, samples = preprocessed(model, batch)
+
+    _, drawn = model.redraw(inputs, samples, model.modifier if learning else None)
+
+    colours = drawn[:, :, 0, 0]
+    same = (colours[:, None] == colours[None]).all(2)
+    groups = torch.tensor([0, 0, 1, 2, 3, 3, 4, 5])
+    assert torch.equal(same, groups[:, None] == groups[None])
+
+
+def test_the_face_batch_gets_keys_of_its_own_beside_the_tracks():
+    model = build(modifier=KeyColour())
+    inputs, samples = preprocessed(model, tracked_batch([[2, 2, 2, 2]]))
+
+    _, modified, _ = model._redraw_both(inputs, samples, made_up_faces()['images'])
+
+    colours = modified[:, :, 0, 0]
+    assert len(colours.unique(dim=0)) == len(modified) == 6
+
+
+def test_tracks_of_another_number_than_faces_are_refused():
+    model = build(MASK)
+    inputs, samples = preprocessed(model, tracked_batch([[0, 0, 0, 0]]))
+    samples[0].set_metainfo(dict(face_tracks=[0]))
+
+    with pytest.raises(ValueError, match='4 `faces`, but 1 `face_tracks`'):
+        model(inputs, samples, mode='tensor')
+
+
+def test_faces_of_a_track_are_covered_together():
+    model = build()
+    model.modifier.record_update()
+    inputs, samples = preprocessed(model, tracked_batch([[0, 0, 1, 1]]))
+    model.eval()
+    real = model.modifier.forward
+
+    def change_the_first(faces):
+        return torch.cat([-faces[:1], real(faces[1:])])
+
+    model.modifier.forward = change_the_first
+    _, drawn = model.redraw(inputs, samples)
+    assert drawn[0].unique().numel() == 1  # a solid mask, as its neighbour's
+
+    for sample in samples:
+        sample.set_metainfo(dict(face_tracks=[0, 1, 1, 1]))
+    _, drawn = model.redraw(inputs, samples)
+    assert drawn[0].unique().numel() > 1
+
+
+def test_the_modifiers_own_losses_and_the_flicker_are_minimized_and_logged():
+    model = build(
+        modifier=dict(
+            type='mmanon.BottleneckModifier',
+            size=24,
+            code_size=3,
+            look_size=2,
+            base_channels=8,
+        ),
+        discriminator=tiny_discriminator(),
+        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=2.0),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0),
+        adversarial_loss=dict(type='mmanon.UniformTargetLoss'),
+    )
+    data = {**tracked_batch([[0, 0, 1, 1]]), 'faces': [made_up_faces()]}
+
+    logs = model.train_step(data, optimizers(model))
+
+    own = ['loss_rate', 'loss_target', 'loss_share', 'loss_temporal']
+    assert all(logs[name] > 0 for name in own)
+    assert 0 < logs['share'] < 1 and logs['rate'] > 0
+    others = [logs[name] for name in ('loss_adversarial', 'loss_action_cls')]
+    assert logs['loss'].item() == pytest.approx(
+        sum(logs[name].item() for name in own) + sum(value.item() for value in others),
+        rel=1e-4,
+    )
+    assert int(model.modifier.faces.batches) == 1
+
+
+def test_neighbours_are_the_next_faces_of_a_track():
+    boxes = torch.zeros(6, 5, dtype=torch.float64)
+    boxes[:, 0] = torch.tensor([3, 0, 1, 0, 4, 2])
+    tracks = torch.tensor([0, 0, 0, 1, 1, 2])
+    assert neighbours(boxes, tracks).tolist() == [[1, 2], [2, 0], [3, 4]]
+    assert neighbours(boxes[:0], tracks[:0]).shape == (0, 2)

@@ -57,7 +57,8 @@ def build_backend(
         crop_size, margin, feather (optional): Where the geometry shall differ from
             what the modifier's config says.
         device (str): Where a modifier of PyTorch runs.
-        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
+        seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
+            one.
 
     Returns:
         tuple[ModifierBackend or None, CropGeometry]: What modifies faces, ``None`` for
@@ -86,7 +87,7 @@ def build_backend(
 
         if weights is not None:
             raise ValueError(f'{modifier} has its weights in it; leave out {weights}')
-        backend = OnnxModifier(modifier)
+        backend = OnnxModifier(modifier, seed)
         geometry = backend.geometry
         if crop_size not in (None, geometry.crop_size) or margin not in (
             None,

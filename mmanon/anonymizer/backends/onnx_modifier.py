@@ -16,6 +16,8 @@ from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.deprecation import renamed_attributes
 from mmanon.utils.onnx_runtime import import_onnxruntime
 
+from .track_keys import TrackKeys
+
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
 
@@ -77,17 +79,25 @@ def export_modifier(
             super().__init__()
             self.modifier = modifier
 
-        def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return redraw_or_cover(self.modifier, faces, geometry.margin)
+        def forward(
+            self, faces: torch.Tensor, keys: torch.Tensor | None = None
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return redraw_or_cover(self.modifier, faces, geometry.margin, keys)
 
     size = geometry.crop_size
     generator = torch.Generator().manual_seed(0)
     faces = torch.rand(3, 3, size, size, generator=generator) * 2 - 1
     faces = nn.functional.avg_pool2d(faces, 5, 1, 2)
+    given = [faces]
+    if modifier.key_size:
+        # It draws nothing at random but by its keys, which the file takes as well.
+        seen = TrackKeys(modifier.key_size, seed=0)(faces.numpy(), range(len(faces)))
+        given.append(torch.from_numpy(seen))
+    names = ['faces', 'keys'][: len(given)]
     drawing = Drawing().eval()
     with torch.no_grad():
-        expected = drawing(faces)[0]
-        if not torch.equal(expected, drawing(faces)[0]):
+        expected = drawing(*given)[0]
+        if not torch.equal(expected, drawing(*given)[0]):
             raise ValueError(
                 f'{name} draws noise, which would be another in each frame of a face: '
                 'only PyTorch keeps it the same'
@@ -103,12 +113,12 @@ def export_modifier(
         try:
             torch.onnx.export(
                 drawing,
-                (faces[:2],),
+                tuple(value[:2] for value in given),
                 str(beside),
-                input_names=['faces'],
+                input_names=names,
                 output_names=['drawn', 'covered'],
                 dynamic_axes={
-                    name: {0: 'faces'} for name in ('faces', 'drawn', 'covered')
+                    name: {0: 'faces'} for name in (*names, 'drawn', 'covered')
                 },
                 opset_version=_OPSET,
                 # The other exporter does not know padding by reflection (PyTorch 2.8).
@@ -123,7 +133,8 @@ def export_modifier(
         entry = model.metadata_props.add()
         entry.key, entry.value = _KEY, json.dumps(card.to_dict())
         onnx.save(model, str(beside))
-        drawn, _ = OnnxModifier(beside).modify(faces.numpy(), [0] * len(faces))
+        written = OnnxModifier(beside, seed=0)
+        drawn, _ = written.modify(faces.numpy(), range(len(faces)))
         difference = float(np.abs(drawn - expected.numpy()).max())
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -136,8 +147,12 @@ def export_modifier(
 class OnnxModifier:
     """Lets ONNX Runtime draw what :func:`export_modifier` has written.
 
+    A modifier that takes keys gets the key of each face's track; see
+    :class:`.track_keys.TrackKeys`.
+
     Args:
         path (str or Path): The ONNX file.
+        seed (int, optional): Makes keys repeatable. Defaults to a secret one.
 
     Attributes:
         card (ModifierCard): What the file tells of the modifier.
@@ -149,7 +164,7 @@ class OnnxModifier:
         ImportError: When the package `onnxruntime` is not installed.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, seed: int | None = None) -> None:
         try:
             onnxruntime = import_onnxruntime()
         except ImportError as error:
@@ -177,10 +192,15 @@ class OnnxModifier:
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         self.geometry = self.card.geometry
+        sizes = {one.name: one.shape for one in self._session.get_inputs()}
+        self._keys = TrackKeys(sizes['keys'][1], seed) if 'keys' in sizes else None
 
     def modify(
         self, faces: np.ndarray, tracks: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Modify faces; see :class:`.base.ModifierBackend`."""
-        drawn, masked = self._session.run(None, {'faces': faces})
+        given = {'faces': faces}
+        if self._keys is not None:
+            given['keys'] = self._keys(faces, tracks)
+        drawn, masked = self._session.run(None, given)
         return drawn, masked

@@ -19,6 +19,7 @@ from mmanon.utils.log import print_log
 from mmanon.utils.near_names import near_name
 
 from .numpy_modifier import SHORT_NAMES
+from .track_keys import TrackKeys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -248,12 +249,13 @@ class TorchModifier:
 
     A modifier that draws noise gets the same for all faces of a track, so that a face
     does not flicker; the seed is secret, since noise that can be drawn again can be
-    taken away again.
+    taken away again. One that takes keys gets the key of each track instead.
 
     Args:
         modifier (BaseModifier): M.
         margin (float): By how much a face box was enlarged on each side for the crop.
-        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
+        seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
+            one.
         device (str): Where M runs. Defaults to ``'cpu'``.
     """
 
@@ -267,7 +269,10 @@ class TorchModifier:
         self.modifier = modifier.to(device)
         self.margin, self.device = margin, device
         self.seed = secrets.randbits(62) if seed is None else seed
-        self._draws_noise = self._makes_noise()
+        self._keys = None
+        if modifier.key_size:
+            self._keys = TrackKeys(modifier.key_size, seed)
+        self._draws_noise = self._keys is None and self._makes_noise()
 
     def modify(
         self, faces: np.ndarray, tracks: Sequence[int]
@@ -283,14 +288,19 @@ class TorchModifier:
                     track if track >= 0 else secrets.randbits(62) for track in tracks
                 ]
                 drawn, masked = self._drawn(crops, seeds)
+            elif self._keys is not None:
+                keys = torch.from_numpy(self._keys(faces, tracks)).to(self.device)
+                drawn, masked = self._redrawn(crops, keys)
             else:
                 drawn, masked = self._redrawn(crops)
         return drawn.float().cpu().numpy(), masked.cpu().numpy()
 
-    def _redrawn(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def _redrawn(
+        self, crops: Tensor, keys: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         from mmanon.models.modifiers.covering import redraw_or_cover
 
-        return redraw_or_cover(self.modifier, crops, self.margin)
+        return redraw_or_cover(self.modifier, crops, self.margin, keys)
 
     def _makes_noise(self) -> bool:
         """Whether M answers twice differently."""

@@ -25,6 +25,10 @@ from .pixel_maps import clip_views, inside, project
 __all__ = ['LoadFaces']
 
 
+_Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""``faces``, ``covers`` and ``face_tracks``."""
+
+
 @TRANSFORMS.register_module()
 class LoadFaces(BaseTransform):
     """Add the faces of the sampled frames, in pixels of the frames as they are now.
@@ -58,6 +62,8 @@ class LoadFaces(BaseTransform):
       frame. A box may leave its frame; one wholly outside is left out.
     - covers: bool (K,), which of them are no faces but whole frames that nobody has
       examined.
+    - face_tracks: int64 (K,), the number of each face's track in its video; -1 where
+      the table has none, and for faces that annotated boxes have carried.
 
     Args:
         face_table: Parquet file made by ``tools/detect_faces.py``.
@@ -80,17 +86,17 @@ class LoadFaces(BaseTransform):
         self._videos = KnownVideos(self.table)
 
     def transform(self, results: dict) -> dict:
-        """Add ``faces`` and ``covers`` to ``results``."""
+        """Add ``faces``, ``covers`` and ``face_tracks`` to ``results``."""
         if 'frame_inds' in results:
-            faces, covers = self._clip_faces(results)
+            found = self._clip_faces(results)
         elif isinstance(results.get('img_path'), str):
-            faces, covers = self.image_faces(results)
+            found = self._image_faces(results)
         else:
             raise ValueError(
                 'LoadFaces needs "frame_inds" (a clip of mmaction2) or "img_path" (an '
                 f'image of mmdet) in the results; they have {sorted(results)}'
             )
-        results['faces'], results['covers'] = faces, covers
+        results['faces'], results['covers'], results['face_tracks'] = found
         return results
 
     def video_name(self, info: Mapping[str, Any]) -> str:
@@ -108,7 +114,7 @@ class LoadFaces(BaseTransform):
         """
         return self._videos.name_of(VideoPlace.of(info))
 
-    def _clip_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
+    def _clip_faces(self, results: dict) -> _Found:
         if results.get('modality', 'RGB') != 'RGB':
             raise ValueError(
                 f'LoadFaces works on RGB frames, got modality {results["modality"]!r}'
@@ -135,14 +141,21 @@ class LoadFaces(BaseTransform):
             number: self.table.lookup(video, number) for number in set(numbers.tolist())
         }
         rows, covers = [np.zeros((0, 5), np.float32)], [np.zeros(0, bool)]
+        tracks = [np.zeros(0, np.int64)]
         for v, view in enumerate(views):
             for t, number in enumerate(numbers.tolist()):
                 boxes = view.project(found[number].boxes)
-                boxes = boxes[inside(boxes, h, w)]
+                kept = inside(boxes, h, w)
+                boxes = boxes[kept]
                 position = np.full((len(boxes), 1), v * len(numbers) + t)
                 rows.append(np.hstack([position, boxes]))
                 covers.append(np.full(len(boxes), found[number].is_cover))
-        return np.concatenate(rows).astype(np.float32), np.concatenate(covers)
+                tracks.append(found[number].tracks[kept].astype(np.int64))
+        return (
+            np.concatenate(rows).astype(np.float32),
+            np.concatenate(covers),
+            np.concatenate(tracks),
+        )
 
     def image_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
         """The faces of an image of mmdet, as they would be added to its results.
@@ -150,11 +163,16 @@ class LoadFaces(BaseTransform):
         Returns:
             ``faces`` and ``covers``.
         """
+        return self._image_faces(results)[:2]
+
+    def _image_faces(self, results: dict) -> _Found:
         if results.get('faces_attached'):
             from .boxes_with_faces import detach_faces
 
             boxes, covers = detach_faces(results)
-            return _rows_inside(boxes, covers, results['img_shape'])
+            # Of several images, perhaps, whose tracks are numbered alike.
+            tracks = np.full(len(boxes), -1)
+            return _rows_inside(boxes, covers, tracks, results['img_shape'])
         path = results['img_path']
         number = re.search(r'(\d+)$', os.path.splitext(os.path.basename(path))[0])
         if number is None:
@@ -185,19 +203,19 @@ class LoadFaces(BaseTransform):
         found = self.table.lookup(video, int(number.group(1)))
         boxes = project(found.boxes * [w, h, w, h], matrix)
         covers = np.full(len(boxes), found.is_cover)
-        return _rows_inside(boxes, covers, results['img_shape'])
+        return _rows_inside(boxes, covers, found.tracks, results['img_shape'])
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(face_table={self.table.path!r})'
 
 
 def _rows_inside(
-    boxes: np.ndarray, covers: np.ndarray, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """``faces`` and ``covers`` of an image of (height, width)."""
+    boxes: np.ndarray, covers: np.ndarray, tracks: np.ndarray, shape: tuple[int, ...]
+) -> _Found:
+    """``faces``, ``covers`` and ``face_tracks`` of an image of (height, width)."""
     kept = inside(boxes, *shape[:2])
     rows = np.hstack([np.zeros((kept.sum(), 1)), boxes[kept]])
-    return rows.astype(np.float32), covers[kept]
+    return rows.astype(np.float32), covers[kept], tracks[kept].astype(np.int64)
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ def insert_load_faces(dataset: Any, face_table: str) -> None:
     """Make a built data set deliver its samples' faces in their metainfo.
 
     Puts :class:`LoadFaces` right before the packing transform of the pipeline and adds
-    ``faces`` and ``covers`` to the packed meta keys; one that stands elsewhere in the
+    what it adds to the packed meta keys; one that stands elsewhere in the
     pipeline is moved there, and where all is done already, nothing changes. Makes sure
     beforehand that the table has all videos of the data set, that they are those of
     the table, and that the boxes can be carried through the pipeline.
@@ -120,7 +120,9 @@ def _with_load_faces(
     loader = present[0] if present else LoadFaces(face_table)
     if any(_names(t) & _CARRIED_BY_BOXES for t in _flatten(before)):
         before = _with_attached_faces(before, loader)
-    more = [key for key in ('faces', 'covers') if key not in packer.meta_keys]
+    more = [
+        key for key in ('faces', 'covers', 'face_tracks') if key not in packer.meta_keys
+    ]
     packer.meta_keys = (*packer.meta_keys, *more)
     # Where it stands it says where faces are in the frames that are packed.
     return [*before, loader, packer, *others[packers[-1] + 1 :]], loader

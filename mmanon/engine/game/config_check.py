@@ -27,6 +27,7 @@ _ARGUMENTS = (
     'face_table',
     'adversarial_loss',
     'structure_loss',
+    'temporal_loss',
     'crop_size',
     'margin',
     'feather',
@@ -46,7 +47,13 @@ _KEYS = {
     'param_scheduler': ('modifier', 'discriminator'),
     'phases': ('warm_up', 'fine_tune', 'restart', 'catch_up'),
 }
-_PARTS = ('modifier', 'discriminator', 'adversarial_loss', 'structure_loss')
+_PARTS = (
+    'modifier',
+    'discriminator',
+    'adversarial_loss',
+    'structure_loss',
+    'temporal_loss',
+)
 
 
 def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None:

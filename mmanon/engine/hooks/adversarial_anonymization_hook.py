@@ -85,6 +85,8 @@ class AdversarialAnonymizationHook(Hook):
             Defaults to ``faces.parquet`` beside the folder of the videos.
         adversarial_loss (dict, optional): What M minimizes against D.
         structure_loss (dict, optional): What keeps modified faces like the originals.
+        temporal_loss (dict, optional): What keeps the clips' own faces from flickering,
+            such as :class:`FlickerLoss`.
         crop_size (int): S, side of a face crop in pixels. Defaults to 256.
         margin (float): By how much of its side a face box is enlarged on each side.
             Defaults to 0.6.
@@ -117,6 +119,7 @@ class AdversarialAnonymizationHook(Hook):
         face_table: str | dict | None = None,
         adversarial_loss: dict | None = None,
         structure_loss: dict | None = None,
+        temporal_loss: dict | None = None,
         crop_size: int = GAME_GEOMETRY.crop_size,
         margin: float = GAME_GEOMETRY.margin,
         feather: float = GAME_GEOMETRY.feather,
@@ -136,6 +139,7 @@ class AdversarialAnonymizationHook(Hook):
             face_table=face_table,
             adversarial_loss=adversarial_loss,
             structure_loss=structure_loss,
+            temporal_loss=temporal_loss,
             crop_size=crop_size,
             margin=margin,
             feather=feather,
@@ -155,6 +159,7 @@ class AdversarialAnonymizationHook(Hook):
             modifier=modifier,
             adversarial_loss=adversarial_loss,
             structure_loss=structure_loss,
+            temporal_loss=temporal_loss,
             crop_size=crop_size,
             margin=margin,
             feather=feather,

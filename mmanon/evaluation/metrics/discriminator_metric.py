@@ -7,6 +7,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmanon.models.modifiers import BottleneckModifier
 from mmanon.registry import METRICS
 
 from .face_metric import FaceMetric, key_of
@@ -26,6 +27,8 @@ class DiscriminatorMetric(FaceMetric):
       left out with a warning as long as D has not learned to name anybody;
     - ``pixel_change``: the mean absolute change on the scale of [-1, 1];
     - ``covered``: the share of faces that a learned modifier would have let through;
+    - ``rate`` and ``share`` of a modifier with a bottleneck: what its code tells of a
+      face, in nats, and how much of the crop is drawn over;
     - ``num_identities``: how many people there are.
 
     Args:
@@ -63,7 +66,9 @@ class DiscriminatorMetric(FaceMetric):
             )
         self._watcher = faces.add_watcher(
             key_of(['discriminator', id(discriminator)]),
-            lambda: _NamingWatcher(discriminator),
+            lambda: _NamingWatcher(
+                discriminator, getattr(faces.model, 'deployed_modifier', None)
+            ),
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
@@ -77,14 +82,18 @@ class DiscriminatorMetric(FaceMetric):
                 hits = torch.cat(named) == labels
                 found[f'acc_{kind}'] = float(hits.float().mean())
         found['pixel_change'] = float(torch.cat(watcher.changes).mean())
+        for name, values in watcher.told.items():
+            found[name] = float(torch.cat(values).mean())
         found['covered'] = faces.covered / len(labels)
         found['num_identities'] = len(faces.dataset.metainfo['classes'])
         return found
 
 
 class _NamingWatcher:
-    def __init__(self, discriminator: Any) -> None:
+    def __init__(self, discriminator: Any, modifier: Any) -> None:
         self.discriminator = discriminator
+        self.modifier = modifier if isinstance(modifier, BottleneckModifier) else None
+        self.told: dict[str, list[Tensor]] = {}
         self.named: dict[str, list[Tensor]] = dict(original=[], modified=[])
         self.changes: list[Tensor] = []
 
@@ -92,4 +101,11 @@ class _NamingWatcher:
         for kind, faces in (('original', original), ('modified', modified)):
             logits = self.discriminator(faces, mode='logits')
             self.named[kind].append(logits.argmax(1).cpu())
+        if self.modifier is not None:
+            share = self.modifier.covers(original).mean((1, 2, 3))
+            for name, value in (
+                ('rate', self.modifier.rate(original)),
+                ('share', share),
+            ):
+                self.told.setdefault(name, []).append(value.float().cpu())
         self.changes.append((modified - original).abs().mean((1, 2, 3)).float().cpu())

@@ -23,8 +23,12 @@ from mmanon.models.modifiers.covering import redraw_or_cover
 from mmanon.registry import MODELS
 from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
 
-from .discriminator_step import discriminator_step, optimizer_contexts
-from .frame_faces import boxes_of_samples, fill_boxes
+from .frame_faces import boxes_of_samples, fill_boxes, neighbours
+from .game_steps import (
+    discriminator_step,
+    modifier_and_detector_step,
+    optimizer_contexts,
+)
 from .phase import JOINT, Phase
 from .pixel_range import PixelRange
 
@@ -46,6 +50,8 @@ class AnonymizedDetector(BaseModel):
             Defaults to the paper's :class:`NegatedClassifierLoss`.
         structure_loss (nn.Module or dict, optional): A loss of (modified, original)
             faces that M minimizes beside. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
+        temporal_loss (nn.Module or dict, optional): A loss of the clips' own faces
+            along their tracks, such as :class:`FlickerLoss`.
         crop_size (int): S, the side of a face crop in pixels. Defaults to 256.
         margin (float): By how much of its side a face box is enlarged on each side.
             Defaults to 0.6.
@@ -66,6 +72,7 @@ class AnonymizedDetector(BaseModel):
     discriminator: BaseDiscriminator | None
     adversarial_loss: nn.Module
     structure_loss: nn.Module
+    temporal_loss: nn.Module | None
     modifier_ema: BaseAveragedModel | None
     data_preprocessor: nn.Module
 
@@ -76,6 +83,7 @@ class AnonymizedDetector(BaseModel):
         discriminator: nn.Module | dict | None = None,
         adversarial_loss: nn.Module | dict | None = None,
         structure_loss: nn.Module | dict | None = None,
+        temporal_loss: nn.Module | dict | None = None,
         crop_size: int = GAME_GEOMETRY.crop_size,
         margin: float = GAME_GEOMETRY.margin,
         feather: float = GAME_GEOMETRY.feather,
@@ -100,6 +108,7 @@ class AnonymizedDetector(BaseModel):
         self.structure_loss = _build(
             structure_loss or dict(type='mmdet.L1Loss', loss_weight=10.0)
         )
+        self.temporal_loss = _build(temporal_loss)
         self.modifier_ema = _build(ema, model=self.modifier) if ema else None
         # D practises on what it will be asked about.
         self._shrinks = getattr(self.adversarial_loss, 'shrinks', (1,))
@@ -146,7 +155,12 @@ class AnonymizedDetector(BaseModel):
         """
         return self.redraw_or_cover(faces)[0]
 
-    def redraw_or_cover(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+    def redraw_or_cover(
+        self,
+        faces: Tensor,
+        keys: Tensor | None = None,
+        tracks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Redraw faces as in prediction, and tell which are covered.
 
         Faces that the modifier would let through are covered, which is said in the
@@ -154,6 +168,7 @@ class AnonymizedDetector(BaseModel):
 
         Args:
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
+            keys, tracks (Tensor, optional): As of :func:`redraw_or_cover`.
 
         Returns:
             tuple[Tensor, Tensor]: Faces of the same shape and range, and which of them
@@ -162,7 +177,9 @@ class AnonymizedDetector(BaseModel):
         # Also while the detector learns: a modifier that does not learn is frozen,
         # with all its statistics.
         with evaluating(self.deployed_modifier):
-            drawn, covered = redraw_or_cover(self.deployed_modifier, faces, self.margin)
+            drawn, covered = redraw_or_cover(
+                self.deployed_modifier, faces, self.margin, keys, tracks
+            )
         # A training step does not wait for its device to be told.
         if not self.training and not self.warned_of_cover and covered.any():
             self.warned_of_cover = True
@@ -190,7 +207,8 @@ class AnonymizedDetector(BaseModel):
             data_samples (list): The detector's data samples; their metainfo ``faces``
                 names the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
                 Those that ``covers``, (K,) bool and optional, marks are filled with
-                one colour: frames that nobody has examined.
+                one colour: frames that nobody has examined. ``face_tracks``, (K,) and
+                optional, tells which belong to one person: they get one key.
             mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Raises:
@@ -219,22 +237,36 @@ class AnonymizedDetector(BaseModel):
             tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
             [-1, 1]; frames that are filled are not among them.
         """
-        inputs, squares = self._find(inputs, data_samples)
+        inputs, squares, tracks = self._find(inputs, data_samples)
         crops = self._cut(inputs, squares)
         modified = crops
-        if len(crops):
-            modified = (modifier or self.redraw_faces)(crops)
+        if len(crops) and modifier is not None:
+            modified = modifier(crops, *self._keys(tracks, crops))
+        elif len(crops):
+            modified, _ = self.redraw_or_cover(
+                crops, next(iter(self._keys(tracks, crops)), None), tracks
+            )
         return self._put_back(inputs, modified, squares), modified
 
-    def _find(self, inputs: Tensor, data_samples: list | None) -> tuple[Tensor, Tensor]:
-        """Frames with those filled that nobody has examined, and squares of faces.
+    def _keys(self, tracks: Tensor, faces: Tensor) -> list[Tensor]:
+        """The keys of faces in a list, one drawn for each track; empty without keys."""
+        if not getattr(self.modifier, 'key_size', 0):
+            return []
+        count = int(tracks.max()) + 1
+        return [self.modifier.draw_keys(count, faces.device)[tracks.to(faces.device)]]
+
+    def _find(
+        self, inputs: Tensor, data_samples: list | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Frames with those filled that nobody has examined; squares and tracks.
 
         A modifier would let what such a frame shows be seen: it would take the whole
         of it for one face.
         """
-        faces, unexamined = boxes_of_samples(inputs, data_samples)
+        named = boxes_of_samples(inputs, data_samples)
         color = self.pixels.to_frames(inputs.new_zeros(1, 3, 1, 1)).flatten()
-        return fill_boxes(inputs, unexamined, color), square_boxes(faces, self.margin)
+        filled = fill_boxes(inputs, named.unexamined, color)
+        return filled, square_boxes(named.boxes, self.margin), named.tracks
 
     def _cut(self, inputs: Tensor, boxes: Tensor) -> Tensor:
         return self.pixels.to_faces(crop_faces(inputs, boxes, self.crop_size))
@@ -273,13 +305,16 @@ class AnonymizedDetector(BaseModel):
         both = (self.parallel, optim_wrapper, 'modifier', 'detector')
         with optimizer_contexts(*both):
             modified = None
+            own: dict[str, Tensor] = {}
             if phase.modifier_learns == 'game':
-                inputs, modified = self._redraw_both(inputs, samples, faces[-1][0])
+                inputs, modified, own = self._redraw_both(inputs, samples, faces[-1][0])
             elif phase.modifier_learns == 'reconstruction':
                 modified = self.parallel['modifier'](faces[-1][0])
             elif phase.detector_sees_modified and phase.detector_learns:
                 with torch.no_grad():
                     inputs, _ = self.redraw(inputs, samples)
+            if modified is not None:
+                own |= self.modifier.pass_losses()
 
         if phase.discriminator_learns != 'nothing':
             for index, (original, labels) in enumerate(faces, 1):
@@ -306,6 +341,10 @@ class AnonymizedDetector(BaseModel):
         with optimizer_contexts(*both):
             losses = self.parallel['detector'](inputs, samples, mode='loss')
             loss, detector_logs = self.parse_losses(losses)
+            for name, value in own.items():
+                if name.startswith('loss'):
+                    loss = loss + value
+                logs[name] = value.detach()
             if modified is not None:
                 original, labels = faces[-1]
                 loss_l1 = self.structure_loss(modified, original)
@@ -320,47 +359,36 @@ class AnonymizedDetector(BaseModel):
                     )
                 loss = loss + loss_adv
                 logs['loss_adversarial'] = loss_adv.detach()
-        self._modifier_and_detector_step(loss, optim_wrapper)
+        modifier_and_detector_step(self, loss, optim_wrapper)
         detector_logs['loss'] = loss.detach()
         return {**detector_logs, **logs}
 
     def _redraw_both(
         self, inputs: Tensor, samples: list, originals: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Redraw the faces of the clips and those of a face batch in one pass of M."""
-        inputs, squares = self._find(inputs, samples)
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Redraw the faces of the clips and those of a face batch in one pass of M.
+
+        Returns:
+            tuple: The frames, the modified face batch, and the loss of M along tracks.
+        """
+        inputs, squares, tracks = self._find(inputs, samples)
         crops = self._cut(inputs, squares)
         # The face batch goes the way of the crops, and comes back behind them.
-        both = self.parallel['modifier'](torch.cat([crops, originals.to(crops)]))
-        drawn, modified = both.split([len(squares), len(originals)])
-        return self._put_back(inputs, drawn, squares), modified
+        both = torch.cat([crops, originals.to(crops)])
+        alone = torch.arange(len(originals)) + len(tracks)
+        keys = self._keys(torch.cat([tracks, alone]), both)
+        drawn, modified = self.parallel['modifier'](both, *keys).split(
+            [len(squares), len(originals)]
+        )
+        own = {}
+        if self.temporal_loss is not None:
+            pairs = neighbours(squares, tracks).to(crops.device)
+            own['loss_temporal'] = self.temporal_loss(drawn, crops, pairs)
+        return self._put_back(inputs, drawn, squares), modified, own
 
     @torch.no_grad()
     def _redraw_held(self, originals: Tensor) -> Tensor:
         return self.modifier(originals)
-
-    def _modifier_and_detector_step(
-        self, loss: Tensor, optim_wrapper: OptimWrapperDict
-    ) -> None:
-        """One backward pass for both; the detector's optimizer keeps the count."""
-        lead = optim_wrapper['detector']
-        lead.backward(lead.scale_loss(loss))
-        follow = None
-        if 'modifier' in optim_wrapper:
-            follow = optim_wrapper['modifier']
-            follow._inner_count = lead._inner_count
-        if not lead.should_update():
-            return
-        if follow is not None and self.phase.modifier_learns != 'nothing':
-            follow.step()
-            follow.zero_grad()
-            learned = isinstance(self.modifier, LearnedModifier)
-            if learned and self.phase.modifier_learns == 'game':
-                self.modifier.record_update()
-            if self.modifier_ema is not None:
-                self.modifier_ema.update_parameters(self.modifier)
-        lead.step()
-        lead.zero_grad()
 
 
 def _build(part: nn.Module | dict | None, **kwargs: Any) -> Any:

@@ -4,35 +4,46 @@ Shape letters as in :mod:`mmanon.models.layers.face_crops`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ['boxes_of_samples', 'fill_boxes']
+__all__ = ['FrameFaces', 'boxes_of_samples', 'fill_boxes', 'neighbours']
 
 
-def boxes_of_samples(
-    inputs: Tensor, data_samples: Sequence[Any] | None
-) -> tuple[Tensor, Tensor]:
-    """Boxes that data samples name, by the frames of the batch.
+class FrameFaces(NamedTuple):
+    """What is named in the frames of a batch.
+
+    Attributes:
+        boxes (Tensor): Of the faces, (K, 5) float64 as ``(frame, x1, y1, x2, y2)``,
+            with the frame's index in the batch: frame ``t`` of clip ``n`` is frame
+            ``n * T + t``.
+        unexamined (Tensor): Boxes to fill, likewise.
+        tracks (Tensor): (K,) int64, the same number for all faces of a track, counted
+            from 0; a face of no track has one of its own.
+    """
+
+    boxes: Tensor
+    unexamined: Tensor
+    tracks: Tensor
+
+
+def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> FrameFaces:
+    """Boxes and tracks that data samples name, by the frames of the batch.
 
     Args:
         inputs (Tensor): Frames, (N, C, H, W), or clips, (N, C, T, H, W).
         data_samples (Sequence): One for each; their metainfo ``faces`` names boxes,
             (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels, with the frame's index in
-            its clip, and the optional ``covers``, (K,) bool, those that are no faces
-            but frames that nobody has examined.
-
-    Returns:
-        tuple[Tensor, Tensor]: Boxes of the faces and boxes to fill, (K, 5) float64
-        each, with the frame's index in the batch: frame ``t`` of clip ``n`` is frame
-        ``n * T + t``.
+            its clip; the optional ``covers``, (K,) bool, those that are no faces but
+            frames that nobody has examined; and the optional ``face_tracks``, (K,), the
+            numbers of tracks in this sample, or -1.
 
     Raises:
         KeyError: When a data sample does not say which faces it shows.
-        ValueError: When ``covers`` and ``faces`` differ in length.
+        ValueError: When ``covers`` or ``face_tracks`` and ``faces`` differ in length.
     """
     if data_samples is None or any('faces' not in sample for sample in data_samples):
         raise KeyError(
@@ -41,19 +52,47 @@ def boxes_of_samples(
             'AdversarialAnonymizationHook does'
         )
     length = inputs.shape[2] if inputs.ndim == 5 else 1
-    boxes, covers = [], []
+    boxes, covers, tracks = [], [], []
     for index, sample in enumerate(data_samples):
         named = np.asarray(sample.metainfo['faces'], dtype=np.float64).reshape(-1, 5)
         marked = sample.metainfo.get('covers', np.zeros(len(named)))
-        if len(marked) != len(named):
-            raise ValueError(
-                f'a data sample has {len(named)} `faces`, but {len(marked)} `covers`: '
-                'there must be one for each'
-            )
+        along = sample.metainfo.get('face_tracks', np.full(len(named), -1))
+        for key, given in (('covers', marked), ('face_tracks', along)):
+            if len(given) != len(named):
+                raise ValueError(
+                    f'a data sample has {len(named)} `faces`, but {len(given)} '
+                    f'`{key}`: there must be one for each'
+                )
         boxes.append(named + [index * length, 0, 0, 0, 0])
         covers.append(np.asarray(marked, dtype=bool))
+        own = np.asarray(along, dtype=np.int64).reshape(-1)
+        tracks.append(np.stack([np.full_like(own, index), own], 1))
     all_boxes, filled = np.concatenate(boxes), np.concatenate(covers)
-    return torch.from_numpy(all_boxes[~filled]), torch.from_numpy(all_boxes[filled])
+    pairs = np.concatenate(tracks)[~filled]
+    # A face of no track: a pair that no other has.
+    alone = pairs[:, 1] < 0
+    pairs[alone] = np.stack([np.full(alone.sum(), -1), np.arange(alone.sum())], 1)
+    numbers = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+    return FrameFaces(
+        torch.from_numpy(all_boxes[~filled]),
+        torch.from_numpy(all_boxes[filled]),
+        torch.from_numpy(numbers.astype(np.int64)),
+    )
+
+
+def neighbours(boxes: Tensor, tracks: Tensor) -> Tensor:
+    """Faces of a track that follow each other, in the frames that were sampled.
+
+    Args:
+        boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)``.
+        tracks (Tensor): (K,), as of :class:`FrameFaces`.
+
+    Returns:
+        Tensor: (P, 2) int64, places of the earlier and the later face of each pair.
+    """
+    order = torch.from_numpy(np.lexsort((boxes[:, 0].numpy(), tracks.numpy())))
+    along = torch.stack([order[:-1], order[1:]], 1)
+    return along[tracks[along[:, 0]] == tracks[along[:, 1]]]
 
 
 def fill_boxes(inputs: Tensor, boxes: Tensor, color: Tensor) -> Tensor:

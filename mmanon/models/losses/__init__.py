@@ -6,12 +6,14 @@ from .adversarial import (
     UniformTargetLoss,
 )
 from .structure import AverageFaceLoss
+from .temporal import FlickerLoss
 
 __all__ = [
     'AdversarialLoss',
     'AdversarialLossSum',
     'AverageFaceLoss',
     'EmbeddingSimilarityLoss',
+    'FlickerLoss',
     'NegatedClassifierLoss',
     'UniformTargetLoss',
 ]

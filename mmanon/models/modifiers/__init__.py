@@ -1,4 +1,5 @@
 from .base import BaseModifier, LearnedModifier
+from .bottleneck_modifier import BottleneckModifier
 from .handcrafted import (
     DownsampleModifier,
     EdgeMapModifier,
@@ -14,6 +15,7 @@ from .unet_modifier import UNetModifier
 
 __all__ = [
     'BaseModifier',
+    'BottleneckModifier',
     'DownsampleModifier',
     'EdgeMapModifier',
     'GaussianBlurModifier',

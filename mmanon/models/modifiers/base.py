@@ -27,25 +27,37 @@ class BaseModifier(BaseModule):
     Subclasses implement :meth:`modify`. One with weights to learn is a subclass of
     :class:`LearnedModifier`, whose faces are covered until the game has trained it;
     :class:`AnonymizedDetector` takes no other.
+
+    One that draws by keys sets :attr:`key_size` and implements :meth:`modify_by_key` in
+    the place of :meth:`modify`. A key is C numbers of a standard normal distribution:
+    what the modifier draws at random it takes from there, and from nowhere else. All
+    faces of a track have one key, so that a person stays the same along it; each track
+    has another, so that two videos of a person do not match.
     """
+
+    key_size = 0
+    """C, how many numbers a key has; 0 where there is none."""
 
     @property
     def is_untrained(self) -> bool:
         """Whether there are weights to learn that nobody has trained."""
         return False
 
-    def forward(self, faces: Tensor) -> Tensor:
+    def forward(self, faces: Tensor, keys: Tensor | None = None) -> Tensor:
         """Redraw faces.
 
         Args:
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1]; K may be 0.
+            keys (Tensor, optional): The key of each, (K, C), where the modifier takes
+                keys; others leave them alone. Defaults to another one for each face,
+                drawn from torch's generator.
 
         Returns:
             Tensor: Redrawn faces of the same shape, range, type and device.
 
         Raises:
             TypeError: When the values are not of a floating type.
-            ValueError: When the shape is another one.
+            ValueError: When the shape of faces or keys is another one.
         """
         if not faces.is_floating_point():
             raise TypeError(
@@ -59,11 +71,40 @@ class BaseModifier(BaseModule):
             )
         if not len(faces):
             return faces
-        return self.modify(faces)
+        if not self.key_size:
+            return self.modify(faces)
+        if keys is None:
+            keys = self.draw_keys(len(faces), faces.device)
+        if tuple(keys.shape) != (len(faces), self.key_size):
+            raise ValueError(
+                f'{type(self).__name__} takes keys ({len(faces)}, {self.key_size}), '
+                f'one for each face, got {tuple(keys.shape)}'
+            )
+        return self.modify_by_key(faces, keys)
+
+    def draw_keys(self, count: int, device: torch.device | str = 'cpu') -> Tensor:
+        """Keys of tracks that have none yet, (count, C), from torch's generator."""
+        return torch.randn(count, self.key_size, device=device)
+
+    def pass_losses(self) -> dict[str, Tensor]:
+        """What the last pass with gradients tells the game, by names of the log.
+
+        Names that begin with ``loss`` are losses of the modifier's own, with their
+        weights, which the game adds to the others; other scalars are logged. Asking
+        takes them away.
+        """
+        return {}
 
     @abstractmethod
     def modify(self, faces: Tensor) -> Tensor:
         """Redraw at least one face; shapes as in :meth:`forward`."""
+
+    def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
+        """The same by keys, (K, C), where :attr:`key_size` is not 0."""
+        raise NotImplementedError(
+            f'{type(self).__name__} has key_size={self.key_size}: implement '
+            '`modify_by_key`'
+        )
 
 
 class LearnedModifier(WholePretrained, BaseModifier):

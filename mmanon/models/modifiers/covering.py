@@ -17,7 +17,11 @@ _cover = SolidMaskModifier()
 
 @torch.no_grad()
 def redraw_or_cover(
-    modifier: BaseModifier, faces: Tensor, margin: float
+    modifier: BaseModifier,
+    faces: Tensor,
+    margin: float,
+    keys: Tensor | None = None,
+    tracks: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Redraw faces to be shown, and cover those that would come through as they were.
 
@@ -25,7 +29,8 @@ def redraw_or_cover(
     the identity passes faces through until it has learned to do better. All faces of
     an untrained modifier are covered by a solid mask, as is each face that a trained
     one changes by less than :data:`LEAST_CHANGE` within the face box, whatever it does
-    to the margin around. A hand-crafted modifier does what it was asked to.
+    to the margin around. Along a track all faces are covered or none, so that a cover
+    does not flicker. A hand-crafted modifier does what it was asked to.
 
     This looks at the change of pixels, not at who is recognized: a face that was
     changed more may still be known, and so may one of which a part was left, as a
@@ -35,19 +40,27 @@ def redraw_or_cover(
         modifier (BaseModifier): M.
         faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
         margin (float): By how much of its side the face box was enlarged on each side.
+        keys (Tensor, optional): As of :meth:`BaseModifier.forward`.
+        tracks (Tensor, optional): Which faces belong together, (K,) int64, at least 0:
+            the same number along a track. Defaults to none.
 
     Returns:
         tuple[Tensor, Tensor]: The faces to show, and which were covered, (K,) bool.
     """
+    given = (faces,) if keys is None else (faces, keys)
     if not isinstance(modifier, LearnedModifier) or not len(faces):
-        return modifier(faces), faces.new_zeros(faces.shape[0], dtype=torch.bool)
+        return modifier(*given), faces.new_zeros(faces.shape[0], dtype=torch.bool)
     if modifier.is_untrained:
         return _cover(faces), faces.new_ones(len(faces), dtype=torch.bool)
-    drawn = modifier(faces)
+    drawn = modifier(*given)
     size = int(faces.shape[-1])  # also while it is exported to ONNX
     edge = min(round(size * margin / (1 + 2 * margin)), (size - 1) // 2)
     face = slice(edge, size - edge)
     change = (drawn - faces)[..., face, face].float().abs().mean((1, 2, 3))
     # Written so that a change that is not a number is covered too.
     covered = ~(change >= LEAST_CHANGE)
+    if tracks is not None:
+        tracks = tracks.to(covered.device)
+        each = covered.new_zeros(len(covered) and int(tracks.max()) + 1)
+        covered = each.index_put((tracks[covered],), covered.new_ones(()))[tracks]
     return torch.where(covered[:, None, None, None], _cover(faces), drawn), covered

@@ -14,6 +14,7 @@ from mmanon.anonymizer.backends.onnx_modifier import (
 )
 from mmanon.anonymizer.backends.torch_modifier import TorchModifier
 from mmanon.models.modifiers import (
+    BottleneckModifier,
     DownsampleModifier,
     GaussianNoiseModifier,
     IdentityModifier,
@@ -66,6 +67,25 @@ def test_onnx_runtime_draws_what_pytorch_draws(tmp_path, make):
         assert drawn.shape == given.shape and drawn.dtype == np.float32
         assert np.abs(drawn - expected).max() <= TOLERANCE
         assert covered.shape == (count,) and not covered.any()
+
+
+def test_a_modifier_with_keys_draws_one_person_along_a_track(tmp_path):
+    modifier = trained(BottleneckModifier(24, code_size=3, base_channels=8))
+    given = np.repeat(faces(1), 3, 0)
+    assert export_modifier(modifier, GEOMETRY, tmp_path / 'm.onnx') <= TOLERANCE
+
+    one, other = (OnnxModifier(tmp_path / 'm.onnx', seed) for seed in (1, 2))
+    drawn, _ = one.modify(given, [4, 4, 5])
+
+    assert np.array_equal(drawn[0], drawn[1])
+    assert np.abs(drawn[0] - drawn[2]).mean() > 1e-3
+    assert np.array_equal(one.modify(given[:1], [4])[0][0], drawn[0])
+    assert not np.allclose(other.modify(given[:1], [4])[0][0], drawn[0])
+    secret = OnnxModifier(tmp_path / 'm.onnx')
+    assert not np.allclose(secret.modify(given[:1], [4])[0][0], drawn[0])
+    # The same seed draws the same in PyTorch.
+    same, _ = TorchModifier(modifier, GEOMETRY.margin, seed=1).modify(given, [4, 4, 5])
+    np.testing.assert_allclose(same, drawn, atol=TOLERANCE)
 
 
 def test_faces_that_would_come_through_are_covered_without_pytorch_too(tmp_path):

@@ -267,6 +267,25 @@ def test_a_frame_without_a_row_is_covered_whole(mmaction, root):
     assert results['covers'].tolist() == [True]
 
 
+def test_tracks_go_with_the_faces(mmaction, root, tmp_path):
+    shutil.copytree(root / 'a/v', tmp_path / 'a/v')
+    boxes = np.array([[0.1, 0.1, 0.3, 0.4], [0.6, 0.1, 0.8, 0.4]], np.float32)
+    with FaceTableWriter(tmp_path / 'faces.parquet', 'made up') as table:
+        table.describe('a/v', VideoInfo('folder', W, H, FRAMES))
+        for frame, tracks in ((4, [7, 2]), (5, [-1, 7])):
+            unknown = np.full((2, 5, 2), np.nan, np.float32)
+            scores = np.ones(2, np.float32)
+            table.add('a/v', frame, Faces(boxes, scores, unknown, np.int32(tracks)))
+
+    results = carry(tmp_path, [], clip(tmp_path, [4, 5]))
+    assert results['face_tracks'].tolist() == [7, 2, -1, 7]
+
+    # The face of the left half alone is left of each frame.
+    left = [dict(type='CenterCrop', crop_size=(90, 90))]
+    results = carry(tmp_path, left, clip(tmp_path, [4, 5]))
+    assert len(results['face_tracks']) == len(results['faces'])
+
+
 def test_covers_are_marked_in_every_crop_and_packed(mmaction, root, tmp_path):
     shutil.copytree(root / 'a/v', tmp_path / 'a/v')
     with FaceTableWriter(tmp_path / 'faces.parquet', 'made up') as table:
@@ -351,7 +370,8 @@ def test_inserting_twice_changes_nothing_more(mmaction, root):
     insert_load_faces(RepeatDataset(dataset, 2), table)
     assert [id(t) for t in dataset.pipeline.transforms] == before
     packer = dataset.pipeline.transforms[-1]
-    assert tuple(packer.meta_keys) == ('img_shape', 'label', 'faces', 'covers')
+    added = ('faces', 'covers', 'face_tracks')
+    assert tuple(packer.meta_keys) == ('img_shape', 'label', *added)
     assert sum(isinstance(t, LoadFaces) for t in dataset.pipeline.transforms) == 1
 
 
@@ -876,7 +896,7 @@ def test_a_pipeline_for_later_is_built_with_the_faces(mmdet, root):
     ]
     built = complete_pipeline(steps, str(root / 'faces.parquet'))
     assert [type(one).__name__ for one in built[-2:]] == ['LoadFaces', 'PackDetInputs']
-    assert {'faces', 'covers'} <= set(built[-1].meta_keys)
+    assert {'faces', 'covers', 'face_tracks'} <= set(built[-1].meta_keys)
     with pytest.raises(ValueError, match='cannot be carried'):
         steps.insert(2, dict(type='RandomAffine'))
         complete_pipeline(steps, str(root / 'faces.parquet'))

@@ -4,6 +4,7 @@ from tiny import tiny_discriminator, write_tiny_faces
 
 from mmanon.evaluation import DiscriminatorMetric, FaceQualityMetric
 from mmanon.evaluation.metrics import discriminator_metric, prepare_face_metrics
+from mmanon.models.modifiers import BottleneckModifier
 from mmanon.registry import METRICS, MODELS
 
 PEOPLE = 3
@@ -120,3 +121,20 @@ def test_metrics_of_the_same_faces_share_them(faces):
     )
 
     assert len(kept) == 1
+
+
+def test_the_rate_and_the_share_of_a_bottleneck_are_reported(faces):
+    torch.manual_seed(0)
+    modifier = BottleneckModifier(24, 3, base_channels=8).eval()
+    model = Model()
+    model.discriminator = Colours(metric_dataset(faces))
+    model.deployed_modifier = modifier
+
+    figures, kept = measure(model, DiscriminatorMetric(faces))
+
+    (dataset,) = kept.values()
+    images = torch.stack([dataset[index]['image'] for index in range(len(dataset))])
+    with torch.no_grad():
+        rate, share = modifier.rate(images).mean(), modifier.covers(images).mean()
+    assert figures['faces/rate'] == pytest.approx(rate.item(), rel=1e-4)
+    assert figures['faces/share'] == pytest.approx(share.item(), rel=1e-4)

@@ -1,15 +1,21 @@
-"""The discriminator's step of the game, member by member where there are several."""
+"""The steps of a training iteration: D's, and that of M and A together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-__all__ = ['discriminator_step', 'optimizer_contexts']
+from mmanon.models.modifiers import LearnedModifier
+
+if TYPE_CHECKING:
+    from .anonymized_detector import AnonymizedDetector
+
+__all__ = ['discriminator_step', 'modifier_and_detector_step', 'optimizer_contexts']
 
 
 @contextmanager
@@ -75,6 +81,36 @@ def discriminator_step(
         if advance is not None and wrapper.should_update():
             advance()
     return _logs(found)
+
+
+def modifier_and_detector_step(
+    model: AnonymizedDetector, loss: Tensor, optim_wrapper: OptimWrapperDict
+) -> None:
+    """One backward pass for both; the detector's optimizer keeps the count.
+
+    Args:
+        model (AnonymizedDetector): Whose phase says whether M learns.
+        loss (Tensor): The sum of their losses, a scalar.
+        optim_wrapper (OptimWrapperDict): ``detector``, and ``modifier`` if it learns.
+    """
+    lead = optim_wrapper['detector']
+    lead.backward(lead.scale_loss(loss))
+    follow = None
+    if 'modifier' in optim_wrapper:
+        follow = optim_wrapper['modifier']
+        follow._inner_count = lead._inner_count
+    if not lead.should_update():
+        return
+    if follow is not None and model.phase.modifier_learns != 'nothing':
+        follow.step()
+        follow.zero_grad()
+        learned = isinstance(model.modifier, LearnedModifier)
+        if learned and model.phase.modifier_learns == 'game':
+            model.modifier.record_update()
+        if model.modifier_ema is not None:
+            model.modifier_ema.update_parameters(model.modifier)
+    lead.step()
+    lead.zero_grad()
 
 
 def _logs(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -1,0 +1,268 @@
+"""A modifier that draws a face from a few noisy numbers, behind what passes through."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmanon.models.layers.blocks import ConvBlock, UpConv, pad_to_multiple
+from mmanon.models.layers.eigenfaces import RunningEigenfaces, resized
+from mmanon.registry import MODELS
+
+from .base import LearnedModifier, check_sizes
+
+__all__ = ['BottleneckModifier']
+
+# Sides of the narrowest features, and of the faces that the target is drawn at.
+_NARROWEST, _TARGET_SIDE = 6, 24
+
+
+@MODELS.register_module()
+class BottleneckModifier(LearnedModifier):
+    """Draws a new head from a code that can say little, and lets objects through.
+
+    ``M(f) = f + share(f) · (G(z, k) − f)``, where ``z = μ(f) + σ(f) · ε`` are a few
+    numbers, ``G`` a decoder that never sees the face, and ``share``, in [0, 1] for each
+    pixel, how much of it is put over the face: a variational information bottleneck
+    (Alemi et al., ICLR 2017) beside the attention mask of GANimation (Pumarola et al.,
+    ECCV 2018). What can be known of a person is bounded by the rate of the code,
+    ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what the share lets through; see
+    :meth:`covers` for a limit to that.
+
+    ``ε`` and ``k`` are the key of a track: the noise of its code, and whom to draw. M
+    itself draws nothing at random, so one track with one key stays one person.
+
+    The drawn face is pulled to one that ``k`` chooses of :class:`RunningEigenfaces`:
+    a mixture of all people whom M has been shown, the average of them where ``k`` has
+    no numbers. It is pulled away from there where an action shows.
+
+    Its own losses are the three weights below, and it needs no structure loss: give the
+    game ``structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0)``.
+
+    Args:
+        size (int): Side in pixels at which faces are coded and drawn: 6 times a power
+            of 2. Crops of another size are resampled. Defaults to 96.
+        code_size (int): Numbers of ``z``, and of ``ε``. Defaults to 12.
+        look_size (int): Numbers of ``k``; 0 to draw everybody alike. Defaults to 4.
+        base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
+        rate_weight (float): Of the rate in nats. Defaults to 0.02.
+        target_weight (float): Of the mean absolute distance of the drawn face from its
+            target. Defaults to 3.
+        cover_weight (float): Of the mean of what is let through, ``1 − share``.
+            Defaults to 0.3.
+        hull_weight (float): The same within the face alone, an ellipse in the middle of
+            the crop: to let skin through is dearer than to let a shoulder through, and
+            only what the detector needs, an object in front of the face, is worth it.
+            Defaults to 0.
+        margin (float): By how much of its side the face box was enlarged on each side
+            of a crop, which says where the face is. Defaults to 0.15.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: When an argument is outside what is said above.
+    """
+
+    def __init__(
+        self,
+        size: int = 96,
+        code_size: int = 12,
+        look_size: int = 4,
+        base_channels: int = 16,
+        rate_weight: float = 0.02,
+        target_weight: float = 3.0,
+        cover_weight: float = 0.3,
+        hull_weight: float = 0.0,
+        margin: float = 0.15,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        check_sizes(size=size, code_size=code_size, base_channels=base_channels)
+        ups = math.log2(size / _NARROWEST)
+        if ups != int(ups) or ups < 1:
+            raise ValueError(
+                f'size must be {_NARROWEST} times a power of 2, such as 48, 96 or 192, '
+                f'got {size}'
+            )
+        if base_channels % 8:
+            raise ValueError(
+                f'base_channels must be a multiple of 8, got {base_channels}'
+            )
+        if not isinstance(look_size, int) or look_size < 0:
+            raise ValueError(
+                f'look_size must be a whole number >= 0, got {look_size!r}'
+            )
+        weights = dict(
+            rate_weight=rate_weight,
+            target_weight=target_weight,
+            cover_weight=cover_weight,
+            hull_weight=hull_weight,
+            margin=margin,
+        )
+        for name, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f'{name} must be a number >= 0, got {weight!r}')
+        self.size, self.code_size, self.look_size = size, code_size, look_size
+        self.key_size = code_size + look_size
+        self.rate_weight, self.target_weight = rate_weight, target_weight
+        self.cover_weight, self.hull_weight = cover_weight, hull_weight
+        self.margin = margin
+        self.encoder = _Encoder(base_channels, int(ups), code_size)
+        self.decoder = _Decoder(base_channels, int(ups), self.key_size)
+        self.share = _ShareMap(max(8, base_channels // 2))
+        self.faces = RunningEigenfaces(min(size, _TARGET_SIDE), look_size)
+        self._told: dict[str, Tensor] = {}
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
+        return self.modify_by_key(faces, self.draw_keys(len(faces), faces.device))
+
+    def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
+        """Redraw at least one face; shapes as in :meth:`forward`."""
+        noise, look = keys.split([self.code_size, self.look_size], 1)
+        mean, log_variance = self.encoder(resized(faces, self.size))
+        code = mean + noise * (log_variance / 2).exp()
+        drawn = self.decoder(torch.cat([code, look.to(code)], 1))
+        share = self.share(faces)
+        if self.training and torch.is_grad_enabled():
+            self._tell(faces, mean, log_variance, look, drawn, share)
+        over = resized(drawn, int(faces.shape[-1]))
+        return torch.lerp(faces.float(), over, share).to(faces.dtype)
+
+    def covers(self, faces: Tensor) -> Tensor:
+        """How much of each pixel is drawn over, (K, 1, S, S) in [0, 1]."""
+        return self.share(faces)
+
+    def rate(self, faces: Tensor) -> Tensor:
+        """What the code tells of each face beyond chance, (K,) in nats."""
+        return _rate(*self.encoder(resized(faces, self.size)))
+
+    def pass_losses(self) -> dict[str, Tensor]:
+        """The losses of rate, target and share, and ``rate`` and ``share`` to log."""
+        told, self._told = self._told, {}
+        return told
+
+    def __getstate__(self) -> dict:
+        # Losses of a pass belong to it, and not to a copy.
+        return {**self.__dict__, '_told': {}}
+
+    def _tell(
+        self,
+        faces: Tensor,
+        mean: Tensor,
+        log_variance: Tensor,
+        look: Tensor,
+        drawn: Tensor,
+        share: Tensor,
+    ) -> None:
+        self.faces.update(faces)
+        target = self.faces.draw(look, self.size)
+        rate = _rate(mean, log_variance).mean()
+        hull = _hull(int(faces.shape[-1]), self.margin).to(share)
+        seen = 1 - share
+        in_hull = (seen * hull).sum((2, 3)) / hull.sum()
+        self._told = dict(
+            loss_rate=self.rate_weight * rate,
+            loss_target=self.target_weight * F.l1_loss(drawn, target),
+            loss_share=self.cover_weight * seen.mean()
+            + self.hull_weight * in_hull.mean(),
+            rate=rate.detach(),
+            share=share.detach().mean(),
+        )
+
+
+class _Encoder(nn.Module):
+    """Faces to the mean and the logarithm of the variance of each number of a code."""
+
+    def __init__(self, base: int, downs: int, code_size: int) -> None:
+        super().__init__()
+        widths = [3, *(base * min(2**level, 4) for level in range(downs))]
+        self.body = nn.Sequential(
+            *(
+                ConvBlock(before, after, norm_cfg=_norm(), stride=2)
+                for before, after in zip(widths[:-1], widths[1:], strict=True)
+            )
+        )
+        self.code = nn.Linear(widths[-1] * _NARROWEST**2, 2 * code_size)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Code faces, (K, 3, size, size), as two of (K, N)."""
+        features = self.body(faces).flatten(1)
+        mean, log_variance = self.code(features).float().chunk(2, 1)
+        # Neither certainty without an end nor noise that drowns all numbers.
+        return mean, log_variance.clamp(-6, 4)
+
+
+class _Decoder(nn.Module):
+    """Keys and codes to faces."""
+
+    def __init__(self, base: int, ups: int, numbers: int) -> None:
+        super().__init__()
+        widths = [base * min(2**level, 8) for level in range(ups, -1, -1)]
+        self.first = widths[0]
+        self.start = nn.Linear(numbers, self.first * _NARROWEST**2)
+        self.body = nn.Sequential(
+            *(
+                UpConv(before, after, norm_cfg=_norm())
+                for before, after in zip(widths[:-1], widths[1:], strict=True)
+            ),
+            nn.Conv2d(base, 3, 3, padding=1, padding_mode='reflect'),
+        )
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Draw faces, (K, 3, size, size) in [-1, 1], from (K, numbers)."""
+        features = self.start(numbers)
+        features = features.view(-1, self.first, _NARROWEST, _NARROWEST)
+        return self.body(features).float().tanh()
+
+
+class _ShareMap(nn.Module):
+    """A small U-Net that says how much of each pixel is drawn over."""
+
+    def __init__(self, base: int, depth: int = 3) -> None:
+        super().__init__()
+        self.multiple = 2**depth
+        widths = [base * 2**level for level in range(depth + 1)]
+        steps = list(zip(widths[:-1], widths[1:], strict=True))
+        self.first = ConvBlock(3, base)
+        self.downs = nn.ModuleList(
+            ConvBlock(above, below, stride=2) for above, below in steps
+        )
+        self.ups = nn.ModuleList(UpConv(below, above) for above, below in steps[::-1])
+        self.merges = nn.ModuleList(
+            ConvBlock(2 * above, above) for above, _ in steps[::-1]
+        )
+        self.last = nn.Conv2d(base, 1, 3, padding=1, padding_mode='reflect')
+        # Mostly drawn: from a share near 0 there would be little slope to leave by.
+        nn.init.ones_(self.last.get_parameter('bias'))
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """(K, 3, S, S) in [-1, 1] to (K, 1, S, S) in [0, 1]."""
+        side = faces.shape[-1]
+        levels = [self.first(pad_to_multiple(faces, self.multiple))]
+        for down in self.downs:
+            levels.append(down(levels[-1]))
+        features = levels.pop()
+        for up, merge in zip(self.ups, self.merges, strict=True):
+            features = merge(torch.cat([levels.pop(), up(features)], 1))
+        return self.last(features)[..., :side, :side].float().sigmoid()
+
+
+def _norm() -> dict:
+    # Instance norm would take out the colour of a whole face.
+    return dict(type='GN', num_groups=8)
+
+
+def _rate(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+def _hull(size: int, margin: float) -> Tensor:
+    """1 within the ellipse of the face box in a crop, (size, size)."""
+    place = (torch.arange(size) + 0.5) / size * 2 - 1
+    # A head is taller than wide, and its box is square here.
+    away = (place * 1.2)[None].square() + place[:, None].square()
+    return (away <= (1 / (1 + 2 * margin)) ** 2).float()
