@@ -3,6 +3,8 @@
 # that M, the attackers and the test have people of their own:
 #   python tools/dataset_converters/split_people.py data/portraits/train \
 #       --test data/portraits/test --out data/splits
+#   python tools/dataset_converters/portrait_attributes.py data/portraits/train \
+#       --info data/portraits/*_info.csv --out data/attributes.csv
 #   python tools/tradeoff.py configs/tradeoff/tradeoff_portraits.py --preset small
 _base_ = './tradeoff_photos.py'
 
@@ -57,6 +59,14 @@ tradeoff = dict(
     ),
     attacker_val_faces=dict(
         **aligned, data_root=train_root, identities='data/splits/attackers_val.txt'
+    ),
+    # Whom the attackers have practised on, of whom something is known.
+    attributes=dict(
+        dataset=dict(
+            **aligned, data_root=train_root, identities='data/splits/attackers.txt'
+        ),
+        labels='data/attributes.csv',
+        recognizer=_base_.tradeoff.attackers.mobilefacenet.recognizer,
     ),
     attackers=dict(
         _delete_=True,

@@ -35,6 +35,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     pictures.add_argument('--no-pictures', action='store_true')
     parser.add_argument('--columns', type=int, default=8, help='faces in a row')
+    parser.add_argument(
+        '--audit',
+        type=int,
+        default=2,
+        metavar='N',
+        help='people that each method hides worst, and as many that it hides best, with '
+        'whom its worst attacker takes them for; 0 for none (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 
@@ -51,18 +59,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     enter_training()
     from mmengine.registry import init_default_scope
 
-    from mmanon.tradeoff.report import make_grids, read_sweep, write_report
+    from mmanon.tradeoff.report import (
+        make_audits,
+        make_grids,
+        read_sweep,
+        write_report,
+    )
 
     out = args.out or args.work_dir / 'report.html'
     options = shlex.join(sys.argv[1:] if argv is None else argv)
     try:
         sweep = read_sweep(args.work_dir)
-        grids = []
+        grids, audits = [], []
         if not args.no_pictures:
             init_default_scope('mmaction')
             grids = make_grids(sweep, args.people, args.columns)
+            audits = make_audits(sweep, args.people, args.audit)
         command = sweep.shorten(f'python tools/report.py {options}')
-        write_report(sweep, grids, out, command)
+        write_report(sweep, grids, out, command, audits)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
     print(f'{out}: {len(sweep.rows)} rows of {len(sweep.runs)} runs')

@@ -8,6 +8,7 @@ from mmanon.datasets.formats.ava_reader import *  # noqa: F401,F403
 from mmanon.structures.boxes import *  # noqa: F401,F403
 from mmanon.structures.tubes import *  # noqa: F401,F403
 
+from .functional.attributes import *  # noqa: F401,F403
 from .functional.face_identification import *  # noqa: F401,F403
 from .functional.face_verification import *  # noqa: F401,F403
 from .functional.frame_map import *  # noqa: F401,F403

@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from tiny import tiny_modifier
 
 from mmanon.registry import MODELS
 from mmanon.tradeoff import plot_tradeoff, save_plot, summarize, write_rows
-from mmanon.tradeoff.report import make_grids, read_sweep
+from mmanon.tradeoff.report import make_audits, make_grids, read_sweep
+from mmanon.tradeoff.report.audit import rank_people
 from mmanon.tradeoff.rows import Row
 from mmanon.utils.inline_images import decode_image_url
 
@@ -119,10 +121,11 @@ def test_the_page_says_all_that_the_sweep_found(work_dir):
     report(work_dir)
 
     page = (work_dir / 'report.html').read_text()
-    of_d, of_unseen, discriminator, quality = cells(page, 'downsample 8')
+    worst, of_d, of_unseen, discriminator, quality = cells(page, 'downsample 8')
     same = ['50.0 ± 0.0', '75.0 ± 0.0']
     assert of_d == ['2', '50.0 ± 0.0', '11.0 ± 1.4', *same, '21.0 ± 1.4', *same,
                     '31.0 ± 1.4', *same]  # fmt: skip
+    assert 'Attacker: worst case' in page and worst == of_d
     assert of_unseen[4] == of_unseen[7] == of_unseen[10] == '–'
     assert discriminator == ['2', '60', '97.0 ± 1.4', '25.0 ± 0.0', '91.2 ± 0.0']
     assert quality == ['17.250 ± 0.000']
@@ -218,6 +221,106 @@ def test_people_can_have_moved_or_be_left_out(work_dir):
     assert 'Faces before and after' in (work_dir / 'report.html').read_text()
     report(work_dir, '--no-pictures')
     assert 'Faces before and after' not in (work_dir / 'report.html').read_text()
+
+
+# Audits by eye.
+
+
+@pytest.fixture
+def audited(work_dir):
+    """The same, with attackers that look at the margin, and a restorer."""
+    pixels = dict(type='mmanon.MarginPixelRecognizer', size=16)
+    torch.manual_seed(0)
+    restorer = dict(type='mmanon.NAFNetRestorer', base_channels=2)
+    weights = work_dir / 'restorer.pth'
+    torch.save(MODELS.build(restorer).state_dict(), weights)
+    given = dict(type='Pretrained', checkpoint=str(weights))
+    restoring = dict(
+        type='mmanon.RestoringRecognizer',
+        modifier=dict(type='mmanon.IdentityModifier'),
+        restorer=dict(**restorer, init_cfg=given),
+        recognizer=pixels,
+        view='crop',
+    )
+    rows = list(made_up_rows())
+    for row in made_up_rows():
+        if row.attacker == 'D':
+            rows.append(replace(row, attacker='pixels', view='crop', eer=row.eer / 2))
+            rows.append(
+                replace(row, attacker='unet', view='crop', eer=row.eer / 3 + 0.1)
+            )
+    write_rows(rows, work_dir / 'tradeoff.json')
+    for path in work_dir.glob('runs/*/*/test.json'):
+        settings = json.loads(path.read_text())
+        [metric] = settings['test_evaluator'][1:]
+        for name, recognizer in (('pixels-crop', pixels), ('unet-crop', restoring)):
+            more = dict(metric, recognizer=recognizer, prefix=name, view='crop')
+            settings['test_evaluator'].append(more)
+        path.write_text(json.dumps(settings))
+    return work_dir
+
+
+def test_each_method_is_seen_through_its_worst_attacker(audited):
+    audits = make_audits(read_sweep(audited), count=1)
+
+    assert [audit.method for audit in audits] == ['raw', 'downsample 8', 'learned']
+    assert {audit.attacker for audit in audits} == {'pixels-crop'}
+    assert {audit.restorer for audit in audits} == {'unet-crop'}
+    raw = audits[0]
+    assert raw.people == 4
+    # All four have the same three pictures: each finds its like in three others.
+    [worst], [best] = raw.worst, raw.best
+    assert worst.person != best.person and worst.rank <= best.rank
+    for one in (worst, best):
+        assert one.modified == one.original and one.restored != one.modified
+        assert len(one.nearest) == 5
+        assert one.original in [url for _, url in one.nearest]
+        assert one.person not in [
+            name for name, url in one.nearest if url == one.original
+        ]
+
+
+def test_audits_are_on_the_page_with_the_right_person_framed(audited):
+    report(audited, '--audit', 1)
+    page = (audited / 'report.html').read_text()
+    assert 'Who is hidden worst, and who best' in page
+    assert 'pixels-crop, 4 people; restored by unet-crop' in page
+    assert page.count('hidden worst: ') == page.count('hidden best: ') == 3
+
+    report(audited, '--audit', 0)
+    assert 'hidden worst' not in (audited / 'report.html').read_text()
+    with pytest.raises(SystemExit, match='must not be negative, got -1'):
+        report(audited, '--audit', -1)
+
+
+def test_the_discriminator_alone_is_no_auditor(work_dir):
+    assert make_audits(read_sweep(work_dir)) == []
+
+
+def test_places_count_people_and_leave_a_probes_own_picture_out():
+    gallery = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9], [0.7, 0.7]])
+    labels = np.array([0, 0, 1, 1, 2])
+    gallery = np.concatenate([gallery, [[0.7, 0.7]]])
+    labels = np.append(labels, 2)
+    places, alike = rank_people(gallery, gallery, labels)
+    assert places.tolist() == [1] * 6
+    assert np.isinf(np.diag(alike)).all()
+    # Shown another's face, the right person is found last.
+    probes = gallery[[2, 1, 2, 3, 4, 5]]
+    assert rank_people(probes, gallery, labels)[0].tolist() == [3, 1, 1, 1, 1, 1]
+
+
+def test_attributes_have_a_table_of_their_own(work_dir):
+    for path in work_dir.glob('runs/*/*/figures.json'):
+        figures = json.loads(path.read_text())
+        figures['attributes/gender/chance'] = 0.5
+        figures['attributes/gender/original/balanced_accuracy'] = 0.9
+        figures['attributes/gender/modified/balanced_accuracy'] = 0.75
+        path.write_text(json.dumps(figures))
+    report(work_dir, '--no-pictures')
+    page = (work_dir / 'report.html').read_text()
+    found = cells(page, 'learned')[-2]
+    assert found == ['gender', '50.0 ± 0.0', '90.0 ± 0.0', '75.0 ± 0.0']
 
 
 def test_a_browser_shows_it_without_any_other_file(work_dir, tmp_path):

@@ -231,6 +231,21 @@ def test_heads_need_images_of_heads(config):
         check_sweep(read_plan(config))
 
 
+def test_attributes_are_of_people_new_to_the_modifier(config, data, tmp_path):
+    labels = tmp_path / 'labels.csv'
+    labels.write_text('person,tone\npractice_person0,warm\n')
+    people = dict(type='mmanon.FaceIdentityDataset', data_root=str(data / 'practice'))
+    config.tradeoff.attributes = dict(dataset=people, labels=str(labels))
+    _, stages = stages_of(config)
+    told = stages['test'].config.test_evaluator[-1]
+    assert told.type == 'mmanon.FaceAttributeMetric' and told.labels == str(labels)
+    check_sweep(read_plan(config))
+
+    config.tradeoff.attributes.dataset.data_root = str(data / 'people')
+    with pytest.raises(ValueError, match='3 people are in tradeoff.attributes and in'):
+        check_sweep(read_plan(config))
+
+
 # Which weights a validated training leaves.
 
 

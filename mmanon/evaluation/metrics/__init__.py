@@ -1,5 +1,6 @@
 from .attack_metric import AttackMetric
 from .discriminator_metric import DiscriminatorMetric
+from .face_attribute_metric import FaceAttributeMetric
 from .face_metric import FaceMetric, build_faces, prepare_face_metrics
 from .face_quality_metric import FaceQualityMetric
 from .frame_map_metric import FrameMAPMetric
@@ -16,6 +17,7 @@ __all__ = [
     'MATCHINGS',
     'AttackMetric',
     'DiscriminatorMetric',
+    'FaceAttributeMetric',
     'FaceIdentificationMetric',
     'FaceMetric',
     'FaceQualityMetric',

@@ -14,6 +14,7 @@ from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import file_url
 from mmanon.version import __version__
 
+from .audit import Audit
 from .pictures import Grid
 from .sweep_folder import RunFolder, SweepFolder
 
@@ -48,7 +49,11 @@ class Table:
 
 
 def write_report(
-    sweep: SweepFolder, grids: Sequence[Grid], path: Path, command: str
+    sweep: SweepFolder,
+    grids: Sequence[Grid],
+    path: Path,
+    command: str,
+    audits: Sequence[Audit] = (),
 ) -> None:
     """Write the report of a sweep as one web page that needs no other file.
 
@@ -57,6 +62,7 @@ def write_report(
         grids (Sequence[Grid]): Pictures, or none.
         path (Path): The page.
         command (str): What made the report.
+        audits (Sequence[Audit]): Whom each method hides worst and best, or none.
 
     Raises:
         ValueError: When two rows of the results are of the same run.
@@ -74,6 +80,8 @@ def write_report(
             paper=f'{100 * PAPER_ACCURACY:.2f} %',
             quality=_quality_table(sweep),
             grids=grids,
+            audits=audits,
+            attributes=_attribute_table(sweep),
             settings=_settings(sweep),
             commands=[*sweep.commands(), command],
             system=sweep.system(),
@@ -144,6 +152,34 @@ def _quality_table(sweep: SweepFolder) -> Table:
         for name, runs in sweep.settings.items()
     ]
     return Table('', ['method', *(name.replace('_', ' ') for name in there)], lines)
+
+
+def _attribute_table(sweep: SweepFolder) -> Table:
+    """How well heads trained on faces guess what people are."""
+    ending = '/modified/balanced_accuracy'
+    keys = [
+        key.removesuffix(ending)
+        for key in dict.fromkeys(key for run in sweep.runs for key in run.figures)
+        if key.endswith(ending)
+    ]
+    lines = [
+        [
+            name,
+            key.rpartition('/')[2].replace('_', ' '),
+            *(
+                _mean(runs, f'{key}/{figure}')
+                for figure in (
+                    'chance',
+                    'original/balanced_accuracy',
+                    'modified/balanced_accuracy',
+                )
+            ),
+        ]
+        for key in keys
+        for name, runs in sweep.settings.items()
+    ]
+    heads = ['method', 'attribute', 'a guess', 'from originals', 'from modified faces']
+    return Table('', heads, lines)
 
 
 def _settings(sweep: SweepFolder) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from mmanon.utils.inline_images import face_to_pixels, image_url
 
 from .sweep_folder import RunFolder, SweepFolder
 
-__all__ = ['Grid', 'Shown', 'make_grids']
+__all__ = ['Grid', 'Shown', 'faces_config', 'load_modifier', 'make_grids']
 
 ORIGINAL = 'original'
 _QUALITY = 92
@@ -82,10 +83,37 @@ def make_grids(
     for person in most:
         title = f'The same person in several pictures: {names[person]}'
         chosen[title] = images[person][:columns].tolist()
-    modifiers = {run.setting: _modifier(run) for run in runs}
+    modifiers = {run.setting: load_modifier(run) for run in runs}
     return [
         _grid(title, indices, dataset, modifiers) for title, indices in chosen.items()
     ]
+
+
+def faces_config(
+    run: RunFolder, root: str | Path | None, metric: dict[str, Any]
+) -> dict[str, Any]:
+    """The data set of the people whom a metric looked at, without its geometry.
+
+    Args:
+        run (RunFolder): A run.
+        root (str or Path, optional): Folder of the people. Defaults to where it was.
+        metric (dict): The metric's config.
+
+    Raises:
+        FileNotFoundError: When the people are not there.
+    """
+    config = dict(metric['dataset'], test_mode=True)
+    if root is not None:
+        config['data_root'] = str(root)
+    named = config['data_root']
+    roots = [named] if isinstance(named, str) else list(named)
+    if not all(Path(one).is_dir() for one in roots):
+        raise FileNotFoundError(
+            f'the faces of {", ".join(roots)} are not here; start the command in '
+            'the folder where the sweep was started, name them by --people, or leave '
+            'the pictures out by --no-pictures'
+        )
+    return config
 
 
 def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
@@ -95,22 +123,12 @@ def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
             f'{run.folder / "test.json"} names no people in a metric with a recognizer'
         )
     model_cfg = HOOKS.build(run.hook).model_cfg
-    config = dict(metrics[0]['dataset'], test_mode=True)
-    if root is not None:
-        config['data_root'] = str(root)
-    config |= {key: model_cfg[key] for key in ('crop_size', 'margin')}
-    named = config['data_root']
-    roots = [named] if isinstance(named, str) else list(named)
-    if not all(Path(one).is_dir() for one in roots):
-        raise FileNotFoundError(
-            f'the faces of {", ".join(roots)} are not here; start the command in '
-            'the folder where the sweep was started, name them by --people, or leave '
-            'the pictures out by --no-pictures'
-        )
-    return DATASETS.build(config)
+    geometry = {key: model_cfg[key] for key in ('crop_size', 'margin')}
+    return DATASETS.build({**faces_config(run, root, metrics[0]), **geometry})
 
 
-def _modifier(run: RunFolder) -> BaseModifier:
+def load_modifier(run: RunFolder) -> BaseModifier:
+    """The modifier of a run, a learned one with what it has learned."""
     config = {k: v for k, v in run.hook['modifier'].items() if k != 'init_cfg'}
     with torch.random.fork_rng(devices=[]):
         learned = hasattr(MODELS.build(dict(config)), 'updates')

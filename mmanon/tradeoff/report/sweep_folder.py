@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmanon.tradeoff import Point, Row, read_rows, summarize
+from mmanon.tradeoff import Point, Row, read_rows, summarize, worst_case
 from mmanon.tradeoff.rows import named
 
 __all__ = ['RunFolder', 'SweepFolder', 'read_sweep']
@@ -88,8 +88,8 @@ class SweepFolder:
 
     @cached_property
     def points(self) -> list[Point]:
-        """The means over the seeds."""
-        return summarize(self.rows)
+        """The means over the seeds, those of the worst case first."""
+        return summarize([*worst_case(self.rows), *self.rows])
 
     @cached_property
     def settings(self) -> dict[str, list[RunFolder]]:

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmanon.evaluation.functional.face_pairs import check_disjoint
+from mmanon.evaluation.metrics.face_attribute_metric import read_attributes
 from mmanon.models.attackers.trained_attacker import margin_for
 from mmanon.registry import DATASETS, MODELS
 
@@ -161,6 +162,15 @@ def _check_disjoint(plan: Plan, stages: Stages, tested: Sequence[str]) -> None:
     if plan.attacker_faces != plan.hook['faces']['dataset']:
         groups["the hook's faces"] = list(modifiers)
         groups['tradeoff.attacker_faces'] = stages.attacks.people
+    if plan.attributes is not None:
+        named = DATASETS.build({**plan.attributes['dataset'], **plan.geometry})
+        both = sorted(set(named.metainfo['classes']) & set(modifiers))
+        if both:
+            raise ValueError(
+                f"{len(both)} people are in tradeoff.attributes and in the hook's "
+                f'faces: {both[:5]}; what M makes of those it learned from says nothing'
+            )
+        read_attributes(plan.attributes['labels'], named.paths)
     if plan.attacker_val_faces is not None:
         faces = {**plan.attacker_val_faces, **plan.geometry, 'min_images': 2}
         names = DATASETS.build({**faces, 'test_mode': True}).metainfo['classes']

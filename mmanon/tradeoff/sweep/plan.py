@@ -16,6 +16,8 @@ A config says it under ``tradeoff``, a dict of
   config, or the name of another attacker; or for a restorer a list of names, who all
   look at what it restores; ``views``, what it looks at, ``['face']`` if not given: one
   that practises does so in each by itself; ``options``, settings of its config;
+- ``attributes``, optional: arguments of a :class:`FaceAttributeMetric`, of other people
+  than the hook's ``faces``;
 - ``head_margin``, optional: of the view ``'head'``, 0.5;
 - ``detector``, optional: config of a plain detector, trained once, that all runs start
   from; without it they start from the config's ``load_from``;
@@ -40,7 +42,7 @@ from mmanon.tradeoff.rows import named
 _KEYS = {
     'tradeoff': {
         *('methods', 'people', 'attackers', 'detector', 'figure', 'presets'),
-        *('attacker_faces', 'attacker_val_faces', 'head_margin'),
+        *('attacker_faces', 'attacker_val_faces', 'head_margin', 'attributes'),
     },
     'method': {'hook', 'strength', 'strengths', 'seeds'},
     'attacker': {'recognizer', 'train', 'train_once', 'views', 'options'},
@@ -97,6 +99,7 @@ class Plan:
             config names nobody else.
         attacker_val_faces: By whom attackers see when to stop, or None.
         head_margin: Of the view ``'head'``.
+        attributes: Arguments of a metric of attributes, or None.
     """
 
     config: Config
@@ -110,6 +113,7 @@ class Plan:
     attacker_faces: dict
     attacker_val_faces: dict | None = None
     head_margin: float = HEAD_MARGIN
+    attributes: dict | None = None
 
     @property
     def hook(self) -> dict:
@@ -205,6 +209,7 @@ def read_plan(
         attacker_faces=table.get('attacker_faces') or hook['faces']['dataset'],
         attacker_val_faces=table.get('attacker_val_faces'),
         head_margin=table.get('head_margin') or HEAD_MARGIN,
+        attributes=table.get('attributes'),
     )
 
 

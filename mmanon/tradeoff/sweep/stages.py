@@ -222,6 +222,9 @@ class Stages:
                 dict(type='mmanon.FaceVerificationMetric', **shared),
                 dict(type='mmanon.FaceIdentificationMetric', ranks=[1], **shared),
             ]
+        if self.plan.attributes is not None:
+            told = {**self.plan.attributes, 'type': 'mmanon.FaceAttributeMetric'}
+            metrics.append(told)
         own = config.test_evaluator
         own = list(own) if isinstance(own, (list, tuple)) else [own]
         config.test_evaluator = [*own, *metrics]

@@ -1,0 +1,127 @@
+"""How well an attribute of people is guessed from what their faces are embedded as."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ['balanced_accuracy', 'guess_attribute']
+
+# Candidates for the ridge, as multiples of the kernel's mean diagonal.
+_RIDGES = 10.0 ** np.arange(-4, 3)
+
+
+def balanced_accuracy(
+    truth: Sequence | np.ndarray, guesses: Sequence | np.ndarray
+) -> float:
+    """The mean over the classes of how many of a class are guessed rightly.
+
+    However many there are of each class, a blind guess has 1 / number of classes.
+
+    Raises:
+        ValueError: When there is nothing, or the two differ in length.
+    """
+    truth, guesses = np.asarray(truth), np.asarray(guesses)
+    if truth.shape != guesses.shape or not len(truth):
+        raise ValueError(
+            f'truth and guesses must be as many, at least one, got {truth.shape} and '
+            f'{guesses.shape}'
+        )
+    hits = truth == guesses
+    return float(np.mean([hits[truth == one].mean() for one in np.unique(truth)]))
+
+
+def guess_attribute(
+    blocks: Sequence[np.ndarray],
+    classes: Sequence | np.ndarray,
+    people: Sequence | np.ndarray,
+    folds: int = 5,
+    seed: int = 0,
+) -> np.ndarray:
+    """Guess an attribute of each face by a head that learns from other people.
+
+    The head is linear: ridge regression to one class against the others, in which all
+    classes weigh the same; its ridge is chosen by the leave-one-out error on the faces
+    it learns from. People are shared out among folds; the faces of each fold are
+    guessed by the head of the others.
+
+    Args:
+        blocks (Sequence[np.ndarray]): Features of the faces, (K, E) each, such as
+            embeddings and pixels; each block weighs the same.
+        classes (Sequence): The attribute of each face, (K,).
+        people (Sequence): Who is on it, (K,).
+        folds (int): Defaults to 5.
+        seed (int): Of the folds. Defaults to 0.
+
+    Returns:
+        np.ndarray: The guesses, (K,), of the type of ``classes``.
+
+    Raises:
+        ValueError: When there are fewer classes than two, fewer people than folds, or a
+            class has people in one fold only.
+    """
+    classes, people = np.asarray(classes), np.asarray(people)
+    kinds, number = np.unique(classes, return_inverse=True)
+    if len(kinds) < 2:
+        raise ValueError(f'there is nothing to guess: all are {list(kinds)}')
+    fold = _folds(number, people, folds, seed)
+    guesses = np.empty(len(classes), int)
+    for out in range(folds):
+        learn, test = fold != out, fold == out
+        missing = set(range(len(kinds))) - set(number[learn])
+        if missing:
+            raise ValueError(
+                f'{kinds[sorted(missing)].tolist()} has people in one fold only; give '
+                'more people'
+            )
+        pairs = [_kernels(block[learn], block[test]) for block in blocks]
+        kernel = np.sum([own for own, _ in pairs], axis=0)
+        cross = np.sum([other for _, other in pairs], axis=0)
+        guesses[test] = _ridge(kernel, cross, number[learn], len(kinds))
+    return kinds[guesses]
+
+
+def _folds(number: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each face: people are kept together, classes spread evenly."""
+    names, first = np.unique(people, return_index=True)
+    if len(names) < folds:
+        raise ValueError(f'{len(names)} people are too few for {folds} folds')
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(names))
+    # Of each class one after the other, in random order within.
+    order = order[np.argsort(number[first][order], kind='stable')]
+    fold_of = np.empty(len(names), int)
+    fold_of[order] = np.arange(len(names)) % folds
+    return fold_of[np.searchsorted(names, people)]
+
+
+def _kernels(learn: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Products of standardized features, scaled to a mean square of 1."""
+    mean, spread = learn.mean(0), learn.std(0)
+    scale = np.where(spread > 1e-6, spread, np.inf)
+    learn, test = (learn - mean) / scale, (test - mean) / scale
+    kernel = learn @ learn.T
+    size = max(kernel.diagonal().mean(), 1e-12)
+    return kernel / size, test @ learn.T / size
+
+
+def _ridge(
+    kernel: np.ndarray, cross: np.ndarray, number: np.ndarray, classes: int
+) -> np.ndarray:
+    """Guess by the weighted kernel ridge of the least leave-one-out error."""
+    counts = np.bincount(number, minlength=classes)
+    weight = np.sqrt(len(number) / (classes * counts[number]))[:, None]
+    targets = np.eye(classes)[number]
+    # A constant feature stands for the offset.
+    kernel, cross = kernel + 1, cross + 1
+    weighed = weight * kernel * weight.T
+    values, vectors = np.linalg.eigh(weighed)
+    inside = vectors.T @ (weight * targets)
+    best, chosen = np.inf, np.zeros_like(targets)
+    for ridge in _RIDGES * weighed.diagonal().mean():
+        inverse = 1 / (values.clip(min=0) + ridge)
+        dual = vectors @ (inverse[:, None] * inside)
+        # What is left of a face's target when it is not learned from.
+        error = dual / ((vectors**2) @ inverse)[:, None]
+        if (error**2).mean() < best:
+            best, chosen = (error**2).mean(), dual
+    return (cross @ (weight * chosen)).argmax(1)

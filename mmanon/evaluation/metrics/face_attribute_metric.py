@@ -1,0 +1,211 @@
+"""What modified faces still tell of people: gender, age, and the like."""
+
+import csv
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from mmanon.evaluation.functional.attributes import balanced_accuracy, guess_attribute
+from mmanon.registry import METRICS
+
+from .face_metric import FaceMetric, key_of
+from .face_pass import FacePass
+from .recognizers import load_recognizer
+
+__all__ = ['FaceAttributeMetric', 'read_attributes']
+
+_PIXELS = 20
+
+
+@METRICS.register_module()
+class FaceAttributeMetric(FaceMetric):
+    """How well small heads that learn from modified faces guess what people are.
+
+    Nobody has to be known for it: it is information, no attack on a person. For each
+    attribute a linear head learns from the faces of some people, modified, and guesses
+    it for others, in folds; another learns from originals, for comparison. It reports
+    ``<attribute>/modified/balanced_accuracy``, ``<attribute>/original/...``,
+    ``<attribute>/chance`` and ``<attribute>/people``. People whose attribute is not
+    known are left out of it, and an attribute with too few people is, with a warning.
+
+    Args:
+        dataset (dict): People of whom attributes are known; see :class:`FaceMetric`.
+            Those whom the modifier was trained on say nothing.
+        labels (str): CSV file with a column ``person`` (the folder's name), or
+            ``image`` (its path, of which the last two parts count), and a column for
+            each attribute; an empty cell is not known.
+        attributes (Sequence[str], optional): Columns. Defaults to all.
+        recognizer (dict, optional): One with trained weights, whose embeddings the
+            heads learn from beside the faces shrunk to 20 pixels a side; see
+            :class:`RecognitionMetric`. Defaults to the pixels alone.
+        folds (int): Defaults to 5.
+        least (int): People that each class of an attribute needs. Defaults to 10.
+        **kwargs: See :class:`FaceMetric`.
+
+    Raises:
+        FileNotFoundError: When the file of labels does not exist.
+        ValueError: When it lacks a column, or knows nobody of the data set.
+    """
+
+    default_prefix = 'attributes'
+
+    def __init__(
+        self,
+        dataset: dict,
+        labels: str,
+        attributes: Sequence[str] | None = None,
+        recognizer: dict | None = None,
+        folds: int = 5,
+        least: int = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dataset, **kwargs)
+        if folds < 2 or least < folds:
+            raise ValueError(
+                f'folds must be at least 2 and least not below it, got {folds} and '
+                f'{least}'
+            )
+        self.labels = labels
+        self.attributes = attributes
+        self.recognizer_cfg = recognizer
+        self.folds = folds
+        self.least = least
+        self._known: dict[str, np.ndarray] = {}
+        self._watcher: _FeatureWatcher | None = None
+
+    def join(self, faces: FacePass) -> None:
+        """Read the attributes, and take features of the faces."""
+        self._known = read_attributes(self.labels, faces.dataset.paths, self.attributes)
+        recognizer = None
+        if self.recognizer_cfg is not None:
+            view = self.view_of(faces.model)
+            recognizer = load_recognizer(
+                self.recognizer_cfg, faces.model.margin, str(self.prefix), view
+            ).to(faces.device)
+        self._watcher = faces.add_watcher(
+            key_of(['attributes', id(self)]), lambda: _FeatureWatcher(recognizer)
+        )
+
+    def figures(self, faces: FacePass) -> dict[str, float]:
+        """The figures of each attribute with enough people."""
+        watcher, self._watcher = self._watcher, None
+        assert watcher is not None  # joined before
+        people = np.asarray(faces.dataset.labels)
+        found: dict[str, float] = {}
+        for name, values in self._known.items():
+            known = values != ''
+            kinds = np.unique(values[known])
+            # A class of too few people is left out, not the attribute.
+            several = [
+                kind
+                for kind in kinds
+                if len(np.unique(people[values == kind])) >= self.least
+            ]
+            known &= np.isin(values, several)
+            if len(several) < 2:
+                print_log(
+                    f'{self.prefix}: {name} is left out: fewer than two of '
+                    f'{kinds.tolist()} have {self.least} people',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+                continue
+            for kind, blocks in watcher.blocks().items():
+                guesses = guess_attribute(
+                    [block[known] for block in blocks],
+                    values[known],
+                    people[known],
+                    self.folds,
+                    self.seed,
+                )
+                accuracy = balanced_accuracy(values[known], guesses)
+                found[f'{name}/{kind}/balanced_accuracy'] = accuracy
+            found[f'{name}/chance'] = 1 / len(several)
+            found[f'{name}/people'] = len(np.unique(people[known]))
+        return found
+
+
+class _FeatureWatcher:
+    """Keeps shrunken pixels, and embeddings where there is a recognizer."""
+
+    def __init__(self, recognizer: nn.Module | None) -> None:
+        self.embed: Any = None if recognizer is None else recognizer.embed
+        self.parts: dict[str, list[list[Tensor]]] = dict(original=[], modified=[])
+
+    def watch(self, original: Tensor, modified: Tensor) -> None:
+        for kind, faces in (('original', original), ('modified', modified)):
+            features = [adaptive_avg_pool2d(faces.float(), _PIXELS).flatten(1).cpu()]
+            if self.embed is not None:
+                features.append(self.embed(faces).float().cpu())
+            self.parts[kind].append(features)
+
+    def blocks(self) -> dict[str, list[np.ndarray]]:
+        """Of each kind of faces the blocks of features."""
+        return {
+            kind: [
+                torch.cat(block).double().numpy() for block in zip(*parts, strict=True)
+            ]
+            for kind, parts in self.parts.items()
+        }
+
+
+def read_attributes(
+    labels: str | Path, images: Sequence[Path], attributes: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Read what is known of the people, or of the images, of a data set.
+
+    Args:
+        labels (str or Path): CSV file; see :class:`FaceAttributeMetric`.
+        images (Sequence[Path]): K images, ``.../<person>/<image>``.
+        attributes (Sequence[str], optional): Columns. Defaults to all.
+
+    Returns:
+        dict[str, np.ndarray]: Of each attribute the values, (K,) texts; ``''`` where it
+        is not known.
+
+    Raises:
+        FileNotFoundError: When the file does not exist.
+        ValueError: When a column is missing, or nobody is known.
+    """
+    path = Path(labels)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'labels {labels} does not exist; name a CSV file with a column `person` '
+            'or `image` and one for each attribute'
+        )
+    with path.open(newline='', encoding='utf-8') as file:
+        reader = csv.DictReader(file)
+        columns = list(reader.fieldnames or [])
+        rows = list(reader)
+    key = next((one for one in ('person', 'image') if one in columns), None)
+    if key is None:
+        raise ValueError(
+            f'{labels} has the columns {columns}; it needs `person` or `image`'
+        )
+    wanted = [one for one in columns if one != key]
+    wanted = wanted if attributes is None else list(attributes)
+    unknown = [one for one in wanted if one not in columns]
+    if unknown or not wanted:
+        raise ValueError(f'{labels} has no column {unknown or "of attributes"}')
+    parts = 1 if key == 'person' else 2
+    known = {'/'.join(Path(row[key]).parts[-parts:]): row for row in rows}
+    names = [
+        image.parent.name if key == 'person' else f'{image.parent.name}/{image.name}'
+        for image in images
+    ]
+    if not set(names) & set(known):
+        raise ValueError(
+            f'{labels} knows none of the people of {images[0].parent.parent}, such as '
+            f'{names[0]!r}, but {list(known)[:3]}'
+        )
+    return {
+        column: np.array([str(known.get(name, {}).get(column) or '') for name in names])
+        for column in wanted
+    }

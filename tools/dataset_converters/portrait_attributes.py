@@ -1,0 +1,104 @@
+"""Write what is known of portraits' people: gender, age group, ethnicity."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.media_types import is_hidden
+
+EPILOG = """\
+    python tools/dataset_converters/portrait_attributes.py data/portraits/train \\
+        --info data/portraits/london_info.csv data/portraits/canada_info.csv \\
+        --out data/attributes.csv
+
+Folders are called <set>_<id>, or <set>_<gender>_<number> where a set is sorted by
+gender, such as synthetic_female_3. A set's table, <set>_info.csv, has the columns
+face_id, face_age, face_gender and, where it is told, face_eth, as the Face Research
+Lab's sets have them. What is written has the columns person, gender, age_group and
+ethnicity, for the `labels` of a FaceAttributeMetric; a cell is empty where nothing is
+known.
+"""
+GENDERS = ('female', 'male')
+AGE_GROUPS = ((30, 'under 30'), (200, '30 and over'))
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('people', type=Path, help='folder of a folder a person')
+    parser.add_argument('--info', type=Path, nargs='*', default=[], metavar='CSV')
+    parser.add_argument('--out', type=Path, required=True, metavar='CSV')
+    return parser.parse_args(argv)
+
+
+def read_info(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """Rows of sets' tables, by the name of the person's folder.
+
+    Raises:
+        ValueError: When a table is not called ``<set>_info.csv`` or lacks a column.
+    """
+    found = {}
+    for path in paths:
+        name, ending, _ = path.name.rpartition('_info.csv')
+        if not ending:
+            raise ValueError(f'{path} must be called <set>_info.csv')
+        with path.open(newline='', encoding='utf-8') as file:
+            for row in csv.DictReader(file):
+                missing = {'face_id', 'face_age', 'face_gender'} - set(row)
+                if missing:
+                    raise ValueError(f'{path} has no column {sorted(missing)[0]!r}')
+                found[f'{name}_{row["face_id"]}'] = row
+    return found
+
+
+def attributes_of(person: str, info: dict[str, dict[str, str]]) -> list[str]:
+    """Gender, age group and ethnicity of a person; '' where it is not known."""
+    row = info.get(person)
+    if row is None:
+        parts = person.split('_')
+        told = parts[1] if len(parts) > 2 and parts[1] in GENDERS else ''
+        return [told, '', '']
+    gender = row['face_gender'].strip().lower()
+    try:
+        age = float(row['face_age'])
+        group = next((text for below, text in AGE_GROUPS if age < below), '')
+    except ValueError:
+        group = ''
+    return [gender if gender in GENDERS else '', group, row.get('face_eth') or '']
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        info = read_info(args.info)
+        people = sorted(
+            path.name
+            for path in args.people.iterdir()
+            if path.is_dir() and not is_hidden(path)
+        )
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    rows = [[person, *attributes_of(person, info)] for person in people]
+    known = [row for row in rows if any(row[1:])]
+    with (
+        written_whole(args.out) as beside,
+        beside.open('w', newline='', encoding='utf-8') as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(['person', 'gender', 'age_group', 'ethnicity'])
+        writer.writerows(known)
+    print(f'{args.out}: something is known of {len(known)} of {len(rows)} people')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
