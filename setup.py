@@ -131,6 +131,8 @@ extras = {
     # The attacker DlibRecognizer; not in `all`, as it is compiled when installed.
     'dlib': ['dlib'],
     'docs': read_requirements('docs'),
+    # Photographs of phones (HEIC).
+    'heic': read_requirements('heic'),
     'mim': read_requirements('mminstall'),
     'optional': read_requirements('optional'),
     'ray': read_requirements('ray'),

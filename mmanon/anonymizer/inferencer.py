@@ -21,7 +21,7 @@ from .compositor import FaceCompositor, widest_fade
 from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
-from .io.sources import InputError, Source, find_sources
+from .io.sources import InputError, Source, find_sources, without_password
 from .mask_planner import MaskPlanner
 from .options import (
     DetectionOptions,
@@ -31,6 +31,7 @@ from .options import (
     group_options,
 )
 from .pipeline import FacePipeline
+from .report import report_path
 from .result import AnonymizationResult, log_result, reason_of
 from .video_pipeline import VideoPipeline
 
@@ -68,6 +69,10 @@ class AnonymizerInferencer:
         device (str): Where networks of PyTorch run.
         **options: The attributes of these groups one by one, as they were given before
             there were groups; the next version knows them no more.
+
+    Attributes:
+        left_out (list[str]): Files in the folders of the last call that are neither
+            images nor videos.
 
     Raises:
         FileNotFoundError: When weights, boxes or photographs do not exist.
@@ -142,6 +147,7 @@ class AnonymizerInferencer:
         )
         self.videos = VideoPipeline(self.faces, encoding)
         self.container = encoding.container
+        self.left_out: list[str] = []
 
     def __call__(
         self,
@@ -177,8 +183,8 @@ class AnonymizerInferencer:
             list[AnonymizationResult]: One for each input.
 
         Raises:
-            InputError: When an input is not there or names nothing, or the folder of
-                outputs or reports cannot be written.
+            InputError: When no input is there, or the folder of outputs or reports
+                cannot be written.
             ValueError: When an argument is missing or out of its range.
         """
         if start is not None and start < 0 or end is not None and end <= (start or 0):
@@ -197,20 +203,25 @@ class AnonymizerInferencer:
         ]
         if not named or folder is None:
             return results
-        sources, others = find_sources(named, folder)
-        if others:
+        sources, self.left_out, missing = find_sources(named, folder)
+        if self.left_out:
             print_log(
-                f'{len(others)} files are neither images nor videos and are left out: '
-                f'{", ".join(others[:3])}{" …" if len(others) > 3 else ""}',
+                f'{len(self.left_out)} files are neither images nor videos and are '
+                f'left out: {", ".join(self.left_out[:3])}'
+                f'{" …" if len(self.left_out) > 3 else ""}',
                 level=logging.WARNING,
             )
+        for name, reason in missing:
+            results.append(AnonymizationResult(without_password(name), reason=reason))
+            log_result(results[-1])
         taken: dict[Path, str] = {}
         for source in tqdm(
             sources, unit='file', disable=None if show_progress else True
         ):
             out = source.output(folder, self.container)
-            result = AnonymizationResult(source.where, out=out)
+            result = AnonymizationResult(without_password(source.where), out=out)
             results.append(result)
+            beside = out
             try:
                 _check_output(source, out, taken)
                 if out.exists() and not overwrite:
@@ -225,14 +236,24 @@ class AnonymizerInferencer:
                         self.videos.anonymize(
                             source, beside, result, start, end, progress
                         )
-                    if report is not None:
-                        result.write_report(Path(report, f'{source.name}.json'))
                 result.status = 'written'
             # Whatever is wrong with one file, the next one may be done.
             except Exception as error:
-                result.reason = reason_of(error)
+                # What is written beside is no name that anybody knows.
+                result.reason = reason_of(error).replace(str(beside), str(out))
+            if report is not None and result.status == 'written':
+                _write_report(result, report_path(Path(report), source.name))
             log_result(result)
         return results
+
+
+def _write_report(result: AnonymizationResult, path: Path) -> None:
+    try:
+        result.write_report(path)
+    except (OSError, ValueError) as error:
+        # The output is finished, and stays.
+        result.reason = f'its report cannot be written: {reason_of(error)}'
+        result.problems.append(result.reason)
 
 
 def _grouped(options: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +13,10 @@ from mmanon.utils.atomic_write import write_whole
 
 from .mask_planner import FramePlan
 
-__all__ = ['FileReport', 'frame_ranges']
+__all__ = ['FileReport', 'frame_ranges', 'report_path']
 
 _LOWEST = 20
+_LONGEST = 255  # bytes of a file's name
 
 
 @dataclass
@@ -127,7 +130,27 @@ class FileReport:
             OSError: When it cannot be written.
         """
         words = json.dumps({**more, **self.as_dict()}, ensure_ascii=False, indent=1)
-        write_whole(path, words + '\n')
+        # Names of files may hold bytes that are no text: JSON has an escape for them.
+        write_whole(path, (words + '\n').encode('utf-8', 'backslashreplace'))
+
+
+def report_path(folder: Path, name: str) -> Path:
+    """Where the report on a source belongs.
+
+    Args:
+        folder (Path): Of all reports.
+        name (str): Of the source, with the folders below that of all.
+
+    Returns:
+        Path: ``<name>.json``; of a name that is too long for it a part, and digits that
+        tell it from others.
+    """
+    path = folder / f'{name}.json'
+    packed = os.fsencode(path.name)
+    if len(packed) <= _LONGEST:
+        return path
+    digits = hashlib.sha1(packed).hexdigest()[:8]
+    return path.with_name(f'{os.fsdecode(packed[:200])}.{digits}.json')
 
 
 def frame_ranges(frames: Iterable[int]) -> list[list[int]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmanon.utils.log import print_log
 
-from .io.sources import InputError
+from .io.sources import InputError, without_password
 from .mask_planner import FramePlan
 from .report import FileReport
 
@@ -27,7 +27,7 @@ class AnonymizationResult:
             ``'failed'``; ``'returned'`` for pixels without an output folder.
         out (Path, optional): The file that was written.
         image (np.ndarray, optional): The anonymized pixels, for an input of pixels.
-        reason (str): Why it failed.
+        reason (str): Why it failed, or why its report did.
         problems (list[str]): What could not be read of it.
         removed (list[str]): Metadata and streams that the output does not have.
         frames (int): Frames of the output.
@@ -51,6 +51,13 @@ class AnonymizationResult:
     whole: int = 0
     spared: int = 0
     report: FileReport = field(default_factory=FileReport, repr=False)
+
+    @property
+    def nothing_masked(self) -> bool:
+        """Whether an output shows all of its source."""
+        return self.status == 'written' and not (
+            self.faces or self.whole or self.spared
+        )
 
     def count(self, plan: FramePlan) -> None:
         """Add a frame."""
@@ -81,7 +88,7 @@ def reason_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f' ({error.filename})' if error.filename else ''
-        return f'{error.strerror}{where}'
+        return without_password(f'{error.strerror}{where}')
     return f'{type(error).__name__}: {error}'
 
 
@@ -90,11 +97,14 @@ def log_result(result: AnonymizationResult) -> None:
     if result.status == 'failed':
         level, words = logging.ERROR, [f'failed: {result.reason}']
     else:
-        level = logging.WARNING if result.problems or result.whole else logging.INFO
+        told = result.problems or result.whole or result.nothing_masked
+        level = logging.WARNING if told else logging.INFO
         words = [
             f'{result.out}: {result.frames} frames, {result.faces} faces masked '
             f'({result.filled} of them where the detector saw none)'
         ]
+        if result.nothing_masked:
+            words.append('NO FACE WAS FOUND: look whether that is right')
         if result.spared:
             words.append(f'{result.spared} faces left visible')
         if result.whole:

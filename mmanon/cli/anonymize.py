@@ -33,8 +33,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='image, video, folder, pattern, .txt file that lists these, number of a '
-        'camera, or address of a stream',
+        help='image, video, folder, pattern, frame_%%05d.png, .txt file that lists '
+        'these, number of a camera, address of a stream, or - for a video piped in',
     )
     parser.add_argument(
         '-o', '--out-dir', required=True, metavar='DIR', help='folder of the outputs'
@@ -210,7 +210,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from mmanon.anonymizer.io.sources import InputError
 
         try:
-            results = build(args)(
+            inferencer = build(args)
+            results = inferencer(
                 args.inputs,
                 out_dir=args.out_dir,
                 start=args.start,
@@ -231,11 +232,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return report(results)
+    return report(results, inferencer.left_out)
 
 
-def report(results: Sequence[AnonymizationResult]) -> int:
-    """Say what came of all files; list the failures last."""
+def report(results: Sequence[AnonymizationResult], left_out: Sequence[str] = ()) -> int:
+    """Say what came of all files; list the failures last.
+
+    Args:
+        results: One for each file.
+        left_out: Names of files that were neither images nor videos.
+
+    Returns:
+        int: 0; 1 when a file, or its report, failed.
+    """
     states = [result.status for result in results]
     counts = [
         f'{states.count(state)} {state}' for state in ('written', 'skipped', 'failed')
@@ -246,7 +255,24 @@ def report(results: Sequence[AnonymizationResult]) -> int:
             '  skipped: outputs that are there, whatever settings made them; '
             '--overwrite makes them anew'
         )
-    failed = [result for result in results if result.status == 'failed']
+    if left_out:
+        print(f'  left out, neither images nor videos: {len(left_out)}')
+        for name in left_out:
+            print(f'    {name}')
+    empty = [result for result in results if result.nothing_masked]
+    if empty:
+        print(
+            f'warning: no face was found in {len(empty)} of the files that were '
+            'written: look whether that is right',
+            file=sys.stderr,
+        )
+        for result in empty:
+            print(f'  {result.source}', file=sys.stderr)
+    failed = [
+        result
+        for result in results
+        if result.status == 'failed' or result.status == 'written' and result.reason
+    ]
     for result in failed:
         print(f'  {result.source}: {result.reason}', file=sys.stderr)
     return 1 if failed else 0

@@ -97,7 +97,8 @@ class FileAnonymizer:
             row (dict): A :class:`Source` as a dict.
 
         Returns:
-            dict: ``where``, and ``status`` and ``reason`` of its result.
+            dict: ``where``, and ``status``, ``reason``, ``faces``, ``whole`` and
+            ``spared`` of its result.
         """
         from mmanon.anonymizer.io.sources import Source
 
@@ -110,7 +111,14 @@ class FileAnonymizer:
             show_progress=False,
             report=self.args.report,
         )
-        return dict(where=row['where'], status=result.status, reason=result.reason)
+        return dict(
+            where=row['where'],
+            status=result.status,
+            reason=result.reason,
+            faces=result.faces,
+            whole=result.whole,
+            spared=result.spared,
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # What is wrong with the options is told before any worker starts.
         anonymize_command.build(argparse.Namespace(**{**vars(args), 'device': 'cpu'}))
-        sources, refused = find_files(args)
+        sources, refused, left_out = find_files(args)
         results = refused + list(run(cluster, _with_full_paths(args), sources))
     except ImportError as error:
         print(f'anonymize_on_ray.py: {error}', file=sys.stderr)
@@ -142,19 +150,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    return anonymize_command.report(results)
+    return anonymize_command.report(results, left_out)
 
 
 def find_files(
     args: argparse.Namespace,
-) -> tuple[list[Source], list[AnonymizationResult]]:
-    """Find all files, and tell those apart that cannot be done here."""
+) -> tuple[list[Source], list[AnonymizationResult], list[str]]:
+    """Find all files; tell those apart that cannot be done here, or by nobody."""
     from mmanon.anonymizer import AnonymizationResult
-    from mmanon.anonymizer.io.sources import Source, find_sources
+    from mmanon.anonymizer.io.sources import Source, find_sources, without_password
 
-    found, _ = find_sources(args.inputs, Path(args.out_dir).expanduser())
+    found, left_out, missing = find_sources(
+        args.inputs, Path(args.out_dir).expanduser()
+    )
     sources: dict[Path, Source] = {}
-    refused: list[AnonymizationResult] = []
+    refused = [
+        AnonymizationResult(without_password(name), reason=reason)
+        for name, reason in missing
+    ]
     for source in found:
         out = source.output(Path(args.out_dir), args.container)
         if source.kind == 'live':
@@ -168,8 +181,10 @@ def find_files(
             where = _full_path(source.where)
             sources[out] = Source(where, source.name, source.kind)
             continue
-        refused.append(AnonymizationResult(source.where, out=out, reason=reason))
-    return list(sources.values()), refused
+        refused.append(
+            AnonymizationResult(without_password(source.where), out=out, reason=reason)
+        )
+    return list(sources.values()), refused, left_out
 
 
 def _full_path(path: str) -> str:
@@ -246,7 +261,8 @@ def run(
         missing = {source.where for source in sources}
         for row in done.iter_rows():
             missing.discard(row['where'])
-            yield AnonymizationResult(row['where'], row['status'], reason=row['reason'])
+            where = row.pop('where')
+            yield AnonymizationResult(where, **row)
         for where in sorted(missing):
             yield AnonymizationResult(where, reason=_LOST)
     finally:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mmanon.structures.face_table import VideoInfo
+from mmanon.utils.images import read_image
 from mmanon.utils.media_types import is_hidden, is_image, is_video
 from mmanon.utils.video import decode, open_video, orientation_of, turn_of, upright
 
@@ -152,6 +153,8 @@ class VideoReading:
                 self.failures.append(f'{path} cannot be read: {error}')
                 continue
             if image is None:
+                image = _other_image(path)
+            if image is None:
                 self.failures.append(f'{path} cannot be read')
                 continue
             yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -176,6 +179,15 @@ class VideoReading:
         except IndexError as error:
             raise SourceError('it has no video stream') from error
         self._num_frames = index + 1
+
+
+def _other_image(path: Path) -> np.ndarray | None:
+    """An image of a kind that OpenCV does not read, BGR."""
+    try:
+        image = read_image(path)
+    except (ImportError, OSError):
+        return None
+    return None if image is None else np.ascontiguousarray(image[..., ::-1])
 
 
 def _is_frame(file: str) -> bool:

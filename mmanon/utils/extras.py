@@ -14,6 +14,7 @@ _NAMES = {
     'mmaction': 'mmaction2',
     'mmengine': 'MMEngine',
     'onnxruntime': 'ONNX Runtime',
+    'pillow_heif': 'pillow-heif',
     'ray': 'Ray',
     'torch': 'PyTorch',
 }

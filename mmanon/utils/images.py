@@ -9,7 +9,26 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ['read_image']
+from .extras import require
+from .media_types import HEIFS
+
+__all__ = ['enable_heif', 'read_image']
+
+
+def enable_heif(path: str | Path) -> None:
+    """Let Pillow read and write HEIC, where the name of a file asks for it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ExtraNotInstalled: When what reads it is not installed.
+    """
+    if Path(path).suffix.lower() in HEIFS:
+        require(f'reading {path}', 'pillow_heif', 'heic')
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
 
 
 def read_image(path: str | Path) -> np.ndarray | None:
@@ -24,9 +43,12 @@ def read_image(path: str | Path) -> np.ndarray | None:
         uint8 (H, W, 3) RGB; None when it cannot be decoded.
 
     Raises:
+        ExtraNotInstalled: When it is of a kind that an extra reads.
         OSError: When the file is not there or cannot be read.
     """
     from PIL import Image, ImageOps
+
+    enable_heif(path)
 
     # What is out of reach is told apart from what cannot be decoded.
     packed = io.BytesIO(Path(path).read_bytes())

@@ -5,6 +5,7 @@ mmengine's own logger imports PyTorch, which takes longer than anonymizing a sho
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -28,6 +29,10 @@ def show_messages() -> None:
 
     Without this call Python itself shows warnings and errors only.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold bytes that are no text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     if not _logger.handlers:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(

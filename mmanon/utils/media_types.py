@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 __all__ = [
+    'HEIFS',
     'IMAGES',
     'VIDEOS',
     'files_in',
@@ -15,13 +16,22 @@ __all__ = [
     'without_video_suffix',
 ]
 
+HEIFS = frozenset(('.heic', '.heif', '.hif'))
+"""Photographs of phones, which the extra ``heic`` reads."""
+
 IMAGES = frozenset(
-    ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.pgm', '.ppm')
+    (
+        *('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.png', '.apng', '.bmp', '.webp'),
+        *('.tif', '.tiff', '.gif', '.pgm', '.ppm', '.pnm', '.avif', *HEIFS),
+    )
 )
 VIDEOS = frozenset(
     (
-        *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts', '.mts', '.m2ts'),
-        *('.mpg', '.mpeg', '.mpe', '.wmv', '.flv', '.3gp'),
+        *('.mp4', '.m4v', '.mov', '.qt', '.mkv', '.webm', '.avi', '.divx', '.ogv'),
+        *('.ts', '.mts', '.m2ts', '.m2t', '.trp', '.mpg', '.mpeg', '.mpe', '.m2v'),
+        *('.vob', '.mod', '.tod', '.wmv', '.asf', '.flv', '.f4v', '.3gp', '.3g2'),
+        *('.mxf', '.dv', '.wtv', '.nut', '.y4m', '.mjpeg', '.mjpg', '.ivf', '.lrv'),
+        *('.rm', '.rmvb', '.h264', '.h265', '.hevc'),
     )
 )
 

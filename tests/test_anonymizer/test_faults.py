@@ -1,5 +1,6 @@
 """Whatever goes wrong with a file is said, and nothing that was there is lost."""
 
+import json
 import os
 import resource
 import signal
@@ -80,6 +81,104 @@ def test_damaged_files_are_listed_with_their_reason_and_the_others_done(
         assert any(reason in line for line in lines), (name, lines)
         assert (data / name).read_bytes() == content
     assert files(out) == ['good.mp4', 'good.png']
+
+
+@pytest.mark.parametrize(
+    'name', [os.fsdecode(b'caf\xe9.png'), f'{"x" * 251}.png', f'{"ü" * 125}x.png']
+)
+def test_any_name_gets_its_output_and_its_report(data, tmp_path, capsys, name):
+    write_photo(tmp_path / 'a.png').rename(data / name)
+    reports = tmp_path / 'reports'
+    assert main([str(data), '-o', str(tmp_path / 'out'), '--report', str(reports)]) == 0
+    assert files(tmp_path / 'out') == [name]
+    (report,) = reports.iterdir()
+    told = json.loads(report.read_text(encoding='utf-8'))
+    assert told['faces'] == 1 and told['source'] == str(data / name)
+
+
+def test_a_report_that_cannot_be_written_leaves_the_output(data, tmp_path, capsys):
+    write_photo(data / 'a.png')
+    reports = tmp_path / 'reports'
+    (reports / 'a.png.json').mkdir(parents=True)
+    assert main([str(data), '-o', str(tmp_path / 'out'), '--report', str(reports)]) == 1
+    assert files(tmp_path / 'out') == ['a.png']
+    said = capsys.readouterr()
+    assert '1 written, 0 skipped, 0 failed' in said.out
+    assert 'a.png: its report cannot be written' in said.err
+
+
+def test_a_missing_input_does_not_stop_the_others(data, tmp_path, capsys):
+    write_photo(data / 'a.png')
+    gone = str(data / 'gone.png')
+    assert main([gone, str(data / 'a.png'), '-o', str(tmp_path / 'out')]) == 1
+    said = capsys.readouterr()
+    assert '1 written, 0 skipped, 1 failed' in said.out
+    assert f'{gone}: {gone} does not exist' in said.err
+
+
+def test_files_left_out_and_files_without_a_face_are_named_at_the_end(
+    data, tmp_path, capsys
+):
+    write_photo(data / 'a.png')
+    Image.new('RGB', (96, 64)).save(data / 'empty.png')
+    others = [data / f'{name}.dcm' for name in 'abcde']
+    for path in others:
+        path.touch()
+    assert main([str(data), '-o', str(tmp_path / 'out')]) == 0
+    said = capsys.readouterr()
+    summary = said.out[said.out.index('2 written') :]
+    assert all(str(path) in summary for path in others)
+    assert 'warning: no face was found in 1 of the files' in said.err
+    assert str(data / 'empty.png') in said.err and str(data / 'a.png') not in said.err
+
+
+def test_a_password_is_in_no_message(tmp_path, capsys):
+    address = 'rtsp://eve:secret@127.0.0.1:1/door'
+    reports = tmp_path / 'reports'
+    options = ['-o', str(tmp_path / 'out'), '--report', str(reports)]
+    assert main([address, *options]) == 1
+    said = capsys.readouterr()
+    assert 'secret' not in said.out + said.err and 'rtsp://…@127.0.0.1' in said.err
+
+
+def test_an_option_that_the_encoder_does_not_know_is_refused(data, tmp_path, capsys):
+    write_clip(data / 'a.mp4')
+    options = ['-o', str(tmp_path / 'out'), '--encoder-option']
+    assert main([str(data), *options, 'foo=1']) == 1
+    assert "libx264 does not know the option 'foo'" in capsys.readouterr().err
+    assert main([str(data), *options, 'preset=nonsense']) == 1
+    assert 'preset=nonsense' in capsys.readouterr().err
+    assert files(tmp_path / 'out') == []
+    assert main([str(data), *options, 'preset=ultrafast']) == 0
+
+
+def test_a_video_that_is_piped_in(tmp_path):
+    source = write_clip(tmp_path / 'a.ts', 12)
+    code = PIPED.format(tests=str(TESTS))
+    with source.open('rb') as piped:
+        done = subprocess.run(
+            [sys.executable, '-c', code, '-', '-o', str(tmp_path / 'out')],
+            stdin=piped,
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        )
+    assert done.returncode == 0, done.stderr
+    (out,) = (tmp_path / 'out').iterdir()
+    frames = read_frames(out)
+    assert len(frames) == 12 and not any(is_red(frame).any() for frame in frames)
+
+
+PIPED = """
+import sys
+sys.path.insert(0, {tests!r})
+from made_videos import RedSquareDetector
+from mmanon.anonymizer import inferencer
+from mmanon.cli.anonymize import main
+
+inferencer.build_detector = lambda *_: RedSquareDetector()
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 # --- Unusual images -------------------------------------------------------------------

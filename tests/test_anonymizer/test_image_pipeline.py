@@ -1,5 +1,8 @@
 import io
+from fractions import Fraction
+from importlib.util import find_spec
 
+import av
 import numpy as np
 import pytest
 from made_videos import RedSquareDetector, anonymizer, is_red, picture
@@ -7,6 +10,7 @@ from PIL import Image
 
 from mmanon.anonymizer.io.deep_images import encode_deep, read_deep
 from mmanon.anonymizer.io.image_files import open_image
+from mmanon.utils.images import enable_heif
 
 
 def anonymize(source, out_dir, **kwargs):
@@ -151,6 +155,118 @@ def test_moving_pictures_are_handled_frame_by_frame(tmp_path, name):
         assert not is_red(after[..., :3]).any()
         after = after[:, 60:, :3].astype(int)
         assert np.abs(np.asarray(before)[:, 60:] - after).mean() < 12
+
+
+def playing(path):
+    with Image.open(path) as image:
+        times = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            times.append(image.info.get('duration'))
+        return times, image.info.get('loop'), image.info.get('default_image')
+
+
+SAME = [Image.fromarray(picture(t)) for t in (0, 0, 0, 1, 1, 2)]
+LASTING = [40, 80, 120, 40, 80, 120]
+
+
+def test_a_moving_png_of_equal_frames_keeps_them_all(tmp_path):
+    first, *others = SAME
+    moving = dict(save_all=True, append_images=others, duration=LASTING, disposal=1)
+    first.save(tmp_path / 'a.png', loop=2, **moving)
+    out = written(tmp_path / 'a.png', tmp_path / 'out').out
+    assert playing(out) == playing(tmp_path / 'a.png') == (LASTING, 2, None)
+
+
+def test_the_default_picture_of_a_moving_png_is_covered_and_not_played(tmp_path):
+    first, *others = SAME
+    moving = dict(save_all=True, append_images=others, duration=LASTING[1:], disposal=1)
+    first.save(tmp_path / 'a.png', default_image=True, **moving)
+    out = written(tmp_path / 'a.png', tmp_path / 'out').out
+    assert playing(out) == playing(tmp_path / 'a.png')
+    assert playing(out)[0][1:] == LASTING[1:] and playing(out)[2]
+    for pixels in open_image(out).pixels():
+        assert not is_red(pixels[..., :3]).any()
+
+
+@pytest.mark.parametrize('loop', [None, 0, 1, 3])
+def test_a_gif_is_played_as_often_as_it_was(tmp_path, loop):
+    often = {} if loop is None else {'loop': loop}
+    first, *others = [Image.fromarray(picture(t)) for t in range(3)]
+    first.save(
+        tmp_path / 'a.gif', save_all=True, append_images=others, duration=80, **often
+    )
+    out = written(tmp_path / 'a.gif', tmp_path / 'out').out
+    assert playing(out) == playing(tmp_path / 'a.gif') == ([80] * 3, loop, None)
+
+
+def test_a_gif_of_equal_frames_keeps_them_all(tmp_path):
+    with av.open(str(tmp_path / 'a.gif'), 'w') as container:
+        stream = container.add_stream('gif', 25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, 'rgb8'
+        for t, image in enumerate(SAME):
+            frame = av.VideoFrame.from_image(image).reformat(format='rgb8')
+            frame.pts, frame.time_base = 4 * t, Fraction(1, 100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    out = written(tmp_path / 'a.gif', tmp_path / 'out').out
+    assert playing(out)[0] == playing(tmp_path / 'a.gif')[0] == [40] * 6
+
+
+def test_of_a_phones_several_pictures_the_first_is_covered(tmp_path):
+    first, second = (Image.fromarray(picture(t)) for t in (0, 5))
+    first.save(tmp_path / 'a.mpo', 'MPO', save_all=True, append_images=[second])
+    (tmp_path / 'a.mpo').rename(tmp_path / 'a.jpg')
+    outcome = written(tmp_path / 'a.jpg', tmp_path / 'out')
+    with Image.open(outcome.out) as image:
+        assert image.format == 'JPEG' and not is_red(np.asarray(image)).any()
+    assert 'removed: 1 pictures behind the first' in outcome.removed
+    # The second is not there under cover of the first.
+    assert outcome.out.read_bytes().count(b'\xff\xd8\xff') == 1
+
+
+def test_a_tiffs_structure_is_no_metadata_and_what_is_removed_is_called_so(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / 'a.tif', exif={0x010F: 'CameraMaker'})
+    outcome = written(tmp_path / 'a.tif', tmp_path / 'out')
+    assert outcome.removed == ['removed: EXIF Make = CameraMaker']
+
+
+@pytest.mark.parametrize('name', ['a.avif', 'a.jfif', 'a.apng', 'a.mpo', 'a.pnm'])
+def test_images_by_less_usual_names(tmp_path, name):
+    kinds = {'a.jfif': 'JPEG', 'a.apng': 'PNG', 'a.mpo': 'JPEG', 'a.pnm': 'PPM'}
+    Image.fromarray(RGB).save(tmp_path / name, kinds.get(name))
+    out = written(tmp_path / name, tmp_path / 'out').out
+    with Image.open(out) as image:
+        assert not is_red(np.asarray(image.convert('RGB'))).any()
+
+
+def test_heic_is_read_by_its_extra_or_the_extra_named(tmp_path):
+    if find_spec('pillow_heif') is None:
+        (tmp_path / 'a.heic').write_bytes(b'of a phone')
+        outcome = anonymize(tmp_path / 'a.heic', tmp_path / 'out')
+        assert outcome.status == 'failed' and 'mmanon[heic]' in outcome.reason
+        return
+    enable_heif('a.heic')
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, 'CameraMaker'
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(RGB)))
+    turned.save(tmp_path / 'a.heic', exif=exif.tobytes(), quality=95)
+    outcome = written(tmp_path / 'a.heic', tmp_path / 'out')
+    with Image.open(outcome.out) as image:
+        assert (image.format, image.size) == ('HEIF', (96, 64))
+        after = np.asarray(image.convert('RGB')).astype(int)
+    assert not is_red(after).any()
+    assert np.abs(after[:, 50:] - RGB[:, 50:]).mean() < 5
+    assert b'CameraMaker' not in outcome.out.read_bytes()
+
+
+def test_an_image_above_the_limit_is_refused_with_the_way_to_raise_it(tmp_path):
+    Image.new('RGB', (2000, 1000)).save(tmp_path / 'a.png')
+    outcome = anonymize(tmp_path / 'a.png', tmp_path / 'out', largest_image=1.5)
+    assert 'a.png has 2 megapixels' in outcome.reason
+    assert '--largest-image 3' in outcome.reason
+    assert anonymize(tmp_path / 'a.png', tmp_path / 'out').status == 'written'
 
 
 def test_a_pixel_and_a_huge_image_are_images(tmp_path):

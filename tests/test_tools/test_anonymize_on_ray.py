@@ -124,7 +124,7 @@ def test_a_worker_writes_where_the_command_for_one_machine_would(data, tmp_path)
         ['--workers', '1', str(data), '-o', str(tmp_path / 'out')]
         + ['--boxes', str(tmp_path / 'boxes.json')]
     )
-    sources, refused = ray_command.find_files(args)
+    sources, refused, _ = ray_command.find_files(args)
     worker = ray_command.FileAnonymizer(args)
     rows = [worker(vars(source)) for source in sources]
     alone = anonymizer(boxes=tmp_path / 'boxes.json')

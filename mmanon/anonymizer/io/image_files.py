@@ -20,6 +20,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
 from PIL.PngImagePlugin import Disposal
 
+from mmanon.utils.images import enable_heif
+
 from .deep_images import encode_deep
 from .sources import InputError
 from .still_images import plain, read_still, refuse_unknown_values, turn_of
@@ -125,6 +127,7 @@ def open_image(
         found.removed += _identifying(image)
         if keep_metadata:
             _keep_exif(image, found)
+        found.removed = [f'removed: {word}' for word in found.removed]
         return found
 
 
@@ -140,6 +143,10 @@ def _decoding(path: Path) -> Iterator[None]:
 def _opened(path: Path, largest: float | None) -> Image.Image:
     if not path.stat().st_size:
         raise InputError(f'{path} is empty')
+    try:
+        enable_heif(path)
+    except ImportError as error:
+        raise InputError(str(error)) from error
     try:
         image = _open_of_any_size(path)
     except UnidentifiedImageError as error:
@@ -193,7 +200,7 @@ def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
             del saving['quality']
             if image.mode == 'RGB' and get_sampling(image) >= 0:
                 saving['subsampling'] = get_sampling(image)
-    if found.format == 'WEBP':
+    if found.format in ('WEBP', 'AVIF', 'HEIF'):
         saving['quality'] = _JPEG_QUALITY
     if image.info.get('dpi'):
         saving['dpi'] = image.info['dpi']
@@ -230,6 +237,8 @@ def _identifying(image: Image.Image) -> list[str]:
         *('duration', 'loop', 'background', 'transparency', 'version', 'extension'),
         *('gamma', 'interlace', 'compression', 'resolution', 'srgb', 'chromaticity'),
         *('timestamp', 'disposal', 'blend', 'bbox', 'default_image', 'aspect'),
+        *('mp', 'mpoffset', 'primary', 'bit_depth', 'chroma', 'nclx_profile'),
+        *('icc_profile_type', 'photoshop'),
     }
     words.extend(
         f'{key} ({len(value)} bytes)' if isinstance(value, bytes) else f'{key}'

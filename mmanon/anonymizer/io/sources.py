@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from mmanon.utils.media_types import IMAGES, VIDEOS
+from mmanon.utils.media_types import IMAGES, VIDEOS, is_hidden
 
 __all__ = [
     'IMAGES',
     'STDIN',
     'VIDEOS',
+    'Found',
     'InputError',
     'Source',
     'find_sources',
@@ -26,6 +28,8 @@ __all__ = [
 # kinds of sound and subtitles.
 _WRITTEN = {'.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts'}
 
+
+_NUMBERED = re.compile(r'%0?(\d*)d')
 
 STDIN = '-'
 """Names what is piped in."""
@@ -69,41 +73,64 @@ class Source:
         return path if path.suffix.lower() in _WRITTEN else path.with_suffix('.mkv')
 
 
+class Found(NamedTuple):
+    """What inputs name.
+
+    Attributes:
+        sources (list[Source]): What to anonymize.
+        others (list[str]): Files of folders that are neither images nor videos.
+        missing (list[tuple[str, str]]): Inputs that are not there, each with the
+            sentence that says so.
+    """
+
+    sources: list[Source]
+    others: list[str]
+    missing: list[tuple[str, str]]
+
+
 def find_sources(
     inputs: str | Path | int | Source | Sequence[str | Path | int | Source],
     out_dir: Path | None = None,
-) -> tuple[list[Source], list[str]]:
+) -> Found:
     """Find all that ``inputs`` names.
 
     Args:
         inputs (str, Path, int, Source or a sequence of these): An image or video, a
             folder (searched with all folders in it), a pattern (``'clips/**/*.mp4'``),
-            a ``.txt`` file with one of these a line (relative to its own folder), the
-            number of a camera or the address of a stream (``'rtsp://…'``).
-        out_dir (Path, optional): Left out where a folder is searched, so that outputs
-            inside it are not anonymized again.
+            images that are numbered (``'frame_%05d.png'``), a ``.txt`` file with one of
+            these a line (relative to its own folder), the number of a camera, the
+            address of a stream (``'rtsp://…'``), or ``'-'``, a video that is piped in.
+        out_dir (Path, optional): Left out where a folder or pattern is searched, so
+            that outputs inside it are not anonymized again.
 
     Returns:
-        tuple[list[Source], list[str]]: The sources, and files of folders that are
-        neither images nor videos.
+        Found: The sources, and what is none.
 
     Raises:
-        InputError: When an input is not there, or names nothing.
+        InputError: When there is no source at all.
     """
     if isinstance(inputs, (str, Path, int, Source)):
         inputs = [inputs]
-    found: list[Source] = []
-    others: list[str] = []
+    found = Found([], [], [])
     for item in inputs:
-        found.extend(
-            [item] if isinstance(item, Source) else _find(str(item), out_dir, others)
-        )
-    return found, others
+        if isinstance(item, Source):
+            found.sources.append(item)
+            continue
+        try:
+            # A list that names something missing still names the rest.
+            found.sources.extend(_find(str(item), out_dir, found))
+        except InputError as error:
+            found.missing.append((str(item), str(error)))
+    if found.missing and not found.sources:
+        raise InputError('; '.join(sentence for _, sentence in found.missing))
+    return found
 
 
-def _find(name: str, out_dir: Path | None, others: list[str]) -> Iterator[Source]:
+def _find(name: str, out_dir: Path | None, found: Found) -> Iterator[Source]:
     path = Path(name).expanduser()
-    if name.isdecimal() and not path.exists():
+    if name == STDIN:
+        yield Source(name, f'stdin-{_now()}.mp4', 'live')
+    elif name.isdecimal() and not path.exists():
         yield Source(name, f'camera{name}-{_now()}.mp4', 'live')
     elif '://' in name:
         # Name and password of who may watch stay out of the file's name.
@@ -111,13 +138,15 @@ def _find(name: str, out_dir: Path | None, others: list[str]) -> Iterator[Source
         stem = re.sub(r'[^\w.-]+', '_', place).strip('_')
         yield Source(name, f'{stem}-{_now()}.mp4', 'live')
     elif path.is_dir():
-        yield from _in_folder(path, path, out_dir, others)
+        yield from _in_folder(path, path, out_dir, found)
     elif path.is_file() and path.suffix.lower() == '.txt':
-        yield from _in_list(path, out_dir, others)
+        yield from _in_list(path, out_dir, found)
     elif path.is_file():
         yield _source(path, path.parent)
+    elif _NUMBERED.search(path.name):
+        yield from _in_sequence(path)
     elif glob.has_magic(name):
-        yield from _in_pattern(str(path), out_dir, others)
+        yield from _in_pattern(str(path), out_dir, found)
     else:
         raise InputError(f'{name} does not exist')
 
@@ -150,7 +179,7 @@ def _source(path: Path, root: Path) -> Source:
 
 
 def _in_folder(
-    folder: Path, root: Path, out_dir: Path | None, others: list[str]
+    folder: Path, root: Path, out_dir: Path | None, found: Found
 ) -> Iterator[Source]:
     avoided = None if out_dir is None else out_dir.resolve()
     for here, folders, files in os.walk(folder):
@@ -158,19 +187,19 @@ def _in_folder(
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith('.') and Path(here, name).resolve() != avoided
+            if not is_hidden(name) and Path(here, name).resolve() != avoided
         )
         for file in sorted(files):
             path = Path(here, file)
-            if path.suffix.lower() in IMAGES | VIDEOS and not file.startswith('.'):
+            if is_hidden(path):
+                continue
+            if path.suffix.lower() in IMAGES | VIDEOS:
                 yield _source(path, root)
             else:
-                others.append(str(path))
+                found.others.append(str(path))
 
 
-def _in_pattern(
-    pattern: str, out_dir: Path | None, others: list[str]
-) -> Iterator[Source]:
+def _in_pattern(pattern: str, out_dir: Path | None, found: Found) -> Iterator[Source]:
     # The tree in the output begins where the pattern does.
     fixed = []
     for part in Path(pattern).parts:
@@ -181,31 +210,80 @@ def _in_pattern(
     matched = sorted(glob.glob(pattern, recursive=True))
     if not matched:
         raise InputError(f'{pattern} matches no file')
+    avoided = None if out_dir is None else out_dir.resolve()
+    if avoided is not None and root.resolve().is_relative_to(avoided):
+        avoided = None  # all of it lies there: whoever asks for it means it
     for path in map(Path, matched):
-        if path.is_file() and path.suffix.lower() in IMAGES | VIDEOS:
-            yield _source(path, root)
-        elif path.is_file():
-            others.append(str(path))
-
-
-def _in_list(path: Path, out_dir: Path | None, others: list[str]) -> Iterator[Source]:
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f'{path} is not a list of files: it is no UTF-8 text'
-        ) from error
-    lines = [line.strip() for line in lines]
-    lines = [line for line in lines if line and not line.startswith('#')]
-    if not lines:
-        raise InputError(f'{path} lists no file')
-    for line in lines:
-        if '://' in line or line.isdecimal():
-            yield from _find(line, out_dir, others)
+        if not path.is_file():
             continue
-        listed = path.parent / Path(line).expanduser()
-        if listed.is_file() and listed.is_relative_to(path.parent):
-            # Below the list's own folder the tree is kept.
-            yield _source(listed, path.parent)
+        if avoided is not None and path.resolve().is_relative_to(avoided):
+            continue
+        if path.suffix.lower() in IMAGES | VIDEOS:
+            yield _source(path, root)
         else:
-            yield from _find(str(listed), out_dir, others)
+            found.others.append(str(path))
+
+
+def _in_sequence(pattern: Path) -> Iterator[Source]:
+    """Images whose number is written in their name, in its order."""
+    before, digits, after = _NUMBERED.split(pattern.name, maxsplit=1)
+    number = rf'(\d{{{digits or 1},}})'
+    name = re.compile(re.escape(before) + number + re.escape(after))
+    numbered = []
+    if pattern.parent.is_dir():
+        for path in pattern.parent.iterdir():
+            match = name.fullmatch(path.name)
+            if match is not None:
+                numbered.append((int(match[1]), path))
+    if not numbered:
+        raise InputError(f'{pattern} matches no file')
+    for _, path in sorted(numbered):
+        yield _source(path, pattern.parent)
+
+
+def _in_list(path: Path, out_dir: Path | None, found: Found) -> Iterator[Source]:
+    named = False
+    for line in _lines(path):
+        listed = _existing(path.parent, line)
+        line = line.strip()
+        if listed is None and (not line or line.startswith('#')):
+            continue
+        named = True
+        try:
+            if listed is None and ('://' in line or line.isdecimal()):
+                yield from _find(line, out_dir, found)
+            elif listed is None:
+                yield from _find(
+                    str(path.parent / Path(line).expanduser()), out_dir, found
+                )
+            elif not listed.is_relative_to(path.parent):
+                yield from _find(str(listed), out_dir, found)
+            # Below the list's own folder the tree is kept.
+            elif listed.is_dir():
+                yield from _in_folder(listed, path.parent, out_dir, found)
+            else:
+                yield _source(listed, path.parent)
+        except InputError as error:
+            found.missing.append((line, str(error)))
+    if not named:
+        raise InputError(f'{path} lists no file')
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a list, whose names may be of any bytes."""
+    packed = path.read_bytes()
+    if packed.startswith((b'\xff\xfe', b'\xfe\xff')):
+        return packed.decode('utf-16', 'replace').splitlines()
+    if b'\0' in packed:
+        raise InputError(f'{path} is not a list of files: it is no text')
+    return packed.decode('utf-8-sig', 'surrogateescape').splitlines()
+
+
+def _existing(folder: Path, line: str) -> Path | None:
+    """The file or folder that a line names, in spite of how it looks."""
+    for name in dict.fromkeys((line, line.strip())):
+        if name.strip():
+            path = folder / Path(name).expanduser()
+            if path.exists():
+                return path
+    return None

@@ -118,7 +118,7 @@ class VideoReader:
         end: float | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.where = where
+        self.where = without_password(where)
         self.live = live
         self.problems: list[str] = []
         self._stopped = stopped

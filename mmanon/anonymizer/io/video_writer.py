@@ -119,11 +119,28 @@ class VideoWriter:
             self.container.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as error:
             self.container.close()
+            given = ', '.join(f'{k}={v}' for k, v in (encoder_options or {}).items())
+            remedy = (
+                f'are the options of the encoder right: {given}?'
+                if given
+                else "Matroska (container='mkv') holds most kinds of streams"
+            )
             raise InputError(
                 f'{reader.where} cannot be written as {container} with {codec}: '
-                f'{getattr(error, "strerror", None) or error}; Matroska '
-                "(container='mkv') holds most kinds of streams"
+                f'{getattr(error, "strerror", None) or error}; {remedy}'
             ) from error
+        # What it has used it has taken out.
+        unknown = [key for key in encoder_options or () if key in self._unused()]
+        if unknown:
+            self.abort()
+            raise InputError(
+                f'the encoder {codec} does not know the option {unknown[0]!r}: leave '
+                'it out, or name another codec'
+            )
+
+    def _unused(self) -> Mapping[str, str]:
+        """Options that the encoder did not know."""
+        return self.picture.codec_context.options
 
     def _add_picture(self, codec: str, quality: int | None) -> None:
         source, first = self._reader.stream, self._reader.first
