@@ -4,7 +4,8 @@
 #   python tools/dataset_converters/split_people.py data/portraits/train \
 #       --test data/portraits/test --out data/splits
 #   python tools/dataset_converters/portrait_attributes.py data/portraits/train \
-#       --info data/portraits/*_info.csv --out data/attributes.csv
+#       --info data/portraits/*_info.csv --out data/attributes.csv \
+#       --skin-tone checkpoints/face_detection_yunet_2023mar.onnx
 #   python tools/tradeoff.py configs/tradeoff/tradeoff_portraits.py --preset small
 _base_ = './tradeoff_photos.py'
 

@@ -40,8 +40,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         default=2,
         metavar='N',
-        help='people that each method hides worst, and as many that it hides best, with '
-        'whom its worst attacker takes them for; 0 for none (default: %(default)s)',
+        help='people that each method hides worst, and as many that it hides best, '
+        'with whom its worst attacker takes them for; 0 for none (default: '
+        '%(default)s)',
     )
     return parser.parse_args(argv)
 

@@ -94,6 +94,25 @@ def worst_table(rows: Sequence[Row]) -> str:
     return '\n'.join(lines) + '\n\n'
 
 
+def decisive_attackers(rows: Sequence[Row]) -> list[str]:
+    """The attackers in views that have the lowest error of some method.
+
+    Args:
+        rows (Sequence[Row]): Rows of all attackers, views and matchings.
+
+    Returns:
+        list[str]: Names as of points, in the order of the rows.
+    """
+    methods = {(named(row.method, row.strength), row.matching) for row in rows}
+    found = {
+        _worst_of(rows, name, matching, 'eer')
+        for name, matching in methods
+        if matching != 'original_original'
+    }
+    names = dict.fromkeys(shown_name(row.attacker, row.view) for row in rows)
+    return [name for name in names if name in found]
+
+
 def _worst_of(rows: Sequence[Row], name: str, matching: str, figure: str) -> str:
     """Who has the worst figure of a method, by the mean over the seeds."""
     sums: dict[str, float] = {}

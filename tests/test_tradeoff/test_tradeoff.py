@@ -23,6 +23,8 @@ from mmanon.tradeoff import (
     worst_table,
     write_rows,
 )
+from mmanon.tradeoff.sweep import results
+from mmanon.tradeoff.table import decisive_attackers
 
 ROW = Row('blur', 0.06, 0, 0.5, 'unseen', 'modified_original', 0.2, 0.7, 0.4)
 MATCHINGS = ('original_original', 'modified_original', 'modified_modified')
@@ -204,6 +206,27 @@ def test_the_headline_says_whose_the_worst_case_is():
     # Two share the lowest mean: the first of them.
     assert cells[2][4] == 'a-crop' and cells[2][6] == 'b'
     assert cells[3][:3] == ['raw', '1', '40.0'] and cells[3][3] == '0.0'
+
+
+def test_of_many_attackers_those_decide_that_are_the_worst_somewhere():
+    rows = [
+        attacked(0.4, 0.2, 'never'),
+        attacked(0.3, 0.2, 'a', view='head'),
+        attacked(0.2, 0.2, 'b', method='mask'),
+        attacked(0.3, 0.2, 'never', method='mask'),
+        attacked(0.0, 0.2, 'never', matching='original_original'),
+        attacked(0.3, 0.2, 'c', matching='modified_modified'),
+        attacked(0.4, 0.2, 'a', view='head', matching='modified_modified'),
+    ]
+    assert decisive_attackers(rows) == ['a-head', 'b', 'c']
+    many = [
+        replace(row, attacker=f'{row.attacker}{number}')
+        for number in range(3)
+        for row in rows
+    ]
+    shown = results._plotted(many)
+    assert shown[0] == WORST and 1 < len(shown) <= 1 + results.MOST_PANELS
+    assert results._plotted(rows) is None
 
 
 def test_views_are_attackers_of_their_own_and_old_files_have_none(tmp_path):

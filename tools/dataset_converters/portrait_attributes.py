@@ -1,4 +1,4 @@
-"""Write what is known of portraits' people: gender, age group, ethnicity."""
+"""Write what is known of portraits' people: gender, age group, ethnicity, skin tone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ gender, such as synthetic_female_3. A set's table, <set>_info.csv, has the colum
 face_id, face_age, face_gender and, where it is told, face_eth, as the Face Research
 Lab's sets have them. What is written has the columns person, gender, age_group and
 ethnicity, for the `labels` of a FaceAttributeMetric; a cell is empty where nothing is
-known.
+known. With --skin-tone there is a column skin_tone, measured in each person's first
+picture that is not grey: the individual typology angle of the cheeks.
 """
 GENDERS = ('female', 'male')
+GREY = 8
 AGE_GROUPS = ((30, 'under 30'), (200, '30 and over'))
 
 
@@ -36,6 +38,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('people', type=Path, help='folder of a folder a person')
     parser.add_argument('--info', type=Path, nargs='*', default=[], metavar='CSV')
     parser.add_argument('--out', type=Path, required=True, metavar='CSV')
+    parser.add_argument(
+        '--skin-tone',
+        type=Path,
+        metavar='ONNX',
+        help="measure the skin's tone, on faces that YuNet of these weights finds",
+    )
     return parser.parse_args(argv)
 
 
@@ -75,6 +83,27 @@ def attributes_of(person: str, info: dict[str, dict[str, str]]) -> list[str]:
     return [gender if gender in GENDERS else '', group, row.get('face_eth') or '']
 
 
+def measure_skin_tones(people: Path, weights: Path) -> dict[str, str]:
+    """The skin's tone of each person in whose first picture a face is found."""
+    from mmanon.datasets import FaceIdentityDataset
+    from mmanon.evaluation import skin_tone
+
+    faces = FaceIdentityDataset(
+        people,
+        crop_size=112,
+        margin=0.0,
+        detector=dict(type='mmanon.YuNetFaceDetector', weights=str(weights)),
+        test_mode=True,
+    )
+    found: dict[str, str] = {}
+    for index, path in enumerate(faces.paths):
+        pixels = faces.pixels(index)[0].permute(1, 2, 0).numpy()
+        grey = pixels.max(2).astype(int) - pixels.min(2) < GREY
+        if path.parent.name not in found and grey.mean() < 0.9:
+            found[path.parent.name] = skin_tone(pixels)
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
@@ -84,17 +113,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             for path in args.people.iterdir()
             if path.is_dir() and not is_hidden(path)
         )
-    except (OSError, ValueError) as error:
+        tones = {}
+        if args.skin_tone is not None:
+            tones = measure_skin_tones(args.people, args.skin_tone)
+    except (ImportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     rows = [[person, *attributes_of(person, info)] for person in people]
+    columns = ['person', 'gender', 'age_group', 'ethnicity']
+    if args.skin_tone is not None:
+        columns.append('skin_tone')
+        rows = [[*row, tones.get(row[0], '')] for row in rows]
     known = [row for row in rows if any(row[1:])]
     with (
         written_whole(args.out) as beside,
         beside.open('w', newline='', encoding='utf-8') as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(['person', 'gender', 'age_group', 'ethnicity'])
+        writer.writerow(columns)
         writer.writerows(known)
     print(f'{args.out}: something is known of {len(known)} of {len(rows)} people')
     return 0

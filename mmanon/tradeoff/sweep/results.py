@@ -1,10 +1,12 @@
 """From the figures of a sweep's tests to rows, table and plot."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmanon.evaluation.metrics import MATCHINGS
 from mmanon.tradeoff import (
+    WORST,
     Row,
     markdown_table,
     plot_tradeoff,
@@ -14,11 +16,15 @@ from mmanon.tradeoff import (
     worst_table,
     write_rows,
 )
+from mmanon.tradeoff.table import decisive_attackers
 from mmanon.utils.atomic_write import write_whole
 
 from .attacks import is_learned, list_attacks
 from .plan import Plan
 from .stages import Stages
+
+MOST_PANELS = 6
+"""Attackers in the plot at most, beside the worst case."""
 
 
 def collect_rows(plan: Plan) -> list[Row]:
@@ -75,8 +81,16 @@ def write_results(plan: Plan, plot: bool = True) -> list[Path]:
     write_whole(files[1], worst_table(rows) + markdown_table(points))
     if plot and points:
         methods = [run.setting.method for run in plan.runs if is_learned(run)]
-        files += save_plot(plot_tradeoff(points, learned=methods), stem)
+        figure = plot_tradeoff(points, _plotted(rows), learned=methods)
+        files += save_plot(figure, stem)
     return files
+
+
+def _plotted(rows: Sequence[Row]) -> list[str] | None:
+    """Which attackers the plot shows: all, or of many those that decide."""
+    if len({(row.attacker, row.view) for row in rows}) <= MOST_PANELS:
+        return None
+    return [WORST, *decisive_attackers(rows)[:MOST_PANELS]]
 
 
 def _figure(figures: dict[str, float], name: str, path: Path) -> float:

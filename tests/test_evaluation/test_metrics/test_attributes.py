@@ -10,7 +10,12 @@ import pytest
 import torch
 from tiny import tiny_discriminator
 
-from mmanon.evaluation import FaceAttributeMetric, balanced_accuracy, guess_attribute
+from mmanon.evaluation import (
+    FaceAttributeMetric,
+    balanced_accuracy,
+    guess_attribute,
+    skin_tone,
+)
 from mmanon.evaluation.metrics import face_attribute_metric
 from mmanon.evaluation.metrics.face_attribute_metric import read_attributes
 from mmanon.registry import MODELS
@@ -77,6 +82,20 @@ def test_what_cannot_be_guessed_is_named():
         guess_attribute([features], ['x'] * len(names), names)
     with pytest.raises(ValueError, match='2 people are too few for 5 folds'):
         guess_attribute([features[:4]], kinds[:4], names[:4])
+
+
+@pytest.mark.parametrize(
+    'colour, tone',
+    [
+        ((244, 220, 205), 'light'),
+        ((205, 160, 125), 'intermediate'),
+        ((85, 55, 42), 'dark'),
+    ],
+)
+def test_skin_is_measured_on_the_cheeks(colour, tone):
+    face = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    face[60:90, 25:50] = face[60:90, 65:90] = colour
+    assert skin_tone(face) == tone
 
 
 # The metric.
