@@ -50,9 +50,9 @@ def test_a_config_builds_its_detector_and_its_hooks(name, tmp_path, monkeypatch)
             MODELS.build(hook.model_cfg['modifier'])
             if hook.discriminator is None:
                 continue
-            discriminator = dict(hook.discriminator)
-            discriminator['head'] = dict(discriminator['head'], num_classes=5)
-            MODELS.build(discriminator)
+            kind = MODELS.get(hook.discriminator['type'])
+            margin = hook.model_cfg['margin']
+            MODELS.build(kind.complete(hook.discriminator, margin, 5, 'made up'))
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if is_mmaction2s(name)])

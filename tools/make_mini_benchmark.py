@@ -5,6 +5,12 @@
 With photographs of real people in place of drawn heads, one folder for each person:
 
     python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
+
+With two people in a clip at most and face crops that hold the whole head; the same with
+heads of about 112 pixels:
+
+    python tools/make_mini_benchmark.py --preset heads --out data/mini_heads
+    python tools/make_mini_benchmark.py --preset large --out data/mini_large
 """
 
 import argparse
@@ -23,6 +29,14 @@ NUMBERS = {
     'test_identities': (20, 'people in the test clips'),
     'train_faces': (45, "pictures of each training person's face"),
     'val_faces': (10, "further pictures of each person's face, held out"),
+    'frame_size': (128, 'side of a frame in pixels'),
+    'max_people': (3, 'people in a clip at most'),
+    'crop_size': (64, 'side in pixels of the pictures of faces'),
+    'margin': (0.15, 'of the face box on each side of these, a share of its side'),
+}
+PRESETS = {
+    'heads': dict(max_people=2, crop_size=96, margin=0.5),
+    'large': dict(frame_size=336, max_people=2, crop_size=192, margin=0.5),
 }
 
 
@@ -31,11 +45,14 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--out', type=Path, default=Path('data/mini'))
+    parser.add_argument(
+        '--preset',
+        choices=PRESETS,
+        help='other defaults: ' + '; '.join(map(_described, PRESETS)),
+    )
     for name, (value, text) in NUMBERS.items():
         option = '--' + name.replace('_', '-')
-        parser.add_argument(
-            option, type=int, default=value, help=f'{text} (default: {value})'
-        )
+        parser.add_argument(option, type=type(value), help=f'{text} (default: {value})')
     parser.add_argument(
         '--faces',
         nargs='+',
@@ -72,7 +89,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--force', action='store_true', help='replace a benchmark of other settings'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    defaults = {name: value for name, (value, _) in NUMBERS.items()}
+    for name, value in {**defaults, **PRESETS.get(args.preset, {})}.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    return args
+
+
+def _described(preset: str) -> str:
+    """A preset, as options."""
+    options = (
+        f'--{name.replace("_", "-")} {value}' for name, value in PRESETS[preset].items()
+    )
+    return f'{preset} is {" ".join(options)}'
 
 
 def read_settings(args: argparse.Namespace) -> dict:
@@ -92,7 +122,9 @@ def has_settings(out: Path, settings: dict) -> bool:
     """Whether these very settings made ``out``; asked before slow imports."""
     try:
         meta = json.loads((out / 'meta.json').read_text())
-        made_from = meta['version'], meta['settings']
+        # One that was made before a setting was there has its default.
+        defaults = {name: value for name, (value, _) in NUMBERS.items()}
+        made_from = meta['version'], {**defaults, **meta['settings']}
         return made_from == (MINI_BENCHMARK_VERSION, settings)
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -3,10 +3,11 @@ import filecmp
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,7 @@ from mmanon.datasets.mini_benchmark.drawn_head import DrawnHead
 from mmanon.datasets.mini_benchmark.face_set import cut_face
 from mmanon.datasets.mini_benchmark.head_pose import Expression, HeadPose
 from mmanon.datasets.mini_benchmark.plan import plan_clips
-from mmanon.datasets.mini_benchmark.settings import MARGIN, VERSION
+from mmanon.datasets.mini_benchmark.settings import CROP_SIZE, MARGIN, VERSION
 from mmanon.face_detectors import FaceDetections, YuNetFaceDetector
 from mmanon.models.layers.face_crops import crop_faces, square_boxes
 from mmanon.structures.face_table import FaceTable
@@ -208,7 +209,7 @@ def test_face_set_is_cut_as_faces_of_clips_are():
     small = rng.uniform(0, 255, (16, 16, 3)).astype(np.uint8)
     frame = cv2.resize(small, (128, 128), interpolation=cv2.INTER_CUBIC)
     box = np.array([40.0, 30.0, 64.0, 60.0])
-    ours = cut_face(frame, box)
+    ours = cut_face(frame, box, CROP_SIZE, MARGIN)
     assert ours.shape == (64, 64, 3)
     boxes = square_boxes(torch.tensor([[0.0, *box]]), margin=MARGIN)
     frames = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
@@ -377,7 +378,48 @@ def test_a_build_killed_between_old_and_new_is_recovered(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['mini']
 
 
+def test_large_heads_come_by_larger_frames_and_fewer_people(tmp_path):
+    preset = runpy.run_path(str(TOOL))['PRESETS']['large']
+    settings = MiniBenchmarkSettings(0, 6, 1, 3, 2, 1, 1, **preset)
+    build_mini_benchmark(tmp_path / 'large', settings)
+
+    frame = cv2.imread(str(tmp_path / 'large/rawframes/train_0000/img_00001.jpg'))
+    assert frame.shape == (336, 336, 3)
+    table = FaceTable(tmp_path / 'large/faces.parquet')
+    sides = []
+    for number in range(6):
+        faces = table.lookup(f'train_{number:04d}', 5)
+        assert 1 <= len(faces) <= 2
+        sides += ((faces.boxes[:, 3] - faces.boxes[:, 1]) * 336).tolist()
+    # From hairline to chin, of heads of about 112 pixels.
+    assert 75 < np.mean(sides) < 112
+    (face, *_) = (tmp_path / 'large/faces/train').rglob('000.png')
+    assert cv2.imread(str(face)).shape == (192, 192, 3)
+    about = json.loads((tmp_path / 'large/meta.json').read_text())
+    assert about['faces']['margin'] == 0.5
+    assert about['clips']['frame_size'] == 336
+
+
+def test_a_benchmark_of_before_a_setting_has_its_default(mini, tmp_path):
+    shutil.copytree(mini, tmp_path / 'mini')
+    meta = json.loads((tmp_path / 'mini/meta.json').read_text())
+    for name in ('frame_size', 'max_people', 'crop_size', 'margin'):
+        del meta['settings'][name]
+    (tmp_path / 'mini/meta.json').write_text(json.dumps(meta))
+
+    assert not build_mini_benchmark(tmp_path / 'mini', SMALL)
+    tool = runpy.run_path(str(TOOL))
+    assert tool['has_settings'](
+        tmp_path / 'mini', json.loads(json.dumps(asdict(SMALL)))
+    )
+    with pytest.raises(FileExistsError, match='max_people 3 there, 2 asked for'):
+        build_mini_benchmark(tmp_path / 'mini', replace(SMALL, max_people=2))
+
+
 def test_settings_out_of_range_are_refused():
+    for wrong in (dict(frame_size=32), dict(max_people=4), dict(margin=-0.1)):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            MiniBenchmarkSettings(**wrong)
     with pytest.raises(ValueError, match='train_clips must be at least 1, got 0'):
         MiniBenchmarkSettings(train_clips=0)
     with pytest.raises(ValueError, match='train_names is of use only with photographs'):

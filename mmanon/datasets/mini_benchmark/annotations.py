@@ -15,7 +15,7 @@ from mmanon.structures.face_table import Faces, FaceTableWriter, VideoInfo
 from .actions import ACTIONS
 from .people import PersonView
 from .plan import stream
-from .settings import FRAME_SIZE, KEY_FRAME
+from .settings import KEY_FRAME
 
 __all__ = ['KnownClip', 'write_face_table', 'write_labels', 'write_split']
 
@@ -47,8 +47,9 @@ class KnownClip:
         identities: Sequence[str],
         labels: Sequence[list[int]],
         views: list[list[PersonView]],
+        size: int,
     ) -> KnownClip:
-        """Gather what drawing told in pixels."""
+        """Gather what drawing told in pixels of frames of a side."""
 
         def gather(name: str) -> np.ndarray:
             return np.array([[getattr(v, name) for v in frame] for frame in views])
@@ -57,9 +58,9 @@ class KnownClip:
             video,
             tuple(identities),
             tuple(labels),
-            (gather('box') / FRAME_SIZE).clip(0, 1),
-            (gather('face_box') / FRAME_SIZE).clip(0, 1),
-            gather('landmarks') / FRAME_SIZE,
+            (gather('box') / size).clip(0, 1),
+            (gather('face_box') / size).clip(0, 1),
+            gather('landmarks') / size,
         )
 
 
@@ -115,11 +116,11 @@ def _detect_people(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return detections[np.argsort(-detections[:, 4], kind='stable')]
 
 
-def write_face_table(path: Path, clips: Iterable[KnownClip]) -> None:
-    """Write the faces of all frames of all clips."""
+def write_face_table(path: Path, clips: Iterable[KnownClip], size: int) -> None:
+    """Write the faces of all frames, of a side in pixels, of all clips."""
     with FaceTableWriter(path, detector='mini benchmark (exact)') as table:
         for clip in sorted(clips, key=lambda clip: clip.video):
-            size, count = FRAME_SIZE, len(clip.face_boxes)
+            count = len(clip.face_boxes)
             table.describe(clip.video, VideoInfo('folder', size, size, count))
             for frame, (boxes, landmarks) in enumerate(
                 zip(clip.face_boxes, clip.landmarks, strict=True), 1

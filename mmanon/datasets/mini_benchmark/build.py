@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +23,8 @@ from .face_set import draw_face
 from .plan import PlannedClip, plan_clips, stream
 from .scene import Role, draw_clip
 from .settings import (
-    CROP_SIZE,
-    FRAME_SIZE,
     FRAME_TEMPLATE,
     KEY_FRAME,
-    MARGIN,
     NUM_FRAMES,
     VERSION,
     MiniBenchmarkSettings,
@@ -35,6 +32,7 @@ from .settings import (
 
 __all__ = ['build_mini_benchmark', 'is_there']
 
+_LATER = ('frame_size', 'max_people', 'crop_size', 'margin')
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 94]
 
 
@@ -54,6 +52,9 @@ def is_there(out: Path, settings: MiniBenchmarkSettings) -> bool:
             f'{out} exists and is not a mini benchmark; name another folder by --out'
         ) from None
     want = json.loads(json.dumps(asdict(settings)))
+    # One that was made before a setting was there has its default.
+    defaults = {one.name: one.default for one in fields(settings)}
+    have = {**{name: defaults[name] for name in _LATER}, **have}
     if version != VERSION:
         have, want = {**have, 'version': version}, {**want, 'version': VERSION}
     if have == want:
@@ -115,7 +116,9 @@ def _write_all(
     with _workers(workers) as each:
         cast = cast_identities(settings, each)
     clips = {
-        split: plan_clips(split, number, len(cast[split]), settings.seed)
+        split: plan_clips(
+            split, number, len(cast[split]), settings.seed, settings.max_people
+        )
         for split, number in (
             ('train', settings.train_clips),
             ('test', settings.test_clips),
@@ -132,7 +135,7 @@ def _write_all(
     ]
     annotations = out / 'annotations'
     annotations.mkdir(parents=True)
-    studio = _Studio(out, cast, settings.seed)
+    studio = _Studio(out, cast, settings)
     with _workers(workers, _open_studio, (studio,)) as each:
         known = {}
         for split, planned in clips.items():
@@ -143,7 +146,8 @@ def _write_all(
         for _ in each(_portray, albums):
             pass
     write_labels(annotations)
-    write_face_table(out / 'faces.parquet', [*known['train'], *known['test']])
+    clips_of_all = [*known['train'], *known['test']]
+    write_face_table(out / 'faces.parquet', clips_of_all, settings.frame_size)
     about = _describe(settings, known, cast)
     (out / 'meta.json').write_text(json.dumps(about, indent=2))
 
@@ -166,15 +170,15 @@ def _describe(
         'clips': {
             'num_frames': NUM_FRAMES,
             'key_frame': KEY_FRAME,
-            'frame_size': FRAME_SIZE,
+            'frame_size': settings.frame_size,
             'people': {
                 split: sum(len(clip.labels) for clip in clips)
                 for split, clips in known.items()
             },
         },
         'faces': {
-            'crop_size': CROP_SIZE,
-            'margin': MARGIN,
+            'crop_size': settings.crop_size,
+            'margin': settings.margin,
             'geometry': 'the square around the centre of the face box (hairline to '
             'chin) with the side max(width, height) * (1 + 2 * margin), upright',
         },
@@ -196,7 +200,7 @@ class _Studio:
 
     out: Path
     cast: Cast
-    seed: int
+    settings: MiniBenchmarkSettings
 
 
 _studio: _Studio
@@ -210,13 +214,13 @@ def _open_studio(studio: _Studio) -> None:
 
 def _film(planned: PlannedClip) -> KnownClip:
     """Draw a clip and write its frames."""
-    rng = stream(_studio.seed, planned.video, 'clip')
+    rng = stream(_studio.settings.seed, planned.video, 'clip')
     cast = _studio.cast[planned.split]
     roles = [
         Role(cast[i].appearance(rng), actions)
         for i, actions in zip(planned.identities, planned.actions, strict=True)
     ]
-    clip = draw_clip(roles, NUM_FRAMES, FRAME_SIZE, rng)
+    clip = draw_clip(roles, NUM_FRAMES, _studio.settings.frame_size, rng)
     folder = _studio.out / 'rawframes' / planned.video
     folder.mkdir(parents=True)
     for number, frame in enumerate(clip.frames, 1):
@@ -226,17 +230,18 @@ def _film(planned: PlannedClip) -> KnownClip:
         [role.head.name for role in roles],
         [role.labels() for role in roles],
         clip.views,
+        _studio.settings.frame_size,
     )
 
 
 def _portray(album: _Album) -> None:
     """Draw and write the pictures of an album."""
     identity = _studio.cast[album.split][album.identity]
-    rng = stream(_studio.seed, album.split, 'faces', album.identity)
+    rng = stream(_studio.settings.seed, album.split, 'faces', album.identity)
     folder = _studio.out / 'faces' / album.split / identity.name
     folder.mkdir(parents=True)
     for number in range(album.number):
-        face = draw_face(identity.appearance(rng), rng)
+        face = draw_face(identity.appearance(rng), rng, _studio.settings)
         _write_picture(folder / f'{number:03d}.png', face)
 
 

@@ -41,7 +41,7 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def plan_clips(
-    split: str, num_clips: int, num_identities: int, seed: int
+    split: str, num_clips: int, num_identities: int, seed: int, max_people: int = 3
 ) -> list[PlannedClip]:
     """Plan the clips of a split, with all actions and identities about equally often.
 
@@ -50,6 +50,7 @@ def plan_clips(
         num_clips: N.
         num_identities: I.
         seed: Of the benchmark.
+        max_people: At most so many in a clip.
     """
     rng = stream(seed, split, 'plan')
     actions = _rounds(len(ACTIONS), rng)
@@ -57,7 +58,7 @@ def plan_clips(
     clips = []
     for i in range(num_clips):
         people = int(rng.choice(list(_PEOPLE), p=list(_PEOPLE.values())))
-        people = min(people, num_identities)
+        people = min(people, num_identities, max_people)
         present: list[int] = []
         while len(present) < people:
             identity = next(identities)

@@ -49,10 +49,15 @@ class MiniBenchmarkSettings:
             being tested on; without, three of four are.
         face_detector_weights: YuNet's weights to find the photographs' faces with;
             without, MTCNN is used.
+        frame_size: Side of a frame in pixels. Everything grows with it.
+        max_people: At most so many people in a clip, 1 to 3. Fewer have larger heads.
+        crop_size: Side in pixels of the pictures of faces.
+        margin: By how much of a face box's longer side these are enlarged on every
+            side.
 
     Raises:
-        ValueError: If a number is too small to make a benchmark, or settings of
-            photographs are given without ``faces``.
+        ValueError: If a number is out of range, or settings of photographs are given
+            without ``faces``.
     """
 
     seed: int = 0
@@ -66,12 +71,22 @@ class MiniBenchmarkSettings:
     test_faces: tuple[str, ...] = ()
     train_names: tuple[str, ...] = ()
     face_detector_weights: str = ''
+    frame_size: int = FRAME_SIZE
+    max_people: int = 3
+    crop_size: int = CROP_SIZE
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             least = 0 if name == 'seed' else 1
             if isinstance(value, int) and value < least:
                 raise ValueError(f'{name} must be at least {least}, got {value}')
+        if self.frame_size < 64:
+            raise ValueError(f'frame_size must be at least 64, got {self.frame_size}')
+        if self.max_people > 3:
+            raise ValueError(f'max_people must be at most 3, got {self.max_people}')
+        if not 0 <= self.margin <= 2:
+            raise ValueError(f'margin must be in [0, 2], got {self.margin}')
         for name in ('test_faces', 'train_names', 'face_detector_weights'):
             if getattr(self, name) and not self.faces:
                 raise ValueError(f'{name} is of use only with photographs: name faces')

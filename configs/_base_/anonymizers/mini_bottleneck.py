@@ -1,0 +1,96 @@
+# A bottleneck against several discriminators at the size of the mini benchmark: crops
+# of the whole head, a recognizer of the face box and one of all the crop that start
+# anew in turn, and MobileFaceNet's similarity beside them, whose weights
+# `--cfg-options
+# custom_hooks.0.discriminator.members.2.backbone.init_cfg.checkpoint=FILE` names.
+adam = dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999)))
+scratch = dict(
+    type='mmanon.FaceClassifier',
+    backbone=dict(
+        type='mmanon.SphereFaceNet',
+        depth=4,
+        base_channels=24,
+        embed_dim=128,
+        input_size=(48, 48),
+    ),
+    head=dict(type='mmanon.CosFaceHead', s=16.0, m=0.1),
+)
+custom_hooks = [
+    dict(
+        type='mmanon.AdversarialAnonymizationHook',
+        modifier=dict(
+            type='mmanon.BottleneckModifier',
+            size=96,
+            code_size=12,
+            look_size=4,
+            rate_weight=0.02,
+            target_weight=3.0,
+            cover_weight=0.05,
+            hull_weight=0.5,
+            margin=0.5,
+        ),
+        discriminator=dict(
+            type='mmanon.DiscriminatorEnsemble',
+            against='most_confident',
+            members=[
+                scratch,
+                dict(scratch, view='crop'),
+                dict(
+                    type='mmanon.FaceClassifier',
+                    backbone=dict(
+                        type='mmanon.MobileFaceNet',
+                        init_cfg=dict(
+                            type='Pretrained',
+                            checkpoint='checkpoints/mobilefacenet_ms1m.pt',
+                        ),
+                    ),
+                ),
+            ],
+        ),
+        faces=dict(
+            batch_size=12,
+            num_workers=0,
+            dataset=dict(
+                type='mmanon.FaceIdentityDataset',
+                data_root='data/mini_heads/faces/train',
+            ),
+        ),
+        val_faces=dict(
+            dataset=dict(
+                type='mmanon.FaceIdentityDataset',
+                data_root='data/mini_heads/faces/val',
+            ),
+        ),
+        crop_size=96,
+        margin=0.5,
+        adversarial_loss=dict(
+            type='mmanon.AdversarialLossSum',
+            losses=[
+                dict(
+                    type='mmanon.UniformTargetLoss',
+                    members=[0, 1],
+                    shrinks=[1, 2],
+                    loss_weight=0.3,
+                ),
+                dict(
+                    type='mmanon.EmbeddingSimilarityLoss',
+                    members=[2],
+                    loss_weight=1.0,
+                ),
+            ],
+        ),
+        structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0),
+        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=1.0),
+        optim_wrapper=dict(
+            modifier=dict(
+                optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999)),
+                clip_grad=dict(max_norm=5.0),
+            ),
+            discriminator=[adam, adam],
+        ),
+        # Recognizers start anew in turn. When the game is over, A alone goes on.
+        phases=dict(warm_up=60, fine_tune=100, restart=90, catch_up=20),
+    ),
+    dict(type='mmanon.FacePictureHook', interval=100),
+]
+del scratch, adam

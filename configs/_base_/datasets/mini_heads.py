@@ -1,0 +1,35 @@
+# The mini benchmark with photographs, two people in a clip at most, and face crops that
+# hold the whole head, made by
+#   python tools/make_mini_benchmark.py --preset heads --out data/mini_heads \
+#     --faces PHOTOGRAPHS
+_base_ = './mini.py'
+
+data_root = 'data/mini_heads/rawframes'
+anno_root = 'data/mini_heads/annotations'
+label_file = f'{anno_root}/actions.pbtxt'
+
+train_dataloader = dict(
+    dataset=dict(
+        ann_file=f'{anno_root}/train.csv',
+        exclude_file=f'{anno_root}/excluded_train.csv',
+        proposal_file=f'{anno_root}/proposals_train.npz',
+        label_file=label_file,
+        data_prefix=dict(img=data_root),
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        ann_file=f'{anno_root}/test.csv',
+        exclude_file=f'{anno_root}/excluded_test.csv',
+        proposal_file=f'{anno_root}/proposals_test.npz',
+        label_file=label_file,
+        data_prefix=dict(img=data_root),
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    ann_file=f'{anno_root}/test.csv',
+    exclude_file=f'{anno_root}/excluded_test.csv',
+    label_file=label_file,
+)
+test_evaluator = val_evaluator
