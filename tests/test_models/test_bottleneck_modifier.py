@@ -164,6 +164,24 @@ def test_letting_through_within_the_face_is_dearer():
     assert slope[0, 0] == slope[0, -1] == slope[-1, 0] == 0
 
 
+def test_skin_never_comes_through_and_an_object_before_it_may():
+    modifier = build(skin_guard=0.2).eval()
+    torch.nn.init.zeros_(modifier.share.last.weight)
+    torch.nn.init.constant_(modifier.share.last.bias, -100.0)
+    skin, cup = torch.tensor([0.3, 0.0, -0.2]), torch.tensor([-0.8, -0.6, 0.7])
+    face = skin.view(1, 3, 1, 1).repeat(1, 1, 24, 24)
+    face += 0.02 * torch.randn(face.shape, generator=torch.Generator().manual_seed(0))
+    face[:, :, 14:19, 9:15] = cup.view(3, 1, 1)  # within the face, in front of it
+    face[:, :, :2, :2] = cup.view(3, 1, 1)
+
+    share = modifier.covers(face)[0, 0]
+
+    assert share[8:12, 9:15].min() > 0.9
+    assert share[14:19, 9:15].max() < 0.01
+    assert share[0].max() < 0.01  # outside of the face nothing is forbidden
+    assert build().eval().covers(face).shape == (1, 1, 24, 24)
+
+
 def test_other_sizes_of_crops_are_resampled():
     modifier = build().eval()
     keys = modifier.draw_keys(1)
@@ -193,6 +211,7 @@ def test_weights_and_eigenfaces_travel_together(tmp_path):
         (dict(code_size=0), 'code_size'),
         (dict(look_size=-1), 'look_size'),
         (dict(rate_weight=-0.1), 'rate_weight'),
+        (dict(skin_guard=-1.0), 'skin_guard'),
         (dict(margin=float('nan')), 'margin'),
     ],
 )

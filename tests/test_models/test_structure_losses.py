@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torchvision.models import squeezenet1_1
 
-from mmanon.models.losses import AverageFaceLoss
+from mmanon.models.losses import AverageFaceLoss, PerceptualLoss
 from mmanon.registry import MODELS
 
 
@@ -55,3 +56,23 @@ def test_a_single_face_has_no_average_to_hide_in_and_is_refused():
 
     with pytest.raises(ValueError, match='at least 2 faces in a batch, got 1'):
         AverageFaceLoss()(face, face)
+
+
+def test_perceptual_loss_is_lpips_and_moves_the_modified_faces(tmp_path):
+    pytest.importorskip('lpips')
+    torch.manual_seed(0)
+    path = tmp_path / 'squeezenet.pth'
+    torch.save(squeezenet1_1(weights=None).state_dict(), path)
+    loss = PerceptualLoss(path, 'squeeze', loss_weight=2.0)
+    original = torch.rand(2, 3, 64, 64) * 2 - 1
+    modified = (-original).requires_grad_()
+
+    found = loss(modified, original)
+    found.backward()
+
+    assert loss(original, original) == 0
+    assert found.item() == pytest.approx(
+        2 * loss._network[0](modified, original).mean().item()
+    )
+    assert modified.grad.abs().sum() > 0
+    assert not loss.state_dict() and not list(loss.parameters())

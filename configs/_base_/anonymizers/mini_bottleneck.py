@@ -23,10 +23,12 @@ custom_hooks = [
             size=96,
             code_size=12,
             look_size=4,
-            rate_weight=0.02,
-            target_weight=3.0,
-            cover_weight=0.05,
-            hull_weight=0.5,
+            # Small weights, so that the detector's loss, 0.3 at most, counts for more.
+            rate_weight=0.005,
+            target_weight=1.0,
+            cover_weight=0.01,
+            hull_weight=0.05,
+            skin_guard=0.3,
             margin=0.5,
         ),
         discriminator=dict(
@@ -70,17 +72,17 @@ custom_hooks = [
                     type='mmanon.UniformTargetLoss',
                     members=[0, 1],
                     shrinks=[1, 2],
-                    loss_weight=0.3,
+                    loss_weight=0.1,
                 ),
                 dict(
                     type='mmanon.EmbeddingSimilarityLoss',
                     members=[2],
-                    loss_weight=1.0,
+                    loss_weight=0.3,
                 ),
             ],
         ),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0),
-        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=1.0),
+        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=0.3),
         optim_wrapper=dict(
             modifier=dict(
                 optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999)),

@@ -11,6 +11,8 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
+from mmanon.models.layers.lpips_network import build_lpips
+
 __all__ = [
     'Flicker',
     'PerceptualDistance',
@@ -155,42 +157,8 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, weights: str | Path, net: str = 'alex') -> None:
         super().__init__()
-        if net not in ('alex', 'vgg', 'squeeze'):
-            raise ValueError(f"net must be 'alex', 'vgg' or 'squeeze', got {net!r}")
-        try:
-            import lpips
-        except ImportError as error:
-            raise ImportError(
-                'the perceptual distance is computed by the package lpips: '
-                '`pip install lpips`'
-            ) from error
-        weights = Path(weights).expanduser()
-        if not weights.is_file():
-            raise FileNotFoundError(
-                f'weights {weights} do not exist; give the state dict of torchvision '
-                f'for {net!r}'
-            )
-        # The weights it begins with are drawn, and then replaced.
-        with torch.random.fork_rng(devices=[]):
-            self.distance = lpips.LPIPS(
-                pretrained=False, net=net, pnet_rand=True, verbose=False
-            )
-        package = Path(lpips.__file__).parent
-        weighting = _read(package / 'weights' / 'v0.1' / f'{net}.pth')
-        self.distance.load_state_dict(weighting, strict=False)
-        given = _read(weights)
-        state = {}
-        for name, value in self.distance.net.state_dict().items():
-            # slice2.4.bias is features.4.bias of torchvision.
-            own = f'features.{name.split(".", 1)[1]}'
-            if own not in given or given[own].shape != value.shape:
-                raise ValueError(
-                    f'{weights} does not hold the weights of {net!r}: {own} of '
-                    f'{tuple(value.shape)} is missing'
-                )
-            state[name] = given[own]
-        self.distance.net.load_state_dict(state)
-        self.eval().requires_grad_(False)
+        self.distance = build_lpips(weights, net)
+        self.eval()
 
     def forward(self, original: Tensor, modified: Tensor) -> Tensor:
         """Compare faces, (K, 3, S, S) in [-1, 1].
@@ -203,10 +171,6 @@ class PerceptualDistance(nn.Module):
         """
         _check(original, modified)
         return self.distance(original, modified).flatten()
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def _check(original: Tensor, modified: Tensor) -> None:

@@ -5,7 +5,7 @@ from .adversarial import (
     NegatedClassifierLoss,
     UniformTargetLoss,
 )
-from .structure import AverageFaceLoss
+from .structure import AverageFaceLoss, PerceptualLoss
 from .temporal import FlickerLoss
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     'EmbeddingSimilarityLoss',
     'FlickerLoss',
     'NegatedClassifierLoss',
+    'PerceptualLoss',
     'UniformTargetLoss',
 ]

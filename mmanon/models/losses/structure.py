@@ -1,8 +1,11 @@
 """What keeps modified faces looking like faces."""
 
+from pathlib import Path
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmanon.models.layers.lpips_network import build_lpips
 from mmanon.registry import MODELS
 
 
@@ -62,3 +65,47 @@ class AverageFaceLoss(nn.Module):
         if self.own_weight:
             loss = loss + self.own_weight * F.l1_loss(modified, original)
         return self.loss_weight * loss
+
+
+@MODELS.register_module()
+class PerceptualLoss(nn.Module):
+    """LPIPS between modified faces and their originals.
+
+    A distance of deep features, as the package ``lpips`` computes it (``pip install
+    lpips``): it lets colours and places of pixels give way, and keeps what looks alike.
+    What looks alike may be recognized alike: give it a small weight, and measure.
+
+    The network does not learn and is no part of checkpoints.
+
+    Args:
+        weights (str or Path): State dict of torchvision's AlexNet, VGG-16 or
+            SqueezeNet 1.1; nothing is downloaded.
+        net (str): Which of them: ``'alex'``, ``'vgg'`` or ``'squeeze'``. Defaults to
+            ``'alex'``.
+        loss_weight (float): Factor of the loss. Defaults to 1.
+
+    Raises:
+        ImportError, FileNotFoundError, ValueError: As :func:`build_lpips`.
+    """
+
+    def __init__(
+        self, weights: str | Path, net: str = 'alex', loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        # In a tuple: a module of its own would be saved with the game's weights.
+        self._network = (build_lpips(weights, net),)
+        self.loss_weight = loss_weight
+
+    def forward(self, modified: Tensor, original: Tensor) -> Tensor:
+        """Compute the weighted loss.
+
+        Args:
+            modified (Tensor): Modified faces, (B, 3, S, S) in [-1, 1].
+            original (Tensor): The same faces before.
+
+        Returns:
+            Tensor: A scalar.
+        """
+        (network,) = self._network
+        distance = network.to(modified.device)(modified.float(), original.float())
+        return self.loss_weight * distance.mean()

@@ -57,6 +57,11 @@ class BottleneckModifier(LearnedModifier):
             the crop: to let skin through is dearer than to let a shoulder through, and
             only what the detector needs, an object in front of the face, is worth it.
             Defaults to 0.
+        skin_guard (float): Forbids what is of the colour of the skin to come through
+            within the face, in training and afterwards: the share is at least
+            ``exp(−d² / 2 skin_guard²)``, d being a pixel's distance in RGB, in [-1, 1],
+            from the face's most frequent colour. An object of another colour may. 0
+            forbids nothing. Defaults to 0.
         margin (float): By how much of its side the face box was enlarged on each side
             of a crop, which says where the face is. Defaults to 0.15.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
@@ -75,6 +80,7 @@ class BottleneckModifier(LearnedModifier):
         target_weight: float = 3.0,
         cover_weight: float = 0.3,
         hull_weight: float = 0.0,
+        skin_guard: float = 0.0,
         margin: float = 0.15,
         init_cfg: dict | None = None,
     ) -> None:
@@ -99,6 +105,7 @@ class BottleneckModifier(LearnedModifier):
             target_weight=target_weight,
             cover_weight=cover_weight,
             hull_weight=hull_weight,
+            skin_guard=skin_guard,
             margin=margin,
         )
         for name, weight in weights.items():
@@ -108,7 +115,7 @@ class BottleneckModifier(LearnedModifier):
         self.key_size = code_size + look_size
         self.rate_weight, self.target_weight = rate_weight, target_weight
         self.cover_weight, self.hull_weight = cover_weight, hull_weight
-        self.margin = margin
+        self.skin_guard, self.margin = skin_guard, margin
         self.encoder = _Encoder(base_channels, int(ups), code_size)
         self.decoder = _Decoder(base_channels, int(ups), self.key_size)
         self.share = _ShareMap(max(8, base_channels // 2))
@@ -125,7 +132,7 @@ class BottleneckModifier(LearnedModifier):
         mean, log_variance = self.encoder(resized(faces, self.size))
         code = mean + noise * (log_variance / 2).exp()
         drawn = self.decoder(torch.cat([code, look.to(code)], 1))
-        share = self.share(faces)
+        share = self.covers(faces)
         if self.training and torch.is_grad_enabled():
             self._tell(faces, mean, log_variance, look, drawn, share)
         over = resized(drawn, int(faces.shape[-1]))
@@ -133,7 +140,23 @@ class BottleneckModifier(LearnedModifier):
 
     def covers(self, faces: Tensor) -> Tensor:
         """How much of each pixel is drawn over, (K, 1, S, S) in [0, 1]."""
-        return self.share(faces)
+        share = self.share(faces)
+        if not self.skin_guard:
+            return share
+        hull = _hull(int(faces.shape[-1]), self.margin).to(share)
+        return share.lerp(torch.ones_like(share), hull * self._skin(faces, hull))
+
+    def _skin(self, faces: Tensor, hull: Tensor) -> Tensor:
+        """How much a pixel is of its face's most frequent colour, (K, 1, S, S)."""
+        pixels = faces.float()
+        alike = hull.expand_as(pixels[:, :1])
+        for _ in range(5):
+            # The mean of what is near the last mean moves to where most pixels are.
+            weight = alike * hull
+            skin = (pixels * weight).sum((2, 3), True) / weight.sum((2, 3), True)
+            away = (pixels - skin).square().sum(1, True)
+            alike = (-away / (2 * self.skin_guard**2)).exp()
+        return alike
 
     def rate(self, faces: Tensor) -> Tensor:
         """What the code tells of each face beyond chance, (K,) in nats."""
