@@ -185,7 +185,10 @@ def joint_step(args: argparse.Namespace) -> JointStep:
 
     def parts() -> None:
         model.detector.train_step(data, wrappers['detector'])
-        wrappers['modifier'].update_params(model.modifier(video_faces).square().mean())
+        loss = model.modifier(video_faces).square().mean()
+        own = model.modifier.pass_losses()
+        loss = loss + sum(own[name] for name in own if name.startswith('loss'))
+        wrappers['modifier'].update_params(loss)
         both_kinds = torch.cat([faces, faces])
         for name, learner in discriminator_parts(model.discriminator).items():
             answer = learner(both_kinds, labels.repeat(2), mode='loss')
