@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_config, write_tiny_ava, write_tiny_faces
+from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 
 from mmanon.models.weight_files import DETECTOR, DISCRIMINATOR, MODIFIER, load_weights
 
@@ -168,8 +168,16 @@ def test_training_goes_on_with_another_number_of_processes(
 
 
 def test_two_processes_agree_on_the_weights(config):
-    # Different clips for each process, augmentation and all.
+    # Different clips for each process, augmentation and all; a modifier that keeps
+    # statistics, and discriminators that start anew.
     config.train_dataloader.sampler.shuffle = True
+    config.custom_hooks[0].modifier = dict(
+        type='mmanon.BottleneckModifier', size=24, code_size=3, base_channels=8
+    )
+    config.custom_hooks[0].discriminator = dict(
+        type='mmanon.DiscriminatorEnsemble', members=[tiny_discriminator(None)] * 2
+    )
+    config.custom_hooks[0].phases = dict(restart=1)
 
     train(config, '_two', 2)
 

@@ -20,7 +20,7 @@ custom_hooks = [
         type='mmanon.AdversarialAnonymizationHook',
         modifier=dict(
             type='mmanon.BottleneckModifier',
-            size=96,
+            size=48,
             code_size=12,
             look_size=4,
             # Small weights, so that the detector's loss, 0.3 at most, counts for more.
@@ -50,7 +50,7 @@ custom_hooks = [
             ],
         ),
         faces=dict(
-            batch_size=12,
+            batch_size=10,
             num_workers=0,
             dataset=dict(
                 type='mmanon.FaceIdentityDataset',
@@ -63,7 +63,7 @@ custom_hooks = [
                 data_root='data/mini_heads/faces/val',
             ),
         ),
-        crop_size=96,
+        crop_size=64,
         margin=0.5,
         adversarial_loss=dict(
             type='mmanon.AdversarialLossSum',

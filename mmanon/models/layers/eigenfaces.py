@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from mmanon.models.layers.face_crops import resampling_weights
@@ -45,20 +46,25 @@ class RunningEigenfaces(nn.Module):
 
     @torch.no_grad()
     def update(self, faces: Tensor) -> None:
-        """Take a batch of faces, (B, 3, S, S) in [-1, 1], into account."""
+        """Take a batch of faces, (B, 3, S, S) in [-1, 1], into account.
+
+        Where several processes train, those of all of them: the batch of each counts as
+        a part of one.
+        """
         with torch.autocast(faces.device.type, enabled=False):
             pixels = resized(faces.float(), self.size).flatten(1)
             self.batches += 1
             weight = (1 / self.batches).clamp(min=self.momentum)
-            self.average.lerp_(pixels.mean(0), weight)
+            count = _of_all(pixels.new_tensor(float(len(pixels))))
+            self.average.lerp_(_of_all(pixels.sum(0)) / count, weight)
             if not len(self.directions):
                 return
             away = pixels - self.average
             along = away @ self.directions.T
-            self.variances.lerp_(along.square().mean(0), weight)
+            self.variances.lerp_(_of_all(along.square().sum(0)) / count, weight)
             # What the covariance makes of each direction, old batches and this one.
             kept = self.variances[:, None] * self.directions
-            turned = kept.lerp(along.T @ away / len(away), weight)
+            turned = kept.lerp(_of_all(along.T @ away) / count, weight)
             found, length = torch.linalg.qr(turned.T)
             # Directions may turn, but not flip: keys would mean the opposite.
             sign = torch.where(length.diagonal() < 0, -1.0, 1.0)
@@ -91,6 +97,12 @@ def resized(faces: Tensor, size: int) -> Tensor:
     start = torch.zeros(1, dtype=torch.float64)
     weights = resampling_weights(start, start + side, size, side)[0].to(faces)
     return weights @ faces @ weights.T
+
+
+def _of_all(number: Tensor) -> Tensor:
+    """The sum over all processes."""
+    all_reduce(number)
+    return number
 
 
 def _ramps(length: int, count: int) -> Tensor:
