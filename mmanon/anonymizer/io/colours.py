@@ -51,15 +51,21 @@ class Colours:
         matrix, span = int(first.colorspace), int(first.color_range)
         if form.is_rgb:
             return cls(chosen, _RGB, _FULL)
-        if first.format.is_rgb or matrix == _RGB:
-            matrix, span = _BT709, _LIMITED
+        full = _is_full(first)
+        if first.format.is_rgb:
+            matrix, span, full = _BT709, _LIMITED, False
+        elif matrix == _RGB:  # as PNG says of grey
+            matrix = _UNSAID
         says = container in _SAYING_FILES or codec in _SAYING_CODECS
         if not says:
-            span = _LIMITED if span == _FULL or _is_full(first) else span
+            if full:
+                span = 0 if chosen.startswith('gray') else _LIMITED
             if matrix not in (_UNSAID, _BT601) and first.height < _OF_600_LINES:
                 matrix = _BT601
-        elif _is_full(first) and not chosen.startswith('yuvj'):
-            span = _FULL
+        elif full and not chosen.startswith('yuvj'):
+            # Grey is full unless said; H.264 and its like become colour when decoded.
+            grey = chosen.startswith('gray') and codec not in _SAYING_CODECS
+            span = span if grey else _FULL
         return cls(chosen, matrix, span)
 
     def fit(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -68,27 +74,35 @@ class Colours:
         Args:
             frame (av.VideoFrame): Of the source.
         """
-        matrix, span = int(frame.colorspace), int(frame.color_range)
-        same = frame.format.name == self.pixel_format
-        rgb = frame.format.is_rgb and av.VideoFormat(self.pixel_format).is_rgb
-        if same and (rgb or (matrix, span) == (self.matrix, self.span)):
+        matrix, form = int(frame.colorspace), av.VideoFormat(self.pixel_format)
+        full = _is_full(frame)
+        wants_full = form.is_rgb or _says_full(form.name, self.span)
+        # Between RGB and RGB, or grey and grey, no matrix is asked.
+        alike = frame.format.is_rgb and form.is_rgb or form.name.startswith('gray')
+        alike = alike or _swscale(matrix) == _swscale(self.matrix)
+        if frame.format.name == form.name and full == wants_full and alike:
             return frame
-        full = span == _FULL or _is_full(frame) or frame.format.is_rgb
-        wants_full = self.span == _FULL or self.pixel_format.startswith('yuvj')
         fitted = converted_to(
             frame,
-            self.pixel_format,
+            form.name,
             src_colorspace=_swscale(matrix),
-            dst_colorspace=_swscale(self.matrix if not rgb else matrix),
+            dst_colorspace=_swscale(matrix if alike else self.matrix),
             src_color_range=_FULL if full else _LIMITED,
-            dst_color_range=_FULL if wants_full or rgb else _LIMITED,
+            dst_color_range=_FULL if wants_full else _LIMITED,
         )
         fitted.colorspace, fitted.color_range = self.matrix, self.span
         return fitted
 
 
 def _is_full(frame: av.VideoFrame) -> bool:
-    return frame.format.name.startswith('yuvj')
+    return frame.format.is_rgb or _says_full(frame.format.name, int(frame.color_range))
+
+
+def _says_full(pixel_format: str, span: int) -> bool:
+    """Whether numbers go from the least to the most; of grey they do unless said."""
+    if pixel_format.startswith('gray'):
+        return span != _LIMITED
+    return span == _FULL or pixel_format.startswith('yuvj')
 
 
 def _swscale(matrix: int) -> int:

@@ -12,8 +12,9 @@ __all__ = ['MissingFrames']
 
 # A pause is a gap if nearly all other steps are alike, and gaps are few.
 _REGULAR, _FEW = 0.8, 8
-_MOST = 0.75  # of a file's bytes are in its packets
-_BETWEEN = 1500  # bytes between two packets that tell what they are
+_PADDING = 8192  # bytes that are in no packet of a small file
+# Bytes between two packets that tell what they are.
+_BETWEEN, _IN_TRANSPORT = 1500, 4000
 _LATE = Fraction(1, 10)  # seconds by which a file may end early and be whole
 _TRANSPORT = {188, 192, 204}  # bytes of a packet in the kinds of transport streams
 
@@ -52,7 +53,8 @@ class MissingFrames:
         self._read += packet.size
         if packet.pos is not None and packet.pos >= 0 and packet.size:
             between = packet.pos - self._behind
-            if self._behind and between > _BETWEEN + packet.size // 20:
+            most = _IN_TRANSPORT if self._kind == 'mpegts' else _BETWEEN
+            if self._behind and between > most + packet.size // 20:
                 self._unread = True
             self._behind = packet.pos + packet.size
         if packet.pts is not None and packet.time_base and packet.size:
@@ -103,7 +105,9 @@ class MissingFrames:
         missing += 0 if joined else self._at_the_end()
         if missing:
             words.append(f'frames that are missing: about {missing}')
-        elif self._kind == 'mpeg' and self._read < _MOST * self._size:
+        elif self._kind == 'mpeg' and self._size - self._read > max(
+            _PADDING, self._size // 4
+        ):
             words.append('a part of it cannot be read: frames may be missing')
         elif self._is_cut():
             words.append('its last packet is cut off: more may be missing')

@@ -15,6 +15,13 @@ _SOUND = {'webm': 'libopus', 'avi': 'pcm_s16le'}
 _OPUS_RATE = 48000
 _LEAST_BITS = 96_000
 _LAYOUTS: dict[int, str] = {1: 'mono', 2: 'stereo', 3: '2.1', 4: '4.0', 6: '5.1'}
+_NOT_IN_MOV = {'opus', 'libopus', 'flac', 'vorbis', 'libvorbis'}
+# Whatever else is put into a transport stream is only called private data.
+_IN_TRANSPORT = {
+    *('aac', 'aac_latm', 'ac3', 'eac3', 'dca', 'truehd', 'opus', 's302m'),
+    *('mp1', 'mp2', 'mp3', 'mp1float', 'mp2float', 'mp3float'),
+}
+_TITLES = {'dvbsub', 'dvb_subtitle', 'dvb_teletext', 'libzvbi_teletextdec', 'pgssub'}
 # AVI tells the time of sound by counting: of copied headers it counts something else.
 # By a header of the encoder it counts right.
 _COUNTED_IN_AVI = {
@@ -155,7 +162,15 @@ def add_track(
                 _new(container, header, sound, sound.codec_context.bit_rate)
             )
         return EncodedTrack(sound, _new(container, 'pcm_s16le', sound))
+    if kind == 'mpegts' and source.type == 'subtitle' and codec not in _TITLES:
+        raise ValueError(f'a transport stream does not hold subtitles of kind {codec}')
     try:
+        if kind == 'mpegts' and source.type == 'audio' and codec not in _IN_TRANSPORT:
+            raise ValueError(f'a transport stream does not hold {codec}')
+        if kind == 'mov' and codec in _NOT_IN_MOV:
+            raise ValueError(f'QuickTime does not hold {codec}')
+        if kind == 'mp4' and codec.startswith('pcm_') and not _knows_places(source):
+            raise ValueError('MP4 asks where the channels of raw sound belong')
         return CopiedTrack(container.add_stream_from_template(source))
     except ValueError:
         if source.type != 'audio':
@@ -164,6 +179,12 @@ def add_track(
     bit_rate = max(sound.codec_context.bit_rate or 0, _LEAST_BITS)
     codec = _SOUND.get(kind, 'aac')
     return EncodedTrack(sound, _new(container, codec, sound, bit_rate))
+
+
+def _knows_places(source: av.stream.Stream) -> bool:
+    """Whether sound says where each of its channels is played, not only how many."""
+    layout = cast(av.AudioStream, source).codec_context.layout
+    return not layout.name.endswith(' channels')
 
 
 def _new(

@@ -23,6 +23,7 @@ from .timeline import Timeline
 __all__ = ['VideoReader', 'open_input']
 
 _MOST_REORDERED = 4  # frames that one may have been moved by
+_FROM_ANYWHERE = {'mpegts', 'mpeg'}
 _TIMEOUTS = (15.0, 15.0)  # seconds a stream may take to open, and to send something
 
 
@@ -124,6 +125,7 @@ class VideoReader:
         self._stopped = stopped
         self._damaged = 0
         self.refitted = False
+        self._zero: float | None = None
         self._size: tuple[int, int] | None = None
         self.container = open_input(where, live)
         flag = cast(int, av.format.Flags.ts_discont.value)
@@ -182,9 +184,19 @@ class VideoReader:
         self._ahead = []
         yield from self._items
 
+    def count_from_zero(self) -> None:
+        """Let time begin at 0 where the source counts from anywhere.
+
+        Television counts hours from when it was switched on.
+        """
+        anywhere = self.container.format.name in _FROM_ANYWHERE or self.live
+        if anywhere and self.container.start_time:
+            self._zero = self.container.start_time / av.time_base
+
     def offset(self, stream: av.stream.Stream) -> int:
-        """What a time stamp of ``stream`` loses where a start was asked for."""
-        return 0 if self._start is None else _ticks(self._start, stream.time_base)
+        """What a time stamp of ``stream`` loses so that the output begins at 0."""
+        zero = self._zero if self._start is None else self._start
+        return 0 if zero is None else _ticks(zero, stream.time_base)
 
     @property
     def ends_with_source(self) -> bool:

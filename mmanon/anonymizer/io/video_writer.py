@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import av
 
@@ -45,6 +45,13 @@ _UPRIGHT_ONLY = {'avi', 'mpegts'}
 # does not let us say it.
 _TELLING_ASPECT = {'mp4', 'mov', 'libx264', 'libx265', 'mpeg4', 'mpeg2video'}
 _UNIT = 118  # a step of a quantizer in FFmpeg's global_quality
+
+
+class _Times(NamedTuple):
+    """When a packet is shown and decoded, in ticks."""
+
+    pts: int | None
+    dts: int | None
 
 
 class VideoWriter:
@@ -99,6 +106,9 @@ class VideoWriter:
         self._late = 0
         self._durations: dict[int, int] = {}
         self._held: av.VideoFrame | None = None
+        self._first: _Times | None = None
+        if self._format != 'mpegts':
+            reader.count_from_zero()
         self.removed = [f'left out: {stream}' for stream in reader.left_out]
         options = {}
         if self._format in ('mp4', 'mov'):
@@ -154,7 +164,8 @@ class VideoWriter:
             self._options.setdefault('b', '0')
         if self._format == 'avi':
             # It has no time stamps: readers guess them by whether frames are reordered.
-            reordered = source.codec_context.has_b_frames
+            counted = self._reader.container.format.name == 'avi'
+            reordered = counted and source.codec_context.has_b_frames
             self._options.setdefault('bf', '2' if reordered else '0')
         out = cast(
             av.VideoStream,
@@ -313,13 +324,28 @@ class VideoWriter:
                 return left
         return length
 
+    def _end_at(self, end: int, packets: list[av.Packet]) -> None:
+        """Let the packet that is decoded last last until the picture ends.
+
+        MP4 is as long as that; where frames are reordered it is shown before others.
+        """
+        if self._format not in ('mp4', 'mov') or not packets:
+            return
+        first, last = self._first or packets[0], packets[-1]
+        if None not in (first.pts, first.dts, last.pts, last.dts):
+            decoded = cast(int, last.dts) - cast(int, first.dts)
+            self._durations[cast(int, last.pts)] = max(
+                1, end - cast(int, first.pts) - decoded
+            )
+
     def _mux(self, packets: Sequence[av.Packet]) -> None:
         for packet in packets:
+            self._first = self._first or _Times(packet.pts, packet.dts)
             if packet.pts is None:
                 duration = None
             else:
                 duration = self._durations.pop(packet.pts, None)
-            if not packet.duration and duration:
+            if duration:
                 packet.duration = duration
             self.container.mux(packet)
 
@@ -344,9 +370,14 @@ class VideoWriter:
 
     def finish(self) -> None:
         """Write what is still being encoded, and the file's end."""
+        packets = []
         if self._held is not None:
-            self._encode(self._held, self._last_length(self._held))
-        self._mux(self.picture.encode())
+            length = self._last_length(self._held)
+            end = cast(int, self._held.pts) + length
+            self._durations[cast(int, self._held.pts)] = length
+            packets = [*self.picture.encode(self._held), *self.picture.encode()]
+            self._end_at(end, packets)
+        self._mux(packets)
         for stream, track in self._copies.items():
             for packet in track.finish():
                 self._mux_of(track, packet)

@@ -308,15 +308,14 @@ def test_damage_is_said_and_what_is_readable_written(tmp_path, name, codec, dama
     options = {'g': '5'}
     if name == 'a.webm':
         options |= {'deadline': 'realtime', 'cpu-used': '8'}
-    source = write_video(
-        tmp_path / name, [picture(t % 16) for t in range(48)], codec, options=options
-    )
+    images = [picture(t % 16, (288, 192)) for t in range(48)]
+    source = write_video(tmp_path / name, images, codec, options=options)
     whole = source.read_bytes()
     middle = len(whole) // 2
     if damage == 'cut':
         whole = whole[: len(whole) * 2 // 3 // 188 * 188 + 91]
     else:
-        whole = whole[:middle] + bytes(2500) + whole[middle + 2500 :]
+        whole = whole[:middle] + bytes(9000) + whole[middle + 9000 :]
     source.write_bytes(whole)
     outcome = anonymize(source, tmp_path / 'out')
     assert 5 < outcome.frames < 48
