@@ -19,6 +19,7 @@ from .colours import Colours
 from .filters import scaled, turned
 from .sound_tracks import CopiedTrack, EncodedTrack, add_track
 from .sources import InputError
+from .tags import keep_or_remove_tags
 from .video_reader import VideoReader
 
 __all__ = ['VideoWriter']
@@ -125,7 +126,11 @@ class VideoWriter:
             codec = codec or _CODECS.get(self._format, 'libx264')
             self._add_picture(codec, quality)
             self._copies = self._add_copies(copy_audio)
-            self._keep_or_remove_metadata(keep_metadata)
+            copies = [(stream, track.out) for stream, track in self._copies.items()]
+            pairs = [(reader.stream, self.picture), *copies]
+            self.removed += keep_or_remove_tags(
+                reader.container, self.container, pairs, keep_metadata
+            )
             self.container.start_encoding()
         except (av.FFmpegError, ValueError, OSError) as error:
             self.container.close()
@@ -227,35 +232,6 @@ class VideoWriter:
             if copies[stream].said:
                 self.removed.append(copies[stream].said)
         return copies
-
-    def _keep_or_remove_metadata(self, keep: bool) -> None:
-        source = self._reader.container
-        tags = {key: value for key, value in source.metadata.items() if value}
-        copies = [(stream, track.out) for stream, track in self._copies.items()]
-        pairs = [(self._reader.stream, self.picture), *copies]
-        for theirs, ours in pairs:
-            ours.disposition = theirs.disposition
-            if theirs.language:
-                ours.metadata['language'] = theirs.language
-            if keep:
-                ours.metadata.update(theirs.metadata)
-            else:
-                tags.update(
-                    (f'stream {theirs.index} {key}', value)
-                    for key, value in theirs.metadata.items()
-                    if key.lower() not in _HARMLESS
-                )
-        if keep:
-            self.container.metadata.update(source.metadata)
-            self.container.set_chapters(source.chapters())
-            return
-        self.removed.extend(
-            f'tag removed: {key} = {value}'
-            for key, value in tags.items()
-            if key.lower() not in _HARMLESS
-        )
-        if source.chapters():
-            self.removed.append(f'{len(source.chapters())} chapter marks removed')
 
     def write_frame(self, frame: av.VideoFrame) -> None:
         """Encode one frame, shown at its own time.
@@ -401,10 +377,3 @@ def _squared(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     if aspect > 1:
         return 2 * round(width * aspect / 2), height
     return width, 2 * round(height / aspect / 2)
-
-
-# What a container says of itself, not of people.
-_HARMLESS = {
-    *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration'),
-    *('handler_name', 'vendor_id', 'language', 'rotate'),
-}

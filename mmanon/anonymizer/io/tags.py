@@ -1,0 +1,58 @@
+"""What a video says of people, places and devices: kept, or removed and named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import av
+
+__all__ = ['keep_or_remove_tags']
+
+# What a container says of itself, not of people.
+_HARMLESS = {
+    *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration'),
+    *('handler_name', 'vendor_id', 'language', 'rotate'),
+}
+
+
+def keep_or_remove_tags(
+    source: av.container.InputContainer,
+    output: av.container.OutputContainer,
+    pairs: Sequence[tuple[av.stream.Stream, av.stream.Stream]],
+    keep: bool,
+) -> list[str]:
+    """Copy languages and what streams are for; titles, places and dates if asked.
+
+    Args:
+        source, output: The files.
+        pairs: Each stream of the source that is kept, with that of the output.
+        keep (bool): Whether titles, places, devices, dates and chapters are kept.
+
+    Returns:
+        list[str]: What the output does not have, in words.
+    """
+    tags = {key: value for key, value in source.metadata.items() if value}
+    for theirs, ours in pairs:
+        ours.disposition = theirs.disposition
+        if theirs.language:
+            ours.metadata['language'] = theirs.language
+        if keep:
+            ours.metadata.update(theirs.metadata)
+        else:
+            tags.update(
+                (f'stream {theirs.index} {key}', value)
+                for key, value in theirs.metadata.items()
+                if key.lower() not in _HARMLESS
+            )
+    if keep:
+        output.metadata.update(source.metadata)
+        output.set_chapters(source.chapters())
+        return []
+    removed = [
+        f'tag removed: {key} = {value}'
+        for key, value in tags.items()
+        if key.lower() not in _HARMLESS
+    ]
+    if source.chapters():
+        removed.append(f'{len(source.chapters())} chapter marks removed')
+    return removed
