@@ -117,6 +117,20 @@ def cells(page, first):
     ]
 
 
+def test_what_a_bottleneck_tells_stands_beside_whom_d_names(work_dir):
+    for path in (work_dir / 'runs/learned').rglob('figures.json'):
+        figures = json.loads(path.read_text())
+        told = {'faces/rate': 0.625, 'faces/share': 0.8}
+        path.write_text(json.dumps({**figures, **told}))
+
+    report(work_dir)
+
+    page = (work_dir / 'report.html').read_text()
+    assert 'rate in nats' in page
+    assert ['0.62 ± 0.00', '80.0 ± 0.0'] in [one[-2:] for one in cells(page, 'learned')]
+    assert ['–', '–'] in [one[-2:] for one in cells(page, 'downsample 8')]
+
+
 def test_the_page_says_all_that_the_sweep_found(work_dir):
     report(work_dir)
 
@@ -126,6 +140,7 @@ def test_the_page_says_all_that_the_sweep_found(work_dir):
     assert of_d == ['2', '50.0 ± 0.0', '11.0 ± 1.4', *same, '21.0 ± 1.4', *same,
                     '31.0 ± 1.4', *same]  # fmt: skip
     assert 'Attacker: worst case' in page and worst == of_d
+    assert 'rate in nats' not in page
     assert of_unseen[4] == of_unseen[7] == of_unseen[10] == '–'
     assert discriminator == ['2', '60', '97.0 ± 1.4', '25.0 ± 0.0', '91.2 ± 0.0']
     assert quality == ['17.250 ± 0.000']

@@ -24,10 +24,10 @@ custom_hooks = [
             code_size=12,
             look_size=4,
             # Small weights, so that the detector's loss, 0.3 at most, counts for more.
-            rate_weight=0.005,
-            target_weight=1.0,
-            cover_weight=0.01,
-            hull_weight=0.05,
+            rate_weight=0.002,
+            target_weight=0.5,
+            cover_weight=0.002,
+            hull_weight=0.01,
             skin_guard=0.3,
             margin=0.5,
         ),
@@ -72,17 +72,17 @@ custom_hooks = [
                     type='mmanon.UniformTargetLoss',
                     members=[0, 1],
                     shrinks=[1, 2],
-                    loss_weight=0.1,
+                    loss_weight=0.03,
                 ),
                 dict(
                     type='mmanon.EmbeddingSimilarityLoss',
                     members=[2],
-                    loss_weight=0.3,
+                    loss_weight=0.1,
                 ),
             ],
         ),
         structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0),
-        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=0.3),
+        temporal_loss=dict(type='mmanon.FlickerLoss', loss_weight=0.1),
         optim_wrapper=dict(
             modifier=dict(
                 optimizer=dict(type='Adam', lr=2e-3, betas=(0.5, 0.999)),
@@ -90,8 +90,9 @@ custom_hooks = [
             ),
             discriminator=[adam, adam],
         ),
-        # Recognizers start anew in turn. When the game is over, A alone goes on.
-        phases=dict(warm_up=60, fine_tune=100, restart=90, catch_up=20),
+        # Recognizers start anew in turn. When the game is over, A alone goes on. There
+        # is no warm-up: in one, nothing speaks for what A needs to come through.
+        phases=dict(fine_tune=100, restart=90, catch_up=20),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),
 ]

@@ -121,6 +121,9 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
         'names modified faces',
         'verifies original faces',
     ]
+    # Of modifiers with a bottleneck: what its code tells, and how much it covers.
+    narrow = any('faces/rate' in run.figures for run in sweep.runs)
+    heads += ['rate in nats', 'drawn over'] if narrow else []
     lines = []
     for name, runs in sweep.settings.items():
         if 'faces/acc_original' not in runs[0].figures:
@@ -131,6 +134,8 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
         cells += ['–'] * (3 - len(cells))
         people = runs[0].figures.get('faces/num_identities')
         many = '–' if people is None else f'{people:g}'
+        if narrow:
+            cells += [_mean(runs, 'faces/rate', 1, '.2f'), _mean(runs, 'faces/share')]
         lines.append([name, str(len(runs)), many, *cells])
     return Table('', heads, lines)
 
