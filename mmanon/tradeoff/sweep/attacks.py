@@ -16,7 +16,14 @@ from mmanon.tradeoff.rows import shown_name
 if TYPE_CHECKING:
     from .plan import Plan, Run
 
-__all__ = ['Attack', 'AttackConfigs', 'is_learned', 'list_attacks', 'modifier_file']
+__all__ = [
+    'Attack',
+    'AttackConfigs',
+    'is_learned',
+    'judged_views',
+    'list_attacks',
+    'modifier_file',
+]
 
 _VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
 _VALIDATION_HOOKS = ('ValidateFirstHook', 'EarlyStoppingHook')
@@ -51,13 +58,24 @@ class Attack(NamedTuple):
 
 
 def list_attacks(attackers: dict[str, dict]) -> list[Attack]:
-    """Every attacker of a plan in every view it is to be measured in."""
+    """Every attacker of a plan in every view it is to be measured in.
+
+    A judge that was trained in other views is not shown one.
+    """
     return [
         Attack(name if judge is None else f'{name}+{judge}', view, name, judge)
         for name, spec in attackers.items()
         for judge in _judges(spec)
         for view in _views(spec)
+        if judge is None or view in judged_views(attackers[judge], _views(spec))
     ]
+
+
+def judged_views(judge: dict, views: list[str]) -> list[str]:
+    """The views in which a judge can look at what was restored."""
+    if judge.get('train_once'):
+        return [view for view in views if view in _views(judge)]
+    return views
 
 
 def is_learned(run: 'Run') -> bool:

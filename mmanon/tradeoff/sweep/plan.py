@@ -39,6 +39,8 @@ from mmanon.registry import HOOKS
 from mmanon.structures.modifier_card import GAME_HOOK, find_game_hooks
 from mmanon.tradeoff.rows import named
 
+from .attacks import judged_views
+
 _KEYS = {
     'tradeoff': {
         *('methods', 'people', 'attackers', 'detector', 'figure', 'presets'),
@@ -280,6 +282,12 @@ def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
                     'name an attacker with weights, or with `train_once`'
                 )
             needed |= _attackers([one], table)
+            views = list(spec.get('views') or ['face'])
+            if isinstance(inner, list) and not judged_views(needed[one], views):
+                raise ValueError(
+                    f'{where}: {one!r} is trained in none of the views {views}; give '
+                    'it one of them, or leave it out of `recognizer`'
+                )
     return {**needed, **chosen}
 
 
