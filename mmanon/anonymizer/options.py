@@ -169,7 +169,8 @@ class MaskingOptions:
         shape (str): ``'square'`` or ``'ellipse'``.
         align (bool): Whether the modifier is shown faces turned upright by their eyes,
             for those who lean their head; with a margin of at least 0.21.
-        seed (int, optional): Makes noise repeatable. Defaults to a secret one.
+        seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
+            one.
     """
 
     modifier: str | Path | Mapping | BaseModifier | None = None

@@ -95,6 +95,13 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--feather', type=float, help='width of the fading edge, a part of the crop'
     )
+    group.add_argument(
+        '--seed',
+        type=int,
+        metavar='N',
+        help='draw the same noise and the same people as with this seed before; keep '
+        'it secret (default: one that nobody knows)',
+    )
 
 
 def _add_detection(group: argparse._ArgumentGroup) -> None:

@@ -44,6 +44,19 @@ def test_a_folder_becomes_the_same_tree_without_faces(data, tmp_path, capsys):
     assert '2 written, 0 skipped, 0 failed' in capsys.readouterr().out
 
 
+def test_a_seed_draws_the_same_again(data, tmp_path):
+    options = ['--modifier', 'gaussian_noise', '--crop-size', '16']
+    shown = []
+    for number, seed in enumerate((['--seed', '7'], ['--seed', '7'], [])):
+        out = tmp_path / f'out{number}'
+        assert main([str(data), '-o', str(out), *options, *seed]) == 0
+        frames = read_frames(out / 'deep/clip.mp4')
+        shown.append([frames[3], np.asarray(Image.open(out / 'photo.png'))])
+    for first, again, other in zip(*shown, strict=True):
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
 def test_finished_files_are_skipped_until_asked_otherwise(data, tmp_path, capsys):
     out = tmp_path / 'out'
     (out / 'deep').mkdir(parents=True)

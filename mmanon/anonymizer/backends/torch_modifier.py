@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -268,6 +269,7 @@ class TorchModifier:
     ) -> None:
         self.modifier = modifier.to(device)
         self.margin, self.device = margin, device
+        self._repeatable = seed is not None
         self.seed = secrets.randbits(62) if seed is None else seed
         self._keys = None
         if modifier.key_size:
@@ -285,7 +287,8 @@ class TorchModifier:
             if self._draws_noise:
                 # A lone face has no track: each gets noise of its own.
                 seeds = [
-                    track if track >= 0 else secrets.randbits(62) for track in tracks
+                    track if track >= 0 else self._number_of(face)
+                    for face, track in zip(faces, tracks, strict=True)
                 ]
                 drawn, masked = self._drawn(crops, seeds)
             elif self._keys is not None:
@@ -294,6 +297,13 @@ class TorchModifier:
             else:
                 drawn, masked = self._redrawn(crops)
         return drawn.float().cpu().numpy(), masked.cpu().numpy()
+
+    def _number_of(self, face: np.ndarray) -> int:
+        """A number for the noise of a face of no track."""
+        if not self._repeatable:
+            return secrets.randbits(62)
+        digest = blake2b(face.tobytes(), digest_size=8).digest()
+        return int.from_bytes(digest, 'little') >> 2
 
     def _redrawn(
         self, crops: Tensor, keys: Tensor | None = None
