@@ -141,7 +141,7 @@ class DetectedFaces:
             whole = Image.fromarray(image)
             image = np.asarray(whole.resize((width, height), Image.Resampling.BOX))
         height, width = image.shape[:2]
-        if max(height, width) <= 2 * _TILE:
+        if self.detector.any_size or max(height, width) <= 2 * _TILE:
             boxes, scores, marks = self._detect(image)
         else:
             boxes, scores, marks = self._detect_in_tiles(image)

@@ -32,9 +32,12 @@ class BaseFaceDetector(ABC):
     Attributes:
         parallel (bool): Whether several threads may call :meth:`detect` at a time, and
             gain by it.
+        any_size (bool): Whether it takes pictures of hundreds of megapixels, and finds
+            small and large faces in them; others are shown such a picture in tiles.
     """
 
     parallel: bool = False
+    any_size: bool = False
 
     def detect(self, image: np.ndarray) -> FaceDetections:
         """Find all faces of an image.

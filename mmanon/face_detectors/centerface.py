@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,10 @@ _COARSE_FROM, _COARSE_FACE, _FINE_FACE, _COARSER = 640, 200, 320, 4
 # Larger pictures are searched in tiles: at 3840 x 2160 the network would take 3 GB.
 _TILE, _OVERLAP = 2048, 256
 _WEIGHTS = 'centerface.onnx'
+# Pixels from which on one picture gets all threads.
+_HUGE, _MOST_THREADS, _STRIP = 24_000_000, 8, 1024
+
+_Network = Callable[[np.ndarray], list[np.ndarray]]
 
 
 class CenterFaceDetector(BaseFaceDetector):
@@ -44,7 +49,7 @@ class CenterFaceDetector(BaseFaceDetector):
         ValueError: If they are of something else, or a threshold is out of its range.
     """
 
-    parallel = True
+    parallel = any_size = True
 
     def __init__(
         self,
@@ -59,13 +64,25 @@ class CenterFaceDetector(BaseFaceDetector):
             if not 0 <= value <= 1:
                 raise ValueError(f'{name} must be in [0, 1], got {value}')
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self._network = _load(_find_weights() if weights is None else Path(weights))
+        self._weights = _find_weights() if weights is None else Path(weights)
+        self._network = _load(self._weights)
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        boxes, scores, marks = self._search(image)
+        network = self._network
+        if image.shape[0] * image.shape[1] > _HUGE:
+            # All processors for the one, and no memory that stays behind.
+            network = _load(self._weights, min(os.cpu_count() or 1, _MOST_THREADS))
+        return self._detect_by(network, image)
+
+    def _detect_by(
+        self, network: _Network, image: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        boxes, scores, marks = self._search(network, image)
         if min(image.shape[:2]) > _COARSE_FROM:
             fine = _heights(boxes) <= _FINE_FACE
-            coarse = [one * _COARSER for one in self._detect(_shrink(image))]
+            coarse = [
+                one * _COARSER for one in self._detect_by(network, _shrink(image))
+            ]
             coarse[1] = coarse[1] / _COARSER
             large = _heights(coarse[0]) >= _COARSE_FACE
             coarse = [one[large] for one in coarse]
@@ -77,13 +94,13 @@ class CenterFaceDetector(BaseFaceDetector):
         kept = suppress(boxes, scores, self.nms_threshold)
         return boxes[kept], scores[kept], marks[kept]
 
-    def _search(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _search(self, network: _Network, image: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the network finds in a picture, or in tiles of it, with repetitions."""
         found = []
         for top, high in _tiles(image.shape[0]):
             for left, wide in _tiles(image.shape[1]):
                 tile = image[top : top + high, left : left + wide]
-                boxes, scores, marks = self._decode(*self._network(_framed(tile)))
+                boxes, scores, marks = self._decode(*network(_framed(tile)))
                 corner = np.array([left, top], np.float32)
                 found.append((boxes + np.tile(corner, 2), scores, marks + corner))
         return tuple(np.concatenate(one) for one in zip(*found, strict=True))
@@ -124,7 +141,12 @@ def _shrink(image: np.ndarray) -> np.ndarray:
     """The picture in a quarter of its size, each pixel the mean of 16."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(image).reduce(_COARSER))
+    # Strip by strip: Pillow's copy of a large picture is larger than that itself.
+    strips = [
+        Image.fromarray(image[top : top + _STRIP]).reduce(_COARSER)
+        for top in range(0, image.shape[0], _STRIP)
+    ]
+    return np.concatenate([np.asarray(strip) for strip in strips])
 
 
 def _tiles(side: int) -> list[tuple[int, int]]:
@@ -161,7 +183,7 @@ def _find_weights() -> Path:
     )
 
 
-def _load(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _load(path: Path, threads: int = 1) -> _Network:
     """The network as a function of pictures, float32 (1, 3, H, W)."""
     onnxruntime = import_onnxruntime()
 
@@ -169,7 +191,9 @@ def _load(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
         raise FileNotFoundError(f'CenterFace weights {path} do not exist')
     options = onnxruntime.SessionOptions()
     # Frames are shared out among threads; within one, so little work is not.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # What it plans for one size of pictures it would keep beside that for the next.
+    options.enable_mem_pattern = False
     # Of unused entries in the file it would warn a hundred times.
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
