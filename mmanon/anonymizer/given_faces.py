@@ -107,6 +107,24 @@ class GivenFaces:
 
         return find
 
+    def beyond(self, name: str, frames: int) -> list[str]:
+        """What is to be said of boxes that a source of so many frames does not have.
+
+        Args:
+            name (str): As of :meth:`open`.
+            frames (int): How many it had.
+        """
+        given = self._given.get(name)
+        if not isinstance(given, dict):
+            return []
+        over = [number for number in given if int(number) >= frames and given[number]]
+        if not over:
+            return []
+        return [
+            f'it has no frame {", ".join(over[:3])}{" …" if len(over) > 3 else ""}, of '
+            f'which {self.path} has boxes: frames are counted from 0'
+        ]
+
     def _open_table(self, table: FaceTable, name: str, path: Path | None) -> Find:
         stem = name.rsplit('.', 1)[0]
         if is_image(name):

@@ -24,7 +24,7 @@ from .io.frames import ShownFrame
 from .io.independent import independent_frames
 from .io.sources import InputError
 from .options import SURE
-from .picture_change import cell_change, changed_box, shows_another
+from .picture_change import cell_change, changed_box, fitted_to, shows_another
 from .recognizer import embed_face
 from .report import frame_ranges
 
@@ -220,6 +220,7 @@ class FaceAuditor:
                     f'than {original}: compare files of the same length (made without '
                     'start and end)'
                 )
+            old = old._replace(image=fitted_to(old.image, new.image.shape, index > 0))
             if old.image.shape != new.image.shape:
                 raise InputError(
                     f'frame {index} of {anonymized} is {_size(new.image)} and that of '

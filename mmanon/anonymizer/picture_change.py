@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from mmanon.utils.resampling import area_mean
 
-__all__ = ['cell_change', 'changed_box', 'shows_another']
+__all__ = ['cell_change', 'changed_box', 'fitted_to', 'shows_another']
 
 _GRID = 24  # pictures are compared in so many cells a side
 # Of a picture that was encoded anew the cells follow the old ones by 0.98 and more.
 _FOLLOWS = 0.7
 _FLAT = 3.0  # grey levels by which cells that follow nothing differ by themselves
 _AROUND = 1.0  # beside a face more may be covered: by so many of its sides
+
+
+def fitted_to(image: np.ndarray, shape: tuple[int, ...], later: bool) -> np.ndarray:
+    """An original as its output shows it, where that has another size for a reason.
+
+    Pixels that are no squares may have become some, which stretches one side. A picture
+    that changes its size on the way stands in the middle of that of its beginning.
+
+    Args:
+        image (np.ndarray): uint8 (H, W, 3) RGB.
+        shape (tuple[int, ...]): Of the output.
+        later (bool): Whether frames before it were of one size.
+
+    Returns:
+        np.ndarray: Of that shape; the image itself where there is no such reason.
+    """
+    (height, width), (high, wide) = image.shape[:2], shape[:2]
+    if (height, width) == (high, wide):
+        return image
+    stretched = (height == high or width == wide) and wide <= 3 * width
+    if not (stretched and high <= 3 * height or later):
+        return image
+    scale = min(wide / width, high / height)
+    size = (wide, high)
+    if not stretched:
+        size = (min(wide, round(width * scale)), min(high, round(height * scale)))
+    small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    whole = Image.new('RGB', (wide, high))
+    whole.paste(small, ((wide - size[0]) // 2, (high - size[1]) // 2))
+    return np.asarray(whole)
 
 
 def cell_change(old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -95,6 +95,9 @@ class VideoPipeline:
             finally:
                 result.problems = reader.problems
                 reader.close()
+        finder = self.faces.finder
+        if isinstance(finder, GivenFaces) and start is None and end is None:
+            result.problems += finder.beyond(source.name, result.frames)
 
     def _open_writer(
         self, path: Path, container: str, reader: VideoReader

@@ -99,6 +99,17 @@ def test_faces_come_from_a_face_table(tmp_path):
         GivenFaces(tmp_path / 'faces.parquet').open('w.mp4')
 
 
+def test_boxes_of_frames_that_a_video_does_not_have_are_told(tmp_path):
+    write_video(tmp_path / 'a.mp4', [picture(0)] * 3)
+    boxes = tmp_path / 'boxes.json'
+    boxes.write_text(
+        json.dumps({'a.mp4': {str(t): [[8, 20, 24, 36]] for t in range(1, 4)}})
+    )
+    (outcome,) = anonymizer(boxes=boxes)(tmp_path / 'a.mp4', tmp_path / 'out')
+    assert outcome.whole == 1  # frame 0
+    assert any('no frame 3' in word for word in outcome.problems)
+
+
 @pytest.fixture
 def table(tmp_path):
     """A face table of a folder that holds ``talk.mp4``."""

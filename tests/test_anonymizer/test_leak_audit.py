@@ -1,7 +1,17 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from by_colour import recognize_colours
-from made_videos import RED, RedSquareDetector, is_red, picture, write_video
+from made_videos import (
+    RED,
+    RedSquareDetector,
+    anonymizer,
+    copy_streams,
+    is_red,
+    picture,
+    write_video,
+)
 from PIL import Image
 
 from mmanon.anonymizer import AnonymizerInferencer
@@ -183,6 +193,22 @@ def test_the_audit_does_not_read_as_the_anonymizer_does(tmp_path, monkeypatch):
     assert auditor.compare(tmp_path / 'a.mkv', tmp_path / 'a.mkv').leaks == 3
     with pytest.raises(InputError, match='two decoders'):
         auditor.compare(tmp_path / 'a.png', tmp_path / 'b.png')
+
+
+def test_an_original_that_changes_its_size_or_pixels_is_compared(tmp_path):
+    wide = write_video(tmp_path / 'wide.ts', [picture(t) for t in range(4)])
+    high = [np.ascontiguousarray(picture(t, (64, 96))) for t in range(4)]
+    high = write_video(tmp_path / 'high.ts', high)
+    turned = tmp_path / 'turned.ts'
+    turned.write_bytes(wide.read_bytes() + high.read_bytes())
+    plain = write_video(tmp_path / 'plain.mp4', [picture(t) for t in range(4)])
+    odd = copy_streams(plain, tmp_path / 'odd.mp4', sample_aspect_ratio=Fraction(4, 3))
+    quick = {'deadline': 'realtime', 'cpu-used': '8'}
+    square = anonymizer(container='webm', encoder_options=quick)
+    for source, inferencer in ((turned, anonymizer()), (odd, square)):
+        (outcome,) = inferencer(source, tmp_path / 'out')
+        found = FaceAuditor(WithMarks()).compare(source, outcome.out)
+        assert (found.leaks, found.frames) == (0, outcome.frames), found.as_text()
 
 
 def test_frames_may_be_left_out(audit):

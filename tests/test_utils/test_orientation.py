@@ -1,9 +1,12 @@
+import io
+
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from mmanon.utils.orientation import Orientation
-from mmanon.utils.video import turn_of
+from mmanon.utils.video import orientation_of, turn_of
 
 PICTURE = np.arange(6, dtype=np.uint8).reshape(2, 3)
 
@@ -41,3 +44,21 @@ def test_how_a_video_is_stored_is_told_in_three_words():
         **dict.fromkeys((6, 8), 'quarter'),
         1: 'no',
     }
+
+
+@pytest.mark.parametrize('turn', [3, 6, 8])
+def test_a_frame_beside_which_lies_data_unknown_to_pyav_tells_its_turn(turn):
+    """As of a camera whose frames are JPEGs with EXIF."""
+    upright = np.zeros((32, 48, 3), np.uint8)
+    upright[:8, :8] = 250
+    exif, packed = Image.Exif(), io.BytesIO()
+    exif[0x0112] = turn
+    stored = Orientation.of_exif(turn).stored(upright)
+    Image.fromarray(stored).save(packed, 'JPEG', exif=exif, quality=95)
+    packed.seek(0)
+    with av.open(packed) as container:
+        frame = next(container.decode(video=0))
+    with pytest.raises(ValueError):
+        dict(frame.side_data)
+    seen = orientation_of(frame).upright(frame.to_ndarray(format='rgb24'))
+    assert np.abs(seen.astype(int) - upright).mean() < 4

@@ -98,11 +98,13 @@ def _of_video(path: Path) -> Iterator[ShownFrame]:
 
 def _of_image(path: Path) -> np.ndarray | None:
     """A still image as FFmpeg shows it; None of kinds that it does not read."""
-    with Image.open(path) as image:
-        if _TILES in getattr(image, 'tag_v2', {}) or image.mode not in (
-            *('L', 'LA', 'P', 'RGB', 'RGBA', 'I;16'),
-        ):
-            return None
+    try:
+        with Image.open(path) as image:
+            tiles = _TILES in getattr(image, 'tag_v2', {})
+            if tiles or image.mode not in ('L', 'LA', 'P', 'RGB', 'RGBA', 'I;16'):
+                return None
+    except Image.DecompressionBombError:
+        return None  # Pillow has read it already, of whatever size
     try:
         with av.open(io.BytesIO(path.read_bytes()), 'r') as container:
             return _as_shown(next(container.decode(video=0)))
