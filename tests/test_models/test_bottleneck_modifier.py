@@ -11,8 +11,11 @@ SMALL = dict(size=24, code_size=3, look_size=2, base_channels=8)
 
 
 def build(**kwargs) -> BottleneckModifier:
+    """One that draws more than at first."""
     torch.manual_seed(0)
-    return BottleneckModifier(**{**SMALL, **kwargs})
+    modifier = BottleneckModifier(**{**SMALL, **kwargs})
+    torch.nn.init.normal_(modifier.decoder.last.weight, std=0.2)
+    return modifier
 
 
 def made_up_faces(count: int = 4, side: int = 24) -> Tensor:
@@ -42,7 +45,7 @@ def test_both_noise_and_look_count():
 
 
 def test_a_face_is_redrawn_the_same_whatever_else_is_in_the_batch():
-    modifier, faces = build(), made_up_faces(3)
+    modifier, faces = build().eval(), made_up_faces(3)
     keys = modifier.draw_keys(3)
     torch.testing.assert_close(
         modifier(faces, keys)[1:2], modifier(faces[1:2], keys[1:2])
@@ -125,6 +128,23 @@ def test_the_rate_is_the_divergence_from_a_standard_normal_distribution():
         normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)
     ).sum(1)
     torch.testing.assert_close(modifier.rate(faces), wanted)
+
+
+def test_it_begins_with_the_face_that_the_key_chooses():
+    torch.manual_seed(0)
+    modifier, faces = BottleneckModifier(**SMALL), made_up_faces(16)
+    torch.nn.init.zeros_(modifier.share.last.weight)
+    torch.nn.init.constant_(modifier.share.last.bias, 100.0)
+    for _ in range(5):
+        modifier(faces)
+    key = torch.zeros(2, 5)
+    key[1, 3] = 1.0
+
+    drawn = modifier.eval()(faces[:2], key)
+
+    wanted = modifier.faces.draw(key[:, 3:], 24)
+    assert (drawn - wanted).abs().mean() < 0.05
+    assert (wanted[0] - wanted[1]).abs().mean() > 0.02
 
 
 def test_own_losses_lower_the_rate_cover_the_face_and_draw_the_target():

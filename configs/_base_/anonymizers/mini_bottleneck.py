@@ -27,7 +27,7 @@ custom_hooks = [
             rate_weight=0.002,
             target_weight=0.5,
             cover_weight=0.002,
-            hull_weight=0.01,
+            hull_weight=0.03,
             skin_guard=0.3,
             margin=0.5,
         ),
@@ -77,6 +77,7 @@ custom_hooks = [
                 dict(
                     type='mmanon.EmbeddingSimilarityLoss',
                     members=[2],
+                    shrinks=[1, 2],
                     loss_weight=0.1,
                 ),
             ],

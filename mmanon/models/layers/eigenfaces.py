@@ -83,7 +83,7 @@ class RunningEigenfaces(nn.Module):
         """
         away = (keys.float() * self.variances.sqrt()) @ self.directions
         faces = (self.average + away).clamp(-1, 1)
-        return resized(faces.view(len(keys), 3, self.size, self.size), size)
+        return resized(faces.view(-1, 3, self.size, self.size), size)
 
 
 def resized(faces: Tensor, size: int) -> Tensor:

@@ -35,9 +35,9 @@ class BottleneckModifier(LearnedModifier):
     ``ε`` and ``k`` are the key of a track: the noise of its code, and whom to draw. M
     itself draws nothing at random, so one track with one key stays one person.
 
-    The drawn face is pulled to one that ``k`` chooses of :class:`RunningEigenfaces`:
-    a mixture of all people whom M has been shown, the average of them where ``k`` has
-    no numbers. It is pulled away from there where an action shows.
+    ``G`` begins with a face that ``k`` chooses of :class:`RunningEigenfaces`: a mixture
+    of all people whom M has been shown, the average of them where ``k`` has no numbers.
+    From there it moves as far as the detector and the discriminators make it worth.
 
     Its own losses are the three weights below, and it needs no structure loss: give the
     game ``structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0)``.
@@ -49,7 +49,7 @@ class BottleneckModifier(LearnedModifier):
         look_size (int): Numbers of ``k``; 0 to draw everybody alike. Defaults to 4.
         base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
         rate_weight (float): Of the rate in nats. Defaults to 0.02.
-        target_weight (float): Of the mean absolute distance of the drawn face from its
+        target_weight (float): Of the mean absolute distance of the drawn face from that
             target. Defaults to 3.
         cover_weight (float): Of the mean of what is let through, ``1 − share``.
             Defaults to 0.3.
@@ -128,13 +128,17 @@ class BottleneckModifier(LearnedModifier):
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
         """Redraw at least one face; shapes as in :meth:`forward`."""
+        learning = self.training and torch.is_grad_enabled()
+        if learning:
+            self.faces.update(faces)
         noise, look = keys.split([self.code_size, self.look_size], 1)
         mean, log_variance = self.encoder(resized(faces, self.size))
         code = mean + noise * (log_variance / 2).exp()
-        drawn = self.decoder(torch.cat([code, look.to(code)], 1))
+        target = self.faces.draw(look, self.size)
+        drawn = self.decoder(torch.cat([code, look.to(code)], 1), target)
         share = self.covers(faces)
-        if self.training and torch.is_grad_enabled():
-            self._tell(faces, mean, log_variance, look, drawn, share)
+        if learning:
+            self._tell(mean, log_variance, target, drawn, share)
         over = resized(drawn, int(faces.shape[-1]))
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
 
@@ -173,17 +177,14 @@ class BottleneckModifier(LearnedModifier):
 
     def _tell(
         self,
-        faces: Tensor,
         mean: Tensor,
         log_variance: Tensor,
-        look: Tensor,
+        target: Tensor,
         drawn: Tensor,
         share: Tensor,
     ) -> None:
-        self.faces.update(faces)
-        target = self.faces.draw(look, self.size)
         rate = _rate(mean, log_variance).mean()
-        hull = _hull(int(faces.shape[-1]), self.margin).to(share)
+        hull = _hull(int(share.shape[-1]), self.margin).to(share)
         seen = 1 - share
         in_hull = (seen * hull).sum((2, 3)) / hull.sum()
         self._told = dict(
@@ -219,7 +220,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Keys and codes to faces."""
+    """Keys and codes to what a drawn face has beside the face that it begins with."""
 
     def __init__(self, base: int, ups: int, numbers: int) -> None:
         super().__init__()
@@ -231,14 +232,19 @@ class _Decoder(nn.Module):
                 UpConv(before, after, norm_cfg=_norm())
                 for before, after in zip(widths[:-1], widths[1:], strict=True)
             ),
-            nn.Conv2d(base, 3, 3, padding=1, padding_mode='reflect'),
         )
+        self.last = nn.Conv2d(base, 3, 3, padding=1, padding_mode='reflect')
+        # Little at first: what is drawn has to be worth it.
+        nn.init.normal_(self.last.weight, std=0.01)
+        nn.init.zeros_(self.last.get_parameter('bias'))
 
-    def forward(self, numbers: Tensor) -> Tensor:
-        """Draw faces, (K, 3, size, size) in [-1, 1], from (K, numbers)."""
+    def forward(self, numbers: Tensor, faces: Tensor) -> Tensor:
+        """Draw on faces, (K, 3, size, size) in [-1, 1], by (K, numbers)."""
         features = self.start(numbers)
         features = features.view(-1, self.first, _NARROWEST, _NARROWEST)
-        return self.body(features).float().tanh()
+        change = self.last(self.body(features)).float()
+        # Where |f| is 1 atanh is infinite.
+        return (torch.atanh(faces.float().clamp(-0.99, 0.99)) + change).tanh()
 
 
 class _ShareMap(nn.Module):
