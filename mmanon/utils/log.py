@@ -21,7 +21,8 @@ def print_log(message: str, level: int = logging.INFO) -> None:
         message (str): What to say.
         level (int): As of the module ``logging``.
     """
-    _logger.log(level, message)
+    # Names of files may hold bytes that are no text.
+    _logger.log(level, message.encode('utf-8', 'backslashreplace').decode())
 
 
 def show_messages() -> None:
