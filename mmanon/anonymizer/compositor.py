@@ -6,6 +6,7 @@ training, here in NumPy: without gradients, for one face at a time, and without 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -19,22 +20,30 @@ from mmanon.utils.resampling import block_mean, gaussian_blur, sample_affine
 from .backends.base import ModifierBackend
 from .mask_planner import FaceMask
 
-__all__ = ['FaceCompositor', 'Region', 'mask_whole', 'widest_fade']
+__all__ = ['FaceCompositor', 'Region', 'ellipse_in', 'mask_whole', 'widest_fade']
 
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels within a picture."""
 
+# Sine of the angle up to which a head is as wide and as high as its box; and how many
+# times as long as wide heads are.
+_UPRIGHT, _LONG = 0.3, 1.3
 _LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
 
 
 def widest_fade(margin: float, shape: str, align: bool) -> float:
     """The widest feather with which no part of a face box shows through.
 
+    An ellipse needs no such limit: its fade ends where the face begins, whatever the
+    feather.
+
     Args:
         margin (float): Of the crop.
         shape (str), align (bool): As of :class:`FaceCompositor`.
     """
-    if shape == 'square' and not align:
+    if shape == 'ellipse':
+        return 0.5
+    if not align:
         return widest_feather(margin)
     # Between the circle in the crop, however it leans, and the one around the face box.
     return (1 - 2**0.5 / (1 + 2 * margin)) / 2
@@ -50,15 +59,20 @@ class Place(NamedTuple):
 
     Attributes:
         square (np.ndarray): That of its crop, x1, y1, x2, y2 in pixels.
-        region (Region): What of it is visible, and is changed.
+        region (Region): The pixels around what is changed.
         track (int): The number of the face's track; -1 outside all tracks.
         tilt (float): By how many radians the square leans about its middle, clockwise.
+        axes (np.ndarray, optional): Half the width and half the height of an ellipse
+            about the same middle, in pixels, outside of which nothing is changed.
+        lean (float): By how many radians the ellipse leans.
     """
 
     square: np.ndarray
     region: Region
     track: int
     tilt: float = 0.0
+    axes: np.ndarray | None = None
+    lean: float = 0.0
 
 
 @renamed_attributes(redraw='apply', covered='masked', drawer='backend')
@@ -69,10 +83,12 @@ class FaceCompositor:
         backend (ModifierBackend, optional): What modifies faces; they are mid-grey by
             default.
         geometry (CropGeometry): What it is shown.
-        shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` its inner
-            circle. Defaults to ``'square'``.
+        shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` an ellipse
+            around the face, which leans as the head does. Defaults to ``'square'``.
         align (bool): Whether crops lean as the heads do, so that the backend is shown
             upright faces. Defaults to ``False``.
+        mask_scale (float): Width and height of the ellipse in parts of the face box's,
+            at least 1, and at most what the crop holds. Defaults to 1.15.
 
     Attributes:
         masked (int): Faces so far that a learned modifier would have let through, and
@@ -89,7 +105,10 @@ class FaceCompositor:
         geometry: CropGeometry,
         shape: str = 'square',
         align: bool = False,
+        mask_scale: float = 1.15,
     ) -> None:
+        if not (1 <= mask_scale < math.inf):
+            raise ValueError(f'mask_scale must be at least 1, got {mask_scale}')
         if shape not in ('square', 'ellipse'):
             raise ValueError(f"shape must be 'square' or 'ellipse', got {shape!r}")
         widest = widest_fade(geometry.margin, shape, align)
@@ -102,6 +121,7 @@ class FaceCompositor:
             )
         self.backend, self.geometry, self.shape = backend, geometry, shape
         self.align = align
+        self.mask_scale = min(mask_scale, 1 + 2 * geometry.margin)
         self.masked = 0
         self._source = ''
         self._masked_tracks: set[int] = set()
@@ -133,11 +153,19 @@ class FaceCompositor:
             centre = (low + high) / 2
             square = np.concatenate([centre - half, centre + half])
             tilt = mask.tilt if self.align else 0.0
-            reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
+            axes, lean = None, 0.0
+            if self.shape == 'ellipse':
+                axes, lean = ellipse_in((high - low) / 2, mask.tilt)
+                axes = np.minimum(axes * self.mask_scale, half)
+                cos, sin = np.cos(lean), np.sin(lean)
+                reach = np.hypot(*(axes[:, None] * [[cos, sin], [sin, cos]]))
+            else:
+                reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
             x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
             x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
             if x1 < x2 and y1 < y2:
-                places.append(Place(square, (x1, y1, x2, y2), mask.track, tilt))
+                region = (x1, y1, x2, y2)
+                places.append(Place(square, region, mask.track, tilt, axes, lean))
         return places
 
     def apply(self, image: np.ndarray, masks: Sequence[FaceMask]) -> list[Region]:
@@ -208,22 +236,54 @@ class FaceCompositor:
     def _fade(self, place: Place) -> np.ndarray:
         """How much of each pixel is replaced, (h, w) float32 in [0, 1]."""
         square, (x1, y1, x2, y2) = place.square, place.region
-        # From -1 at one edge of the square to 1 at the other.
-        side = square[2:] - square[:2]
-        x = 2 * (np.arange(x1, x2) + 0.5 - square[0]) / side[0] - 1
-        y = 2 * (np.arange(y1, y2) + 0.5 - square[1]) / side[1] - 1
-        x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
-        if place.tilt:
-            cos, sin = np.float32(np.cos(place.tilt)), np.float32(np.sin(place.tilt))
+        side, feather = square[2:] - square[:2], self.geometry.feather
+        half, lean = side / 2, place.tilt
+        if place.axes is not None:
+            half, lean = place.axes, place.lean
+        # In pixels from the middle, along the axes.
+        x = (np.arange(x1, x2) + 0.5 - square[[0, 2]].mean()).astype(np.float32)
+        y = (np.arange(y1, y2) + 0.5 - square[[1, 3]].mean()).astype(np.float32)
+        y = y[:, None]
+        if lean:
+            cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
             x, y = cos * x + sin * y, cos * y - sin * x
-        if self.shape == 'ellipse':
-            away = np.sqrt(x**2 + y**2)
-        else:
+        x, y = x / np.float32(half[0]), y / np.float32(half[1])
+        # From 0 in the middle to 1 at the edge.
+        if place.axes is None:
             away = np.maximum(np.abs(x), np.abs(y))
-        depth = (1 - away) / 2
-        if not self.geometry.feather:
-            return (depth > 0).astype(np.float32)
-        return (depth / self.geometry.feather).clip(0, 1)
+            fade = 2 * feather
+        else:
+            away = np.sqrt(x**2 + y**2)
+            # What lies in the face box stays outside the edge that fades.
+            fade = min(
+                feather * float(side.max() / half.min()), 1 - 1 / self.mask_scale
+            )
+        if not fade:
+            return (away < 1).astype(np.float32)
+        return ((1 - away) / fade).clip(0, 1)
+
+
+def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
+    """The ellipse of a head in the box around it.
+
+    Args:
+        half (np.ndarray): Half the width and half the height of the box, in pixels.
+        tilt (float): Radians by which the head leans, clockwise.
+
+    Returns:
+        tuple[np.ndarray, float]: Half the ellipse's width and half its height, across
+        and along the head, and the radians by which it leans. It reaches as far to each
+        side as the box, or farther.
+    """
+    if abs(np.sin(tilt)) < _UPRIGHT and np.cos(tilt) > 0:
+        return half, tilt
+    # Of one that leans the box does not tell how long it is: as long as heads are.
+    cos, sin = np.cos(tilt) ** 2, np.sin(tilt) ** 2
+    across = max(
+        half[0] / np.sqrt(cos + _LONG**2 * sin),
+        half[1] / np.sqrt(_LONG**2 * cos + sin),
+    )
+    return np.array([across, _LONG * across]), tilt
 
 
 def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Looks for faces in the frames of a video: closely in some, at a glance in the others.
+"""Looks for faces in some frames of a video, and in more where these do not agree.
 
-What is looked at closely depends on what was found before and after: where two frames
-do not agree about faces too small for a glance, it is every frame between them. Frames
-are held until that is known.
+Between the frames that are looked at, faces are followed by what they look like (see
+:class:`.mask_planner.MaskPlanner`). Where a face comes, goes or moves fast, the frame in
+the middle is looked at, and so on until neighbours agree. Frames are held until that is
+known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from mmanon.structures.faces import Faces
 from mmanon.utils.threads import Answer, Workers
 
-from .keyframes import KeyframePolicy
+from .keyframes import KeyframePolicy, Look
 from .mask_planner import SearchedFrame
 
 __all__ = ['Picture', 'search']
@@ -26,9 +27,6 @@ __all__ = ['Picture', 'search']
 _MOST_THREADS = 8
 # Frames that are looked at closely wait in this number for each thread.
 _WAITING = 2
-# A glance is at a picture so many times smaller, and none at one whose shorter side is
-# below this: there faces are small, and looking closely costs little.
-_SMALLER, _LARGE = 2, 400
 
 
 class Picture(NamedTuple):
@@ -37,21 +35,25 @@ class Picture(NamedTuple):
     Attributes:
         frame: Whatever stands for it; it is passed on.
         size (tuple[int, int]): Width and height of the upright picture.
-        thumbnail (np.ndarray): Its :func:`.mask_planner.thumbnail`.
-        upright (callable): Of a whole number to the upright picture so many times
-            smaller, uint8 (H, W, 3) RGB.
+        thumbnail (np.ndarray): Its :func:`~mmanon.tracking.scene_cuts.thumbnail`.
+        upright (callable): Of a number to the upright picture so many times larger,
+            uint8 (H, W, 3) RGB.
+        luma (np.ndarray, optional): Its brightness, upright, uint8 (H, W).
     """
 
     frame: Any
     size: tuple[int, int]
     thumbnail: np.ndarray
-    upright: Callable[[int], np.ndarray]
+    upright: Callable[[float], np.ndarray]
+    luma: np.ndarray | None = None
 
+
+_NOTHING = (Faces.none(), None)
 
 Found = tuple[Faces, np.ndarray | None]
 """The faces of a picture and, where people are looked for, their similarity to them."""
 
-Look = Callable[[int, np.ndarray], Found]
+Search = Callable[[int, np.ndarray], Found]
 """Of a frame's index and its upright picture, of any size, to what is found there."""
 
 
@@ -59,26 +61,25 @@ Look = Callable[[int, np.ndarray], Found]
 class _Held:
     index: int
     picture: Picture
-    close: Answer[Found] | None = None
-    glance: Answer[Found] | None = None
+    answer: Answer[Found] | None = None
+    scale: float = 1.0
 
     @property
-    def found(self) -> Found:
-        """What the best look at it has found; waits for it."""
-        best = self.close or self.glance
-        assert best is not None  # a stretch is looked at before it is asked
-        return best.result()
+    def look(self) -> Look:
+        """What a look at it has found; waits for it."""
+        assert self.answer is not None
+        return Look(self.answer.result()[0], self.scale)
 
 
 def search(
-    pictures: Iterable[Picture], look: Look, policy: KeyframePolicy, parallel: bool
+    pictures: Iterable[Picture], find: Search, policy: KeyframePolicy, parallel: bool
 ) -> Generator[SearchedFrame, None, None]:
     """Look for faces.
 
     Args:
         pictures (Iterable[Picture]): The frames of one video.
-        look (callable): Looks at one.
-        policy (KeyframePolicy): Which to look at closely.
+        find (callable): Looks at one.
+        policy (KeyframePolicy): Which to look at.
         parallel (bool): Whether several may be looked at at a time.
 
     Yields:
@@ -87,73 +88,62 @@ def search(
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
     workers = Workers(threads)
 
-    def submit(held: _Held, smaller: int) -> Answer[Found]:
+    def look_at(held: _Held, scale: float) -> None:
         index, upright = held.index, held.picture.upright
-        return workers.submit(
-            lambda: look(index, np.ascontiguousarray(upright(smaller)))
+        held.scale = scale
+        held.answer = workers.submit(
+            lambda: find(index, np.ascontiguousarray(upright(scale)))
         )
 
-    def look_closely(held: _Held) -> None:
-        if held.close is None:
-            held.close = submit(held, 1)
-
-    def glance_at(held: _Held) -> None:
-        if min(held.picture.size) < _LARGE:
-            look_closely(held)
-        else:
-            held.glance = submit(held, _SMALLER)
-
     try:
-        stretches = _begun(pictures, look_closely, glance_at, policy)
-        yield from _settled(stretches, look_closely, policy, threads)
+        yield from _settled(_begun(pictures, look_at, policy), look_at, policy, threads)
     finally:
         workers.end()
 
 
 def _begun(
     pictures: Iterable[Picture],
-    look_closely: Callable[[_Held], None],
-    glance_at: Callable[[_Held], None],
+    look_at: Callable[[_Held, float], None],
     policy: KeyframePolicy,
 ) -> Iterator[list[_Held]]:
-    """Stretches of frames; the last frame of each is being looked at closely."""
+    """Stretches of frames; the last frame of each is being looked at."""
     stretch: list[_Held] = []
     for index, picture in enumerate(pictures):
         stretch.append(_Held(index, picture))
         if policy.is_keyframe(picture.thumbnail):
-            look_closely(stretch[-1])
+            look_at(stretch[-1], policy.next_scale(picture.size))
             yield stretch
             stretch = []
-        else:
-            glance_at(stretch[-1])
     if stretch:
-        look_closely(stretch[-1])
+        look_at(stretch[-1], 1.0)
         yield stretch
 
 
 def _settled(
     stretches: Iterable[list[_Held]],
-    look_closely: Callable[[_Held], None],
+    look_at: Callable[[_Held, float], None],
     policy: KeyframePolicy,
     threads: int,
 ) -> Iterator[SearchedFrame]:
     waiting: deque[list[_Held]] = deque()
-    before = Faces.none()
+    before = Look(Faces.none())
 
     def settle() -> Iterator[SearchedFrame]:
         nonlocal before
         stretch = waiting.popleft()
-        after, _ = stretch[-1].found
-        between = [held.found[0] for held in stretch[:-1]]
-        if policy.is_doubtful(before, between, after, stretch[-1].picture.size):
-            for held in stretch:
-                look_closely(held)
-        before = after
+        _look_between(before, stretch, look_at, policy)
+        before = stretch[-1].look
         for held in stretch:
-            faces, similarity = held.found
-            picture = held.picture
+            picture, looked = held.picture, held.answer is not None
+            faces, similarity = held.answer.result() if held.answer else _NOTHING
             yield SearchedFrame(
-                picture.frame, faces, picture.size, picture.thumbnail, similarity
+                picture.frame,
+                faces,
+                picture.size,
+                picture.thumbnail,
+                similarity,
+                picture.luma,
+                looked,
             )
 
     for stretch in stretches:
@@ -162,3 +152,35 @@ def _settled(
             yield from settle()
     while waiting:
         yield from settle()
+
+
+def _look_between(
+    before: Look,
+    stretch: list[_Held],
+    look_at: Callable[[_Held, float], None],
+    policy: KeyframePolicy,
+) -> None:
+    """Look at the middle of frames between two that do not agree, and so on.
+
+    Args:
+        before (Look): At the frame before the stretch.
+        stretch (list): Its last frame has been looked at.
+        look_at, policy: As of :func:`search`.
+    """
+    gaps = [(before, stretch)]
+    while gaps:
+        doubtful = [
+            (first, held)
+            for first, held in gaps
+            if len(held) > 1
+            and policy.is_doubtful(first, held[-1].look, held[-1].picture.size)
+        ]
+        # All are asked for before any is waited for.
+        middles = [(len(held) - 1) // 2 for _, held in doubtful]
+        for (_, held), middle in zip(doubtful, middles, strict=True):
+            size = held[middle].picture.size
+            look_at(held[middle], policy.scale_between(size))
+        gaps = []
+        for (first, held), middle in zip(doubtful, middles, strict=True):
+            gaps.append((first, held[: middle + 1]))
+            gaps.append((held[middle].look, held[middle + 1 :]))

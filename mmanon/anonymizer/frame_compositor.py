@@ -10,12 +10,13 @@ from typing import NamedTuple
 import av
 import numpy as np
 
+from mmanon.tracking.scene_cuts import thumbnail
 from mmanon.utils.orientation import Orientation
 
 from .compositor import FaceCompositor, Region, mask_whole
 from .face_search import Picture
 from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
-from .mask_planner import FaceMask, FramePlan, thumbnail
+from .mask_planner import FaceMask, FramePlan
 
 __all__ = ['composite_frame', 'picture_of']
 
@@ -30,14 +31,18 @@ def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
         frame,
         size[::-1] if turn.transposed else size,
         thumbnail(grey),
-        lambda smaller: turn.upright(_rgb(frame, smaller, lock)),
+        lambda scale: turn.upright(_rgb(frame, scale, lock)),
+        turn.turned(grey),
     )
 
 
-def _rgb(frame: av.VideoFrame, smaller: int, lock: Lock) -> np.ndarray:
-    size = dict(width=frame.width // smaller, height=frame.height // smaller)
+def _rgb(frame: av.VideoFrame, scale: float, lock: Lock) -> np.ndarray:
+    width, height = (max(1, int(side * scale)) for side in (frame.width, frame.height))
+    how = 'AREA' if scale < 1 else 'BILINEAR'
     with lock:
-        return converted(frame, 'rgb24', interpolation='AREA', **size).to_ndarray()
+        return converted(
+            frame, 'rgb24', width=width, height=height, interpolation=how
+        ).to_ndarray()
 
 
 def composite_frame(

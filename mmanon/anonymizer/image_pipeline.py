@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmanon.tracking.scene_cuts import thumbnail
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.resampling import to_grey
 
@@ -20,11 +21,13 @@ from .io.image_files import (
     write_image,
 )
 from .io.sources import Source
-from .mask_planner import FaceMask, FramePlan, thumbnail, tilts
+from .mask_planner import FaceMask, FramePlan, tilts
 from .pipeline import FacePipeline
 from .result import AnonymizationResult
 
 __all__ = ['ImagePipeline']
+
+_RATE = 1  # pictures of a GIF may differ: each is looked at
 
 
 class ImagePipeline:
@@ -140,7 +143,7 @@ class ImagePipeline:
         self, image: ImageFile, find: Find, result: AnonymizationResult
     ) -> Iterator[np.ndarray]:
         pictures = (_picture_of(pixels) for pixels in image.pixels())
-        searched = self.faces.search(pictures, find, 1)
+        searched = self.faces.search(pictures, find, _RATE)
         for plan in self.faces.planner.plan(searched):
             result.count(plan)
             pixels = plan.picture.copy()
@@ -153,8 +156,9 @@ class ImagePipeline:
 def _picture_of(pixels: np.ndarray) -> Picture:
     colour = pixels[..., :3]
     size = (pixels.shape[1], pixels.shape[0])
+    grey = to_grey(colour) if colour.shape[2] > 1 else colour[..., 0]
     # Each frame is looked at closely: it is never asked for in a smaller size.
-    return Picture(pixels, size, thumbnail(colour), lambda _: colour)
+    return Picture(pixels, size, thumbnail(colour), lambda _: colour, grey)
 
 
 def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:

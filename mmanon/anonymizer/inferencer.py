@@ -126,12 +126,15 @@ class AnonymizerInferencer:
             )
             finder = DetectedFaces(detector, detection.scale)
             known = _known_people(people, detector)
+        given = detection.boxes is not None
         planner = MaskPlanner(
             detection.look_ahead,
             detection.hold,
-            track_activation_threshold=detection.score_thr,
+            # What was given is masked, however sure somebody was.
+            track_activation_threshold=0.0 if given else detection.score_thr,
             minimum_consecutive_frames=detection.frames_to_believe(),
             visible=None if known is None else known.visible,
+            follow=not given,
         )
         self.faces = FacePipeline(
             finder=finder,
@@ -140,7 +143,7 @@ class AnonymizerInferencer:
             people=known,
             score_thr=detection.score_thr,
             every=detection.keyframe_interval(known is not None),
-            scale=detection.scale,
+            scales=detection.looks_in_scales and known is None,
         )
         self.images = ImagePipeline(
             self.faces, encoding.keep_metadata, encoding.largest_image
@@ -306,7 +309,9 @@ def _build_compositor(masking: MaskingOptions, device: str) -> FaceCompositor:
     )
     if masking.feather is None:
         geometry = _spare_the_face(geometry, masking.shape, masking.align)
-    return FaceCompositor(backend, geometry, masking.shape, masking.align)
+    return FaceCompositor(
+        backend, geometry, masking.shape, masking.align, masking.mask_scale
+    )
 
 
 def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeometry:

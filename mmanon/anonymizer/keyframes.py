@@ -1,8 +1,9 @@
-"""Which frames of a video are looked at closely."""
+"""In which frames of a video faces are looked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,40 +13,62 @@ from mmanon.utils.deprecation import renamed_attributes
 
 from .options import SURE
 
-__all__ = ['KeyframePolicy']
+__all__ = ['KeyframePolicy', 'Look']
 
 # Similarity of two frames, see `thumbnail`, below which faces are looked for anew.
 _ALIKE = 0.9
 # IoU of a face's boxes in two frames that are looked at.
 _SAME_FACE = 0.3
-# Pixels from which on a face is found in a picture of half the size, and some more.
-_SEEN_AT_A_GLANCE = 48
+# Lines below which a picture is small: half of the looks are at it enlarged.
+_SMALL, _ENLARGED = 400, 1.5
+# Lines of a glance at a large picture; and each how many of the looks is a close one.
+_GLANCED, _CLOSE = 360, 6
+# Pixels in a look from which on no face is missed because of its size.
+_SURELY_SEEN = 24
+
+
+class Look(NamedTuple):
+    """What was found by a look at a frame.
+
+    Attributes:
+        faces (Faces): Some, or none.
+        scale (float): How many times larger the picture was made before.
+    """
+
+    faces: Faces
+    scale: float = 1.0
 
 
 @renamed_attributes(wants='is_keyframe', doubts='is_doubtful')
 class KeyframePolicy:
-    """Chooses keyframes, each n-th and where much changes, for a close look.
+    """Chooses keyframes, each n-th and where much changes, in which faces are looked for.
+
+    Each second look at a picture below 400 lines is at the picture enlarged, in which
+    small faces show better and large ones worse. In one of 720 lines and more most
+    looks are glances, at a picture made smaller by a whole number, and each sixth is a
+    close one.
 
     Args:
         every (int): n. Defaults to every frame.
-        scale (float): By how much the detector makes each picture smaller before.
+        scales (bool): Whether pictures are looked at in other sizes. Defaults to
+            ``True``.
 
     Raises:
         ValueError: When ``every`` is below 1.
     """
 
-    def __init__(self, every: int = 1, scale: float = 1.0) -> None:
+    def __init__(self, every: int = 1, scales: bool = True) -> None:
         if every < 1:
             raise ValueError(f'every must be at least 1, got {every}')
-        self.every = every
-        self._seen_at_a_glance = _SEEN_AT_A_GLANCE / scale
+        self.every, self.scales = every, scales
         self._waited, self._keyframe = every, np.zeros(0)
+        self._looks = 0
 
     def is_keyframe(self, thumbnail: np.ndarray) -> bool:
-        """Whether to look closely at the next frame.
+        """Whether to look for faces in the next frame.
 
         Args:
-            thumbnail (np.ndarray): Its :func:`.mask_planner.thumbnail`.
+            thumbnail (np.ndarray): Its :func:`~mmanon.tracking.scene_cuts.thumbnail`.
         """
         self._waited += 1
         if self._waited < self.every and (thumbnail * self._keyframe).sum() >= _ALIKE:
@@ -53,36 +76,51 @@ class KeyframePolicy:
         self._waited, self._keyframe = 0, thumbnail
         return True
 
-    def is_doubtful(
-        self,
-        before: Faces,
-        between: Sequence[Faces],
-        after: Faces,
-        size: Sequence[int],
-    ) -> bool:
-        """Whether to look closely at the frames between two keyframes after all.
-
-        A face too small for a glance that is there in one and not in the other, or has
-        moved by more than its tracks would bridge well, came, went, or was missed; and
-        nothing is known of the frames beside one that could not be examined.
+    def next_scale(self, size: Sequence[int]) -> float:
+        """How many times larger to make the next keyframe for its look.
 
         Args:
-            before (Faces): Of the keyframe before.
-            between (Sequence[Faces]): Of glances at the frames in between.
-            after (Faces): Of the keyframe after.
+            size (Sequence[int]): Width and height of the picture.
+        """
+        self._looks += 1
+        lines = min(size)
+        if self.scales and lines < _SMALL:
+            return _ENLARGED if self._looks % 2 else 1.0
+        return 1.0 if self._looks % _CLOSE == 1 else self.scale_between(size)
+
+    def scale_between(self, size: Sequence[int]) -> float:
+        """How many times larger to make a picture between keyframes.
+
+        Args:
+            size (Sequence[int]): Its width and height.
+        """
+        return 1 / max(1, min(size) // _GLANCED) if self.scales else 1.0
+
+    def is_doubtful(self, before: Look, after: Look, size: Sequence[int]) -> bool:
+        """Whether to look between two frames after all.
+
+        A sure face that is in one and not in the other came, went, moved far, or was
+        missed; and nothing is known of the frames beside one that could not be
+        examined.
+
+        Args:
+            before (Look): Of a frame.
+            after (Look): Of a later one.
             size (Sequence[int]): Width and height of the frames.
         """
-        if not all(faces.examined for faces in (before, *between, after)):
+        if not (before.faces.examined and after.faces.examined):
             return True
-        least = self._seen_at_a_glance / np.asarray(size)
-        return any(
-            self._has_unmatched(faces, others, least)
-            for faces, others in ((before, after), (after, before))
-        )
+        least = np.zeros(2)
+        if before.scale != after.scale:
+            # The other look has not found what was too small for it.
+            least = _SURELY_SEEN / min(before.scale, after.scale) / np.asarray(size)
+        pairs = ((before.faces, after.faces), (after.faces, before.faces))
+        return any(_has_unmatched(faces, others, least) for faces, others in pairs)
 
-    def _has_unmatched(self, faces: Faces, others: Faces, least: np.ndarray) -> bool:
-        """Whether a face that is sure, and below a size, is in no place of others."""
-        small = (faces.boxes[:, 2:] - faces.boxes[:, :2] < least).any(1)
-        small &= faces.scores >= SURE
-        ious = box_ious(faces.boxes[small][:, None], others.boxes)
-        return bool((ious <= _SAME_FACE).all(1).any())
+
+def _has_unmatched(faces: Faces, others: Faces, least: np.ndarray) -> bool:
+    """Whether a face that is sure, and not below a size, is in no place of others."""
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    sure = (faces.scores >= SURE) & (sides >= least).any(1)
+    ious = box_ious(faces.boxes[sure][:, None], others.boxes)
+    return bool((ious <= _SAME_FACE).all(1).any())

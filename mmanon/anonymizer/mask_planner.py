@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mmanon.structures.boxes import enclosing_box
 from mmanon.structures.faces import Faces
+from mmanon.tracking.face_track import FaceTrack, Sighting
 from mmanon.tracking.online_tracker import FaceLinker
+from mmanon.tracking.patch_follower import cut_patch, find_patch
+from mmanon.tracking.scene_cuts import thumbnail, with_cuts
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
-from mmanon.utils.resampling import area_mean
 
 __all__ = [
     'FaceMask',
@@ -27,9 +28,20 @@ __all__ = [
     'tilts',
 ]
 
-_THUMBNAIL = (32, 24)
-_CUT = 0.25
-_BLINK = 2  # frames a flash may last without being taken for a cut
+# Score from which what is not sure begins a track: it is masked if it is sure later.
+_BEGIN = 0.45
+# Correlation from which a picture shows the face that was there.
+_STILL_THERE = 0.75
+# Evidence for a face (see `FaceTrack`) by how far a score is above the sure one: the
+# logarithm of how many labelled faces there are for one thing that is none among what
+# has the score (tools/covering). Then the least, of a weak candidate where a face is
+# expected; that of a look which does not find it though the picture looks the same; and
+# how much makes a face of a track.
+_ABOVE = (-0.3, -0.15, -0.1, -0.05, 0.0, 0.1, 0.2)
+_EVIDENCE = (-1.0, -0.8, -0.2, 0.4, 1.5, 3.5, 5.0)
+_WEAK, _MISSED, _ENOUGH = -0.3, -0.6, 1.5
+# Pixels by which a box may be wrong on each side, of pictures up to so many lines.
+_WRONG, _LINES = 1.5, 400
 
 
 @renamed_attributes(likeness='similarity')
@@ -44,6 +56,9 @@ class SearchedFrame:
         thumbnail (np.ndarray): See :func:`thumbnail`.
         similarity (np.ndarray, optional): Of each face to the people looked for, (k,);
             NaN where that cannot be told.
+        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), in
+            which faces are followed that were not looked for or not found.
+        looked (bool): Whether faces were looked for.
     """
 
     picture: Any
@@ -51,6 +66,8 @@ class SearchedFrame:
     size: tuple[int, int]
     thumbnail: np.ndarray
     similarity: np.ndarray | None = None
+    luma: np.ndarray | None = None
+    looked: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,24 +108,6 @@ class FramePlan:
     spared: int = 0
 
 
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """A small grey picture, (24, 32) float32 of mean 0 and length 1.
-
-    The product of two, summed, is 1 for pictures alike but for brightness and contrast.
-
-    Args:
-        image (np.ndarray): uint8 (H, W, 3), or grey (H, W).
-    """
-    width, height = _THUMBNAIL
-    # A few pixels of each part do for its mean, and take a tenth of the time.
-    step = max(1, min(image.shape[1] // (4 * width), image.shape[0] // (4 * height)))
-    grey = np.rint(area_mean(image[::step, ::step], _THUMBNAIL))
-    if grey.ndim == 3:
-        grey = grey.mean(2)
-    grey -= grey.mean()
-    return grey / max(float(np.linalg.norm(grey)), 1.0)
-
-
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """By how much heads lean, by the line through the eyes.
 
@@ -123,29 +122,11 @@ def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return np.nan_to_num(np.arctan2(down, across))
 
 
-class _Sighting(NamedTuple):
-    frame: int
-    box: np.ndarray
-    score: float
-    similarity: float
-    tilt: float
-
-
-@dataclass
-class _Track:
-    """One face over time."""
-
-    number: int
-    scene: int
-    sightings: deque[_Sighting] = field(default_factory=deque)
-    confirmed: bool = False  # whether it is taken for a face
-
-
 @dataclass
 class _Waiting:
+    index: int
     frame: SearchedFrame
     scene: int
-    single: list[_Sighting]  # sure faces that no track took
 
 
 @renamed_attributes(
@@ -154,24 +135,28 @@ class _Waiting:
 class MaskPlanner:
     """Decides what to mask, some frames behind the search for faces.
 
-    A face is masked in each frame from ``hold`` before it is first seen to ``hold``
-    after it is last seen; where its track is lost for at most ``look_ahead`` frames,
-    also in between, on a straight line. Scene cuts end tracks.
+    A track is taken for a face when it is seen surely enough, often enough. It is then
+    masked in each frame in which it was seen, or in which the picture where it is
+    expected looks as the face did when it was last seen; between two such frames that
+    are at most ``look_ahead`` apart, on a straight line; and ``hold`` frames before the
+    first and after the last. Scene cuts end tracks.
 
     Args:
         look_ahead (int): Frames that are known beyond the one decided on. Memory grows
             with it, and not with the length of the video. Defaults to 30.
-        hold (int): Frames a face is masked before and after it is seen. Defaults to 8.
-        enlarge (float): By how much of its side a box is enlarged on each side, once
-            for a face that is seen and up to three times for one that is not.
-            Defaults to 0.1.
-        track_activation_threshold (float): Score above which a face needs no track.
+        hold (int): Frames a face is masked before and after it is found. Defaults to 4.
+        enlarge (float): By how much of its side a box is enlarged on each side where
+            the face was not found for ``hold`` frames, and in proportion where it was
+            found nearer. Defaults to 0.15.
+        track_activation_threshold (float): Score from which a face is sure.
         minimum_consecutive_frames (int, optional): A face that is never so sure is
             masked all the same when a track finds it in so many frames that are known
-            at a time. By default a track begins only with a face that is sure.
+            at a time. By default it must be sure once.
         visible (callable, optional): Of how far the frames around are away and the
             similarities of a track's face in them to whether it may be seen. See
             :class:`.known_people.KnownPeople`.
+        follow (bool): Whether a face is followed by what it looks like where it was not
+            looked for or not found. Defaults to ``True``.
 
     Raises:
         ValueError: When a number is out of its range.
@@ -183,11 +168,12 @@ class MaskPlanner:
     def __init__(
         self,
         look_ahead: int = 30,
-        hold: int = 8,
-        enlarge: float = 0.1,
+        hold: int = 4,
+        enlarge: float = 0.15,
         track_activation_threshold: float = 0.6,
         minimum_consecutive_frames: int | None = None,
         visible: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+        follow: bool = True,
     ) -> None:
         if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
             raise ValueError(
@@ -204,6 +190,7 @@ class MaskPlanner:
         self.track_activation_threshold = track_activation_threshold
         self.minimum_consecutive_frames = minimum_consecutive_frames
         self.visible = visible
+        self.follow = follow
 
     def plan(self, frames: Iterable[SearchedFrame]) -> Iterator[FramePlan]:
         """Decide for each frame of one video.
@@ -214,146 +201,144 @@ class MaskPlanner:
         Yields:
             FramePlan: As many, in the same order.
         """
+        sure = self.track_activation_threshold
         # All that was found may be followed, where what stays is taken for a face.
         follows_all = self.minimum_consecutive_frames is not None
         self._tracker = FaceLinker(
             lost_track_buffer=self.look_ahead,
-            track_activation_threshold=0.0
-            if follows_all
-            else self.track_activation_threshold,
+            track_activation_threshold=sure,
+            begin=0.0 if follows_all else min(_BEGIN, sure),
         )
-        self._tracks: dict[int, _Track] = {}
-        waiting: deque[_Waiting] = deque()
-        first = count = scene = 0
-        for frame, cut in _with_cuts(frames):
+        self._tracks: dict[int, FaceTrack] = {}
+        self._waiting: deque[_Waiting] = deque()
+        count = scene = 0
+        for frame, cut in with_cuts(frames):
             if cut:
                 scene += 1
                 self._tracker.reset()
-            single = self._track(count, scene, frame)
-            waiting.append(_Waiting(frame, scene, single))
+            here = _Waiting(count, frame, scene)
+            self._waiting.append(here)
+            self._track(here)
             count += 1
-            if len(waiting) > self.look_ahead:
-                yield self._decide(first, waiting.popleft())
-                first += 1
-        while waiting:
-            yield self._decide(first, waiting.popleft())
-            first += 1
+            if len(self._waiting) > self.look_ahead:
+                yield self._decide(self._waiting.popleft())
+        while self._waiting:
+            yield self._decide(self._waiting.popleft())
 
-    def _track(self, index: int, scene: int, frame: SearchedFrame) -> list[_Sighting]:
-        """Give faces to tracks; return the sure ones that none took."""
+    def _track(self, here: _Waiting) -> None:
+        """Give the faces of a frame to tracks, and follow those that lack theirs."""
+        frame = here.frame
         faces = frame.faces
         boxes = faces.boxes.astype(np.float64) * np.tile(frame.size, 2)
         scores, leans = faces.scores, tilts(faces.landmarks, frame.size)
         if not faces.examined:
             boxes, scores = boxes[:0], scores[:0]
-        single = []
         for place, number in enumerate(self._tracker.update(boxes, scores)):
-            box, score = boxes[place], float(scores[place])
+            if number < 0:
+                continue
+            track = self._tracks.setdefault(number, FaceTrack(number, here.scene))
             alike = np.nan if frame.similarity is None else frame.similarity[place]
-            sighting = _Sighting(index, box, score, float(alike), float(leans[place]))
-            sure = score >= self.track_activation_threshold
-            if number >= 0:
-                track = self._tracks.setdefault(number, _Track(number, scene))
-                track.sightings.append(sighting)
-                track.confirmed |= self.minimum_consecutive_frames is None or sure
-            elif sure:
-                single.append(sighting)
-        return single
+            track.add(
+                Sighting(
+                    here.index,
+                    boxes[place],
+                    float(scores[place]),
+                    float(alike),
+                    float(leans[place]),
+                )
+            )
+            if self.follow and frame.luma is not None:
+                track.patch = cut_patch(frame.luma, boxes[place])
+            self._weigh(track, float(scores[place]))
+        for number, expected in self._tracker.lost() if self.follow else ():
+            self._follow(self._tracks.get(number), here, expected)
 
-    def _decide(self, index: int, waiting: _Waiting) -> FramePlan:
+    def _weigh(self, track: FaceTrack, score: float) -> None:
+        """Count a sighting as evidence, and take the track for a face or not."""
+        sure = self.track_activation_threshold
+        evidence = float(np.interp(score - sure, _ABOVE, _EVIDENCE))
+        track.weigh(max(evidence, _WEAK))
+        asked = self.minimum_consecutive_frames
+        enough = track.evidence >= _ENOUGH or (
+            asked is not None and len(track.sightings) >= asked
+        )
+        if enough and not track.confirmed:
+            track.confirmed = True
+            self._follow_back(track)
+
+    def _follow(
+        self, track: FaceTrack | None, here: _Waiting, expected: np.ndarray
+    ) -> None:
+        """Find a face that was seen before where the picture still looks like it."""
+        luma = here.frame.luma
+        if track is None or track.patch is None or luma is None:
+            return
+        box, alike = find_patch(luma, track.patch, expected)
+        if here.frame.looked and not _at_border(box, luma):
+            track.weigh(_MISSED)
+        if alike >= _STILL_THERE and track.evidence > 0:
+            last = track.sightings[-1]
+            track.add(Sighting(here.index, box, 0.0, np.nan, last.tilt, seen=False))
+            self._tracker.found(track.number, box)
+
+    def _follow_back(self, track: FaceTrack) -> None:
+        """Find a face in the frames before it was first seen."""
+        if not self.follow:
+            return
+        first = track.sightings[0]
+        patch, box = None, first.box
+        for here in reversed(self._waiting):
+            if here.index > first.frame or here.scene != track.scene:
+                continue
+            if here.frame.luma is None:
+                return
+            if here.index == first.frame:
+                patch = cut_patch(here.frame.luma, box)
+                continue
+            box, alike = (
+                (box, 0.0) if patch is None else find_patch(here.frame.luma, patch, box)
+            )
+            if alike < _STILL_THERE:
+                return
+            track.sightings.appendleft(
+                Sighting(here.index, box, 0.0, np.nan, first.tilt, seen=False)
+            )
+
+    def _decide(self, here: _Waiting) -> FramePlan:
         masks, spared = [], 0
         for track in list(self._tracks.values()):
-            sightings = track.sightings
             # What was so long ago says nothing of this frame or a later one.
-            while sightings and sightings[0].frame < index - 2 * self.look_ahead:
-                sightings.popleft()
-            if not sightings:
+            track.forget_before(here.index - 2 * self.look_ahead)
+            if not track.sightings:
                 del self._tracks[track.number]
-            if not sightings or track.scene != waiting.scene:
-                continue
-            if self.minimum_consecutive_frames is not None:
-                track.confirmed |= len(sightings) >= self.minimum_consecutive_frames
-            if not track.confirmed:
-                continue
-            mask = self._mask(track, index)
-            if mask is None:
-                continue
-            if self.visible is not None and self.visible(
-                np.array([sighting.frame - index for sighting in sightings]),
-                np.array([sighting.similarity for sighting in sightings]),
-            ):
-                spared += 1
-            else:
-                masks.append(mask)
-        masks.extend(
-            FaceMask(_enlarged(face.box, self.enlarge), -1, True, face.score, face.tilt)
-            for face in waiting.single
-        )
-        whole = not waiting.frame.faces.examined
-        return FramePlan(waiting.frame.picture, whole, masks, spared)
+            elif track.confirmed and track.scene == here.scene:
+                mask = self._mask(track, here)
+                if mask is None:
+                    continue
+                if self._may_be_seen(track, here.index):
+                    spared += 1
+                else:
+                    masks.append(mask)
+        whole = not here.frame.faces.examined
+        return FramePlan(here.frame.picture, whole, masks, spared)
 
-    def _mask(self, track: _Track, index: int) -> FaceMask | None:
-        frames = np.array([sighting.frame for sighting in track.sightings])
-        away = np.abs(frames - index)
-        nearest = int(away.argmin())
-        before, after = (frames < index).any(), (frames > index).any()
-        if away[nearest] > self.hold and not (before and after):
+    def _may_be_seen(self, track: FaceTrack, index: int) -> bool:
+        seen = [sighting for sighting in track.sightings if sighting.seen]
+        return self.visible is not None and self.visible(
+            np.array([sighting.frame - index for sighting in seen]),
+            np.array([sighting.similarity for sighting in seen]),
+        )
+
+    def _mask(self, track: FaceTrack, here: _Waiting) -> FaceMask | None:
+        place = track.place(here.index, self.hold)
+        if place is None:
             return None
-        boxes = np.stack([sighting.box for sighting in track.sightings])
-        # Between two sightings on a straight line, beyond them where it last was.
-        around = np.clip(np.arange(index - 2, index + 3), frames[0], frames[-1])
-        path = np.stack(
-            [np.interp(around, frames, boxes[:, side]) for side in range(4)], 1
-        )
-        seen = away[nearest] == 0
-        # Steady, but never less than where the face is, was and will be.
-        box = enclosing_box(np.concatenate([path[1:4], path.mean(0)[None]]))
-        unsure = min(float(away[nearest]) / max(self.hold, 1), 1.0)
-        box = _enlarged(box, self.enlarge * (1 + 2 * unsure))
-        score = track.sightings[nearest].score if seen else 0.0
-        # Angles have no mean, directions do.
-        leans = np.array([sighting.tilt for sighting in track.sightings])
-        down, across = (
-            np.interp(around, frames, part).mean()
-            for part in (np.sin(leans), np.cos(leans))
-        )
-        tilt = float(np.arctan2(down, across))
-        return FaceMask(box, track.number, bool(seen), score, tilt)
+        unsure = min(place.away / max(self.hold, 1), 1.0)
+        wrong = _WRONG * max(1.0, min(here.frame.size) / _LINES)
+        more = (place.box[2:] - place.box[:2]) * self.enlarge * unsure + wrong
+        box = place.box + np.concatenate([-more, more])
+        return FaceMask(box, track.number, place.seen, place.score, place.tilt)
 
 
-def _enlarged(box: np.ndarray, by: float) -> np.ndarray:
-    more = (box[2:] - box[:2]) * by
-    return np.concatenate([box[:2] - more, box[2:] + more])
-
-
-def _with_cuts(
-    frames: Iterable[SearchedFrame],
-) -> Iterator[tuple[SearchedFrame, bool]]:
-    """Say of each frame whether a new scene begins with it.
-
-    It does where no picture of the last frames is like any of the next ones: a flash
-    or a dropped picture, after which all is as before, is no cut.
-    """
-    known: deque[SearchedFrame] = deque(maxlen=_BLINK + 1)
-    coming: deque[SearchedFrame] = deque()
-    source = iter(frames)
-    ended = False
-    while True:
-        while not ended and len(coming) <= _BLINK:
-            following = next(source, None)
-            if following is None:
-                ended = True
-            else:
-                coming.append(following)
-        if not coming:
-            return
-        cut = bool(known) and all(
-            float((old.thumbnail * new.thumbnail).sum()) < _CUT
-            for old in known
-            for new in coming
-        )
-        if cut:
-            known.clear()
-        frame = coming.popleft()
-        known.append(frame)
-        yield frame, cut
+def _at_border(box: np.ndarray, picture: np.ndarray) -> bool:
+    return bool((box[:2] < 0).any() or (box[2:] > picture.shape[1::-1]).any())

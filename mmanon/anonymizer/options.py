@@ -106,6 +106,13 @@ class DetectionOptions:
             return 1
         return min(_EVERY, self.hold + 1)
 
+    @property
+    def looks_in_scales(self) -> bool:
+        """Whether pictures may be made larger or smaller before they are looked at."""
+        # Nobody knows what a detector of one's own makes of that.
+        named = self.detector is None or isinstance(self.detector, str)
+        return named and self.boxes is None
+
     def frames_to_believe(self) -> int | None:
         """``minimum_consecutive_frames``, or its default."""
         if self.minimum_consecutive_frames is not None:
@@ -166,7 +173,10 @@ class MaskingOptions:
         feather (float, optional): Width of the fading edge, in parts of the crop.
             Defaults to what the modifier's config says, or 0.08, and never so wide
             that a face box would show.
-        shape (str): ``'square'`` or ``'ellipse'``.
+        shape (str): ``'ellipse'``, around the face and leaning as the head does, or
+            ``'square'``, all of the crop.
+        mask_scale (float): Width and height of the ellipse in parts of the face box's,
+            at least 1.
         align (bool): Whether the modifier is shown faces turned upright by their eyes,
             for those who lean their head; with a margin of at least 0.21.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
@@ -178,7 +188,8 @@ class MaskingOptions:
     crop_size: int | None = None
     margin: float | None = None
     feather: float | None = None
-    shape: str = 'square'
+    shape: str = 'ellipse'
+    mask_scale: float = 1.15
     align: bool = False
     seed: int | None = None
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ['FacePipeline']
 
+_LOOKS = 5  # a second: faces come and go in less than one
+
 
 @dataclass(frozen=True)
 class FacePipeline:
@@ -33,8 +35,9 @@ class FacePipeline:
         compositor (FaceCompositor): Draws the masks.
         people (KnownPeople, optional): Tells whose faces may be seen.
         score_thr (float): Score from which a face of a still picture is masked.
-        every (int): Frames of a video from one close look to the next.
-        scale (float): By how much the finder makes each picture smaller.
+        every (int): Frames of a video from one look to the next, at most; at least
+            five times a second is looked.
+        scales (bool): Whether pictures may be looked at in other sizes.
     """
 
     finder: FaceFinder
@@ -43,17 +46,17 @@ class FacePipeline:
     people: KnownPeople | None = None
     score_thr: float = SURE
     every: int = 1
-    scale: float = 1.0
+    scales: bool = False
 
     def search(
-        self, pictures: Iterable[Picture], find: Find, every: int
+        self, pictures: Iterable[Picture], find: Find, rate: float
     ) -> Generator[SearchedFrame, None, None]:
         """Look for faces in moving pictures.
 
         Args:
             pictures (Iterable[Picture]): In the order they are shown.
             find (Find): Of their source, as the finder has begun it.
-            every (int): Frames from one close look to the next.
+            rate (float): Frames a second; 0 where it is not known.
 
         Returns:
             Generator: A :class:`SearchedFrame` for each, in the same order.
@@ -67,7 +70,8 @@ class FacePipeline:
 
         # PyTorch is not for several threads: it shares its work out by itself.
         parallel = self.finder.parallel and self.people is None
-        policy = KeyframePolicy(every, self.scale)
+        every = min(self.every, max(1, round(rate / _LOOKS))) if rate else self.every
+        policy = KeyframePolicy(every, self.scales)
         return search(pictures, look, policy, parallel)
 
     def draw(self, image: np.ndarray, plan: FramePlan) -> None:

@@ -122,7 +122,7 @@ class VideoPipeline:
         result: AnonymizationResult,
         show_progress: bool,
     ) -> None:
-        turn = reader.orientation
+        turn, rate = reader.orientation, float(reader.stream.average_rate or 0)
         given = isinstance(self.faces.finder, GivenFaces)
         progress = tqdm(
             total=reader.stream.frames or None,
@@ -168,7 +168,7 @@ class VideoPipeline:
                     yield item
                     progress.update()
 
-            searched = self.faces.search(pictures(), find, self.faces.every)
+            searched = self.faces.search(pictures(), find, rate)
             # Closed before the threads that feed it end.
             stack.enter_context(closing(searched))
             for plan in self.faces.planner.plan(searched):

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -23,6 +25,8 @@ _TILE, _OVERLAP = 2048, 256
 _WEIGHTS = 'centerface.onnx'
 # Pixels from which on one picture gets all threads.
 _HUGE, _MOST_THREADS, _STRIP = 24_000_000, 8, 1024
+# Numbers of a picture from which on only one at a time is looked at.
+_LARGE = 3 * 800 * 600
 
 _Network = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -199,8 +203,14 @@ def _load(path: Path, threads: int = 1) -> _Network:
     session = onnxruntime.InferenceSession(
         _for_any_size(path), options, providers=['CPUExecutionProvider']
     )
-    name = session.get_inputs()[0].name
-    return lambda pictures: session.run(None, {name: pictures})
+    name, one_at_a_time = session.get_inputs()[0].name, Lock()
+
+    def run(pictures: np.ndarray) -> list[np.ndarray]:
+        # A large picture takes 200 MB and more, in each thread that has one.
+        with one_at_a_time if pictures.size > _LARGE else nullcontext():
+            return session.run(None, {name: pictures})
+
+    return run
 
 
 def _for_any_size(path: Path) -> bytes:

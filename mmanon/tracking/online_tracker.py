@@ -29,6 +29,9 @@ __all__ = ['FaceLinker']
 _BUFFER = 0.5  # of its sides by which a box is enlarged on each side
 _OVERLAP = 0.1  # least IoU of two such boxes of one face
 _INERTIA = 0.5  # part of a face's old speed in its new one
+# What is unsure must lie where the face is expected, and be about as large: least IoU
+# of the boxes themselves, and most times by which one's side is longer.
+_FIT, _SCALE = 0.25, 1.6
 
 
 @dataclass
@@ -44,7 +47,11 @@ class _Path:
         """Where it may be: where it was, or as far on as it has moved before."""
         return [self.box, self.box + self.speed * (frame - self.frame)]
 
-    def seen(self, frame: int, box: np.ndarray) -> None:
+    def expected(self, frame: int) -> np.ndarray:
+        """As far on as it has moved before, for a few frames."""
+        return self.box + self.speed * min(frame - self.frame, 5)
+
+    def found(self, frame: int, box: np.ndarray) -> None:
         speed = (box - self.box) / (frame - self.frame)
         self.speed = _INERTIA * self.speed + (1 - _INERTIA) * speed
         self.frame, self.box = frame, box
@@ -55,16 +62,22 @@ class FaceLinker:
 
     Args:
         lost_track_buffer (int): Frames for which a face that is lost is remembered.
-        track_activation_threshold (float): Score from which a face that none was
-            expected to be begins a track.
+        track_activation_threshold (float): Score from which a face is sure: it is
+            looked for first, and begins a track where none was expected.
+        begin (float, optional): Score from which a face that is less sure begins a
+            track, too. Defaults to none doing so.
     """
 
     @renamed_arguments(patience='lost_track_buffer', sure='track_activation_threshold')
     def __init__(
-        self, lost_track_buffer: int, track_activation_threshold: float
+        self,
+        lost_track_buffer: int,
+        track_activation_threshold: float,
+        begin: float | None = None,
     ) -> None:
         self.lost_track_buffer = lost_track_buffer
         self.track_activation_threshold = track_activation_threshold
+        self.begin = track_activation_threshold if begin is None else begin
         self._count = self._frame = 0
         self._paths: list[_Path] = []
 
@@ -91,20 +104,43 @@ class FaceLinker:
         sure = scores >= self.track_activation_threshold
         numbers = [-1] * len(boxes)
         free = list(self._paths)
-        for chosen in (sure, ~sure):
-            for path, place in _pairs(
-                free, boxes, np.flatnonzero(chosen).tolist(), self._frame
-            ):
-                path.seen(self._frame, boxes[place])
+        for chosen, pairs in ((sure, _pairs), (~sure, _fitting_pairs)):
+            places = np.flatnonzero(chosen).tolist()
+            for path, place in pairs(free, boxes, places, self._frame):
+                path.found(self._frame, boxes[place])
                 numbers[place] = path.number
                 free.remove(path)
-        for place in np.flatnonzero(sure).tolist():
+        for place in np.flatnonzero(scores >= self.begin).tolist():
             if numbers[place] < 0:
                 path = _Path(self._count, self._frame, boxes[place], np.zeros(4))
                 self._paths.append(path)
                 numbers[place] = path.number
                 self._count += 1
         return numbers
+
+    def lost(self) -> list[tuple[int, np.ndarray]]:
+        """Faces that are remembered and were not among the last frame's.
+
+        Returns:
+            list[tuple[int, np.ndarray]]: The number of each, and the box where it is
+            expected in that frame, (4,).
+        """
+        return [
+            (path.number, path.expected(self._frame))
+            for path in self._paths
+            if path.frame < self._frame
+        ]
+
+    def found(self, number: int, box: np.ndarray) -> None:
+        """Say where a lost face is after all in the last frame.
+
+        Args:
+            number (int): Of its track.
+            box (np.ndarray): (4,), in pixels.
+        """
+        for path in self._paths:
+            if path.number == number:
+                path.found(self._frame, box)
 
 
 def _pairs(
@@ -120,6 +156,20 @@ def _pairs(
         path, place = np.unravel_index(overlap.argmax(), overlap.shape)
         found.append((paths[path], places[place]))
         overlap[path], overlap[:, place] = 0, 0
+    return found
+
+
+def _fitting_pairs(
+    paths: list[_Path], boxes: np.ndarray, places: list[int], frame: int
+) -> list[tuple[_Path, int]]:
+    """Those of :func:`_pairs` that fit a face's place and size."""
+    found = []
+    for path, place in _pairs(paths, boxes, places, frame):
+        old, new = path.box[2:] - path.box[:2], boxes[place, 2:] - boxes[place, :2]
+        alike = (np.maximum(old, new) <= _SCALE * np.minimum(old, new)).all()
+        overlap = box_ious(np.array([path.box, path.expected(frame)]), boxes[place])
+        if alike and overlap.max() >= _FIT:
+            found.append((path, place))
     return found
 
 

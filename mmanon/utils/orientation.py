@@ -40,15 +40,19 @@ class Orientation:
             turned, mirrored=value in (2, 3, 6, 7), upended=value in (3, 4, 7, 8)
         )
 
-    def upright(self, image: np.ndarray) -> np.ndarray:
-        """Turn a stored picture, (H, W, ...), upright."""
+    def turned(self, image: np.ndarray) -> np.ndarray:
+        """A stored picture, (H, W, ...), seen upright; its pixels are not copied."""
         if self.transposed:
             image = image.swapaxes(0, 1)
         if self.mirrored:
             image = image[:, ::-1]
         if self.upended:
             image = image[::-1]
-        return np.ascontiguousarray(image)
+        return image
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn a stored picture, (H, W, ...), upright."""
+        return np.ascontiguousarray(self.turned(image))
 
     def stored(self, image: np.ndarray) -> np.ndarray:
         """Turn an upright picture, (H, W, ...), back to how it is stored."""

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry
-from mmanon.utils.log import print_log
 
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['ModifierBackend', 'build_backend']
+__all__ = ['DEFAULT_MODIFIER', 'ModifierBackend', 'build_backend']
+
+DEFAULT_MODIFIER = {'type': 'DownsampleModifier', 'size': 4}
+"""What is drawn over faces where nobody says otherwise: 16 mean colours, and smooth
+between them, so that a face is left as a place of its own colour."""
 
 
 class ModifierBackend(Protocol):
@@ -44,15 +47,16 @@ def build_backend(
     feather: float | None = None,
     device: str = 'cpu',
     seed: int | None = None,
-) -> tuple[ModifierBackend | None, CropGeometry]:
+) -> tuple[ModifierBackend, CropGeometry]:
     """Build what modifies faces.
 
     Args:
         modifier (str, Path, Mapping or BaseModifier, optional): An ONNX file of
             :func:`.onnx_modifier.export_modifier`; the name or config of a modifier
             of :data:`.numpy_modifier.NUMPY_MODIFIERS`, which need no PyTorch
-            (``'pixelate'``, ``'blur'``, ``'downsample'``); or what
-            :func:`.torch_modifier.build_modifier` takes. Defaults to grey.
+            (``'pixelate'``, ``'blur'``, ``'downsample'``, ``'grey'``); or what
+            :func:`.torch_modifier.build_modifier` takes. Defaults to
+            :data:`DEFAULT_MODIFIER`.
         weights (str or Path, optional): Weights of a learned modifier.
         crop_size, margin, feather (optional): Where the geometry shall differ from
             what the modifier's config says.
@@ -61,8 +65,7 @@ def build_backend(
             one.
 
     Returns:
-        tuple[ModifierBackend or None, CropGeometry]: What modifies faces, ``None`` for
-        mid-grey; and what to show it.
+        tuple[ModifierBackend, CropGeometry]: What modifies faces, and what to show it.
 
     Raises:
         FileNotFoundError: When a file does not exist.
@@ -70,7 +73,9 @@ def build_backend(
         ValueError: When arguments do not go together, or a file is not what it should
             be.
     """
-    backend: ModifierBackend | None = None
+    from .numpy_modifier import find_numpy_modifier
+
+    backend: ModifierBackend
     geometry = CropGeometry()
     if modifier is None:
         if weights is not None:
@@ -78,10 +83,9 @@ def build_backend(
                 f'name the modifier that {weights} are weights of, or the file itself '
                 'as the modifier'
             )
-        print_log(
-            'no modifier was named: faces are masked by grey, which leaves nothing of '
-            'them and needs no download'
-        )
+        default = find_numpy_modifier(DEFAULT_MODIFIER)
+        assert default is not None
+        backend = default
     elif isinstance(modifier, str | Path) and str(modifier).endswith('.onnx'):
         from .onnx_modifier import OnnxModifier
 
@@ -98,7 +102,11 @@ def build_backend(
                 f'margin of {geometry.margin:g}: leave out crop_size and margin, or '
                 'export it anew'
             )
-    elif weights is None and (found := _in_numpy(modifier)) is not None:
+    elif (
+        weights is None
+        and isinstance(modifier, str | Path | Mapping)
+        and (found := find_numpy_modifier(modifier)) is not None
+    ):
         backend = found
     else:
         from .torch_modifier import TorchModifier, build_modifier
@@ -111,13 +119,3 @@ def build_backend(
         geometry.margin if margin is None else margin,
         geometry.feather if feather is None else feather,
     )
-
-
-def _in_numpy(
-    modifier: str | Path | Mapping | BaseModifier,
-) -> ModifierBackend | None:
-    from .numpy_modifier import find_numpy_modifier
-
-    if not isinstance(modifier, str | Path | Mapping):
-        return None
-    return find_numpy_modifier(modifier)

@@ -140,7 +140,13 @@ _KINDS = {
     'GaussianBlurModifier': _Kind(_blur, ('blur', 'gaussianblur')),
     'SolidMaskModifier': _Kind(SolidModifier, ('mask', 'solidmask', 'grey', 'gray')),
 }
-SHORT_NAMES = tuple(kind.short[0] for kind in _KINDS.values())
+# Of one colour each; green is for those who replace it by something of their own.
+_COLOURS = {
+    'black': (-1.0, -1.0, -1.0),
+    'white': (1.0, 1.0, 1.0),
+    'green': (-1.0, 1.0, -1.0),
+}
+SHORT_NAMES = (*(kind.short[0] for kind in _KINDS.values()), *_COLOURS)
 """What people call them."""
 NUMPY_MODIFIERS = tuple(_KINDS)
 """Names of the registered modifiers that need no PyTorch."""
@@ -167,6 +173,8 @@ def find_numpy_modifier(
         return None
     bare = name.removeprefix('mmanon.')
     short = bare.lower().replace('_', '')
+    if short in _COLOURS and len(config) == 1:
+        return SolidModifier(_COLOURS[short])
     for full, kind in _KINDS.items():
         if bare == full or short in kind.short:
             return kind.build(**{key: config[key] for key in config if key != 'type'})
