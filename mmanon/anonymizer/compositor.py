@@ -88,7 +88,7 @@ class FaceCompositor:
         align (bool): Whether crops lean as the heads do, so that the backend is shown
             upright faces. Defaults to ``False``.
         mask_scale (float): Width and height of the ellipse in parts of the face box's,
-            at least 1, and at most what the crop holds. Defaults to 1.15.
+            at least 1, and at most what the crop holds. Defaults to 1.12.
 
     Attributes:
         masked (int): Faces so far that a learned modifier would have let through, and
@@ -105,7 +105,7 @@ class FaceCompositor:
         geometry: CropGeometry,
         shape: str = 'square',
         align: bool = False,
-        mask_scale: float = 1.15,
+        mask_scale: float = 1.12,
     ) -> None:
         if not (1 <= mask_scale < math.inf):
             raise ValueError(f'mask_scale must be at least 1, got {mask_scale}')

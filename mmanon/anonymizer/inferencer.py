@@ -22,7 +22,7 @@ from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
 from .io.sources import InputError, Source, find_sources, without_password
-from .mask_planner import MaskPlanner
+from .mask_planner import Chosen, MaskPlanner
 from .options import (
     DetectionOptions,
     EncodingOptions,
@@ -161,6 +161,9 @@ class AnonymizerInferencer:
         overwrite: bool = False,
         show_progress: bool = True,
         report: str | Path | None = None,
+        preview: str | Path | None = None,
+        drop_tracks: Iterable[int] = (),
+        keep_tracks: Iterable[int] = (),
     ) -> list[AnonymizationResult]:
         """Anonymize all inputs.
 
@@ -181,6 +184,11 @@ class AnonymizerInferencer:
             report (str or Path, optional): Folder in which each file that is written
                 gets a report, ``<name>.json``, of what was found and done. See
                 :meth:`.report.FileReport.as_dict`.
+            preview (str or Path, optional): Folder in which each video that is written
+                gets a sheet, ``<name>.png``, of the tracks that are most in doubt, with
+                their numbers.
+            drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks, as of a preview
+                with the same settings, that are no faces, and that are. For one video.
 
         Returns:
             list[AnonymizationResult]: One for each input.
@@ -200,6 +208,9 @@ class AnonymizerInferencer:
             _check_writable(folder, 'output')
         if report is not None:
             _check_writable(Path(report), 'report')
+        if preview is not None:
+            _check_writable(Path(preview), 'preview')
+        chosen = Chosen(frozenset(drop_tracks), frozenset(keep_tracks))
         results = [
             self.images.anonymize_array(number, image, folder)
             for number, image in enumerate(arrays)
@@ -217,6 +228,11 @@ class AnonymizerInferencer:
         for name, reason in missing:
             results.append(AnonymizationResult(without_password(name), reason=reason))
             log_result(results[-1])
+        if chosen != Chosen() and [one.kind for one in sources] != ['video']:
+            raise ValueError(
+                'drop_tracks and keep_tracks are numbers of the tracks of one video: '
+                'name that video alone'
+            )
         taken: dict[Path, str] = {}
         for source in tqdm(
             sources, unit='file', disable=None if show_progress else True
@@ -236,8 +252,16 @@ class AnonymizerInferencer:
                         self.images.anonymize(source, beside, result)
                     else:
                         progress = show_progress and len(sources) == 1
+                        sheet = preview and Path(preview, f'{source.name}.png')
                         self.videos.anonymize(
-                            source, beside, result, start, end, progress
+                            source,
+                            beside,
+                            result,
+                            start,
+                            end,
+                            progress,
+                            chosen,
+                            sheet or None,
                         )
                 result.status = 'written'
             # Whatever is wrong with one file, the next one may be done.

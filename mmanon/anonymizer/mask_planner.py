@@ -19,7 +19,10 @@ from mmanon.tracking.patch_follower import cut_patch, find_patch
 from mmanon.tracking.scene_cuts import thumbnail, with_cuts
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 
+from .track_sheet import TrackSheet
+
 __all__ = [
+    'Chosen',
     'FaceMask',
     'FramePlan',
     'MaskPlanner',
@@ -39,7 +42,7 @@ _STILL_THERE = 0.75
 # how much makes a face of a track.
 _ABOVE = (-0.3, -0.15, -0.1, -0.05, 0.0, 0.1, 0.2)
 _EVIDENCE = (-1.0, -0.8, -0.2, 0.4, 1.5, 3.5, 5.0)
-_WEAK, _MISSED, _ENOUGH = -0.3, -0.6, 1.5
+_WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.8
 # Pixels by which a box may be wrong on each side, of pictures up to so many lines.
 _WRONG, _LINES = 1.5, 400
 
@@ -108,6 +111,21 @@ class FramePlan:
     spared: int = 0
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What somebody has decided about tracks, by their numbers.
+
+    The numbers are those of a run with the same settings: they say nothing else.
+
+    Attributes:
+        drop (frozenset[int]): Never masked.
+        keep (frozenset[int]): Masked, however unsure.
+    """
+
+    drop: frozenset[int] = frozenset()
+    keep: frozenset[int] = frozenset()
+
+
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """By how much heads lean, by the line through the eyes.
 
@@ -143,11 +161,11 @@ class MaskPlanner:
 
     Args:
         look_ahead (int): Frames that are known beyond the one decided on. Memory grows
-            with it, and not with the length of the video. Defaults to 30.
+            with it, and not with the length of the video. Defaults to 24.
         hold (int): Frames a face is masked before and after it is found. Defaults to 4.
         enlarge (float): By how much of its side a box is enlarged on each side where
             the face was not found for ``hold`` frames, and in proportion where it was
-            found nearer. Defaults to 0.15.
+            found nearer. Defaults to 0.1.
         track_activation_threshold (float): Score from which a face is sure.
         minimum_consecutive_frames (int, optional): A face that is never so sure is
             masked all the same when a track finds it in so many frames that are known
@@ -167,9 +185,9 @@ class MaskPlanner:
     )
     def __init__(
         self,
-        look_ahead: int = 30,
+        look_ahead: int = 24,
         hold: int = 4,
-        enlarge: float = 0.15,
+        enlarge: float = 0.1,
         track_activation_threshold: float = 0.6,
         minimum_consecutive_frames: int | None = None,
         visible: Callable[[np.ndarray, np.ndarray], bool] | None = None,
@@ -192,11 +210,18 @@ class MaskPlanner:
         self.visible = visible
         self.follow = follow
 
-    def plan(self, frames: Iterable[SearchedFrame]) -> Iterator[FramePlan]:
+    def plan(
+        self,
+        frames: Iterable[SearchedFrame],
+        chosen: Chosen | None = None,
+        sheet: TrackSheet | None = None,
+    ) -> Iterator[FramePlan]:
         """Decide for each frame of one video.
 
         Args:
             frames (Iterable[SearchedFrame]): In the order they are shown.
+            chosen (Chosen, optional): What somebody has decided about tracks.
+            sheet (TrackSheet, optional): What is told of each sight of a face.
 
         Yields:
             FramePlan: As many, in the same order.
@@ -209,6 +234,7 @@ class MaskPlanner:
             track_activation_threshold=sure,
             begin=0.0 if follows_all else min(_BEGIN, sure),
         )
+        self._chosen, self._sheet = chosen or Chosen(), sheet
         self._tracks: dict[int, FaceTrack] = {}
         self._waiting: deque[_Waiting] = deque()
         count = scene = 0
@@ -250,6 +276,10 @@ class MaskPlanner:
             if self.follow and frame.luma is not None:
                 track.patch = cut_patch(frame.luma, boxes[place])
             self._weigh(track, float(scores[place]))
+            if self._sheet is not None and frame.luma is not None:
+                self._sheet.saw(
+                    track, here.index, boxes[place], float(scores[place]), frame.luma
+                )
         for number, expected in self._tracker.lost() if self.follow else ():
             self._follow(self._tracks.get(number), here, expected)
 
@@ -259,8 +289,10 @@ class MaskPlanner:
         evidence = float(np.interp(score - sure, _ABOVE, _EVIDENCE))
         track.weigh(max(evidence, _WEAK))
         asked = self.minimum_consecutive_frames
-        enough = track.evidence >= _ENOUGH or (
-            asked is not None and len(track.sightings) >= asked
+        enough = (
+            track.evidence >= _ENOUGH
+            or (asked is not None and len(track.sightings) >= asked)
+            or track.number in self._chosen.keep
         )
         if enough and not track.confirmed:
             track.confirmed = True
@@ -311,6 +343,8 @@ class MaskPlanner:
             track.forget_before(here.index - 2 * self.look_ahead)
             if not track.sightings:
                 del self._tracks[track.number]
+            elif track.number in self._chosen.drop:
+                continue
             elif track.confirmed and track.scene == here.scene:
                 mask = self._mask(track, here)
                 if mask is None:

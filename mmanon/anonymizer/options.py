@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'DETECTORS',
+    'PRESETS',
     'SURE',
     'DetectionOptions',
     'EncodingOptions',
@@ -28,8 +29,16 @@ DETECTORS = DETECTOR_NAMES
 """Face detectors by name; see :func:`.face_finding.build_detector`."""
 
 SURE = 0.6
-"""Faces at least this sure are masked wherever they are, less sure ones only next to
-the track of one that was. MTCNN's own threshold is 0.7, that of the others this."""
+"""Faces at least this sure are masked wherever they are, less sure ones only on a track
+that is surer. MTCNN's own threshold is 0.7, that of the others this."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    'careful': dict(every=1, score_thr=0.55, hold=6, mask_scale=1.2),
+    'balanced': {},
+    'fast': dict(every=10),
+}
+"""Options by what somebody cares for most; docs/anonymize.md says what each misses,
+covers and takes."""
 
 _EVERY, _CONSECUTIVE = 5, 5
 
@@ -46,23 +55,20 @@ class DetectionOptions:
         detector_weights (str or Path, optional): ONNX file of YuNet.
         boxes (str or Path, optional): A face table or JSON file to take the faces from
             instead; see :class:`.given_faces.GivenFaces`.
-        score_thr (float): Score, in [0, 1], from which a face needs no track to be
-            masked.
-        every (int, optional): Look closely at each n-th frame of a video, where the
-            picture changes, and at all frames between two that do not agree about
-            small faces; the others are looked at in half the size, where the smallest
-            do not show. At most ``hold + 1``, so that a face that comes and stays is
-            masked. Defaults to 5, and to 1 where people are told apart or the detector
-            is one of your own.
+        score_thr (float): Score, in [0, 1], from which one sight of a face is enough to
+            mask it. A track of less sure sights is masked when there are enough.
+        every (int, optional): Look for faces in each n-th frame of a video, where the
+            picture changes, and between two that do not agree; in the others faces are
+            followed. At fewer than 25 frames a second it is so much more often. Defaults
+            to 5, and to 1 where people are told apart or the detector is one of your own.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         look_ahead (int): Frames known beyond the one that is written; so long a track
             that is lost is bridged.
-        hold (int): Frames a face is masked before and after it is seen.
+        hold (int): Frames a face is masked before and after it is found.
         minimum_consecutive_frames (int, optional): Mask a face below ``score_thr``,
-            too, when its track finds it in so many frames of those known at a time;
-            unlike supervision's ByteTrack, a frame without it between does not begin
-            the count anew. Defaults to 5 for ``'thorough'`` (with as much look-ahead),
-            else to not doing so.
+            too, when its track finds it in so many frames of those known at a time.
+            Defaults to 5 for ``'thorough'`` (with as much look-ahead), else to not doing
+            so.
 
     Raises:
         ValueError: When values do not go together.
@@ -74,37 +80,33 @@ class DetectionOptions:
     score_thr: float = SURE
     every: int | None = None
     scale: float = 1.0
-    look_ahead: int = 30
-    hold: int = 8
+    look_ahead: int = 24
+    hold: int = 4
     minimum_consecutive_frames: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.score_thr <= 1:
             raise ValueError(f'score_thr must be in [0, 1], got {self.score_thr}')
-        if self.every is not None and not 1 <= self.every <= self.hold + 1:
-            raise ValueError(
-                f'every must be in [1, hold + 1], got every={self.every} and '
-                f'hold={self.hold}: a face that comes into view would show until it is '
-                'looked for'
-            )
+        if self.every is not None and self.every < 1:
+            raise ValueError(f'every must be at least 1, got {self.every}')
         if self.boxes is not None and ((self.every or 1) > 1 or self.scale != 1):
             raise ValueError(
                 'every and scale are for looking for faces: they do not go with boxes'
             )
 
     def keyframe_interval(self, tells_people_apart: bool) -> int:
-        """How many frames there are from one close look to the next.
+        """How many frames there are from one look to the next.
 
         Args:
             tells_people_apart (bool): Whether it matters whose faces are found.
         """
         if self.every is not None:
             return self.every
-        # Nobody knows what size of faces a detector of one's own sees at a glance.
+        # What a detector of one's own finds twice may not be what it should.
         own = self.detector is not None and not isinstance(self.detector, str)
         if self.boxes is not None or own or tells_people_apart:
             return 1
-        return min(_EVERY, self.hold + 1)
+        return _EVERY
 
     @property
     def looks_in_scales(self) -> bool:
@@ -189,7 +191,7 @@ class MaskingOptions:
     margin: float | None = None
     feather: float | None = None
     shape: str = 'ellipse'
-    mask_scale: float = 1.15
+    mask_scale: float = 1.12
     align: bool = False
     seed: int | None = None
 
@@ -233,12 +235,14 @@ _GROUPS: dict[str, type] = {
 }
 
 
-def group_options(**values: Any) -> dict[str, Any]:
+def group_options(preset: str | None = None, **values: Any) -> dict[str, Any]:
     """Sort options by the group they belong to.
 
     The command line, the page and Ray fill an :class:`AnonymizerInferencer` by it.
 
     Args:
+        preset (str, optional): One of :data:`PRESETS`, whose options hold where none is
+            given.
         **values: Attributes of the four groups by their names, and ``device``.
 
     Returns:
@@ -247,12 +251,22 @@ def group_options(**values: Any) -> dict[str, Any]:
 
     Raises:
         TypeError: When there is no such option.
-        ValueError: When values do not go together.
+        ValueError: When values do not go together, or there is no such preset.
 
     Examples:
+        >>> group_options('careful', hold=3)['detection'].every
+        1
         >>> group_options(hold=3, shape='ellipse')['masking'].shape
         'ellipse'
     """
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(
+            f'no preset is called {preset!r}: there are {", ".join(PRESETS)}'
+        )
+    chosen = PRESETS[preset] if preset else {}
+    if 'boxes' in values:
+        chosen = {name: value for name, value in chosen.items() if name != 'every'}
+    values = {**chosen, **values}
     groups: dict[str, Any] = {}
     for group, kind in _GROUPS.items():
         names = {field.name for field in fields(kind)} & values.keys()

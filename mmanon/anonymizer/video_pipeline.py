@@ -24,10 +24,11 @@ from .given_faces import GivenFaces
 from .io.sources import InputError, Source, without_password
 from .io.video_reader import VideoReader
 from .io.video_writer import VideoWriter
-from .mask_planner import FramePlan
+from .mask_planner import Chosen, FramePlan
 from .options import EncodingOptions
 from .pipeline import FacePipeline
 from .result import AnonymizationResult, reason_of
+from .track_sheet import TrackSheet
 
 __all__ = ['VideoPipeline']
 
@@ -54,6 +55,8 @@ class VideoPipeline:
         start: float | None = None,
         end: float | None = None,
         show_progress: bool = True,
+        chosen: Chosen | None = None,
+        preview: Path | None = None,
     ) -> None:
         """Anonymize one video.
 
@@ -64,6 +67,8 @@ class VideoPipeline:
             result (AnonymizationResult): Where to count what is done.
             start, end (float, optional): Seconds at which to begin and to end.
             show_progress (bool): Whether progress is shown, on a terminal.
+            chosen (Chosen, optional): What somebody has decided about tracks.
+            preview (Path, optional): Where to write a :class:`.TrackSheet`.
 
         Raises:
             InputError: When the video cannot be read or written, or nothing is known of
@@ -81,14 +86,19 @@ class VideoPipeline:
                 writer = self._open_writer(beside, container, reader)
                 result.removed = writer.removed
                 try:
+                    sheet = TrackSheet() if preview is not None else None
                     try:
-                        self._pump(reader, writer, find, result, show_progress)
+                        self._pump(
+                            reader, writer, find, result, show_progress, chosen, sheet
+                        )
                     except Exception as error:
                         if not live or not result.frames:
                             raise
                         # It cannot be recorded again.
                         reader.problems.append(f'it ends early: {reason_of(error)}')
                     writer.finish()
+                    if sheet is not None and preview is not None:
+                        sheet.write(preview, float(reader.stream.average_rate or 0))
                 except BaseException:
                     writer.abort()
                     raise
@@ -121,6 +131,8 @@ class VideoPipeline:
         find: Find,
         result: AnonymizationResult,
         show_progress: bool,
+        chosen: Chosen | None,
+        sheet: TrackSheet | None,
     ) -> None:
         turn, rate = reader.orientation, float(reader.stream.average_rate or 0)
         given = isinstance(self.faces.finder, GivenFaces)
@@ -171,7 +183,7 @@ class VideoPipeline:
             searched = self.faces.search(pictures(), find, rate)
             # Closed before the threads that feed it end.
             stack.enter_context(closing(searched))
-            for plan in self.faces.planner.plan(searched):
+            for plan in self.faces.planner.plan(searched, chosen, sheet):
                 result.count(plan)
                 put(plan)
 

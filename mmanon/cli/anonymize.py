@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.options import DETECTORS, group_options
+from mmanon.anonymizer.options import DETECTORS, PRESETS, group_options
 from mmanon.utils.deprecation import RenamedOption
 from mmanon.utils.log import show_messages
 
@@ -60,6 +60,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'the metadata that was removed',
     )
     parser.add_argument(
+        '--preview',
+        metavar='DIR',
+        help='write here, for each video, a sheet of the tracks that are most in doubt, '
+        'with their numbers; it shows faces',
+    )
+    for option, what in (('drop', 'is no face'), ('keep', 'is a face')):
+        parser.add_argument(
+            f'--{option}-track',
+            dest=f'{option}_tracks',
+            action='append',
+            type=int,
+            metavar='N',
+            help=f'the track of this number on the sheet {what}; may be given again',
+        )
+    parser.add_argument(
         '--overwrite', action='store_true', help='make finished files anew'
     )
     parser.add_argument('--device', default='cpu', help='torch device of the networks')
@@ -75,12 +90,19 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
         '--modifier',
         metavar='NAME|FILE',
         help='a modifier (pixelate, blur …), a file of one (modifier.pth, *.onnx), or '
-        'a config file that names one; default: grey',
+        'a config file that names one; default: the mean colours of the face',
     )
     group.add_argument(
         '--weights', metavar='FILE', help='its weights, behind a config file'
     )
-    group.add_argument('--shape', choices=['square', 'ellipse'], help='default: square')
+    group.add_argument(
+        '--shape', choices=['square', 'ellipse'], help='default: ellipse'
+    )
+    group.add_argument(
+        '--mask-scale',
+        type=float,
+        help="width and height of the ellipse in parts of the face box's; default: 1.12",
+    )
     group.add_argument(
         '--align',
         action='store_true',
@@ -105,6 +127,12 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_detection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--preset',
+        choices=list(PRESETS),
+        help='careful looks in each frame and covers more, fast looks half as often; '
+        'default: balanced',
+    )
     group.add_argument('--detector', choices=DETECTORS, help='default: centerface')
     group.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     group.add_argument(
@@ -129,8 +157,8 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         '--every',
         type=int,
         metavar='N',
-        help='look closely at each n-th frame, where the picture changes, and where in '
-        'doubt; at the others in half the size; default: 5',
+        help='look for faces in each n-th frame, where the picture changes, and where '
+        'in doubt; in the others faces are followed; default: 5',
     )
     group.add_argument(
         '--scale',
@@ -142,7 +170,7 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         '--hold',
         type=int,
         metavar='FRAMES',
-        help='mask a face so long before and after it is seen',
+        help='mask a face so long before and after it is found',
     )
     group.add_argument(
         '--look-ahead',
@@ -184,7 +212,17 @@ def _add_encoding(group: argparse._ArgumentGroup) -> None:
 
 
 # What is told of a run, and not to the inferencer.
-_OF_THE_RUN = {'inputs', 'out_dir', 'start', 'end', 'overwrite', 'report'}
+_OF_THE_RUN = {
+    'inputs',
+    'out_dir',
+    'start',
+    'end',
+    'overwrite',
+    'report',
+    'preview',
+    'drop_tracks',
+    'keep_tracks',
+}
 
 
 def build(args: argparse.Namespace) -> AnonymizerInferencer:
@@ -225,6 +263,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 end=args.end,
                 overwrite=args.overwrite,
                 report=args.report,
+                preview=args.preview,
+                drop_tracks=args.drop_tracks or (),
+                keep_tracks=args.keep_tracks or (),
             )
         except (InputError, OSError, ValueError) as error:
             print(f'mmanon-anonymize: {error}', file=sys.stderr)
