@@ -41,9 +41,14 @@ class RedSquareDetector(BaseFaceDetector):
 
 
 def anonymizer(**options):
-    """An inferencer by its options, one by one; a detector of red squares if none."""
+    """An inferencer by its options, one by one; a detector of red squares if none.
+
+    Squares are masked by grey squares: an ellipse would leave their corners, and mean
+    colours of red are red.
+    """
     if 'boxes' not in options:
         options = {'detector': RedSquareDetector(), **options}
+    options = {'modifier': 'grey', 'shape': 'square', **options}
     return AnonymizerInferencer(**group_options(**options))
 
 

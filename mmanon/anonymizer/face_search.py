@@ -1,9 +1,9 @@
 """Looks for faces in some frames of a video, and in more where these do not agree.
 
 Between the frames that are looked at, faces are followed by what they look like (see
-:class:`.mask_planner.MaskPlanner`). Where a face comes, goes or moves fast, the frame in
-the middle is looked at, and so on until neighbours agree. Frames are held until that is
-known.
+:class:`.mask_planner.MaskPlanner`). Where a face comes, goes or moves fast, the frame
+in the middle is looked at, and so on until neighbours agree. Frames are held until that
+is known.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class Look(NamedTuple):
 
 @renamed_attributes(wants='is_keyframe', doubts='is_doubtful')
 class KeyframePolicy:
-    """Chooses keyframes, each n-th and where much changes, in which faces are looked for.
+    """Chooses keyframes, in which faces are looked for.
+
+    It is each n-th frame, and each where much has changed.
 
     Each second look at a picture below 400 lines is at the picture enlarged, in which
     small faces show better and large ones worse. In one of 720 lines and more most
@@ -110,10 +112,11 @@ class KeyframePolicy:
         """
         if not (before.faces.examined and after.faces.examined):
             return True
-        least = np.zeros(2)
+        least = np.zeros(2, np.float64)
         if before.scale != after.scale:
             # The other look has not found what was too small for it.
-            least = _SURELY_SEEN / min(before.scale, after.scale) / np.asarray(size)
+            seen = _SURELY_SEEN / min(before.scale, after.scale)
+            least[:] = seen / np.asarray(size)
         pairs = ((before.faces, after.faces), (after.faces, before.faces))
         return any(_has_unmatched(faces, others, least) for faces, others in pairs)
 

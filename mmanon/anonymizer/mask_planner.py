@@ -42,7 +42,7 @@ _STILL_THERE = 0.75
 # how much makes a face of a track.
 _ABOVE = (-0.3, -0.15, -0.1, -0.05, 0.0, 0.1, 0.2)
 _EVIDENCE = (-1.0, -0.8, -0.2, 0.4, 1.5, 3.5, 5.0)
-_WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.8
+_WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.5
 # Pixels by which a box may be wrong on each side, of pictures up to so many lines.
 _WRONG, _LINES = 1.5, 400
 

@@ -59,16 +59,17 @@ class DetectionOptions:
             mask it. A track of less sure sights is masked when there are enough.
         every (int, optional): Look for faces in each n-th frame of a video, where the
             picture changes, and between two that do not agree; in the others faces are
-            followed. At fewer than 25 frames a second it is so much more often. Defaults
-            to 5, and to 1 where people are told apart or the detector is one of your own.
+            followed. At fewer than 25 frames a second it is so much more often.
+            Defaults to 5, and to 1 where people are told apart or the detector is one
+            of your own.
         scale (float): Look for faces in a picture made smaller by this, in (0, 1].
         look_ahead (int): Frames known beyond the one that is written; so long a track
             that is lost is bridged.
         hold (int): Frames a face is masked before and after it is found.
         minimum_consecutive_frames (int, optional): Mask a face below ``score_thr``,
             too, when its track finds it in so many frames of those known at a time.
-            Defaults to 5 for ``'thorough'`` (with as much look-ahead), else to not doing
-            so.
+            Defaults to 5 for ``'thorough'`` (with as much look-ahead), else to not
+            doing so.
 
     Raises:
         ValueError: When values do not go together.

@@ -43,7 +43,12 @@ class TrackSheet:
         self._tracks: dict[int, _Shown] = {}
 
     def saw(
-        self, track: FaceTrack, frame: int, box: np.ndarray, score: float, luma: np.ndarray
+        self,
+        track: FaceTrack,
+        frame: int,
+        box: np.ndarray,
+        score: float,
+        luma: np.ndarray,
     ) -> None:
         """Note that a detector saw a track's face.
 

@@ -62,8 +62,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--preview',
         metavar='DIR',
-        help='write here, for each video, a sheet of the tracks that are most in doubt, '
-        'with their numbers; it shows faces',
+        help='write here, for each video, a sheet of the tracks that are most in '
+        'doubt, with their numbers; it shows faces',
     )
     for option, what in (('drop', 'is no face'), ('keep', 'is a face')):
         parser.add_argument(
@@ -90,7 +90,7 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
         '--modifier',
         metavar='NAME|FILE',
         help='a modifier (pixelate, blur …), a file of one (modifier.pth, *.onnx), or '
-        'a config file that names one; default: the mean colours of the face',
+        'a config file that names one; default: mean colours of the face',
     )
     group.add_argument(
         '--weights', metavar='FILE', help='its weights, behind a config file'
@@ -101,7 +101,7 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--mask-scale',
         type=float,
-        help="width and height of the ellipse in parts of the face box's; default: 1.12",
+        help="size of the ellipse in parts of the face box's; default: 1.12",
     )
     group.add_argument(
         '--align',
