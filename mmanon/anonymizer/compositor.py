@@ -60,6 +60,7 @@ class Place(NamedTuple):
     Attributes:
         square (np.ndarray): That of its crop, x1, y1, x2, y2 in pixels.
         region (Region): The pixels around what is changed.
+        source (Region): The pixels of which the crop is made.
         track (int): The number of the face's track; -1 outside all tracks.
         tilt (float): By how many radians the square leans about its middle, clockwise.
         axes (np.ndarray, optional): Half the width and half the height of an ellipse
@@ -69,6 +70,7 @@ class Place(NamedTuple):
 
     square: np.ndarray
     region: Region
+    source: Region
     track: int
     tilt: float = 0.0
     axes: np.ndarray | None = None
@@ -154,18 +156,17 @@ class FaceCompositor:
             square = np.concatenate([centre - half, centre + half])
             tilt = mask.tilt if self.align else 0.0
             axes, lean = None, 0.0
+            reach = np.repeat(half * (abs(np.cos(tilt)) + abs(np.sin(tilt))), 2)
+            source = region = _within(centre, reach, size)
             if self.shape == 'ellipse':
                 axes, lean = ellipse_in((high - low) / 2, mask.tilt)
                 axes = np.minimum(axes * self.mask_scale, half)
                 cos, sin = np.cos(lean), np.sin(lean)
                 reach = np.hypot(*(axes[:, None] * [[cos, sin], [sin, cos]]))
-            else:
-                reach = half * (abs(np.cos(tilt)) + abs(np.sin(tilt)))
-            x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
-            x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
-            if x1 < x2 and y1 < y2:
-                region = (x1, y1, x2, y2)
-                places.append(Place(square, region, mask.track, tilt, axes, lean))
+                region = _within(centre, reach, size)
+            if region[0] < region[2] and region[1] < region[3]:
+                place = Place(square, region, source, mask.track, tilt, axes, lean)
+                places.append(place)
         return places
 
     def apply(self, image: np.ndarray, masks: Sequence[FaceMask]) -> list[Region]:
@@ -263,6 +264,13 @@ class FaceCompositor:
         return ((1 - away) / fade).clip(0, 1)
 
 
+def _within(centre: np.ndarray, reach: np.ndarray, size: Sequence[int]) -> Region:
+    """The whole pixels of a picture within a reach; none where x1 >= x2 or y1 >= y2."""
+    x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
+    x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
+    return x1, y1, x2, y2
+
+
 def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
     """The ellipse of a head in the box around it.
 
@@ -292,8 +300,8 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     A large window is made smaller by a whole factor first.
     """
     # One pixel more on each side: the outermost samples lie between two.
-    x1, y1 = (max(0, low - 1) for low in place.region[:2])
-    x2, y2 = (high + 1 for high in place.region[2:])
+    x1, y1 = (max(0, low - 1) for low in place.source[:2])
+    x2, y2 = (high + 1 for high in place.source[2:])
     part = image[y1:y2, x1:x2]
     shrink = -(-max(part.shape[:2]) // _LARGEST)
     if shrink > 1:
@@ -317,7 +325,7 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     """A crop as of :func:`_cut_out`, of a square that leans."""
-    x1, y1, x2, y2 = place.region
+    x1, y1, x2, y2 = place.source
     part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
     # What is sampled is single pixels: have each stand for all that a sample spans.
     span = (place.square[2] - place.square[0]) / size

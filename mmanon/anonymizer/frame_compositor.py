@@ -95,7 +95,8 @@ def _groups(
     groups: list[_Group] = []
     for mask in masks:
         for place in compositor.places(size, [mask]):
-            joined = _Group(place.region, [place.region], [mask])
+            around = _around(place.region, place.source)
+            joined = _Group(around, [place.region], [mask])
             apart = []
             for group in groups:
                 if _meet(joined.around, group.around):
@@ -107,11 +108,15 @@ def _groups(
 
 
 def _joined(first: _Group, second: _Group) -> _Group:
-    low = [min(pair) for pair in zip(first.around[:2], second.around[:2], strict=True)]
-    high = [max(pair) for pair in zip(first.around[2:], second.around[2:], strict=True)]
-    around = (low[0], low[1], high[0], high[1])
+    around = _around(first.around, second.around)
     masks = [*(first.masks or []), *(second.masks or [])]
     return _Group(around, first.regions + second.regions, masks)
+
+
+def _around(one: Region, other: Region) -> Region:
+    low = [min(pair) for pair in zip(one[:2], other[:2], strict=True)]
+    high = [max(pair) for pair in zip(one[2:], other[2:], strict=True)]
+    return low[0], low[1], high[0], high[1]
 
 
 def _with(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmanon.anonymizer.compositor import FaceCompositor
+from mmanon.anonymizer.compositor import FaceCompositor, ellipse_in
 from mmanon.anonymizer.mask_planner import FaceMask
 from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.resampling import gaussian_blur, sample_affine
@@ -36,12 +36,20 @@ def compositor(backend, feather=0.05, shape='square', align=False):
     return FaceCompositor(backend, CropGeometry(64, 0.3, feather), shape, align)
 
 
+def face_pixels(shape, box=BOX, size=(100, 120)):
+    """What of a face box is a face: all of it, or the ellipse in it."""
+    y, x = np.ogrid[: size[0], : size[1]]
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    x, y = (x + 0.5 - middle[0]) / half[0], (y + 0.5 - middle[1]) / half[1]
+    return np.maximum(abs(x), abs(y)) < 1 if shape == 'square' else x**2 + y**2 < 1
+
+
 @pytest.mark.parametrize('shape', ['square', 'ellipse'])
 @pytest.mark.parametrize('backend', [None, Solid()])
-def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape, backend):
+def test_the_face_is_covered_whole_and_what_is_far_untouched(shape, backend):
     image, before = noise(), noise()
     (region,) = compositor(backend, shape=shape).apply(image, [mask()])
-    assert (np.abs(image[30:56, 40:60].astype(int) - 128) <= 1).all()
+    assert (np.abs(image[face_pixels(shape)].astype(int) - 128) <= 1).all()
     x1, y1, x2, y2 = region
     inside = np.zeros((100, 120), bool)
     inside[y1:y2, x1:x2] = True
@@ -50,10 +58,56 @@ def test_the_face_box_is_covered_whole_and_what_is_far_untouched(shape, backend)
     assert (corner == 0) == (shape == 'ellipse')
 
 
-@pytest.mark.parametrize('shape', ['square', 'ellipse'])
-def test_an_edge_that_would_show_the_face_is_refused(shape):
+def test_an_edge_that_would_show_the_face_is_refused():
     with pytest.raises(ValueError, match='show through'):
-        compositor(Solid(), feather=0.3, shape=shape)
+        compositor(Solid(), feather=0.3)
+
+
+def test_the_edge_of_an_ellipse_ends_where_the_face_begins_however_wide_it_may_be():
+    image = noise()
+    compositor(Solid(), feather=0.4, shape='ellipse').apply(image, [mask()])
+    assert (np.abs(image[face_pixels('ellipse')].astype(int) - 128) <= 1).all()
+
+
+def test_an_ellipse_covers_little_beside_the_face():
+    image = noise()
+    compositor(None, shape='ellipse').apply(image, [mask()])
+    changed = (image != noise()).any(-1)
+    assert changed.sum() < 1.35 * face_pixels('ellipse').sum()
+    assert changed.sum() < 0.45 * _changed_by_a_square()
+
+
+def _changed_by_a_square():
+    image = noise()
+    compositor(None).apply(image, [mask()])
+    return (image != noise()).any(-1).sum()
+
+
+def test_a_larger_ellipse_covers_more_and_at_most_what_the_backend_drew():
+    areas = []
+    for scale in (1.0, 1.3, 9.0):
+        image = noise()
+        wide = FaceCompositor(
+            None, CropGeometry(64, 0.3, 0.0), 'ellipse', mask_scale=scale
+        )
+        wide.apply(image, [mask()])
+        areas.append((image != noise()).any(-1).sum())
+        assert wide.mask_scale <= 1.6
+    assert areas[0] < areas[1] < areas[2]
+    with pytest.raises(ValueError, match='mask_scale must be at least 1'):
+        FaceCompositor(None, CropGeometry(), 'ellipse', mask_scale=0.9)
+
+
+@pytest.mark.parametrize('tilt', [0.0, 0.2, -0.5, np.pi / 4, 1.4, np.pi / 2, 3.0])
+def test_an_ellipse_that_leans_reaches_as_far_as_the_box_to_each_side(tilt):
+    # The box around a head that leans, 1.3 times as long as wide.
+    along = np.array([abs(np.sin(tilt)), abs(np.cos(tilt))]) * 13
+    half = np.hypot(along, np.abs([np.cos(tilt), np.sin(tilt)]) * 10)
+    axes, lean = ellipse_in(half, tilt)
+    cos, sin = np.cos(lean), np.sin(lean)
+    reach = np.hypot(axes[0] * np.array([cos, sin]), axes[1] * np.array([sin, cos]))
+    assert (reach >= half - 0.6).all() and (reach <= half * 1.2).all()
+    assert lean == tilt
 
 
 def smooth(shape=(200, 220, 3)):
@@ -74,7 +128,13 @@ def test_a_crop_that_leans_covers_the_face_box_and_stays_in_its_region(tilt, sha
     image = smooth()
     aligned = compositor(Solid(), shape=shape, align=True)
     (region,) = aligned.apply(image, [leaning(tilt)])
-    assert (np.abs(image[70:122, 80:120].astype(int) - 128) <= 1).all()
+    covered = np.abs(image.astype(int) - 128).max(-1) <= 1
+    if shape == 'square':
+        assert covered[70:122, 80:120].all()
+    else:
+        # As wide as the narrower side of the box at least, wherever it leans to.
+        y, x = np.ogrid[: image.shape[0], : image.shape[1]]
+        assert covered[np.hypot(x + 0.5 - 100, y + 0.5 - 96) < 19].all()
     x1, y1, x2, y2 = region
     image[y1:y2, x1:x2] = smooth()[y1:y2, x1:x2]
     assert np.array_equal(image, smooth())

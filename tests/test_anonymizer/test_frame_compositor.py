@@ -76,7 +76,9 @@ def test_the_search_sees_size_likeness_and_the_upright_picture(form):
     turn = Orientation(transposed=True)
     seen = picture_of(frame(form), turn)
     assert seen.size == (64, 96) and seen.upright(1).shape == (96, 64, 3)
-    assert seen.upright(2).shape == (48, 32, 3)
+    assert seen.upright(0.5).shape == (48, 32, 3)
+    assert seen.upright(1.5).shape == (144, 96, 3)
+    assert seen.luma.shape == (96, 64)
     other = picture_of(frame('rgb24'), turn)
     assert (seen.thumbnail * other.thumbnail).sum() > 0.95
 
@@ -87,5 +89,5 @@ def test_two_threads_may_ask_one_frame_for_its_picture():
     with ThreadPoolExecutor(2) as pool:
         for number in range(40):
             seen = picture_of(frame('yuv420p'), turn)
-            large, small = pool.map(seen.upright, (1, 2), timeout=20)
+            large, small = pool.map(seen.upright, (1, 0.5), timeout=20)
             assert large.shape == (64, 96, 3) and small.shape == (32, 48, 3), number

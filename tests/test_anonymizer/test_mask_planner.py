@@ -3,7 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmanon.anonymizer.mask_planner import MaskPlanner, SearchedFrame, thumbnail
+from mmanon.anonymizer.mask_planner import (
+    Chosen,
+    MaskPlanner,
+    SearchedFrame,
+    thumbnail,
+)
+from mmanon.anonymizer.track_sheet import TrackSheet
 from mmanon.structures.face_table import Faces
 
 SIZE = (200, 100)
@@ -27,6 +33,29 @@ def scenery(seed=0, brightness=1.0):
 
 def at(t, step=4, **kwargs):
     return faces([10 + step * t, 30, 30 + step * t, 50], **kwargs)
+
+
+def textured(t, step=0, seed=0):
+    """A picture that moves to the right by a step a frame."""
+    dots = np.random.default_rng(seed).integers(0, 255, (13, 40)).astype(np.uint8)
+    wide = dots.repeat(8, 0).repeat(8, 1)[: SIZE[1]]
+    return np.roll(wide, step * t, 1)[:, : SIZE[0]]
+
+
+def followed(frames, lumas, chosen=None, sheet=None, **kwargs):
+    """Plan frames that are pictures; where there are no faces, nobody looked."""
+    seen = [
+        SearchedFrame(
+            t,
+            faces() if found is None else found,
+            SIZE,
+            scenery(),
+            luma=luma,
+            looked=found is not None,
+        )
+        for t, (found, luma) in enumerate(zip(frames, lumas, strict=True))
+    ]
+    return list(MaskPlanner(**kwargs).plan(seen, chosen, sheet))
 
 
 def plan(frames, thumbnails=None, similarity=None, **kwargs):
@@ -204,3 +233,77 @@ def test_a_head_leans_as_its_eyes_do_and_steadily():
         assert np.abs(away[2:-2]).max() < 0.07
     # Nothing is known of how it leans: it stands.
     assert plan([at(0), at(1)])[0].masks[0].tilt == 0
+
+
+def test_a_face_is_followed_where_nobody_looked():
+    frames = [at(t, step=3) if t in (0, 10) else None for t in range(20)]
+    lumas = [textured(t, step=3) for t in range(20)]
+    planned = followed(frames, lumas, hold=0)
+    for t, frame in enumerate(planned):
+        # After the last look, too, and not only on a straight line between two.
+        assert len(frame.masks) == 1, t
+        assert holds(frame.masks[0], [12 + 3 * t, 32, 28 + 3 * t, 48])
+
+
+def test_a_face_is_followed_back_to_where_it_came_from():
+    frames = [at(t, step=3) if t >= 12 else None for t in range(16)]
+    lumas = [textured(t, step=3) for t in range(16)]
+    assert all(frame.masks for frame in followed(frames, lumas, hold=0))
+    # But not into frames that look otherwise.
+    lumas[:6] = [textured(t, seed=1) for t in range(6)]
+    covered = [bool(f.masks) for f in followed(frames, lumas, hold=0)]
+    assert covered == [False] * 6 + [True] * 10
+
+
+def test_what_is_followed_and_not_found_again_is_given_up():
+    """The picture stays as it was, and each look says that there is no face."""
+    frames = [at(0), at(0)] + [faces()] * 60
+    lumas = [textured(0)] * 62
+    covered = [bool(f.masks) for f in followed(frames, lumas, hold=0)]
+    assert covered[:5] == [True] * 5 and not any(covered[30:])
+    # At the border of the picture half a face is not found, and it stays.
+    edge = [faces([-10, 30, 12, 54]), faces([-10, 30, 12, 54])] + [faces()] * 60
+    lumas = [textured(0)] * 62
+    assert all(f.masks for f in followed(edge, lumas, hold=0))
+
+
+def test_evidence_adds_up_and_doubt_does_not():
+    def covered(*scores):
+        frames = [at(0, score=score) for score in scores]
+        return any(frame.masks for frame in plan(frames))
+
+    assert covered(0.62) and not covered(0.56)
+    assert covered(0.56, 0.57, 0.58, 0.58)
+    assert not covered(*[0.49] * 20)
+
+
+def test_somebody_may_drop_a_track_and_keep_another():
+    """Numbers stay what they were, whatever has been decided."""
+    sure, unsure = [30, 30, 50, 50], [120, 30, 140, 50]
+    frames = [
+        Faces.concatenate([faces(sure), faces(unsure, score=0.5)]) for _ in range(8)
+    ]
+    lumas = [textured(0)] * 8
+
+    def masks(**chosen):
+        sets = {name: frozenset(numbers) for name, numbers in chosen.items()}
+        planned = followed(frames, lumas, Chosen(**sets))
+        return [sorted(mask.track for mask in frame.masks) for frame in planned]
+
+    assert masks() == [[0]] * 8
+    assert masks(drop=[0]) == [[]] * 8
+    assert masks(keep=[1]) == [[0, 1]] * 8
+    assert masks(drop=[0], keep=[1]) == [[1]] * 8
+
+
+def test_the_sheet_is_told_of_masked_and_of_doubtful_tracks():
+    frames = [
+        Faces.concatenate(
+            [faces([30, 30, 50, 50]), faces([120, 30, 140, 50], score=0.5)]
+        )
+        for _ in range(8)
+    ]
+    sheet = TrackSheet()
+    followed(frames, [textured(0)] * 8, sheet=sheet)
+    assert sheet.chosen()['least sure'] == [0]
+    assert sheet.chosen()['not masked'] == [1]
