@@ -324,10 +324,15 @@ class FaceAuditor:
         )
 
     def _left_open(self, old: np.ndarray, new: np.ndarray, box: np.ndarray) -> float:
-        """The part of a box, in [0, 1], whose pixels are as they were."""
+        """The part of a face, in [0, 1], whose pixels are as they were.
+
+        The corners of its box are none of it.
+        """
         change = np.abs(_inside(old, box).astype(np.int16) - _inside(new, box))
         cells = area_mean(change.mean(2), (_CELLS, _CELLS))
-        return float((cells < self.unchanged).mean())
+        across = (np.arange(_CELLS) + 0.5) / _CELLS * 2 - 1
+        face = np.hypot(across, across[:, None]) <= 1
+        return float((cells[face] < self.unchanged).mean())
 
     def _is_blank(self, image: np.ndarray, box: np.ndarray) -> bool:
         """Whether a box is of one colour, but for what encoding changes."""
