@@ -1,3 +1,4 @@
+import logging
 import os
 from pathlib import Path
 
@@ -39,3 +40,21 @@ def no_default_scope_is_left_behind():
     yield
     if DefaultScope is not None:
         DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_handler_is_left_behind():
+    """A command writes its messages to the standard output of the test that ran it."""
+    yield
+    logging.getLogger('mmanon').handlers.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Names of files that are no text cannot be sent from one process to another."""
+    report = yield
+    report.sections = [
+        (title, text.encode('utf-8', 'backslashreplace').decode())
+        for title, text in report.sections
+    ]
+    return report
