@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from mmanon.anonymizer import AnonymizerInferencer, group_options
+from mmanon.cli.anonymize import main as command
 from mmanon.face_detectors import BaseFaceDetector
 
 RED = (220, 30, 30)
@@ -50,6 +51,14 @@ def anonymizer(**options):
         options = {'detector': RedSquareDetector(), **options}
     options = {'modifier': 'grey', 'shape': 'square', **options}
     return AnonymizerInferencer(**group_options(**options))
+
+
+SQUARES = ('--modifier', 'grey', '--shape', 'square')
+
+
+def main(argv):
+    """The command ``mmanon-anonymize``, for squares as :func:`anonymizer`."""
+    return command([*SQUARES, *argv])
 
 
 def is_red(image):

@@ -37,7 +37,7 @@ __all__ = ['Audit', 'FaceAuditor', 'Finding']
 
 _CELLS = 4  # a box is looked at in so many parts a side
 _UNCOVERED = 0.5  # of a face left as it was
-_PARTLY = 0.2
+_PARTLY = 0.15
 _SAME_PLACE = 0.5
 
 

@@ -12,13 +12,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from made_videos import RedSquareDetector, is_red, picture, read_frames, write_video
+from made_videos import (
+    RedSquareDetector,
+    is_red,
+    main,
+    picture,
+    read_frames,
+    write_video,
+)
 from PIL import Image
 
 from mmanon.anonymizer import inferencer as anonymizer_inferencer
 from mmanon.anonymizer.io.deep_images import encode_deep, read_deep
 from mmanon.anonymizer.io.video_reader import VideoReader
-from mmanon.cli.anonymize import main
 
 TESTS = Path(__file__).parents[1]
 
@@ -172,9 +178,8 @@ def test_a_video_that_is_piped_in(tmp_path):
 PIPED = """
 import sys
 sys.path.insert(0, {tests!r})
-from made_videos import RedSquareDetector
+from made_videos import RedSquareDetector, main
 from mmanon.anonymizer import inferencer
-from mmanon.cli.anonymize import main
 
 inferencer.build_detector = lambda *_: RedSquareDetector()
 sys.exit(main(sys.argv[1:]))
@@ -357,9 +362,8 @@ def test_a_full_disk_is_told_and_the_output_of_an_earlier_run_is_kept(
 RUN = """
 import signal, sys, time
 sys.path.insert(0, {tests!r})
-from made_videos import RedSquareDetector
+from made_videos import RedSquareDetector, main
 from mmanon.anonymizer import inferencer
-from mmanon.cli.anonymize import main
 from mmanon.anonymizer.io.video_reader import VideoReader
 
 class Stalling(RedSquareDetector):

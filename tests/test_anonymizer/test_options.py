@@ -37,7 +37,8 @@ def test_an_option_that_is_not_there_is_told_with_what_may_be_meant():
     ('wrong', 'said'),
     [
         (dict(score_thr=1.5), 'score_thr'),
-        (dict(every=10, hold=8), 'every must be in'),
+        (dict(every=0), 'every must be at least 1'),
+        (dict(preset='quick'), 'no preset is called .quick.: there are careful'),
         (dict(boxes='a.json', scale=0.5), 'do not go with boxes'),
         (dict(allowlist='a', only='b', recognizer='c'), 'exclude each other'),
         (dict(allowlist='a'), 'name a recognizer'),
@@ -48,10 +49,20 @@ def test_what_does_not_go_together_is_told_before_anything_is_built(wrong, said)
         group_options(**wrong)
 
 
-def test_close_looks_are_rare_only_where_small_faces_are_seen_at_a_glance():
+def test_a_preset_holds_where_no_option_is_given():
+    careful = group_options('careful', hold=3, mask_scale=1.5)
+    assert careful['detection'] == DetectionOptions(every=1, score_thr=0.55, hold=3)
+    assert careful['masking'].mask_scale == 1.5
+    assert group_options('balanced') == {}
+    assert group_options('fast')['detection'].every == 10
+    # Given boxes are not looked for.
+    assert group_options('fast', boxes='a.json')['detection'].boxes == 'a.json'
+
+
+def test_looks_are_rare_only_where_faces_are_followed_and_nobody_is_told_apart():
     for options, people, interval in [
         ({}, False, 5),
-        (dict(hold=2), False, 3),
+        (dict(hold=2), False, 5),
         ({}, True, 1),
         (dict(detector='yunet'), False, 5),
         (dict(detector=RedSquareDetector()), False, 1),
@@ -73,10 +84,10 @@ def test_a_track_that_is_never_sure_is_believed_by_the_thorough_search_only():
 def test_options_given_one_by_one_still_work_and_warn():
     with pytest.warns(DeprecationWarning, match='detection=DetectionOptions'):
         old = AnonymizerInferencer(
-            detector=RedSquareDetector(), persist=4, shape='ellipse'
+            detector=RedSquareDetector(), persist=4, shape='square', modifier='grey'
         )
     assert old.faces.planner.minimum_consecutive_frames == 4
-    assert old.faces.compositor.shape == 'ellipse'
+    assert old.faces.compositor.shape == 'square'
     (result,) = old(picture(0))
     assert not is_red(result.image).any()
 

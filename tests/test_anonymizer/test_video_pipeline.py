@@ -88,14 +88,14 @@ def test_the_thorough_search_follows_what_persists():
     assert DetectionOptions().frames_to_believe() is None
 
 
-# 408 pixels high: large enough to be glanced at in half the size.
 @pytest.mark.parametrize('every', [None, 2, 4, 9])
-def test_faces_looked_for_closely_in_each_nth_frame_are_covered_in_all(tmp_path, every):
+def test_faces_looked_for_in_each_nth_frame_are_covered_in_all(tmp_path, every):
     images = [picture(t, (600, 408)) for t in range(LENGTH)]
     source = write_video(tmp_path / 'a.mp4', images)
     outcome = anonymize(source, tmp_path / 'out', every=every)
     assert leaked(outcome.out) == 0
-    assert (outcome.faces, outcome.filled) == (LENGTH, 0)
+    assert outcome.faces == LENGTH
+    assert outcome.filled > LENGTH / 3 if every else outcome.filled == 0
 
 
 def test_faces_are_found_in_a_smaller_picture(tmp_path, pictures):
@@ -107,7 +107,6 @@ def test_faces_are_found_in_a_smaller_picture(tmp_path, pictures):
 @pytest.mark.parametrize(
     ('wrong', 'said'),
     [
-        (dict(every=10, hold=8), 'hold'),
         (dict(every=0), 'every'),
         (dict(scale=0), 'scale'),
         (dict(scale=0.5, boxes='boxes.json'), 'boxes'),

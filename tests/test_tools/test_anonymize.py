@@ -7,11 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_videos import RedSquareDetector, is_red, picture, read_frames, write_video
+from made_videos import (
+    RedSquareDetector,
+    is_red,
+    main,
+    picture,
+    read_frames,
+    write_video,
+)
 from PIL import Image
 
 from mmanon.anonymizer import inferencer as anonymizer_inferencer
-from mmanon.cli.anonymize import main
 
 TESTS = Path(__file__).parents[1]
 
@@ -46,11 +52,13 @@ def test_a_folder_becomes_the_same_tree_without_faces(data, tmp_path, capsys):
 
 def test_a_seed_draws_the_same_again(data, tmp_path):
     options = ['--modifier', 'gaussian_noise', '--crop-size', '16']
+    # An encoder that loses something need not lose the same each time.
+    options += ['--codec', 'ffv1', '--container', 'mkv']
     shown = []
     for number, seed in enumerate((['--seed', '7'], ['--seed', '7'], [])):
         out = tmp_path / f'out{number}'
         assert main([str(data), '-o', str(out), *options, *seed]) == 0
-        frames = read_frames(out / 'deep/clip.mp4')
+        frames = read_frames(out / 'deep/clip.mkv')
         shown.append([frames[3], np.asarray(Image.open(out / 'photo.png'))])
     for first, again, other in zip(*shown, strict=True):
         assert np.array_equal(first, again)
@@ -136,7 +144,7 @@ def test_a_camera_that_is_not_there(tmp_path, capsys):
         (['{}', '--start', '3', '--end', '2'], 'start < end'),
         (['{}', '--allowlist', 'nobody'], 'recognizer'),
         (['{}', '--allowlist', 'a', '--only', 'b'], 'exclude each other'),
-        (['{}', '--every', '20'], 'every must be'),
+        (['{}', '--every', '0'], 'every must be'),
         (['{}', '--boxes', 'none.json'], 'do not exist'),
     ],
 )
@@ -180,9 +188,8 @@ def test_a_clip_without_faces_stays_as_it_is(tmp_path):
 RUN = """
 import resource, signal, sys, time
 sys.path.insert(0, {tests!r})
-from made_videos import RedSquareDetector
+from made_videos import RedSquareDetector, main
 from mmanon.anonymizer import inferencer
-from mmanon.cli.anonymize import main
 
 class Stalling(RedSquareDetector):
     left = {frames}

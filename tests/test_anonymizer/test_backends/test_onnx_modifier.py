@@ -170,7 +170,7 @@ def test_a_video_is_anonymized_where_pytorch_cannot_be_imported(tmp_path, modifi
     boxes.write_text(str({'a.mp4': dict(enumerate(place))}).replace("'", '"'))
     frames = {str(t): one for t, one in enumerate(place)}
     boxes.write_text(str({'a.mp4': frames}).replace("'", '"'))
-    options = []
+    options = ['--shape', 'square', '--modifier', 'grey']
     if modifier:
         # Draws the opposite colours: red becomes cyan.
         class Opposite(IdentityModifier):
@@ -178,7 +178,7 @@ def test_a_video_is_anonymized_where_pytorch_cannot_be_imported(tmp_path, modifi
                 return -faces
 
         export_modifier(Opposite(), GEOMETRY, tmp_path / modifier)
-        options = ['--modifier', str(tmp_path / modifier)]
+        options[-1] = str(tmp_path / modifier)
     command = [sys.executable, '-c', WITHOUT_TORCH, str(source), '-o', str(tmp_path)]
     command[-1] = str(tmp_path / 'out')
     made = subprocess.run(

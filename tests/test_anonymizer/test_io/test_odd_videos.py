@@ -15,6 +15,7 @@ from made_videos import (
     anonymizer,
     copy_streams,
     is_red,
+    main,
     picture,
     read_frames,
     read_packets,
@@ -24,7 +25,6 @@ from made_videos import (
 )
 
 from mmanon.anonymizer.io.video_reader import VideoReader
-from mmanon.cli.anonymize import main
 
 PICTURES = [picture(t) for t in range(16)]
 
