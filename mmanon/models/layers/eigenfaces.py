@@ -24,18 +24,30 @@ class RunningEigenfaces(nn.Module):
             face is smooth.
         count (int): Directions; 0 for the average alone.
         momentum (float): Least weight of a batch in what is kept. Defaults to 0.02.
+        margin (float, optional): By how much of its side the face box was enlarged on
+            each side of the crops. With it directions are those in which heads vary,
+            and not what is around them. Defaults to all of the crop.
     """
 
     average: Tensor
     directions: Tensor
     variances: Tensor
     batches: Tensor
+    head: Tensor
 
-    def __init__(self, size: int, count: int, momentum: float = 0.02) -> None:
+    def __init__(
+        self,
+        size: int,
+        count: int,
+        momentum: float = 0.02,
+        margin: float | None = None,
+    ) -> None:
         super().__init__()
         self.size = size
         self.momentum = momentum
         length = 3 * size**2
+        head = torch.ones(size, size) if margin is None else _head(size, margin)
+        self.register_buffer('head', head.repeat(3, 1, 1).flatten(), persistent=False)
         self.register_buffer('average', torch.zeros(length))
         # Any start will do that is not at right angles to what is looked for.
         start = torch.linalg.qr(_ramps(length, count))[0].T if count else None
@@ -59,7 +71,7 @@ class RunningEigenfaces(nn.Module):
             self.average.lerp_(_of_all(pixels.sum(0)) / count, weight)
             if not len(self.directions):
                 return
-            away = pixels - self.average
+            away = (pixels - self.average) * self.head
             along = away @ self.directions.T
             self.variances.lerp_(_of_all(along.square().sum(0)) / count, weight)
             # What the covariance makes of each direction, old batches and this one.
@@ -103,6 +115,15 @@ def _of_all(number: Tensor) -> Tensor:
     """The sum over all processes."""
     all_reduce(number)
     return number
+
+
+def _head(size: int, margin: float) -> Tensor:
+    """Where the head is in a crop, (size, size): 1 in it, fading to 0 around it."""
+    place = ((torch.arange(size) + 0.5) / size * 2 - 1) * (1 + 2 * margin)
+    # With hair and ears it is larger than the box of its face, and it is taller than
+    # wide.
+    away = ((place / 1.1)[None].square() + (place / 1.35)[:, None].square()).sqrt()
+    return ((1.15 - away) / 0.3).clamp(0, 1)
 
 
 def _ramps(length: int, count: int) -> Tensor:

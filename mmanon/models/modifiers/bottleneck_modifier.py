@@ -119,7 +119,9 @@ class BottleneckModifier(LearnedModifier):
         self.encoder = _Encoder(base_channels, int(ups), code_size)
         self.decoder = _Decoder(base_channels, int(ups), self.key_size)
         self.share = _ShareMap(max(8, base_channels // 2))
-        self.faces = RunningEigenfaces(min(size, _TARGET_SIDE), look_size)
+        self.faces = RunningEigenfaces(
+            min(size, _TARGET_SIDE), look_size, margin=margin
+        )
         self._told: dict[str, Tensor] = {}
 
     def modify(self, faces: Tensor) -> Tensor:

@@ -75,3 +75,20 @@ def test_resizing_keeps_the_mean_and_a_face_of_that_size():
     assert small.shape == (1, 3, 4, 4) and large.shape == (1, 3, 24, 24)
     assert torch.allclose(small.mean(), face.mean(), atol=0.02)
     assert torch.allclose(large.mean(), face.mean(), atol=0.02)
+
+
+def test_directions_are_those_of_heads_where_the_margin_is_known():
+    running = RunningEigenfaces(24, 2, margin=0.5)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(30):
+        faces = torch.rand(16, 3, 1, 1, generator=generator).expand(-1, -1, 24, 24)
+        faces = faces.clone()
+        faces[:, :, 2:22, 4:20] = torch.rand(16, 3, 1, 1, generator=generator) * 0.5
+        running.update(faces)
+
+    one, other = running.draw(torch.tensor([[1.0, 0], [-1, 0]]), 24)
+
+    change = (one - other).abs().sum(0)
+    assert change[10:14, 10:14].min() > 0.1
+    assert change[:, :2].max() < 1e-6 and change[:, -2:].max() < 1e-6
+    assert 'head' not in running.state_dict()
