@@ -28,6 +28,7 @@ from .result import AnonymizationResult
 __all__ = ['ImagePipeline']
 
 _RATE = 1  # pictures of a GIF may differ: each is looked at
+_STRIP = 256  # rows
 
 
 class ImagePipeline:
@@ -166,11 +167,12 @@ def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         pixels[..., :3] = colour
         return
-    grey = to_grey(colour)
-    # What was not redrawn is grey already and must not be rounded again.
-    same = (colour == colour[..., :1]).all(2)
-    grey[same] = colour[..., 0][same]
-    if pixels.ndim == 2:
-        pixels[:] = grey
-    else:
-        pixels[..., 0] = grey
+    levels = pixels if pixels.ndim == 2 else pixels[..., 0]
+    # Strip by strip: between colours and grey the numbers are four times as long.
+    for top in range(0, len(levels), _STRIP):
+        strip = colour[top : top + _STRIP]
+        grey = to_grey(strip)
+        # What was not redrawn is grey already and must not be rounded again.
+        same = (strip == strip[..., :1]).all(2)
+        grey[same] = strip[..., 0][same]
+        levels[top : top + _STRIP] = grey
