@@ -16,7 +16,7 @@ from .options import SURE
 __all__ = ['KeyframePolicy', 'Look']
 
 # Similarity of two frames, see `thumbnail`, below which faces are looked for anew.
-_ALIKE = 0.9
+_ALIKE = 0.75
 # IoU of a face's boxes in two frames that are looked at.
 _SAME_FACE = 0.3
 # Lines below which a picture is small: half of the looks are at it enlarged.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmanon.anonymizer.options import DETECTORS, PRESETS, group_options
 from mmanon.utils.deprecation import RenamedOption
 from mmanon.utils.log import show_messages
+from mmanon.utils.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from mmanon.anonymizer import AnonymizationResult, AnonymizerInferencer
@@ -251,6 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     show_messages()
+    one_blas_thread()
     try:
         from mmanon.anonymizer.io.sources import InputError
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mmanon.anonymizer.options import DETECTORS, group_options
 from mmanon.utils.extras import require
 from mmanon.utils.log import show_messages
+from mmanon.utils.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from mmanon.app import KeptFiles
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: 0; 1 when the page cannot be served; 2 when something is not installed.
     """
     args = parse_args(argv)
+    one_blas_thread()
     show_messages()
     try:
         require('the page', ('gradio', 'jinja2', 'filelock'), 'app')

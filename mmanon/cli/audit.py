@@ -13,6 +13,7 @@ from mmanon.anonymizer.options import DETECTORS, SURE
 from mmanon.utils.atomic_write import WholeFile, written_whole
 from mmanon.utils.log import show_messages
 from mmanon.utils.media_types import is_video
+from mmanon.utils.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from mmanon.anonymizer.leak_audit import Audit, FaceAuditor
@@ -122,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: 0; 1 when a face leaks; 2 when something could not be checked.
     """
     args = parse_args(argv)
+    one_blas_thread()
     show_messages()
     from mmanon.anonymizer.io.sources import InputError
 

@@ -5,6 +5,7 @@ Decoding, networks and encoding run outside Python's lock.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,12 +13,22 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Generic, TypeVar, cast
 
-__all__ = ['Answer', 'Workers', 'worked_ahead', 'worked_behind']
+__all__ = ['Answer', 'Workers', 'one_blas_thread', 'worked_ahead', 'worked_behind']
 
 T = TypeVar('T')
 _LONGEST = 5.0  # seconds in which a thread that does not hang has done its task
 _PATIENCE = 0.1  # seconds until a thread that waits looks whether it is still needed
 _END = object()
+
+
+def one_blas_thread() -> None:
+    """Let NumPy multiply small matrices on the thread that asks.
+
+    Its own threads wait for the next product by turning in circles, on processors that
+    decoding, networks and encoding could use: a third of all the time. It asks once,
+    when it is imported; who has set the number keeps it.
+    """
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 
 class _Failed:

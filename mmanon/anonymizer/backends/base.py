@@ -86,6 +86,8 @@ def build_backend(
         default = find_numpy_modifier(DEFAULT_MODIFIER)
         assert default is not None
         backend = default
+        # Sixteen colours need no more, and a small crop takes little time.
+        geometry = CropGeometry(crop_size=32)
     elif isinstance(modifier, str | Path) and str(modifier).endswith('.onnx'):
         from .onnx_modifier import OnnxModifier
 

@@ -9,7 +9,7 @@ from mmanon.structures.crop_geometry import CropGeometry
 
 def test_the_default_leaves_sixteen_mean_colours_and_smooth_between_them():
     backend, geometry = build_backend()
-    assert geometry == CropGeometry()
+    assert geometry == CropGeometry(crop_size=32)
     face = np.random.default_rng(0).uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
     drawn, masked = backend.modify(face, [0])
     assert not masked.any()
