@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from mmanon.face_detectors.suppression import suppress
+from mmanon.structures.faces import Faces
 from mmanon.tracking.scene_cuts import thumbnail
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.resampling import to_grey
@@ -28,6 +31,12 @@ from .result import AnonymizationResult
 __all__ = ['ImagePipeline']
 
 _RATE = 1  # pictures of a GIF may differ: each is looked at
+# A photograph up to so many pixels wide or high is looked at enlarged as well, in which
+# small faces show better; and by how much less sure a face may then be. Of 82 labelled
+# faces of 12 to 24 pixels 75 are found, 50 without; of what is no face 16 things in 278
+# frames, 3 without (tools/covering).
+_ENLARGED_UP_TO, _ENLARGED, _LESS_SURE = 2000, 1.5, 0.05
+_SAME_FACE = 0.3  # IoU of what two looks have found
 _STRIP = 256  # rows
 
 
@@ -122,7 +131,10 @@ class ImagePipeline:
 
     def _plan_still(self, image: np.ndarray, find: Find) -> FramePlan:
         """What to mask in one picture: all faces that are sure, but those spared."""
-        faces = find(0, image)
+        faces, least = find(0, image), self.faces.score_thr
+        if self.faces.scales and max(image.shape) <= _ENLARGED_UP_TO:
+            faces = _joined(faces, find(0, _enlarged(image)))
+            least -= _LESS_SURE
         if not faces.examined:
             return FramePlan(None, True, [])
         size = image.shape[1::-1]
@@ -131,7 +143,7 @@ class ImagePipeline:
         people = self.faces.people
         similarity = None if people is None else people.similarity(image, faces)
         masks, spared, here = [], 0, np.zeros(1, int)
-        for place in np.flatnonzero(faces.scores >= self.faces.score_thr):
+        for place in np.flatnonzero(faces.scores >= least):
             if people is not None and similarity is not None:
                 if people.visible(here, similarity[[place]]):
                     spared += 1
@@ -152,6 +164,25 @@ class ImagePipeline:
             self.faces.draw(colour, plan)
             pixels[..., :3] = colour
             yield pixels
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = (round(_ENLARGED * width), round(_ENLARGED * height))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def _joined(one: Faces, other: Faces) -> Faces:
+    """The faces of two looks at a picture, those of both once."""
+    both = Faces.concatenate([one, other])
+    kept = suppress(both.boxes, both.scores, _SAME_FACE)
+    return Faces(
+        both.boxes[kept],
+        both.scores[kept],
+        both.landmarks[kept],
+        both.tracks[kept],
+        both.examined,
+    )
 
 
 def _picture_of(pixels: np.ndarray) -> Picture:

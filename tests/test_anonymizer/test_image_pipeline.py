@@ -8,6 +8,7 @@ import pytest
 from made_videos import RedSquareDetector, anonymizer, is_red, picture
 from PIL import Image
 
+from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.anonymizer.io.deep_images import encode_deep, read_deep
 from mmanon.anonymizer.io.image_files import open_image
 from mmanon.utils.images import enable_heif
@@ -323,3 +324,19 @@ def test_damaged_images_fail_with_a_reason(tmp_path, name, content, reason):
     outcome = anonymize(tmp_path / name, tmp_path / 'out')
     assert outcome.status == 'failed' and reason in outcome.reason
     assert not list((tmp_path / 'out').iterdir())
+
+
+def test_a_small_face_in_a_photograph_shows_where_it_is_enlarged():
+    data = pytest.importorskip('skimage.data')
+    portrait = Image.fromarray(data.astronaut()).resize((66, 66))  # its face: 13 pixels
+    photo = Image.new('RGB', (320, 240), (90, 110, 140))
+    photo.paste(portrait, (120, 80))
+    pixels = np.asarray(photo)
+    small = AnonymizerInferencer(modifier='green')
+    assert small(pixels)[0].faces == 1
+    # Once, though both looks see a larger one.
+    assert small(data.astronaut())[0].faces == 1
+    # A detector of one's own is asked once.
+    own = RedSquareDetector()
+    anonymizer(detector=own)(picture(0))
+    assert own.count == 0
