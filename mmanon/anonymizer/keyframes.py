@@ -103,7 +103,7 @@ class KeyframePolicy:
 
         A sure face that is in one and not in the other came, went, moved far, or was
         missed; and nothing is known of the frames beside one that could not be
-        examined.
+        examined. A face too small for one of the looks counts only if it has moved.
 
         Args:
             before (Look): Of a frame.
@@ -118,7 +118,10 @@ class KeyframePolicy:
             seen = _SURELY_SEEN / min(before.scale, after.scale)
             least[:] = seen / np.asarray(size)
         pairs = ((before.faces, after.faces), (after.faces, before.faces))
-        return any(_has_unmatched(faces, others, least) for faces, others in pairs)
+        if any(_has_unmatched(faces, others, least) for faces, others in pairs):
+            return True
+        # What both have and in other places has moved, whatever its size.
+        return all(_has_unmatched(faces, others, 0 * least) for faces, others in pairs)
 
 
 def _has_unmatched(faces: Faces, others: Faces, least: np.ndarray) -> bool:

@@ -113,6 +113,18 @@ def test_a_face_too_small_for_a_glance_raises_no_doubt_beside_one():
     assert len(looks) > 4
 
 
+def test_a_small_face_that_jumps_is_searched_for_between_looks_of_other_sizes():
+    """The background stays; each second look is at the picture enlarged."""
+    looks, faces = looked_at(
+        [0] * 9,
+        4,
+        lambda n: face(0.2 if n < 6 else 0.6, size=0.1),
+        dot=SMALL,
+    )
+    assert looks[4] != looks[8] and {5, 6} <= set(looks)
+    assert round(float(faces[6].boxes[0, 0]), 1) == 0.6
+
+
 def test_beside_a_frame_that_could_not_be_examined_every_frame_is_looked_at():
     looks, faces = looked_at(
         [0] * 13, 4, lambda n: Faces.whole_frame() if n == 4 else Faces.none()
