@@ -299,7 +299,7 @@ def _answers(model: BaseModel, data: dict, faces: bool = True) -> list[dict]:
     samples = batch['data_samples']
     if not faces:
         for sample in samples:
-            sample.set_metainfo(dict(faces=[], covers=[]))
+            sample.set_metainfo(dict(faces=[], covers=[], face_tracks=[]))
     # A feature bank is sampled at random.
     torch.manual_seed(0)
     return model(batch['inputs'], samples, mode='predict')

@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_videos import anonymizer, is_red, picture, read_frames, write_video
+from made_videos import (
+    SQUARES,
+    anonymizer,
+    is_red,
+    picture,
+    read_frames,
+    write_video,
+)
 from PIL import Image
 
 from mmanon.cli import anonymize_on_ray as ray_command
@@ -40,7 +47,7 @@ def command(folder, *options):
     return subprocess.run(
         [
             *(sys.executable, str(TOOL), '--workers', '2', 'data', '-o', 'out'),
-            *('--boxes', 'boxes.json', '--report', 'reports', *options),
+            *('--boxes', 'boxes.json', '--report', 'reports', *SQUARES, *options),
         ],
         cwd=folder,
         capture_output=True,
