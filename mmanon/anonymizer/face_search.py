@@ -126,13 +126,13 @@ def _settled(
     threads: int,
 ) -> Iterator[SearchedFrame]:
     waiting: deque[list[_Held]] = deque()
-    before = Look(Faces.none())
+    before: tuple[Look, np.ndarray | None] = (Look(Faces.none()), None)
 
     def settle() -> Iterator[SearchedFrame]:
         nonlocal before
         stretch = waiting.popleft()
         _look_between(before, stretch, look_at, policy)
-        before = stretch[-1].look
+        before = stretch[-1].look, stretch[-1].picture.thumbnail
         for held in stretch:
             picture, looked = held.picture, held.answer is not None
             faces, similarity = held.answer.result() if held.answer else _NOTHING
@@ -155,32 +155,49 @@ def _settled(
 
 
 def _look_between(
-    before: Look,
+    before: tuple[Look, np.ndarray | None],
     stretch: list[_Held],
     look_at: Callable[[_Held, float], None],
     policy: KeyframePolicy,
 ) -> None:
     """Look at the middle of frames between two that do not agree, and so on.
 
+    And at one in which something shows that is in neither.
+
     Args:
-        before (Look): At the frame before the stretch.
+        before (tuple): The look at the frame before the stretch, and its thumbnail.
         stretch (list): Its last frame has been looked at.
         look_at, policy: As of :func:`search`.
     """
     gaps = [(before, stretch)]
     while gaps:
-        doubtful = [
-            (first, held)
-            for first, held in gaps
-            if len(held) > 1
-            and policy.is_doubtful(first, held[-1].look, held[-1].picture.size)
-        ]
+        doubtful, middles = [], []
+        for gap in gaps:
+            place = _doubt(*gap, policy)
+            if place is not None:
+                doubtful.append(gap)
+                middles.append(place)
         # All are asked for before any is waited for.
-        middles = [(len(held) - 1) // 2 for _, held in doubtful]
         for (_, held), middle in zip(doubtful, middles, strict=True):
             size = held[middle].picture.size
             look_at(held[middle], policy.scale_between(size))
         gaps = []
         for (first, held), middle in zip(doubtful, middles, strict=True):
             gaps.append((first, held[: middle + 1]))
-            gaps.append((held[middle].look, held[middle + 1 :]))
+            seen = held[middle].look, held[middle].picture.thumbnail
+            gaps.append((seen, held[middle + 1 :]))
+
+
+def _doubt(
+    first: tuple[Look, np.ndarray | None], held: list[_Held], policy: KeyframePolicy
+) -> int | None:
+    """The place of a frame between two to look at; None where there is no need."""
+    if len(held) < 2:
+        return None
+    last = held[-1].picture
+    if policy.is_doubtful(first[0], held[-1].look, last.size):
+        return (len(held) - 1) // 2
+    if first[1] is None:
+        return None
+    between = [one.picture.thumbnail for one in held[:-1]]
+    return policy.stranger(first[1], between, last.thumbnail)

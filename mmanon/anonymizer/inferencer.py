@@ -22,7 +22,7 @@ from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
 from .io.sources import InputError, Source, find_sources, without_password
-from .mask_planner import Chosen, MaskPlanner
+from .mask_planner import MaskPlanner
 from .options import (
     DetectionOptions,
     EncodingOptions,
@@ -33,6 +33,7 @@ from .options import (
 from .pipeline import FacePipeline
 from .report import report_path
 from .result import AnonymizationResult, log_result, reason_of
+from .track_sheet import Chosen
 from .video_pipeline import VideoPipeline
 
 if TYPE_CHECKING:
@@ -230,8 +231,8 @@ class AnonymizerInferencer:
             log_result(results[-1])
         if chosen != Chosen() and [one.kind for one in sources] != ['video']:
             raise ValueError(
-                'drop_tracks and keep_tracks are numbers of the tracks of one video: '
-                'name that video alone'
+                'tracks are dropped and kept by their numbers in one video (images '
+                'have none): name that video alone'
             )
         taken: dict[Path, str] = {}
         for source in tqdm(

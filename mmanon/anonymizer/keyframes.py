@@ -19,6 +19,8 @@ __all__ = ['KeyframePolicy', 'Look']
 _ALIKE = 0.75
 # IoU of a face's boxes in two frames that are looked at.
 _SAME_FACE = 0.3
+# By how many standard deviations of the picture a small part of it must be otherwise.
+_STRANGE = 0.6
 # Lines below which a picture is small: half of the looks are at it enlarged.
 _SMALL, _ENLARGED = 400, 1.5
 # Lines of a glance at a large picture; and each how many of the looks is a close one.
@@ -122,6 +124,29 @@ class KeyframePolicy:
             return True
         # What both have and in other places has moved, whatever its size.
         return all(_has_unmatched(faces, others, 0 * least) for faces, others in pairs)
+
+    def stranger(
+        self, before: np.ndarray, between: Sequence[np.ndarray], after: np.ndarray
+    ) -> int | None:
+        """Which frame between two shows most of what is in neither, if one does.
+
+        A face may come and go between two looks: then a part of the picture is other
+        than in both, while they are alike there.
+
+        Args:
+            before, after (np.ndarray): Thumbnails of the two.
+            between (Sequence[np.ndarray]): Of the frames between them.
+        """
+        if not len(between):
+            return None
+        frames = np.stack(between)
+        apart = np.minimum(abs(frames - before), abs(frames - after))
+        apart = apart - abs(before - after)
+        # Means of two by two: some 30 pixels of 480.
+        blocks = apart[:, 1:] + apart[:, :-1]
+        blocks = (blocks[..., 1:] + blocks[..., :-1]).max((1, 2)) / 4
+        most = int(blocks.argmax())
+        return most if blocks[most] * np.sqrt(before.size) > _STRANGE else None
 
 
 def _has_unmatched(faces: Faces, others: Faces, least: np.ndarray) -> bool:

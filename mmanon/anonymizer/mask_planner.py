@@ -19,10 +19,10 @@ from mmanon.tracking.patch_follower import cut_patch, find_patch
 from mmanon.tracking.scene_cuts import thumbnail, with_cuts
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 
-from .track_sheet import TrackSheet
+from .io.sources import InputError
+from .track_sheet import Chosen, TrackSheet
 
 __all__ = [
-    'Chosen',
     'FaceMask',
     'FramePlan',
     'MaskPlanner',
@@ -43,6 +43,7 @@ _STILL_THERE = 0.75
 _ABOVE = (-0.3, -0.15, -0.1, -0.05, 0.0, 0.1, 0.2)
 _EVIDENCE = (-1.0, -0.8, -0.2, 0.4, 1.5, 3.5, 5.0)
 _WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.5
+_RATE = 25.0  # frames a second that frames are counted at
 # Pixels by which a box may be wrong on each side, of pictures up to so many lines.
 _WRONG, _LINES = 1.5, 400
 
@@ -109,21 +110,6 @@ class FramePlan:
     whole: bool
     masks: list[FaceMask]
     spared: int = 0
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What somebody has decided about tracks, by their numbers.
-
-    The numbers are those of a run with the same settings: they say nothing else.
-
-    Attributes:
-        drop (frozenset[int]): Never masked.
-        keep (frozenset[int]): Masked, however unsure.
-    """
-
-    drop: frozenset[int] = frozenset()
-    keep: frozenset[int] = frozenset()
 
 
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -215,6 +201,7 @@ class MaskPlanner:
         frames: Iterable[SearchedFrame],
         chosen: Chosen | None = None,
         sheet: TrackSheet | None = None,
+        rate: float = 0.0,
     ) -> Iterator[FramePlan]:
         """Decide for each frame of one video.
 
@@ -222,20 +209,28 @@ class MaskPlanner:
             frames (Iterable[SearchedFrame]): In the order they are shown.
             chosen (Chosen, optional): What somebody has decided about tracks.
             sheet (TrackSheet, optional): What is told of each sight of a face.
+            rate (float): Frames a second, 0 where it is not known: below 25, a face is
+                held and bridged for as much less, at least for one frame.
 
         Yields:
             FramePlan: As many, in the same order.
+
+        Raises:
+            InputError: After all frames, when a chosen track was not there.
         """
+        pace = min(1.0, rate / _RATE) if rate else 1.0
+        self._held = min(self.hold, max(1, round(self.hold * pace)))
         sure = self.track_activation_threshold
         # All that was found may be followed, where what stays is taken for a face.
         follows_all = self.minimum_consecutive_frames is not None
         self._tracker = FaceLinker(
-            lost_track_buffer=self.look_ahead,
+            lost_track_buffer=max(2, round(self.look_ahead * pace)),
             track_activation_threshold=sure,
             begin=0.0 if follows_all else min(_BEGIN, sure),
         )
         self._chosen, self._sheet = chosen or Chosen(), sheet
         self._tracks: dict[int, FaceTrack] = {}
+        self._numbers: set[int] = set()
         self._waiting: deque[_Waiting] = deque()
         count = scene = 0
         for frame, cut in with_cuts(frames):
@@ -250,6 +245,12 @@ class MaskPlanner:
                 yield self._decide(self._waiting.popleft())
         while self._waiting:
             yield self._decide(self._waiting.popleft())
+        unknown = (self._chosen.drop | self._chosen.keep) - self._numbers
+        if unknown:
+            raise InputError(
+                f'there is no track {", ".join(map(str, sorted(unknown)))}: numbers '
+                'are those of a sheet that --preview has made with the same settings'
+            )
 
     def _track(self, here: _Waiting) -> None:
         """Give the faces of a frame to tracks, and follow those that lack theirs."""
@@ -263,6 +264,7 @@ class MaskPlanner:
             if number < 0:
                 continue
             track = self._tracks.setdefault(number, FaceTrack(number, here.scene))
+            self._numbers.add(number)
             alike = np.nan if frame.similarity is None else frame.similarity[place]
             track.add(
                 Sighting(
@@ -357,17 +359,17 @@ class MaskPlanner:
         return FramePlan(here.frame.picture, whole, masks, spared)
 
     def _may_be_seen(self, track: FaceTrack, index: int) -> bool:
-        seen = [sighting for sighting in track.sightings if sighting.seen]
+        seen = [one for one in track.sightings if one.seen]
         return self.visible is not None and self.visible(
-            np.array([sighting.frame - index for sighting in seen]),
-            np.array([sighting.similarity for sighting in seen]),
+            np.array([one.frame - index for one in seen]),
+            np.array([one.similarity for one in seen]),
         )
 
     def _mask(self, track: FaceTrack, here: _Waiting) -> FaceMask | None:
-        place = track.place(here.index, self.hold)
+        place = track.place(here.index, self._held)
         if place is None:
             return None
-        unsure = min(place.away / max(self.hold, 1), 1.0)
+        unsure = min(place.away / max(self._held, 1), 1.0)
         wrong = _WRONG * max(1.0, min(here.frame.size) / _LINES)
         more = (place.box[2:] - place.box[:2]) * self.enlarge * unsure + wrong
         box = place.box + np.concatenate([-more, more])

@@ -11,11 +11,34 @@ from PIL import Image, ImageDraw, ImageFont
 from mmanon.tracking.face_track import FaceTrack
 from mmanon.utils.atomic_write import written_whole
 
-__all__ = ['TrackSheet']
+__all__ = ['Chosen', 'TrackSheet']
 
 _TILE, _COLUMNS, _CAPTION = 160, 6, 46
 _EACH = 6  # tracks of each kind
 _KINDS = ('least sure', 'largest', 'longest', 'newest', 'not masked')
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What somebody has decided about tracks, by their numbers.
+
+    The numbers are those of a run with the same settings: they say nothing else.
+
+    Attributes:
+        drop (frozenset[int]): Never masked.
+        keep (frozenset[int]): Masked, however unsure.
+
+    Raises:
+        ValueError: When a track is in both.
+    """
+
+    drop: frozenset[int] = frozenset()
+    keep: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.drop & self.keep:
+            numbers = ', '.join(map(str, sorted(self.drop & self.keep)))
+            raise ValueError(f'track {numbers} is to be dropped and kept: choose one')
 
 
 @dataclass

@@ -24,11 +24,11 @@ from .given_faces import GivenFaces
 from .io.sources import InputError, Source, without_password
 from .io.video_reader import VideoReader
 from .io.video_writer import VideoWriter
-from .mask_planner import Chosen, FramePlan
+from .mask_planner import FramePlan
 from .options import EncodingOptions
 from .pipeline import FacePipeline
 from .result import AnonymizationResult, reason_of
-from .track_sheet import TrackSheet
+from .track_sheet import Chosen, TrackSheet
 
 __all__ = ['VideoPipeline']
 
@@ -183,7 +183,7 @@ class VideoPipeline:
             searched = self.faces.search(pictures(), find, rate)
             # Closed before the threads that feed it end.
             stack.enter_context(closing(searched))
-            for plan in self.faces.planner.plan(searched, chosen, sheet):
+            for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
                 result.count(plan)
                 put(plan)
 

@@ -90,6 +90,33 @@ def test_where_a_face_has_left_its_place_more_frames_are_looked_at():
     assert list(slow) == [0, 4, 8] and len(fast) > 5
 
 
+@pytest.mark.parametrize('side', [2, 4])
+def test_a_face_that_comes_and_goes_between_two_looks_changes_a_part_of_the_picture(
+    side,
+):
+    """Both looks agree: the background stays, and nobody is there."""
+    still = np.random.default_rng(0).integers(90, 160, (24, 32)).astype(np.uint8)
+    brief = still.copy()
+    brief[8 : 8 + side, 10 : 10 + side] = 250
+    shown = [brief if n in (9, 10) else still for n in range(17)]
+    looks = []
+
+    def find(index, image):
+        looks.append(index)
+        return face() if index in (9, 10) else Faces.none(), None
+
+    frames = [
+        Picture(
+            n, (640, 480), thumbnail(one.repeat(4, 0).repeat(4, 1)), lambda _: still
+        )
+        for n, one in enumerate(shown)
+    ]
+    seen = list(search(frames, find, KeyframePolicy(8), False))
+    assert {9, 10} & set(looks)
+    assert len(seen[9].faces) or len(seen[10].faces)
+    assert len(set(looks)) < 9
+
+
 def test_faces_that_are_not_sure_raise_no_doubt():
     looks, _ = looked_at(
         [0] * 9, 4, lambda index: face(score=0.4) if index == 4 else Faces.none()

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmanon.anonymizer.io.sources import InputError
 from mmanon.anonymizer.mask_planner import (
-    Chosen,
     MaskPlanner,
     SearchedFrame,
     thumbnail,
 )
-from mmanon.anonymizer.track_sheet import TrackSheet
+from mmanon.anonymizer.track_sheet import Chosen, TrackSheet
 from mmanon.structures.face_table import Faces
 
 SIZE = (200, 100)
@@ -307,3 +307,22 @@ def test_the_sheet_is_told_of_masked_and_of_doubtful_tracks():
     followed(frames, [textured(0)] * 8, sheet=sheet)
     assert sheet.chosen()['least sure'] == [0]
     assert sheet.chosen()['not masked'] == [1]
+
+
+def test_a_track_that_is_not_there_or_chosen_twice_is_refused():
+    frames, lumas = [at(0)] * 4, [textured(0)] * 4
+    with pytest.raises(InputError, match='there is no track 7: .*--preview'):
+        followed(frames, lumas, Chosen(keep=frozenset([0, 7])))
+    with pytest.raises(ValueError, match='track 3 is to be dropped and kept'):
+        Chosen(frozenset([3]), frozenset([3, 4]))
+
+
+def test_at_few_frames_a_second_a_face_is_held_for_as_long_and_not_for_as_many():
+    def covered(rate):
+        frames = [at(t, step=0) if t in (10, 11) else faces() for t in range(22)]
+        seen = [SearchedFrame(t, one, SIZE, scenery()) for t, one in enumerate(frames)]
+        plans = MaskPlanner(hold=4).plan(seen, rate=rate)
+        return [t for t, frame in enumerate(plans) if frame.masks]
+
+    assert covered(25.0) == covered(0) == covered(60.0) == list(range(6, 16))
+    assert covered(6.0) == [9, 10, 11, 12]
