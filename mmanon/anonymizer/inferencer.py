@@ -234,6 +234,10 @@ class AnonymizerInferencer:
                 'tracks are dropped and kept by their numbers in one video (images '
                 'have none): name that video alone'
             )
+        if preview is not None and all(one.kind == 'image' for one in sources):
+            print_log(
+                'there is no video, so no preview is drawn', level=logging.WARNING
+            )
         taken: dict[Path, str] = {}
         for source in tqdm(
             sources, unit='file', disable=None if show_progress else True

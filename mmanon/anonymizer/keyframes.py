@@ -50,7 +50,7 @@ class KeyframePolicy:
     Each second look at a picture below 400 lines is at the picture enlarged, in which
     small faces show better and large ones worse. In one of 720 lines and more most
     looks are glances, at a picture made smaller by a whole number, and each sixth is a
-    close one.
+    close one; where each frame is looked at, all are.
 
     Args:
         every (int): n. Defaults to every frame.
@@ -98,7 +98,9 @@ class KeyframePolicy:
         Args:
             size (Sequence[int]): Its width and height.
         """
-        return 1 / max(1, min(size) // _GLANCED) if self.scales else 1.0
+        if not self.scales or self.every == 1:
+            return 1.0  # who has each frame looked at wants the small faces of each
+        return 1 / max(1, min(size) // _GLANCED)
 
     def is_doubtful(self, before: Look, after: Look, size: Sequence[int]) -> bool:
         """Whether to look between two frames after all.

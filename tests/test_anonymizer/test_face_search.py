@@ -71,6 +71,8 @@ def test_most_looks_at_a_large_picture_are_glances():
     looks, _ = looked_at([0] * 25, 2, dot=LARGE)
     assert [looks[n] for n in range(0, 24, 2)] == [1.0, *[0.5] * 5] * 2
     assert set(looked_at([0] * 25, 2)[0].values()) == {1.0}
+    # But not where each frame is looked at: small faces are looked for in each.
+    assert set(looked_at([0] * 25, 1, dot=LARGE)[0].values()) == {1.0}
 
 
 def test_where_a_face_comes_or_goes_the_frames_between_are_searched_by_halves():
