@@ -25,6 +25,7 @@ ROOMS = {
     'app': (600, 300, 'the page', LIGHT),
     'anonymizer': (600, 380, 'images and videos in and out', LIGHT),
     'tracking': (600, 460, 'faces over time', LIGHT),
+    'shipped': (600, 540, 'learned modifiers by name', LIGHT),
     'face_detectors': (330, 540, 'CenterFace, YuNet, MTCNN', LIGHT),
     'structures': (330, 620, 'faces, face tables, geometry', LIGHT),
     'utils': (330, 700, 'files, log, threads', LIGHT),

@@ -26,6 +26,24 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.fixture(scope='session')
+def named_folder(tmp_path_factory) -> Path:
+    """A folder with the files of a modifier that is called ``stranger``."""
+    pytest.importorskip('mmengine', reason='a modifier is made to be exported')
+    from named_modifier import write_named
+
+    folder = tmp_path_factory.mktemp('named')
+    write_named(folder)
+    return folder
+
+
+@pytest.fixture
+def stranger(named_folder, monkeypatch) -> str:
+    """The name of that modifier, which can be found."""
+    monkeypatch.setenv('MMANON_MODIFIERS', str(named_folder))
+    return 'stranger'
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch) -> Path:
     """What is kept for a user stays out of the home of who runs the tests."""

@@ -21,6 +21,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 LIGHT_ROOMS = (
     'utils',
+    'shipped',
     'structures',
     'tracking',
     'face_detectors',

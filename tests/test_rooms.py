@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / 'mmanon'
 # What each room may import, beside itself.
 BELOW = {
     'utils': set(),
+    'shipped': {'utils'},
     'structures': {'utils'},
     'tracking': {'structures', 'utils'},
     'face_detectors': {'structures', 'utils'},
@@ -24,7 +25,7 @@ BELOW = {
 BELOW['anonymizer'] = {*BELOW, *BELOW['tracking']}
 BELOW['app'] = {'anonymizer', *BELOW['anonymizer']}
 BELOW['cli'] = {'app', *BELOW['app']}
-BELOW['models'] = {'tracking', 'face_detectors', 'structures', 'utils', 'registry'}
+BELOW['models'] = {*BELOW['anonymizer'], 'registry'}
 BELOW['datasets'] = {'models', *BELOW['models']}
 BELOW['evaluation'] = {'datasets.formats', 'models', *BELOW['models']}
 BELOW['engine'] = {'datasets', 'evaluation', *BELOW['datasets']}

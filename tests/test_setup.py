@@ -143,6 +143,24 @@ def test_wheel_built_from_the_sdist_is_as_whole(source):
     assert 'mmanon/.mim/tools/train.py' in names
 
 
+def test_wheel_and_sdist_hold_the_modifiers_that_have_names(source):
+    shutil.copytree(
+        ROOT / 'mmanon' / 'shipped',
+        source / 'mmanon' / 'shipped',
+        ignore=shutil.ignore_patterns('__pycache__'),
+    )
+    for name in ('one.onnx', 'one.pth'):
+        (source / 'mmanon' / 'shipped' / name).write_text(f'what {name} holds')
+    sdist = build('sdist', source)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(source.parent / 'unpacked')
+    (unpacked,) = (source.parent / 'unpacked').iterdir()
+    wheel = zipfile.ZipFile(build('wheel', unpacked))
+    for name in ('one.onnx', 'one.pth'):
+        assert wheel.read(f'mmanon/shipped/{name}').decode() == f'what {name} holds'
+    assert 'mmanon/shipped/__init__.py' in wheel.namelist()
+
+
 def test_editable_install_links_to_the_files_being_edited(source):
     build('editable', source)
     build('editable', source)  # a second time over the first

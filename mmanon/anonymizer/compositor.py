@@ -15,9 +15,9 @@ import numpy as np
 
 from mmanon.structures.crop_geometry import CropGeometry, widest_feather
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
-from mmanon.utils.resampling import block_mean, gaussian_blur, sample_affine
 
 from .backends.base import ModifierBackend
+from .crop_sampling import cut_out, spread
 from .mask_planner import FaceMask
 
 __all__ = ['FaceCompositor', 'Region', 'ellipse_in', 'mask_whole', 'widest_fade']
@@ -28,7 +28,6 @@ Region = tuple[int, int, int, int]
 # Sine of the angle up to which a head is as wide and as high as its box; and how many
 # times as long as wide heads are.
 _UPRIGHT, _LONG = 0.3, 1.3
-_LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
 
 
 def widest_fade(margin: float, shape: str, align: bool) -> float:
@@ -91,6 +90,8 @@ class FaceCompositor:
             upright faces. Defaults to ``False``.
         mask_scale (float): Width and height of the ellipse in parts of the face box's,
             at least 1, and at most what the crop holds. Defaults to 1.12.
+        key_per (str): What has a key, and noise, of its own, one of
+            :data:`.options.KEY_PER`. Defaults to ``'track'``.
 
     Attributes:
         masked (int): Faces so far that a learned modifier would have let through, and
@@ -108,6 +109,7 @@ class FaceCompositor:
         shape: str = 'square',
         align: bool = False,
         mask_scale: float = 1.12,
+        key_per: str = 'track',
     ) -> None:
         if not (1 <= mask_scale < math.inf):
             raise ValueError(f'mask_scale must be at least 1, got {mask_scale}')
@@ -122,7 +124,7 @@ class FaceCompositor:
                 + (', with a margin of at least 0.21' if widest < 0 else '')
             )
         self.backend, self.geometry, self.shape = backend, geometry, shape
-        self.align = align
+        self.align, self.key_per = align, key_per
         self.mask_scale = min(mask_scale, 1 + 2 * geometry.margin)
         self.masked = 0
         self._source = ''
@@ -169,35 +171,36 @@ class FaceCompositor:
                 places.append(place)
         return places
 
-    def apply(self, image: np.ndarray, masks: Sequence[FaceMask]) -> list[Region]:
+    def apply(
+        self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0
+    ) -> list[Region]:
         """Draw masks over the faces of a picture, in place.
 
         Args:
             image (np.ndarray): (H, W, 3) RGB, uint8 or uint16, upright.
             masks (Sequence[FaceMask]): Where.
+            frame (int): Which of its source's pictures it is. Defaults to 0.
 
         Returns:
             list[Region]: The changed pixels, one for each mask that meets the picture.
         """
         places = self.places(image.shape[1::-1], masks)
-        for place, face in zip(places, self._drawn(image, places), strict=True):
+        for place, face in zip(places, self._drawn(image, places, frame), strict=True):
             self._put_back(image, place, face)
         return [place.region for place in places]
 
-    def _drawn(self, image: np.ndarray, places: Sequence[Place]) -> list[np.ndarray]:
+    def _drawn(
+        self, image: np.ndarray, places: Sequence[Place], frame: int
+    ) -> list[np.ndarray]:
         """What is to be put in each place, (S, S, 3) in [-1, 1]; grey is one pixel."""
         if self.backend is None or not places:
             return [np.zeros((1, 1, 3), np.float32)] * len(places)
         # All are cut out before any is put back: what M sees is the original.
         size = self.geometry.crop_size
-        crops = np.stack(
-            [
-                (_cut_out_leaning if place.tilt else _cut_out)(image, place, size)
-                for place in places
-            ]
-        )
+        crops = np.stack([cut_out(image, place, size) for place in places])
         tracks = [place.track for place in places]
-        drawn, masked = self.backend.modify(crops, [self._number(t) for t in tracks])
+        numbers = [self._number(track, frame) for track in tracks]
+        drawn, masked = self.backend.modify(crops, numbers)
         shown, masked = list(drawn.transpose(0, 2, 3, 1)), masked.copy()
         for index, track in enumerate(tracks):
             # A face that had to be masked once stays so: its mask does not flicker.
@@ -209,26 +212,27 @@ class FaceCompositor:
         self.masked += int(masked.sum())
         return shown
 
-    def _number(self, track: int) -> int:
-        """A track's number among those of all sources; -1 stays."""
-        if track < 0 or not self._source:
+    def _number(self, track: int, frame: int) -> int:
+        """The number of what has a key of its own, among all sources.
+
+        -1 stays where it is a face of no track: its key comes of its pixels.
+        """
+        if self.key_per == 'video':
+            about = 'all'
+        elif track < 0:
             return track
-        digest = blake2b(f'{track} of {self._source}'.encode(), digest_size=8).digest()
+        elif self.key_per == 'frame':
+            about = f'{track} in {frame}'
+        elif not self._source:
+            return track
+        else:
+            about = str(track)
+        digest = blake2b(f'{about} of {self._source}'.encode(), digest_size=8).digest()
         return int.from_bytes(digest, 'little') >> 2
 
     def _put_back(self, image: np.ndarray, place: Place, face: np.ndarray) -> None:
         x1, y1, x2, y2 = place.region
-        if len(face) > 1 and place.tilt:
-            turn = _turn(place, len(face), (x1, y1))
-            face = sample_affine(face, turn, (x2 - x1, y2 - y1))
-        elif len(face) > 1:
-            columns, rows = (
-                _unsampling_weights(start, stop, low, high, len(face))
-                for start, stop, low, high in zip(
-                    (x1, y1), (x2, y2), place.square[:2], place.square[2:], strict=True
-                )
-            )
-            face = _resample(face, rows, columns)
+        face = spread(face, place)
         peak = np.iinfo(image.dtype).max / 2
         part = image[y1:y2, x1:x2].astype(np.float32)
         part += self._fade(place)[..., None] * ((face + 1) * peak - part)
@@ -292,99 +296,3 @@ def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
         half[1] / np.sqrt(_LONG**2 * cos + sin),
     )
     return np.array([across, _LONG * across]), tilt
-
-
-def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
-    """A crop, (3, S, S) float32 in [-1, 1], as ``crop_faces`` cuts it.
-
-    A large window is made smaller by a whole factor first.
-    """
-    # One pixel more on each side: the outermost samples lie between two.
-    x1, y1 = (max(0, low - 1) for low in place.source[:2])
-    x2, y2 = (high + 1 for high in place.source[2:])
-    part = image[y1:y2, x1:x2]
-    shrink = -(-max(part.shape[:2]) // _LARGEST)
-    if shrink > 1:
-        missing = -np.array(part.shape[1::-1]) % shrink
-        part = block_mean(_padded(part, np.zeros_like(missing), missing), shrink)
-    low, high = ((side - [x1, y1]) / shrink for side in np.split(place.square, 2))
-    # Beyond the picture's border the nearest pixel is repeated.
-    before = np.maximum(0, np.ceil(1 - low)).astype(int)
-    after = np.maximum(0, np.ceil(high + 1) - part.shape[1::-1]).astype(int)
-    part = _padded(part, before, after)
-    peak = np.iinfo(image.dtype).max / 2
-    columns, rows = (
-        _sampling_weights(start + more, stop + more, size, count)
-        for start, stop, more, count in zip(
-            low, high, before, part.shape[1::-1], strict=True
-        )
-    )
-    pixels = part.astype(np.float32) / np.float32(peak) - 1
-    return _resample(pixels, rows, columns).transpose(2, 0, 1)
-
-
-def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
-    """A crop as of :func:`_cut_out`, of a square that leans."""
-    x1, y1, x2, y2 = place.source
-    part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
-    # What is sampled is single pixels: have each stand for all that a sample spans.
-    span = (place.square[2] - place.square[0]) / size
-    if span > 1:
-        part = gaussian_blur(part, 0.4 * span)
-    turn = _inverted(_turn(place, size, (x1, y1)))
-    return sample_affine(part, turn, (size, size)).transpose(2, 0, 1)
-
-
-def _padded(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Repeat the border's pixels so many times, (across, down) on each side."""
-    if not before.any() and not after.any():
-        return pixels
-    (left, top), (right, bottom) = before, after
-    return np.pad(pixels, ((top, bottom), (left, right), (0, 0)), mode='edge')
-
-
-def _turn(place: Place, size: int, corner: Sequence[int]) -> np.ndarray:
-    """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
-    centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
-    scale = size / (place.square[2] - place.square[0])
-    cos, sin = scale * np.cos(place.tilt), scale * np.sin(place.tilt)
-    turn = np.array([[cos, sin], [-sin, cos]])
-    return np.column_stack([turn, (size - 1) / 2 - turn @ centre])
-
-
-def _inverted(turn: np.ndarray) -> np.ndarray:
-    """The map back."""
-    back = np.linalg.inv(turn[:, :2])
-    return np.column_stack([back, -back @ turn[:, 2]])
-
-
-def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Weigh the rows and the columns of (h, w, 3) to (H, W, 3), float32."""
-    down = (rows @ pixels.reshape(len(pixels), -1)).reshape(len(rows), -1, 3)
-    return np.matmul(columns, down)
-
-
-def _sampling_weights(low: float, high: float, size: int, count: int) -> np.ndarray:
-    """Weights (S, count) of a row's pixels in samples spread evenly over a side.
-
-    Bilinear, widened to an area filter where a sample spans more than a pixel.
-    """
-    step = (high - low) / size
-    return _triangle(low + (np.arange(size) + 0.5) * step, step, count)
-
-
-def _unsampling_weights(
-    start: int, stop: int, low: float, high: float, size: int
-) -> np.ndarray:
-    """Weights (pixels, S) of a crop's samples in the pixels of its region."""
-    step = (high - low) / size
-    # Half a sample beyond the crop's edge the last sample holds.
-    place = ((np.arange(start, stop) + 0.5 - low) / step).clip(0.5, size - 0.5)
-    return _triangle(place, 1 / step, size)
-
-
-def _triangle(centre: np.ndarray, reach: float, count: int) -> np.ndarray:
-    """Weights (..., count) of evenly spread samples around centres, summing to 1."""
-    away = np.abs(np.arange(count) + 0.5 - centre[:, None])
-    weight = np.maximum(1 - away / max(reach, 1), 0)
-    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)

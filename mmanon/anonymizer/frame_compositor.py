@@ -65,7 +65,8 @@ def composite_frame(
     size = (frame.width, frame.height)
     if plan.whole:
         everything = (0, 0, *size)
-        return _with(frame, [_Group(everything, [everything], None)], turn, compositor)
+        whole = [_Group(everything, [everything], None)]
+        return _with(frame, whole, turn, compositor)
     upright = size[::-1] if turn.transposed else size
     groups = [
         _Group(
@@ -75,7 +76,7 @@ def composite_frame(
         )
         for group in _groups(compositor, upright, plan.masks)
     ]
-    return _with(frame, groups, turn, compositor) if groups else frame
+    return _with(frame, groups, turn, compositor, plan.index) if groups else frame
 
 
 class _Group(NamedTuple):
@@ -124,6 +125,7 @@ def _with(
     groups: list[_Group],
     turn: Orientation,
     compositor: FaceCompositor,
+    index: int = 0,
 ) -> av.VideoFrame:
     """A frame with its masks drawn."""
     apart = has_planes(frame)
@@ -143,9 +145,8 @@ def _with(
         else:
             left, top = _upright(around, turn, (frame.width, frame.height))[:2]
             shift = np.array([left, top, left, top])
-            compositor.apply(
-                image, [replace(mask, box=mask.box - shift) for mask in group.masks]
-            )
+            masks = [replace(mask, box=mask.box - shift) for mask in group.masks]
+            compositor.apply(image, masks, index)
         drawn = converted(
             av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
             frame.format.name,

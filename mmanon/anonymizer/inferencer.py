@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.log import print_log
 
-from .backends.base import build_backend
-from .compositor import FaceCompositor, widest_fade
+from .backends.base import known_names
+from .build_compositor import build_compositor
 from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
@@ -57,8 +56,9 @@ class AnonymizerInferencer:
     the result is a file.
 
     Args:
-        modifier (str, Path, Mapping or BaseModifier, optional): M by name, config or
-            file; short for ``masking=MaskingOptions(modifier=...)``. Defaults to grey.
+        modifier (str, Path, Mapping or BaseModifier, optional): M by name (see
+            :meth:`list_modifiers`), config or file; short for
+            ``masking=MaskingOptions(modifier=...)``. Defaults to mean colours.
         weights (str or Path, optional): Its weights; short in the same way.
         detection (DetectionOptions, optional): Where faces are looked for, and how long
             one is followed.
@@ -116,7 +116,7 @@ class AnonymizerInferencer:
                 'people are recognized by the landmarks that a detector finds: '
                 'allowlist and only do not go with boxes'
             )
-        compositor = _build_compositor(masking, device)
+        compositor = build_compositor(masking, device)
         finder: FaceFinder
         known = None
         if detection.boxes is not None:
@@ -152,6 +152,15 @@ class AnonymizerInferencer:
         self.videos = VideoPipeline(self.faces, encoding)
         self.container = encoding.container
         self.left_out: list[str] = []
+
+    @staticmethod
+    def list_modifiers() -> list[str]:
+        """The names that ``modifier`` knows and that need no PyTorch.
+
+        Returns:
+            list[str]: Of learned ones first, see :mod:`mmanon.shipped`.
+        """
+        return known_names()
 
     def __call__(
         self,
@@ -324,29 +333,6 @@ def _with_modifier(
         if getattr(masking, name) is not None:
             raise ValueError(f'{name} is given twice, the second time in masking')
     return replace(masking, **given)
-
-
-def _build_compositor(masking: MaskingOptions, device: str) -> FaceCompositor:
-    backend, geometry = build_backend(
-        masking.modifier,
-        masking.weights,
-        masking.crop_size,
-        masking.margin,
-        masking.feather,
-        device,
-        masking.seed,
-    )
-    if masking.feather is None:
-        geometry = _spare_the_face(geometry, masking.shape, masking.align)
-    return FaceCompositor(
-        backend, geometry, masking.shape, masking.align, masking.mask_scale
-    )
-
-
-def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeometry:
-    """Narrow the fading edge until no face box shows through."""
-    widest = widest_fade(geometry.margin, shape, align)
-    return replace(geometry, feather=min(geometry.feather, max(widest, 0)))
 
 
 def _known_people(

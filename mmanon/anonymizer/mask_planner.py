@@ -104,12 +104,14 @@ class FramePlan:
         whole (bool): Whether all of it must be masked, since nobody has examined it.
         masks (list[FaceMask]): The faces.
         spared (int): Faces left visible because of who they are.
+        index (int): Which of the frames it is, from 0.
     """
 
     picture: Any
     whole: bool
     masks: list[FaceMask]
     spared: int = 0
+    index: int = 0
 
 
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -356,7 +358,7 @@ class MaskPlanner:
                 else:
                     masks.append(mask)
         whole = not here.frame.faces.examined
-        return FramePlan(here.frame.picture, whole, masks, spared)
+        return FramePlan(here.frame.picture, whole, masks, spared, here.index)
 
     def _may_be_seen(self, track: FaceTrack, index: int) -> bool:
         seen = [one for one in track.sightings if one.seen]

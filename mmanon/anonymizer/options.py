@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'DETECTORS',
+    'KEY_PER',
     'PRESETS',
     'SURE',
     'DetectionOptions',
@@ -27,6 +28,10 @@ __all__ = [
 
 DETECTORS = DETECTOR_NAMES
 """Face detectors by name; see :func:`.face_finding.build_detector`."""
+
+KEY_PER = ('track', 'video', 'frame')
+"""How long a modifier with keys draws the same face: along the track of a face, for all
+faces of a video, or in one frame."""
 
 SURE = 0.6
 """Faces at least this sure are masked wherever they are, less sure ones only on a track
@@ -184,6 +189,12 @@ class MaskingOptions:
             for those who lean their head; with a margin of at least 0.21.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
+        key_per (str): How long a modifier with keys, or noise, draws the same: one of
+            :data:`KEY_PER`. ``'video'`` draws everybody in it alike, and ``'frame'``
+            flickers. Defaults to ``'track'``.
+
+    Raises:
+        ValueError: When ``key_per`` is another.
     """
 
     modifier: str | Path | Mapping | BaseModifier | None = None
@@ -195,6 +206,13 @@ class MaskingOptions:
     mask_scale: float = 1.12
     align: bool = False
     seed: int | None = None
+    key_per: str = 'track'
+
+    def __post_init__(self) -> None:
+        if self.key_per not in KEY_PER:
+            raise ValueError(
+                f'key_per must be one of {", ".join(KEY_PER)}, got {self.key_per!r}'
+            )
 
 
 @dataclass(frozen=True)

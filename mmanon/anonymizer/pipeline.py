@@ -79,4 +79,4 @@ class FacePipeline:
         if plan.whole:
             mask_whole(image)
         else:
-            self.compositor.apply(image, plan.masks)
+            self.compositor.apply(image, plan.masks, plan.index)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmanon.anonymizer.options import DETECTORS, PRESETS, group_options
+from mmanon.anonymizer.options import DETECTORS, KEY_PER, PRESETS, group_options
 from mmanon.utils.deprecation import RenamedOption
 from mmanon.utils.log import show_messages
 from mmanon.utils.threads import one_blas_thread
@@ -19,6 +19,28 @@ if TYPE_CHECKING:
 # the pen, are answered at once.
 
 __all__ = ['main']
+
+
+class _ListModifiers(argparse.Action):
+    """Prints names and ends, as ``--help`` does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from mmanon.anonymizer.backends.numpy_modifier import SHORT_NAMES
+        from mmanon.shipped import list_modifiers
+
+        try:
+            named = list_modifiers()
+        except ValueError as error:
+            parser.error(str(error))
+        for one in named:
+            files = ' and '.join(str(file) for file in one[1:] if file is not None)
+            print(f'{one.name}: learned, {files}')
+        for name in SHORT_NAMES:
+            print(f'{name}: hand-crafted')
+        parser.exit()
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -90,8 +112,13 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='a modifier (pixelate, blur …), a file of one (modifier.pth, *.onnx), or '
-        'a config file that names one; default: mean colours of the face',
+        help='a modifier by name (--list-modifiers), a file of one (modifier.pth, '
+        '*.onnx), or a config file that names one; default: mean colours of the face',
+    )
+    group.add_argument(
+        '--list-modifiers',
+        action=_ListModifiers,
+        help='say which names --modifier knows without PyTorch, and end',
     )
     group.add_argument(
         '--weights', metavar='FILE', help='its weights, behind a config file'
@@ -124,6 +151,13 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
         metavar='N',
         help='draw the same noise and the same people as with this seed before; keep '
         'it secret (default: one that nobody knows)',
+    )
+    group.add_argument(
+        '--key-per',
+        choices=KEY_PER,
+        help='how long a modifier with keys draws the same face: along the track of '
+        'one, for all faces of a video, or in one frame (which flickers); default: '
+        'track',
     )
 
 

@@ -10,15 +10,22 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmanon.models.weight_files import load_weights
+from mmanon.models.weight_files import (
+    load_checkpoint,
+    load_weights,
+    modifier_card,
+    modifier_weights,
+)
+from mmanon.shipped import SCHEME, shipped_weights
 
 
 class WholePretrained(BaseModule):
     """A module whose ``init_cfg=dict(type='Pretrained', ...)`` is strict.
 
     mmengine's own loads what fits and only logs the rest, so a network could be left
-    random by a file of another architecture. The keys ``checkpoint`` (a file or an
-    http address) and ``prefix`` of ``init_cfg`` mean the same as there.
+    random by a file of another architecture. The keys ``checkpoint`` (a file, an http
+    address, or ``mmanon://NAME`` of a modifier that has a name, see
+    :mod:`mmanon.shipped`) and ``prefix`` of ``init_cfg`` mean the same as there.
     """
 
     # Weights under these names may be missing or of another shape in the file.
@@ -71,7 +78,7 @@ class WholePretrained(BaseModule):
                 f'{type(self).__name__}'
                 + (f' under the prefix {prefix!r}' if prefix else '')
                 + f': {shown}{f" and {len(fatal) - 4} more" if fatal[4:] else ""}. '
-                'Name a file of the same architecture and arguments'
+                + _remedy(checkpoint)
             )
         for name in replaced:
             state.pop(name, None)
@@ -107,12 +114,23 @@ def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
         return torch.hub.load_state_dict_from_url(
             str(checkpoint), map_location='cpu', weights_only=True
         )
+    if str(checkpoint).startswith(SCHEME):
+        return modifier_weights(load_checkpoint(shipped_weights(str(checkpoint))))
     path = Path(checkpoint).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f'weights {checkpoint} do not exist; correct `checkpoint` of `init_cfg`'
         )
     return load_weights(path)
+
+
+def _remedy(checkpoint: str | Path) -> str:
+    """What to do about weights of another network."""
+    if str(checkpoint).startswith(SCHEME):
+        card = modifier_card(load_checkpoint(shipped_weights(str(checkpoint))))
+        if card is not None and card.modifier:
+            return f'They are of {card.modifier}: write that with this init_cfg'
+    return 'Name a file of the same architecture and arguments'
 
 
 def _differences(

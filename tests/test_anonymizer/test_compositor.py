@@ -286,3 +286,34 @@ def test_tracks_of_two_sources_have_numbers_of_their_own():
     first, second, again = backend.tracks
     assert first == again and first[0] != second[0]
     assert first[1] == second[1] == -1
+
+
+@pytest.mark.parametrize(
+    ('key_per', 'same_track', 'same_video'),
+    [('track', True, False), ('video', True, True), ('frame', False, False)],
+)
+def test_a_key_lasts_as_long_as_is_asked_for(key_per, same_track, same_video):
+    backend = Masking(*[False] * 4)
+    drawing = FaceCompositor(backend, CropGeometry(64, 0.3, 0.05), key_per=key_per)
+    for source, frame in (('a.mp4', 0), ('a.mp4', 1), ('b.mp4', 0), ('a.mp4', 0)):
+        drawing.begin(source)
+        drawing.apply(noise(), [mask(track=3), mask(BOX + 40, track=4)], frame)
+    first, later, elsewhere, again = backend.tracks
+    assert again == first
+    assert (later == first) == same_track
+    assert (first[0] == first[1]) == same_video
+    # Another video never has the faces of this one.
+    assert not set(elsewhere) & {*first, *later}
+
+
+def test_faces_of_a_photograph_have_keys_of_their_own_unless_asked():
+    for key_per, numbers in (('track', {-1}), ('frame', {-1}), ('video', None)):
+        backend = Masking(False)
+        drawing = FaceCompositor(backend, CropGeometry(64, 0.3, 0.05), key_per=key_per)
+        drawing.begin('a.png')
+        drawing.apply(noise(), [mask(track=-1), mask(BOX + 40, track=-1)])
+        (seen,) = backend.tracks
+        if numbers is None:
+            assert seen[0] == seen[1] >= 0
+        else:
+            assert set(seen) == numbers

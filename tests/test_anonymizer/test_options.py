@@ -38,6 +38,7 @@ def test_an_option_that_is_not_there_is_told_with_what_may_be_meant():
     [
         (dict(score_thr=1.5), 'score_thr'),
         (dict(every=0), 'every must be at least 1'),
+        (dict(key_per='day'), 'key_per must be one of track, video, frame'),
         (dict(preset='quick'), 'no preset is called .quick.: there are careful'),
         (dict(boxes='a.json', scale=0.5), 'do not go with boxes'),
         (dict(allowlist='a', only='b', recognizer='c'), 'exclude each other'),

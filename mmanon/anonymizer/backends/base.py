@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mmanon.shipped import find_modifier, list_modifiers
 from mmanon.structures.crop_geometry import CropGeometry
+
+from .numpy_modifier import SHORT_NAMES, find_numpy_modifier
 
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['DEFAULT_MODIFIER', 'ModifierBackend', 'build_backend']
+__all__ = ['DEFAULT_MODIFIER', 'ModifierBackend', 'build_backend', 'known_names']
 
 DEFAULT_MODIFIER = {'type': 'DownsampleModifier', 'size': 4}
 """What is drawn over faces where nobody says otherwise: 16 mean colours, and smooth
@@ -54,8 +57,9 @@ def build_backend(
         modifier (str, Path, Mapping or BaseModifier, optional): An ONNX file of
             :func:`.onnx_modifier.export_modifier`; the name or config of a modifier
             of :data:`.numpy_modifier.NUMPY_MODIFIERS`, which need no PyTorch
-            (``'pixelate'``, ``'blur'``, ``'downsample'``, ``'grey'``); or what
-            :func:`.torch_modifier.build_modifier` takes. Defaults to
+            (``'pixelate'``, ``'blur'``, ``'downsample'``, ``'grey'``); the name of a
+            learned one (:func:`mmanon.shipped.list_modifiers`), which needs none on
+            the CPU; or what :func:`.torch_modifier.build_modifier` takes. Defaults to
             :data:`DEFAULT_MODIFIER`.
         weights (str or Path, optional): Weights of a learned modifier.
         crop_size, margin, feather (optional): Where the geometry shall differ from
@@ -73,10 +77,10 @@ def build_backend(
         ValueError: When arguments do not go together, or a file is not what it should
             be.
     """
-    from .numpy_modifier import find_numpy_modifier
-
     backend: ModifierBackend
     geometry = CropGeometry()
+    if isinstance(modifier, str) and find_numpy_modifier(modifier) is None:
+        modifier = _named_file(modifier, device) or modifier
     if modifier is None:
         if weights is not None:
             raise ValueError(
@@ -121,3 +125,20 @@ def build_backend(
         geometry.margin if margin is None else margin,
         geometry.feather if feather is None else feather,
     )
+
+
+def known_names() -> list[str]:
+    """What modifiers are called that need no PyTorch, learned ones first."""
+    learned = [one.name for one in list_modifiers() if one.onnx is not None]
+    return [*learned, *SHORT_NAMES]
+
+
+def _named_file(name: str, device: str) -> Path | None:
+    """The file of a learned modifier that has a name; None where none has this one."""
+    named = find_modifier(name)
+    if named is None:
+        return None
+    # ONNX Runtime draws on the CPU here; PyTorch where it is told to.
+    if device == 'cpu':
+        return named.onnx or named.weights
+    return named.weights or named.onnx

@@ -19,7 +19,7 @@ from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
 from mmanon.utils.near_names import near_name
 
-from .numpy_modifier import SHORT_NAMES
+from .base import known_names
 from .track_keys import TrackKeys
 
 if TYPE_CHECKING:
@@ -166,10 +166,11 @@ def _without(modifier: object) -> str:
     """What a message says of modifiers that need no PyTorch."""
     if not isinstance(modifier, str) or modifier.endswith((*_CONFIGS, *_CHECKPOINTS)):
         return ''
-    near = near_name(modifier, SHORT_NAMES)
+    known = known_names()
+    near = near_name(modifier, known)
     if near is not None and near != modifier:
         return f' (did you mean {near}?)'
-    return f' (unlike {", ".join(SHORT_NAMES)})'
+    return f' (unlike {", ".join(known)})'
 
 
 def _registered_name(name: str) -> str:
@@ -185,7 +186,8 @@ def _registered_name(name: str) -> str:
     if MODELS.get(name) is not None:
         return name
     raise ValueError(
-        f'no modifier is registered as {name!r}; there are {", ".join(sorted(known))}'
+        f'no modifier is called or registered as {name!r}; there are '
+        + ', '.join([*known_names(), *sorted(known)])
     )
 
 

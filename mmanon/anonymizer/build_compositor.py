@@ -1,0 +1,51 @@
+"""What draws over faces, built as the options say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mmanon.structures.crop_geometry import CropGeometry
+
+from .backends.base import build_backend
+from .compositor import FaceCompositor, widest_fade
+from .options import MaskingOptions
+
+__all__ = ['build_compositor']
+
+
+def build_compositor(masking: MaskingOptions, device: str = 'cpu') -> FaceCompositor:
+    """Build the compositor that options describe.
+
+    Args:
+        masking (MaskingOptions): The options.
+        device (str): Where networks of PyTorch run.
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: As
+            :func:`.backends.base.build_backend` and :class:`.FaceCompositor`.
+    """
+    backend, geometry = build_backend(
+        masking.modifier,
+        masking.weights,
+        masking.crop_size,
+        masking.margin,
+        masking.feather,
+        device,
+        masking.seed,
+    )
+    if masking.feather is None:
+        geometry = _spare_the_face(geometry, masking.shape, masking.align)
+    return FaceCompositor(
+        backend,
+        geometry,
+        masking.shape,
+        masking.align,
+        masking.mask_scale,
+        masking.key_per,
+    )
+
+
+def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeometry:
+    """Narrow the fading edge until no face box shows through."""
+    widest = widest_fade(geometry.margin, shape, align)
+    return replace(geometry, feather=min(geometry.feather, max(widest, 0)))

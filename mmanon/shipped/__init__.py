@@ -1,0 +1,115 @@
+"""Learned modifiers that are called by a name: ``NAME.onnx`` and ``NAME.pth``.
+
+They lie in this folder, whose files are part of the package, and in the folders of
+:data:`SEARCH_PATH`. The ONNX file is drawn without PyTorch; the other one holds the
+same weights for PyTorch, to go on training from.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from mmanon.utils.near_names import or_near
+
+__all__ = [
+    'SCHEME',
+    'SEARCH_PATH',
+    'NamedModifier',
+    'find_modifier',
+    'list_modifiers',
+    'shipped_weights',
+]
+
+SEARCH_PATH = 'MMANON_MODIFIERS'
+"""The environment variable that names folders of more modifiers, divided as in
+``PATH``."""
+
+SCHEME = 'mmanon://'
+"""What ``checkpoint`` of an ``init_cfg`` begins with where it is such a name."""
+
+_HERE = Path(__file__).parent
+_KINDS = ('.onnx', '.pth')
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+class NamedModifier(NamedTuple):
+    """The files of a modifier; one of them may be missing.
+
+    Attributes:
+        name (str): What it is called.
+        onnx (Path, optional): For ONNX Runtime.
+        weights (Path, optional): For PyTorch.
+    """
+
+    name: str
+    onnx: Path | None
+    weights: Path | None
+
+
+def list_modifiers() -> list[NamedModifier]:
+    """The modifiers that have names.
+
+    Returns:
+        list[NamedModifier]: Those of the package first, each folder's by name. Of two
+        of one name the first is taken.
+
+    Raises:
+        ValueError: When :data:`SEARCH_PATH` names what is no folder.
+    """
+    found: dict[str, NamedModifier] = {}
+    for folder in _folders():
+        names = {path.stem for kind in _KINDS for path in folder.glob(f'*{kind}')}
+        for name in sorted(filter(_NAME.fullmatch, names)):
+            files = [folder / f'{name}{kind}' for kind in _KINDS]
+            onnx, weights = (file if file.is_file() else None for file in files)
+            found.setdefault(name, NamedModifier(name, onnx, weights))
+    return list(found.values())
+
+
+def find_modifier(name: str) -> NamedModifier | None:
+    """The modifier of a name, or None where none has it."""
+    if not _NAME.fullmatch(name):
+        return None
+    return next((one for one in list_modifiers() if one.name == name), None)
+
+
+def shipped_weights(address: str) -> Path:
+    """The file of weights that ``mmanon://NAME`` means.
+
+    Raises:
+        FileNotFoundError: When no modifier has the name, or it has no weights for
+            PyTorch.
+    """
+    name = address.removeprefix(SCHEME)
+    found = find_modifier(name)
+    if found is None:
+        known = [one.name for one in list_modifiers()]
+        raise FileNotFoundError(
+            f'{address}: no modifier with weights is called {name!r}; '
+            + (or_near(name, known) if known else _none_is_there())
+        )
+    if found.weights is None:
+        raise FileNotFoundError(
+            f'{address}: {found.onnx} has no {name}.pth beside it, so it draws but '
+            'cannot be trained on'
+        )
+    return found.weights
+
+
+def _none_is_there() -> str:
+    return (
+        f'this installation holds none: put NAME.pth into a folder and name that by '
+        f'{SEARCH_PATH}'
+    )
+
+
+def _folders() -> list[Path]:
+    named = filter(None, os.environ.get(SEARCH_PATH, '').split(os.pathsep))
+    more = [Path(one).expanduser() for one in named]
+    for folder in more:
+        if not folder.is_dir():
+            raise ValueError(f'{SEARCH_PATH} names {folder}, which is no folder')
+    return [_HERE, *more]
