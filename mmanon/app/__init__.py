@@ -1,5 +1,5 @@
 from .kept_files import KeptFiles
-from .methods import METHODS, Method, methods_here, own_method
+from .methods import METHODS, Method, methods_here, named_methods, own_method
 from .recognition import PeopleNamer
 
 __all__ = [
@@ -8,5 +8,6 @@ __all__ = [
     'Method',
     'PeopleNamer',
     'methods_here',
+    'named_methods',
     'own_method',
 ]

@@ -5,10 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmanon.anonymizer import MaskingOptions
 from mmanon.anonymizer.backends.numpy_modifier import NUMPY_MODIFIERS
+from mmanon.shipped import find_modifier, list_modifiers
 from mmanon.utils.extras import require
 
-__all__ = ['METHODS', 'STRENGTHS', 'USUAL', 'Method', 'methods_here', 'own_method']
+__all__ = [
+    'METHODS',
+    'STRENGTHS',
+    'USUAL',
+    'Method',
+    'methods_here',
+    'named_methods',
+    'own_method',
+]
+
+_ANOTHER = (
+    'Draws another face over each, whole: part of one would show the face behind, so '
+    'there is no strength. Recognizers may still match the person.'
+)
+_LEARNED = ('.onnx', '.pth', '.pt')
 
 STRENGTHS = 5
 """Steps of the slider; 1 is the weakest."""
@@ -27,6 +43,7 @@ class Method:
             one strength.
         words (str): What a value means, with ``{}`` in its place.
         weights (str or Path, optional): Weights of a learned modifier.
+        learned (bool): Whether it is a learned one, which may draw by keys.
     """
 
     name: str
@@ -35,6 +52,7 @@ class Method:
     values: tuple[float, ...] = ()
     words: str = ''
     weights: str | Path | None = None
+    learned: bool = False
 
     @property
     def needs_no_pytorch(self) -> bool:
@@ -47,11 +65,15 @@ class Method:
             return self.words
         return self.words.format(self.values[strength - 1])
 
-    def inferencer_arguments(self, strength: int) -> dict:
+    def inferencer_arguments(
+        self, strength: int, key_per: str = 'track', seed: int | None = None
+    ) -> dict:
         """How ``AnonymizerInferencer`` is told.
 
         Args:
             strength (int): From 1 to :data:`STRENGTHS`.
+            key_per (str), seed (int, optional): Of a learned modifier, as of
+                :class:`.MaskingOptions`.
 
         Raises:
             ValueError: When the strength is out of that range.
@@ -59,7 +81,10 @@ class Method:
         if not 1 <= strength <= STRENGTHS:
             raise ValueError(f'strength must be in [1, {STRENGTHS}], got {strength}')
         if not self.values:
-            return dict(modifier=self.modifier, weights=self.weights)
+            told: dict = dict(modifier=self.modifier, weights=self.weights)
+            if self.learned:
+                told['masking'] = MaskingOptions(key_per=key_per, seed=seed)
+            return told
         value = self.values[strength - 1]
         return dict(modifier=dict(type=self.modifier, **{self.argument: value}))
 
@@ -113,16 +138,33 @@ def methods_here() -> tuple[Method, ...]:
     return METHODS
 
 
+def named_methods() -> tuple[Method, ...]:
+    """The learned modifiers that have names and are drawn here.
+
+    Returns:
+        tuple[Method, ...]: As :func:`mmanon.shipped.list_modifiers` has them, but those
+        that need PyTorch.
+    """
+    return tuple(
+        Method(f'Another face ({one.name})', one.name, words=_ANOTHER, learned=True)
+        for one in list_modifiers()
+        if one.onnx is not None
+    )
+
+
 def own_method(modifier: str | Path, weights: str | Path | None = None) -> Method:
     """A modifier that was named when the page was started.
 
     Args:
-        modifier (str or Path): A registered modifier, or a config file.
+        modifier (str or Path): A modifier by name, a file of one, or a config file.
         weights (str or Path, optional): Its weights.
     """
+    name = str(modifier)
+    named = find_modifier(name) is not None
     return Method(
-        f'{Path(modifier).stem} (given)',
+        f'{name if named else Path(name).stem} (given)',
         modifier,
         words='The modifier that this page was started with.',
         weights=weights,
+        learned=named or weights is not None or name.endswith(_LEARNED),
     )

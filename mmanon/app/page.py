@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,9 +19,10 @@ from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
 from mmanon.utils.media_types import IMAGES, VIDEOS
 
+from .controls import Side, key_controls, number_of
 from .kept_files import KeptFiles
 from .methods import METHODS, STRENGTHS, USUAL, Method
-from .previews import is_image, make_preview
+from .previews import make_preview
 from .recognition import PeopleNamer, Sighting
 from .words import AUDIT_TAB, how_sure, what_the_audit_found, what_was_done
 
@@ -99,9 +101,13 @@ class Page:
 
         # Jobs run one at a time: the last one's networks are kept for the next.
         @lru_cache(maxsize=1)
-        def inferencer(method: str, strength: int) -> AnonymizerInferencer:
-            chosen = self.methods[method].inferencer_arguments(strength)
-            return make_inferencer(**chosen)
+        def inferencer(
+            method: str, strength: int, key_per: str, seed: int | None
+        ) -> AnonymizerInferencer:
+            chosen = self.methods[method]
+            return make_inferencer(
+                **chosen.inferencer_arguments(strength, key_per, seed)
+            )
 
         self._inferencer = inferencer
         self._auditor = None if make_auditor is None else cache(make_auditor)
@@ -144,10 +150,11 @@ class Page:
                     interactive=bool(first.values),
                     elem_id='strength',
                 )
+                keys = key_controls(first)
         start = gr.Button('Anonymize', variant='primary', elem_id='start')
         with gr.Row(equal_height=False):
-            before = _Side('Before', 'before')
-            after = _Side('After', 'after')
+            before = Side('Before', 'before')
+            after = Side('After', 'after')
         words = gr.Textbox(label='What was done', lines=2, elem_id='words')
         download = gr.DownloadButton(
             'Download', interactive=False, elem_id='download', size='lg'
@@ -157,13 +164,13 @@ class Page:
         upload.clear(self._clear, None, shown, **_LIGHT)
         start.click(
             self._anonymize,
-            [done, method, strength],
+            [done, method, strength, *keys],
             [*after.parts, download, words, done],
             show_progress_on=after.parts,
             **_HEAVY,
         )
         for changed in (method.change, strength.change):
-            changed(self._describe, [method, strength], strength, **_LIGHT)
+            changed(self._describe, [method, strength], [strength, *keys], **_LIGHT)
 
     def _build_audit(self, done: gr.State, auditor: Callable[[], FaceAuditor]) -> None:
         gr.Markdown(_AUDIT)
@@ -215,11 +222,11 @@ class Page:
 
     # --- What the buttons do ----------------------------------------------------------
 
-    def _describe(self, method: str, strength: int) -> dict:
+    def _describe(self, method: str, strength: int) -> list[dict]:
         chosen = self.methods[method]
-        return gr.update(
-            info=chosen.describe(int(strength)), interactive=bool(chosen.values)
-        )
+        words = chosen.describe(int(strength))
+        shown = gr.update(visible=chosen.learned)
+        return [gr.update(info=words, interactive=bool(chosen.values)), shown, shown]
 
     def _show_upload(self, upload: str, request: gr.Request) -> list:
         path = Path(upload)
@@ -236,8 +243,8 @@ class Page:
             gr.Warning(words)
             return _nothing(words)
         return [
-            *_Side.show(preview),
-            *_Side.show(None),
+            *Side.show(preview),
+            *Side.show(None),
             _no_download(),
             '',
             _Done(path),
@@ -252,16 +259,20 @@ class Page:
         done: _Done | None,
         method: str,
         strength: int,
+        key_per: str,
+        seed: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
     ) -> list:
         original = _given(done).original
+        key = None
+        if self.methods[method].learned:
+            # Of its own for each job: two clips of one name have other faces.
+            key = number_of(seed) if seed.strip() else secrets.randbits(62)
+        chosen = (method, int(strength), key_per, key)
         with self.kept.working(str(request.session_hash)) as folder:
             (result,) = _or_say_why(
-                lambda: self._inferencer(method, int(strength))(
-                    original, out_dir=folder
-                ),
-                original,
+                lambda: self._inferencer(*chosen)(original, out_dir=folder), original
             )
             if result.out is None or result.status != 'written':
                 raise gr.Error(
@@ -274,7 +285,7 @@ class Page:
         if not result.faces and not result.whole:
             gr.Warning('No face was found: nothing is masked.', duration=None)
         return [
-            *_Side.show(preview),
+            *Side.show(preview),
             gr.update(value=made, interactive=True),
             f'{what_was_done(result)}\n{how_sure(result)}',
             _Done(original, made, result.frames),
@@ -284,45 +295,8 @@ class Page:
         self.kept.forget(str(request.session_hash))
 
 
-class _Side:
-    """One of the two pictures: an image or a video, whichever there is."""
-
-    def __init__(self, label: str, name: str) -> None:
-        with gr.Column():
-            self.parts = [
-                gr.Image(
-                    label=label,
-                    type='filepath',
-                    interactive=False,
-                    buttons=['fullscreen'],
-                    elem_id=f'{name}-image',
-                ),
-                gr.Video(
-                    label=label,
-                    interactive=False,
-                    visible=False,
-                    buttons=[],
-                    elem_id=f'{name}-video',
-                ),
-            ]
-
-    @staticmethod
-    def show(preview: Path | None) -> list[dict]:
-        """What changes of the two parts to show a file, or nothing."""
-        if preview is None:
-            return [
-                gr.update(value=None, visible=True),
-                gr.update(value=None, visible=False),
-            ]
-        still = is_image(preview)
-        return [
-            gr.update(value=str(preview) if still else None, visible=still),
-            gr.update(value=None if still else str(preview), visible=not still),
-        ]
-
-
 def _nothing(words: str) -> list:
-    return [*_Side.show(None), *_Side.show(None), _no_download(), words, None]
+    return [*Side.show(None), *Side.show(None), _no_download(), words, None]
 
 
 def _no_download() -> dict:

@@ -33,8 +33,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='offer this one, too, and first: a registered modifier, a file of one '
-        '(modifier.pth), or a config file that names one',
+        help='offer this one, too, and first: a modifier by name, a file of one '
+        '(modifier.pth, *.onnx), or a config file that names one',
     )
     how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
     how.add_argument('--detector', choices=DETECTORS, help='default: centerface')
@@ -118,7 +118,7 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     from mmanon.anonymizer.face_finding import build_detector
     from mmanon.anonymizer.leak_audit import FaceAuditor
     from mmanon.anonymizer.recognizer import build_recognizer
-    from mmanon.app import PeopleNamer, methods_here, own_method
+    from mmanon.app import PeopleNamer, methods_here, named_methods, own_method
     from mmanon.app.page import Page
     from mmanon.app.server import serve
 
@@ -129,7 +129,8 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     )
     make_inferencer = partial(AnonymizerInferencer, **options)
     own = (own_method(args.modifier, args.weights),) if args.modifier else ()
-    methods = (*own, *methods_here())
+    named = [one for one in named_methods() if one.modifier != args.modifier]
+    methods = (*own, *named, *methods_here())
     # What is wrong with the arguments is told now, and not to the first who comes.
     make_inferencer(**methods[0].inferencer_arguments(1))
     recognizer = None

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -27,11 +28,23 @@ from made_videos import (
 )
 from PIL import Image
 
-from mmanon.anonymizer import AnonymizationResult
+from mmanon.anonymizer import (
+    AnonymizationResult,
+    AnonymizerInferencer,
+    MaskingOptions,
+    inferencer,
+)
 from mmanon.anonymizer.backends.base import build_backend
 from mmanon.anonymizer.leak_audit import Audit
 from mmanon.anonymizer.mask_planner import FaceMask, FramePlan
-from mmanon.app import METHODS, KeptFiles, PeopleNamer, methods_here, own_method
+from mmanon.app import (
+    METHODS,
+    KeptFiles,
+    PeopleNamer,
+    methods_here,
+    named_methods,
+    own_method,
+)
 from mmanon.app.previews import make_preview
 from mmanon.app.words import how_sure, what_the_audit_found, what_was_done
 from mmanon.cli import app as app_command
@@ -414,6 +427,49 @@ def test_a_modifier_of_ones_own_is_offered(tmp_path):
     config.write_text("modifier = dict(type='PixelateModifier', blocks=2)\n")
     backend, _ = build_backend(**own_method(config).inferencer_arguments(3))
     assert backend.modifier.blocks == 2
+
+
+def test_a_modifier_that_has_a_name_is_offered_with_its_key_and_seed(stranger):
+    assert own_method(stranger).learned and own_method('a/m.onnx').learned
+    assert not own_method('blur').learned and not any(one.learned for one in METHODS)
+    method = next(one for one in named_methods() if one.modifier == stranger)
+    said = method.inferencer_arguments(3, 'frame', 7)
+    assert said['masking'] == MaskingOptions(key_per='frame', seed=7)
+    assert AnonymizerInferencer(**said).faces.compositor.key_per == 'frame'
+
+
+def photo_by(page, kept, method, key_per='track', seed=''):
+    """The pixels that the page makes of a photograph."""
+    photo = kept.folder / 'photo.png'
+    Image.fromarray(picture(0)).save(photo)
+    request = SimpleNamespace(session_hash='eve')
+    from mmanon.app.page import _Done
+
+    *_, done = page._anonymize(_Done(photo), method, 3, key_per, seed, request)
+    return np.array(Image.open(done.anonymized)).astype(int)
+
+
+def test_the_page_draws_by_the_seed_that_it_is_given_and_else_by_none(
+    stranger, kept, monkeypatch
+):
+    gradio = pytest.importorskip('gradio', reason='the page needs mmanon[app]')
+    from mmanon.app.page import Page
+
+    monkeypatch.setattr(inferencer, 'build_detector', lambda *_: RedSquareDetector())
+    learned, *_ = methods = (*named_methods(), *METHODS)
+    page = Page(kept, AnonymizerInferencer, methods)
+    shown = {one.elem_id: one for one in page.build().blocks.values()}
+    assert shown['key-per'].visible and shown['seed'].visible
+    strength, *keys = page._describe('Blur', 3)
+    assert strength['interactive'] and not any(one['visible'] for one in keys)
+
+    first = photo_by(page, kept, learned.name, seed='5')
+    assert (first != picture(0)).any()
+    assert np.array_equal(photo_by(page, kept, learned.name, seed=' 5'), first)
+    one, other = (photo_by(page, kept, learned.name) for _ in range(2))
+    assert (one != first).any() and (one != other).any()
+    with pytest.raises(gradio.Error, match='whole number'):
+        photo_by(page, kept, learned.name, seed='five')
 
 
 # --- What it says ---------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""Parts of the page that stand for one thing each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from .methods import Method
+from .previews import is_image
+
+__all__ = ['Side', 'key_controls', 'number_of']
+
+
+def key_controls(first: Method) -> list[gr.Dropdown | gr.Textbox]:
+    """How long a learned modifier draws the same face, and its seed."""
+    return [
+        gr.Dropdown(
+            [
+                ('along the track of a person', 'track'),
+                ('for everybody in a video', 'video'),
+                ('in one frame, which flickers', 'frame'),
+            ],
+            value='track',
+            label='The same face',
+            visible=first.learned,
+            elem_id='key-per',
+        ),
+        gr.Textbox(
+            label='Seed',
+            info='A number draws the same faces again: keep it secret. Without one '
+            'nobody can.',
+            visible=first.learned,
+            elem_id='seed',
+        ),
+    ]
+
+
+def number_of(seed: str) -> int:
+    """The seed that somebody has written.
+
+    Raises:
+        gr.Error: When it is no whole number.
+    """
+    try:
+        return int(seed)
+    except ValueError:
+        raise gr.Error(
+            f'The seed must be a whole number, and is {seed!r}.', print_exception=False
+        ) from None
+
+
+class Side:
+    """One of the two pictures: an image or a video, whichever there is."""
+
+    def __init__(self, label: str, name: str) -> None:
+        with gr.Column():
+            self.parts = [
+                gr.Image(
+                    label=label,
+                    type='filepath',
+                    interactive=False,
+                    buttons=['fullscreen'],
+                    elem_id=f'{name}-image',
+                ),
+                gr.Video(
+                    label=label,
+                    interactive=False,
+                    visible=False,
+                    buttons=[],
+                    elem_id=f'{name}-video',
+                ),
+            ]
+
+    @staticmethod
+    def show(preview: Path | None) -> list[dict]:
+        """What changes of the two parts to show a file, or nothing."""
+        if preview is None:
+            return [
+                gr.update(value=None, visible=True),
+                gr.update(value=None, visible=False),
+            ]
+        still = is_image(preview)
+        return [
+            gr.update(value=str(preview) if still else None, visible=still),
+            gr.update(value=None if still else str(preview), visible=not still),
+        ]
