@@ -20,7 +20,14 @@ from .backends.base import ModifierBackend
 from .crop_sampling import cut_out, spread
 from .mask_planner import FaceMask
 
-__all__ = ['FaceCompositor', 'Region', 'ellipse_in', 'mask_whole', 'widest_fade']
+__all__ = [
+    'Cut',
+    'FaceCompositor',
+    'Region',
+    'ellipse_in',
+    'mask_whole',
+    'widest_fade',
+]
 
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels within a picture."""
@@ -74,6 +81,18 @@ class Place(NamedTuple):
     tilt: float = 0.0
     axes: np.ndarray | None = None
     lean: float = 0.0
+
+
+class Cut(NamedTuple):
+    """The faces of one picture, cut out: (3, S, S) in [-1, 1] for each place.
+
+    There are no crops where nothing but grey is drawn. ``frame`` is the picture's number
+    in its source.
+    """
+
+    places: list[Place]
+    crops: list[np.ndarray]
+    frame: int
 
 
 @renamed_attributes(redraw='apply', covered='masked', drawer='backend')
@@ -130,6 +149,11 @@ class FaceCompositor:
         self._source = ''
         self._masked_tracks: set[int] = set()
 
+    @property
+    def frames_at_once(self) -> int:
+        """The faces of how many frames the backend is best given in one call."""
+        return getattr(self.backend, 'frames_at_once', 1)
+
     def begin(self, source: str) -> None:
         """Begin a picture or video; its tracks are others than those before.
 
@@ -184,22 +208,37 @@ class FaceCompositor:
         Returns:
             list[Region]: The changed pixels, one for each mask that meets the picture.
         """
-        places = self.places(image.shape[1::-1], masks)
-        for place, face in zip(places, self._drawn(image, places, frame), strict=True):
-            self._put_back(image, place, face)
-        return [place.region for place in places]
+        cut = self.cut(image, masks, frame)
+        self.put_back(image, cut, self.drawn([cut])[0])
+        return [place.region for place in cut.places]
 
-    def _drawn(
-        self, image: np.ndarray, places: Sequence[Place], frame: int
-    ) -> list[np.ndarray]:
-        """What is to be put in each place, (S, S, 3) in [-1, 1]; grey is one pixel."""
-        if self.backend is None or not places:
-            return [np.zeros((1, 1, 3), np.float32)] * len(places)
-        # All are cut out before any is put back: what M sees is the original.
-        size = self.geometry.crop_size
-        crops = np.stack([cut_out(image, place, size) for place in places])
-        tracks = [place.track for place in places]
-        numbers = [self._number(track, frame) for track in tracks]
+    def cut(self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0) -> Cut:
+        """Cut the faces out: what M sees is the original, wherever masks overlap.
+
+        Args:
+            image, masks, frame: As of :meth:`apply`.
+        """
+        places, size = self.places(image.shape[1::-1], masks), self.geometry.crop_size
+        shown = places if self.backend is not None else ()
+        return Cut(places, [cut_out(image, place, size) for place in shown], frame)
+
+    def drawn(self, cuts: Sequence[Cut]) -> list[list[np.ndarray]]:
+        """What is to be put in each place of several pictures, of one call of M.
+
+        Args:
+            cuts (Sequence[Cut]): Of the pictures, in the order they are shown.
+
+        Returns:
+            list: For each picture, (S, S, 3) in [-1, 1] for each of its places; grey is
+            one pixel.
+        """
+        tracks = [place.track for cut in cuts for place in cut.places]
+        if self.backend is None or not tracks:
+            return [[np.zeros((1, 1, 3), np.float32)] * len(one.places) for one in cuts]
+        crops = np.stack([crop for cut in cuts for crop in cut.crops])
+        numbers = [
+            self._number(one.track, cut.frame) for cut in cuts for one in cut.places
+        ]
         drawn, masked = self.backend.modify(crops, numbers)
         shown, masked = list(drawn.transpose(0, 2, 3, 1)), masked.copy()
         for index, track in enumerate(tracks):
@@ -210,7 +249,21 @@ class FaceCompositor:
                 shown[index] = np.zeros_like(shown[index])
                 masked[index] = True
         self.masked += int(masked.sum())
-        return shown
+        faces = iter(shown)
+        return [[next(faces) for _ in cut.places] for cut in cuts]
+
+    def put_back(
+        self, image: np.ndarray, cut: Cut, faces: Sequence[np.ndarray]
+    ) -> None:
+        """Put what was drawn in the place of the faces, in the picture itself.
+
+        Args:
+            image (np.ndarray): The picture of which ``cut`` was cut out.
+            cut (Cut): Where.
+            faces (Sequence[np.ndarray]): Of :meth:`drawn`.
+        """
+        for place, face in zip(cut.places, faces, strict=True):
+            self._put_back(image, place, face)
 
     def _number(self, track: int, frame: int) -> int:
         """The number of what has a key of its own, among all sources.

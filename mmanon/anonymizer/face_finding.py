@@ -18,6 +18,7 @@ from PIL import Image
 from mmanon.face_detectors import BaseFaceDetector, build_face_detector
 from mmanon.face_detectors.named import named_detector
 from mmanon.structures.faces import Faces
+from mmanon.utils.devices import check_device
 from mmanon.utils.log import print_log
 
 from .options import DETECTORS
@@ -72,7 +73,8 @@ def build_detector(
             ``'centerface'``.
         weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
             ``'thorough'``.
-        device (str): Where ``'mtcnn'`` runs.
+        device (str): Where its networks run, such as ``'cuda'``; the detector's
+            ``places`` tell where they really do.
 
     Returns:
         BaseFaceDetector: The detector.
@@ -82,6 +84,7 @@ def build_detector(
         ImportError: When what the detector needs is not installed.
         ValueError: When the detector is unknown or lacks its weights.
     """
+    device = check_device(device)
     if isinstance(detector, BaseFaceDetector | Mapping):
         return build_face_detector(detector)
     # Looking so often, and covering what persists, it would cover too much otherwise.

@@ -13,12 +13,12 @@ import numpy as np
 from mmanon.tracking.scene_cuts import thumbnail
 from mmanon.utils.orientation import Orientation
 
-from .compositor import FaceCompositor, Region, mask_whole
+from .compositor import Cut, FaceCompositor, Region, mask_whole
 from .face_search import Picture
 from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
 from .mask_planner import FaceMask, FramePlan
 
-__all__ = ['composite_frame', 'picture_of']
+__all__ = ['composite_frame', 'composite_frames', 'picture_of']
 
 
 def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
@@ -59,24 +59,34 @@ def composite_frame(
     Returns:
         av.VideoFrame: Only pixels in rectangles that are masked are changed.
     """
-    frame: av.VideoFrame = plan.picture
-    if frame.format.name != pixel_format:
-        frame = _converted(frame, pixel_format)
-    size = (frame.width, frame.height)
-    if plan.whole:
-        everything = (0, 0, *size)
-        whole = [_Group(everything, [everything], None)]
-        return _with(frame, whole, turn, compositor)
-    upright = size[::-1] if turn.transposed else size
-    groups = [
-        _Group(
-            _stored(group.around, turn, upright),
-            [_stored(region, turn, upright) for region in group.regions],
-            group.masks,
-        )
-        for group in _groups(compositor, upright, plan.masks)
-    ]
-    return _with(frame, groups, turn, compositor, plan.index) if groups else frame
+    return composite_frames([plan], turn, compositor, pixel_format)[0]
+
+
+def composite_frames(
+    plans: Sequence[FramePlan],
+    turn: Orientation,
+    compositor: FaceCompositor,
+    pixel_format: str,
+) -> list[av.VideoFrame]:
+    """The frames to encode, whose faces the modifier is given in one call.
+
+    Args:
+        plans (Sequence[FramePlan]): Frames in the order they are shown, and what of
+            each to mask.
+        turn, compositor, pixel_format: As of :func:`composite_frame`.
+
+    Returns:
+        list[av.VideoFrame]: As many.
+    """
+    begun = [_begun(plan, turn, compositor, pixel_format) for plan in plans]
+    drawn = iter(compositor.drawn([part.cut for one in begun for part in one.parts]))
+    frames = []
+    for one in begun:
+        frame = one.frame
+        for part in one.parts:
+            frame = _put_back(one, part, next(drawn), turn, compositor)
+        frames.append(frame)
+    return frames
 
 
 class _Group(NamedTuple):
@@ -120,43 +130,87 @@ def _around(one: Region, other: Region) -> Region:
     return low[0], low[1], high[0], high[1]
 
 
-def _with(
-    frame: av.VideoFrame,
-    groups: list[_Group],
-    turn: Orientation,
-    compositor: FaceCompositor,
-    index: int = 0,
-) -> av.VideoFrame:
-    """A frame with its masks drawn."""
+class _Part(NamedTuple):
+    """A rectangle of a frame in RGB, upright, and the faces cut out of it."""
+
+    group: _Group
+    around: Region
+    image: np.ndarray
+    cut: Cut
+
+
+class _Begun(NamedTuple):
+    """A frame whose faces are cut out, and not drawn yet."""
+
+    frame: av.VideoFrame
+    parts: list[_Part]
+    apart: bool  # whether its colours are stored apart
+
+
+def _begun(
+    plan: FramePlan, turn: Orientation, compositor: FaceCompositor, pixel_format: str
+) -> _Begun:
+    frame: av.VideoFrame = plan.picture
+    if frame.format.name != pixel_format:
+        frame = _converted(frame, pixel_format)
+    size = (frame.width, frame.height)
+    everything = (0, 0, *size)
+    if plan.whole:
+        groups = [_Group(everything, [everything], None)]
+    else:
+        upright = size[::-1] if turn.transposed else size
+        groups = [
+            _Group(
+                _stored(group.around, turn, upright),
+                [_stored(region, turn, upright) for region in group.regions],
+                group.masks,
+            )
+            for group in _groups(compositor, upright, plan.masks)
+        ]
     apart = has_planes(frame)
-    if not apart:
+    if groups and not apart:
         # Colours are mixed in one plane: convert it all.
         regions = [region for group in groups for region in group.regions]
         whole = any(group.masks is None for group in groups)
         masks = [mask for group in groups for mask in group.masks or []]
-        everything = (0, 0, frame.width, frame.height)
         groups = [_Group(everything, regions, None if whole else masks)]
+    parts = []
     for group in groups:
         around = whole_cells(frame, group.around)
         part = cut_out(frame, around) if apart else frame
         image = turn.upright(converted(part, 'rgb24').to_ndarray())
-        if group.masks is None:
-            mask_whole(image)
-        else:
-            left, top = _upright(around, turn, (frame.width, frame.height))[:2]
-            shift = np.array([left, top, left, top])
-            masks = [replace(mask, box=mask.box - shift) for mask in group.masks]
-            compositor.apply(image, masks, index)
-        drawn = converted(
-            av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
-            frame.format.name,
-            dst_colorspace=frame.colorspace,
-            dst_color_range=frame.color_range,
+        left, top = _upright(around, turn, size)[:2]
+        shift = np.array([left, top, left, top])
+        masks = [replace(mask, box=mask.box - shift) for mask in group.masks or []]
+        parts.append(
+            _Part(group, around, image, compositor.cut(image, masks, plan.index))
         )
-        if not apart:
-            _keep_time(drawn, frame)
-            return drawn
-        put_in(frame, drawn, around[:2], group.regions)
+    return _Begun(frame, parts, apart)
+
+
+def _put_back(
+    begun: _Begun,
+    part: _Part,
+    faces: Sequence[np.ndarray],
+    turn: Orientation,
+    compositor: FaceCompositor,
+) -> av.VideoFrame:
+    """The frame with one of its parts drawn."""
+    frame, image = begun.frame, part.image
+    if part.group.masks is None:
+        mask_whole(image)
+    else:
+        compositor.put_back(image, part.cut, faces)
+    drawn = converted(
+        av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
+        frame.format.name,
+        dst_colorspace=frame.colorspace,
+        dst_color_range=frame.color_range,
+    )
+    if not begun.apart:
+        _keep_time(drawn, frame)
+        return drawn
+    put_in(frame, drawn, part.around[:2], part.group.regions)
     return frame
 
 

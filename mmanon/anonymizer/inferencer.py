@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.devices import check_device
 from mmanon.utils.log import print_log
 
 from .backends.base import known_names
@@ -30,6 +31,7 @@ from .options import (
     group_options,
 )
 from .pipeline import FacePipeline
+from .placement import say_where
 from .report import report_path
 from .result import AnonymizationResult, log_result, reason_of
 from .track_sheet import Chosen
@@ -67,7 +69,8 @@ class AnonymizerInferencer:
         masking (MaskingOptions, optional): What is drawn over a face.
         encoding (EncodingOptions, optional): How outputs are written, and what they
             keep.
-        device (str): Where networks of PyTorch run.
+        device (str): Where networks run and videos are decoded and encoded, such as
+            ``'cuda'``. What cannot be is done on the CPU, and the log says which.
         **options: The attributes of these groups one by one, as they were given before
             there were groups; the next version knows them no more.
 
@@ -101,6 +104,7 @@ class AnonymizerInferencer:
         device: str = 'cpu',
         **options: Any,
     ) -> None:
+        device = check_device(device)
         groups: dict[str, Any] = dict(
             detection=detection, people=people, masking=masking, encoding=encoding
         )
@@ -126,7 +130,7 @@ class AnonymizerInferencer:
                 detection.detector, detection.detector_weights, device
             )
             finder = DetectedFaces(detector, detection.scale)
-            known = _known_people(people, detector)
+            known = _known_people(people, detector, device)
         given = detection.boxes is not None
         planner = MaskPlanner(
             detection.look_ahead,
@@ -149,7 +153,8 @@ class AnonymizerInferencer:
         self.images = ImagePipeline(
             self.faces, encoding.keep_metadata, encoding.largest_image
         )
-        self.videos = VideoPipeline(self.faces, encoding)
+        self.videos = VideoPipeline(self.faces, encoding, device)
+        say_where(device, finder, compositor, known)
         self.container = encoding.container
         self.left_out: list[str] = []
 
@@ -336,14 +341,14 @@ def _with_modifier(
 
 
 def _known_people(
-    people: PeopleOptions, detector: BaseFaceDetector
+    people: PeopleOptions, detector: BaseFaceDetector, device: str
 ) -> KnownPeople | None:
     if people.folder is None or people.recognizer is None:
         return None
     from .known_people import KnownPeople
     from .recognizer import build_recognizer
 
-    recognizer = build_recognizer(people.recognizer)
+    recognizer = build_recognizer(people.recognizer, device)
     only = people.only is not None
     return KnownPeople(people.folder, detector, recognizer, only=only)
 

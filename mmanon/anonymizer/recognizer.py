@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmanon.face_detectors.alignment import align_face, find_face
+from mmanon.utils.devices import torch_place
 from mmanon.utils.extras import require
 from mmanon.utils.images import read_image
 from mmanon.utils.media_types import is_image
@@ -26,12 +27,15 @@ __all__ = [
 ]
 
 
-def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
+def build_recognizer(
+    recognizer: str | Path | Mapping, device: str = 'cpu'
+) -> FaceClassifier:
     """Build what tells people apart.
 
     Args:
         recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a
             :class:`FaceClassifier`, whose ``init_cfg`` names its weights.
+        device (str): Where it runs, and the CPU where PyTorch cannot use that.
 
     Returns:
         FaceClassifier: In evaluation mode.
@@ -55,7 +59,7 @@ def build_recognizer(recognizer: str | Path | Mapping) -> FaceClassifier:
         )
     built = MODELS.build(dict(recognizer))
     built.init_weights()
-    return built.eval().requires_grad_(False)
+    return built.to(torch_place(device).device).eval().requires_grad_(False)
 
 
 def embed_face(
@@ -77,8 +81,9 @@ def embed_face(
     size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
     face = torch.from_numpy(align_face(image, landmarks, size, margin))
     face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
+    face = face.to(next(recognizer.parameters()).device)
     with torch.no_grad():
-        return torch.nn.functional.normalize(recognizer.embed(face))[0].numpy()
+        return torch.nn.functional.normalize(recognizer.embed(face))[0].cpu().numpy()
 
 
 def embed_photographs(

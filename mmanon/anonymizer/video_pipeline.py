@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +15,18 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
+from mmanon.utils.devices import Place, cuda_number, told_places
+from mmanon.utils.log import print_log
 from mmanon.utils.threads import worked_ahead, worked_behind
 
 from .face_finding import Find
 from .face_search import Picture
-from .frame_compositor import composite_frame, picture_of
+from .frame_compositor import composite_frames, picture_of
 from .given_faces import GivenFaces
+from .io.gpu_codecs import NVENC, encoder_on
 from .io.sources import InputError, Source, without_password
 from .io.video_reader import VideoReader
-from .io.video_writer import VideoWriter
+from .io.video_writer import VideoWriter, default_codec
 from .mask_planner import FramePlan
 from .options import EncodingOptions
 from .pipeline import FacePipeline
@@ -42,10 +45,15 @@ class VideoPipeline:
     Args:
         faces (FacePipeline): What finds, plans and draws.
         encoding (EncodingOptions): How outputs are written.
+        device (str): Where pictures are decoded and encoded, as of
+            :func:`.devices.check_device`.
     """
 
-    def __init__(self, faces: FacePipeline, encoding: EncodingOptions) -> None:
-        self.faces, self.encoding = faces, encoding
+    def __init__(
+        self, faces: FacePipeline, encoding: EncodingOptions, device: str = 'cpu'
+    ) -> None:
+        self.faces, self.encoding, self.device = faces, encoding, device
+        self._told: str | None = None
 
     def anonymize(
         self,
@@ -81,7 +89,7 @@ class VideoPipeline:
         assert result.out is not None
         container = result.out.suffix[1:].lower()
         with _stoppable(live) as stopped:
-            reader = VideoReader(source.where, live, start, end, stopped)
+            reader = VideoReader(source.where, live, start, end, stopped, self.device)
             try:
                 writer = self._open_writer(beside, container, reader)
                 result.removed = writer.removed
@@ -113,16 +121,47 @@ class VideoPipeline:
         self, path: Path, container: str, reader: VideoReader
     ) -> VideoWriter:
         options = self.encoding
-        return VideoWriter(
+        codec, given, encoder = options.codec, options.encoder_options, None
+        if self.device != 'cpu':
+            codec, given, encoder = self._encoder(container, reader)
+        writer = VideoWriter(
             path,
             container,
             reader,
-            codec=options.codec,
+            codec=codec,
             quality=options.quality,
-            encoder_options=options.encoder_options,
+            encoder_options=given,
             copy_audio=options.copy_audio,
             keep_metadata=options.keep_metadata,
         )
+        if encoder is not None:
+            self._tell(reader, encoder)
+        return writer
+
+    def _encoder(
+        self, container: str, reader: VideoReader
+    ) -> tuple[str | None, Mapping[str, str] | None, Place]:
+        """The encoder, its options, and where it runs."""
+        codec, given = self.encoding.codec, self.encoding.encoder_options
+        usual = default_codec(container)
+        if codec is not None or given or usual != 'libx264':
+            # What somebody has chosen is that encoder's.
+            return codec, given, Place('cpu', codec or usual)
+        missing = encoder_on(self.device, reader.first)
+        if missing is not None:
+            return None, None, Place('cpu', usual, missing)
+        number = cuda_number(self.device)
+        return NVENC, {'gpu': str(number)}, Place(f'cuda:{number}', NVENC)
+
+    def _tell(self, reader: VideoReader, encoder: Place) -> None:
+        """Say where videos are decoded and encoded, once for as long as it is so."""
+        told = told_places(
+            self.device,
+            [('videos are decoded', reader.decoder), ('encoded', encoder)],
+        )
+        if told != self._told:
+            print_log(told)
+        self._told = told
 
     def _pump(
         self,
@@ -153,19 +192,35 @@ class VideoPipeline:
                     )
                 yield item if isinstance(item, av.Packet) else picture_of(item, turn)
 
+        # What a camera shows comes slowly, and must not be lost where it ends early.
+        at_once = 1 if reader.live else self.faces.compositor.frames_at_once
+        gathered: list[FramePlan | av.Packet] = []
+
         def write(item: FramePlan | av.Packet) -> None:
-            if isinstance(item, av.Packet):
+            if isinstance(item, av.Packet) and not gathered:
                 writer.write_packet(item)
                 return
-            fitted = writer.colours.fit(item.picture)
-            writer.write_frame(
-                composite_frame(
-                    replace(item, picture=fitted),
-                    turn,
-                    self.faces.compositor,
-                    writer.colours.pixel_format,
+            gathered.append(item)
+            if sum(isinstance(one, FramePlan) for one in gathered) >= at_once:
+                write_gathered()
+
+        def write_gathered() -> None:
+            plans = [
+                replace(one, picture=writer.colours.fit(one.picture))
+                for one in gathered
+                if isinstance(one, FramePlan)
+            ]
+            frames = iter(
+                composite_frames(
+                    plans, turn, self.faces.compositor, writer.colours.pixel_format
                 )
             )
+            for one in gathered:
+                if isinstance(one, av.Packet):
+                    writer.write_packet(one)
+                else:
+                    writer.write_frame(next(frames))
+            gathered.clear()
 
         with ExitStack() as stack:
             stack.enter_context(progress)
@@ -186,6 +241,7 @@ class VideoPipeline:
             for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
                 result.count(plan)
                 put(plan)
+        write_gathered()
 
 
 @contextmanager

@@ -100,7 +100,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='make finished files anew'
     )
-    parser.add_argument('--device', default='cpu', help='torch device of the networks')
+    parser.add_argument(
+        '--device',
+        default='cpu',
+        help='cuda, cuda:1 …: run networks there, decode and encode videos there; what '
+        'cannot be is done on the CPU, and told (default: cpu)',
+    )
     args = parser.parse_args(argv)
     for option in args.encoder_options or ():
         if '=' not in option:

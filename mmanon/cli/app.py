@@ -39,7 +39,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
     how.add_argument('--detector', choices=DETECTORS, help='default: centerface')
     how.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
-    how.add_argument('--device', default='cpu', help='torch device of the networks')
+    how.add_argument(
+        '--device', default='cpu', help='cuda, cuda:1 …: run networks there if possible'
+    )
     who = parser.add_argument_group('who is it?')
     who.add_argument('--recognizer', metavar='FILE', help='weights of MobileFaceNet')
     who.add_argument(

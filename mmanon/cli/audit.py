@@ -71,7 +71,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--every', type=int, default=1, metavar='N', help='compare each n-th frame only'
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all findings')
-    parser.add_argument('--device', default='cpu', help='torch device of MTCNN')
+    parser.add_argument(
+        '--device', default='cpu', help='cuda, cuda:1 …: run networks there if possible'
+    )
     args = parser.parse_args(argv)
     known = args.threshold is not None or args.identities is not None
     if known != (args.recognizer is not None):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmanon.utils.devices import Place
+
 
 @dataclass(frozen=True)
 class FaceDetections:
@@ -34,10 +36,12 @@ class BaseFaceDetector(ABC):
             gain by it.
         any_size (bool): Whether it takes pictures of hundreds of megapixels, and finds
             small and large faces in them; others are shown such a picture in tiles.
+        places (tuple[Place, ...]): Where its networks run; none where it does not say.
     """
 
     parallel: bool = False
     any_size: bool = False
+    places: tuple[Place, ...] = ()
 
     def detect(self, image: np.ndarray) -> FaceDetections:
         """Find all faces of an image.

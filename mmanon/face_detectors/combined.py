@@ -57,6 +57,8 @@ class CombinedFaceDetector(BaseFaceDetector):
                     )
                 self._passes.append((built, view))
         self.parallel = all(detector.parallel for detector, _ in self._passes)
+        places = (place for one, _ in self._passes for place in one.places)
+        self.places = tuple(dict.fromkeys(places))
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = [_look(detector, image, view) for detector, view in self._passes]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .base import BaseFaceDetector
-from .mtcnn_networks import Network, load_networks
+from .mtcnn_networks import Network, load_with_place
 from .opencv import opencv
 
 _CELL, _STRIDE = 12, 2  # of PNet, in pixels of the picture it is shown
@@ -28,7 +28,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
         min_face: Side in pixels of the smallest face looked for; small values cost
             time (it grows with the inverse square).
         thresholds: The scores in [0, 1] a face must pass in the three stages.
-        device: Torch device the networks run on, such as ``'cuda:0'``.
+        device: Torch device the networks run on, such as ``'cuda:0'``; the CPU where
+            PyTorch cannot use that, as :attr:`places` says.
 
     Raises:
         ImportError: If OpenCV or facenet-pytorch is not installed.
@@ -49,8 +50,9 @@ class MTCNNFaceDetector(BaseFaceDetector):
             )
         opencv(type(self).__name__)
         self.min_face, self.thresholds = min_face, tuple(thresholds)
-        self._pnet, self._rnet, self._onet = load_networks(device)
-        self.parallel = str(device) == 'cpu'
+        (self._pnet, self._rnet, self._onet), place = load_with_place(device)
+        self.places = (place,)
+        self.parallel = place.device == 'cpu'
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # The pyramid is empty when a side is below the smallest face: lengthen such an

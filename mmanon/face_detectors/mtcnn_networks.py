@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmanon.utils.atomic_write import written_whole
+from mmanon.utils.devices import Place, torch_place
 from mmanon.utils.extras import require
 from mmanon.utils.onnx_runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ['NETWORKS', 'Network', 'load_networks']
+__all__ = ['NETWORKS', 'Network', 'load_networks', 'load_with_place']
 
 NETWORKS = ('PNet', 'RNet', 'ONet')
 Network = Callable[[np.ndarray], tuple[np.ndarray, ...]]
@@ -38,6 +40,11 @@ _OPSET = 17
 
 
 def load_networks(device: str = 'cpu') -> list[Network]:
+    """Load those of :data:`NETWORKS`; see :func:`load_with_place`."""
+    return load_with_place(device)[0]
+
+
+def load_with_place(device: str = 'cpu') -> tuple[list[Network], Place]:
     """Load them.
 
     Args:
@@ -45,18 +52,21 @@ def load_networks(device: str = 'cpu') -> list[Network]:
             installed.
 
     Returns:
-        list[Network]: Those of :data:`NETWORKS`.
+        tuple[list[Network], Place]: Those of :data:`NETWORKS`, and where they run: on
+        the CPU, too, where PyTorch cannot use the device.
 
     Raises:
         ImportError: If facenet-pytorch, which brings the weights, is not installed.
     """
     require('MTCNN, whose weights facenet-pytorch brings,', 'facenet_pytorch', 'train')
-    if str(device) == 'cpu' and find_spec('onnxruntime') is not None:
+    place = torch_place(str(device))
+    if place.device == 'cpu' and find_spec('onnxruntime') is not None:
         folder = _folder()
         files = [folder / f'{name.lower()}.onnx' for name in NETWORKS]
         if all(one.is_file() for one in files) or _make(files):
-            return [_with_onnx_runtime(one) for one in files]
-    return [_with_torch(name, device) for name in NETWORKS]
+            networks = [_with_onnx_runtime(one) for one in files]
+            return networks, replace(place, engine='ONNX Runtime')
+    return [_with_torch(name, place.device) for name in NETWORKS], place
 
 
 def _folder() -> Path:
@@ -83,12 +93,15 @@ def _with_onnx_runtime(path: Path) -> Network:
 
 def _with_torch(name: str, device: str) -> Network:
     import torch
+    from torch.backends import cudnn
 
     network = _build(name).to(device)
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> tuple[np.ndarray, ...]:
-        answers = network(torch.from_numpy(images).to(device))
+        # With TF32 a GPU would find faces that differ from those of a CPU.
+        with cudnn.flags(enabled=True, allow_tf32=False):
+            answers = network(torch.from_numpy(images).to(device))
         return tuple(one.cpu().numpy() for one in answers)
 
     return run

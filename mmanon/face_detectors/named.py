@@ -25,7 +25,7 @@ def named_detector(
         weights: ONNX file of YuNet, for ``'yunet'`` and ``'thorough'``.
         score: Faces below this confidence, in [0, 1], are left out. Defaults to each
             detector's own.
-        device: Where PyTorch runs MTCNN.
+        device: Where networks run, ``'cpu'`` or a GPU such as ``'cuda:0'``.
 
     Returns:
         For :func:`mmanon.face_detectors.build_face_detector`.
@@ -50,7 +50,9 @@ def named_detector(
         if score is not None:
             mtcnn['thresholds'] = (0.6, 0.7, score)
         return mtcnn
-    sure = {} if score is None else dict(score_threshold=score)
+    sure: dict[str, Any] = {} if score is None else dict(score_threshold=score)
+    if device != 'cpu':
+        sure['device'] = device
     yunet = dict(type='mmanon.YuNetFaceDetector', weights=str(weights), **sure)
     centerface = dict(type='mmanon.CenterFaceDetector', **sure)
     if name == 'yunet':

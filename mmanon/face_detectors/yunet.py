@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmanon.utils.devices import Place
+
 from .base import BaseFaceDetector
 from .opencv import opencv
 from .suppression import drop_parts
@@ -27,6 +29,8 @@ class YuNetFaceDetector(BaseFaceDetector):
         score_threshold: Faces below this confidence, in [0, 1], are left out.
         nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes
             is left out.
+        device: OpenCV's builds for pip know the CPU alone, and that is where it runs;
+            :attr:`places` says so where another is asked for.
 
     Raises:
         ImportError: If OpenCV is not installed.
@@ -39,6 +43,7 @@ class YuNetFaceDetector(BaseFaceDetector):
         weights: str | Path,
         score_threshold: float = 0.6,
         nms_threshold: float = 0.3,
+        device: str = 'cpu',
     ) -> None:
         for name, value in (
             ('score_threshold', score_threshold),
@@ -54,6 +59,8 @@ class YuNetFaceDetector(BaseFaceDetector):
             )
         cv2 = opencv(type(self).__name__)
         self._nms_threshold = nms_threshold
+        missing = None if device == 'cpu' else 'OpenCV runs YuNet on the CPU alone'
+        self.places = (Place('cpu', 'OpenCV', missing),)
         try:
             self._yunet = cv2.FaceDetectorYN.create(
                 str(weights), '', (320, 320), score_threshold, nms_threshold, 5000

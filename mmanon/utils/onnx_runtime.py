@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-__all__ = ['import_onnxruntime']
+from .devices import Place, cuda_number, is_cuda
+
+__all__ = ['import_onnxruntime', 'open_session']
+
+_CPU, _CUDA = 'CPUExecutionProvider', 'CUDAExecutionProvider'
 
 
 def import_onnxruntime() -> ModuleType:
@@ -22,3 +28,73 @@ def import_onnxruntime() -> ModuleType:
 
     onnxruntime.disable_telemetry_events()
     return onnxruntime
+
+
+def open_session(
+    model: str | Path | bytes, device: str = 'cpu', options: Any = None
+) -> tuple[Any, Place]:
+    """Let ONNX Runtime read a model.
+
+    Where its CUDA provider cannot be had, it says so in the log and takes the CPU; here
+    that is looked for, and told.
+
+    Args:
+        model (str, Path or bytes): The file, or what is in it.
+        device (str): As of :func:`.devices.check_device`.
+        options (SessionOptions, optional): Of ONNX Runtime.
+
+    Returns:
+        tuple[InferenceSession, Place]: The session, and where it really runs.
+
+    Raises:
+        ImportError: When ONNX Runtime is not installed.
+        Exception: ONNX Runtime's own, when the model cannot be read.
+    """
+    onnxruntime = import_onnxruntime()
+    engine = 'ONNX Runtime'
+    missing = None
+    if is_cuda(device):
+        session, missing = _on_cuda(onnxruntime, model, cuda_number(device), options)
+        if session is not None:
+            return session, Place(f'cuda:{cuda_number(device)}', engine)
+    elif device != 'cpu':
+        missing = f'ONNX Runtime is not run on {device} here'
+    session = onnxruntime.InferenceSession(model, options, providers=[_CPU])
+    return session, Place('cpu', engine, missing)
+
+
+def _on_cuda(
+    onnxruntime: ModuleType, model: str | Path | bytes, number: int, options: Any
+) -> tuple[Any, str | None]:
+    """A session on a GPU, or None and the reason."""
+    if _CUDA not in onnxruntime.get_available_providers():
+        return None, (
+            f'ONNX Runtime {onnxruntime.__version__} is a build without CUDA (pip '
+            'install onnxruntime-gpu in the place of onnxruntime)'
+        )
+    if hasattr(onnxruntime, 'preload_dlls'):
+        # CUDA and cuDNN may be there as pip's packages alone, as PyTorch brings them.
+        onnxruntime.preload_dlls()
+    chosen = {
+        'device_id': number,
+        # The same faces as on the CPU, and pictures come in many sizes: each would be
+        # searched for its fastest convolutions for seconds.
+        'use_tf32': 0,
+        'cudnn_conv_algo_search': 'HEURISTIC',
+    }
+    try:
+        session = onnxruntime.InferenceSession(
+            model, options, providers=[(_CUDA, chosen), _CPU]
+        )
+    # The model itself may be wrong: that is told when the CPU is tried.
+    except Exception as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        return None, f'ONNX Runtime cannot use the GPU: {said}'
+    if session.get_providers()[0] != _CUDA:
+        return None, (
+            f'ONNX Runtime {onnxruntime.__version__} could not load its CUDA provider: '
+            'its log above says which library it misses'
+        )
+    # What fails there shall be told, and not be done by the CPU from then on unseen.
+    session.disable_fallback()
+    return session, None

@@ -367,7 +367,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch):
     pictures = [picture(t % 20) for t in range(200)]
     source = write_video(tmp_path / 'a.mp4', pictures)
     waiting, most, lock = 0, 0, Lock()
-    read, draw = video_pipeline.picture_of, video_pipeline.composite_frame
+    read, draw = video_pipeline.picture_of, video_pipeline.composite_frames
 
     def counted(change):
         nonlocal waiting, most
@@ -379,12 +379,12 @@ def test_memory_does_not_grow_with_the_length(tmp_path, monkeypatch):
         counted(1)
         return read(*args)
 
-    def composite_frame(*args):
-        counted(-1)
-        return draw(*args)
+    def composite_frames(plans, *args):
+        counted(-len(plans))
+        return draw(plans, *args)
 
     monkeypatch.setattr(video_pipeline, 'picture_of', picture_of)
-    monkeypatch.setattr(video_pipeline, 'composite_frame', composite_frame)
+    monkeypatch.setattr(video_pipeline, 'composite_frames', composite_frames)
     outcome = anonymize(source, tmp_path / 'out', look_ahead=10)
     assert outcome.frames == 200 and waiting == 0
     # Ten known beyond the one decided on, and those between the threads.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,21 +12,49 @@ import numpy as np
 
 from mmanon.shipped import find_modifier, list_modifiers
 from mmanon.structures.crop_geometry import CropGeometry
+from mmanon.utils.devices import torch_place
 
 from .numpy_modifier import SHORT_NAMES, find_numpy_modifier
 
 if TYPE_CHECKING:
     from mmanon.models.modifiers import BaseModifier
 
-__all__ = ['DEFAULT_MODIFIER', 'ModifierBackend', 'build_backend', 'known_names']
+__all__ = [
+    'DEFAULT_MODIFIER',
+    'FRAMES_AT_ONCE',
+    'ModifierBackend',
+    'build_backend',
+    'known_names',
+    'parts_of',
+]
 
 DEFAULT_MODIFIER = {'type': 'DownsampleModifier', 'size': 4}
 """What is drawn over faces where nobody says otherwise: 16 mean colours, and smooth
 between them, so that a face is left as a place of its own colour."""
 
 
+FRAMES_AT_ONCE = 8
+"""Frames of a video whose faces a GPU is given together: one that waits for each frame
+is idle most of the time."""
+
+_FACES_AT_ONCE = 64
+
+
+def parts_of(count: int) -> Iterator[slice]:
+    """Faces in parts that a GPU's memory holds, whatever a crowd there is."""
+    for start in range(0, count, _FACES_AT_ONCE):
+        yield slice(start, start + _FACES_AT_ONCE)
+
+
 class ModifierBackend(Protocol):
-    """Draws new faces in the place of faces."""
+    """Draws new faces in the place of faces.
+
+    One may say more of itself, by two attributes:
+
+    - ``place`` (Place): where it runs;
+    - ``frames_at_once`` (int): the faces of how many frames it is best given in one
+      call. Defaults to 1.
+    """
 
     def modify(
         self, faces: np.ndarray, tracks: Sequence[int]
@@ -64,7 +94,9 @@ def build_backend(
         weights (str or Path, optional): Weights of a learned modifier.
         crop_size, margin, feather (optional): Where the geometry shall differ from
             what the modifier's config says.
-        device (str): Where a modifier of PyTorch runs.
+        device (str): Where the modifier runs, as of :func:`.devices.check_device`. What
+            is written in NumPy alone, and the default, whose 16 colours are made
+            sooner than sent to a GPU, stay on the CPU.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
 
@@ -97,7 +129,7 @@ def build_backend(
 
         if weights is not None:
             raise ValueError(f'{modifier} has its weights in it; leave out {weights}')
-        backend = OnnxModifier(modifier, seed)
+        backend = OnnxModifier(modifier, seed, device)
         geometry = backend.geometry
         if crop_size not in (None, geometry.crop_size) or margin not in (
             None,
@@ -113,7 +145,9 @@ def build_backend(
         and isinstance(modifier, str | Path | Mapping)
         and (found := find_numpy_modifier(modifier)) is not None
     ):
-        backend = found
+        drawn_there, missing = _on_gpu(modifier, seed, device)
+        found.place = replace(found.place, missing=missing)
+        backend = drawn_there or found
     else:
         from .torch_modifier import TorchModifier, build_modifier
 
@@ -138,7 +172,30 @@ def _named_file(name: str, device: str) -> Path | None:
     named = find_modifier(name)
     if named is None:
         return None
-    # ONNX Runtime draws on the CPU here; PyTorch where it is told to.
-    if device == 'cpu':
+    # PyTorch where it can use what was asked for; ONNX Runtime is ready sooner.
+    if device == 'cpu' or torch_place(device).missing is not None:
         return named.onnx or named.weights
     return named.weights or named.onnx
+
+
+def _on_gpu(
+    modifier: str | Path | Mapping, seed: int | None, device: str
+) -> tuple[ModifierBackend | None, str | None]:
+    """A hand-crafted modifier in PyTorch on a GPU, or None and what is missing for it.
+
+    Nothing is missing where it is not asked for, and for one colour.
+    """
+    from .numpy_modifier import registered_config
+
+    config = registered_config(modifier)
+    if device == 'cpu' or config is None:
+        return None, None
+    missing = torch_place(device).missing
+    if missing is None and find_spec('mmengine') is None:
+        missing = 'MMEngine is not installed'
+    if missing is not None:
+        return None, missing
+    from .torch_modifier import TorchModifier, build_modifier
+
+    built, geometry = build_modifier({**config, 'type': f'mmanon.{config["type"]}'})
+    return TorchModifier(built, geometry.margin, seed, device), None

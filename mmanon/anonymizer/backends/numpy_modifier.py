@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmanon.utils.devices import Place
+
 __all__ = [
     'NUMPY_MODIFIERS',
     'SHORT_NAMES',
     'MixingModifier',
     'SolidModifier',
     'find_numpy_modifier',
+    'registered_config',
 ]
 
 
@@ -64,6 +67,9 @@ def _averaging(size: int, parts: int) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
+_PLACE = Place('cpu', 'NumPy')
+
+
 class MixingModifier:
     """Mixes the pixels of faces; a :class:`.base.ModifierBackend`.
 
@@ -71,6 +77,8 @@ class MixingModifier:
         weights (callable): Of the side of a face, S, to weights (S, S), each row of
             which says how a pixel is mixed from those of its row or column.
     """
+
+    place, frames_at_once = _PLACE, 1
 
     def __init__(self, weights: Callable[[int], np.ndarray]) -> None:
         self._weights = lru_cache(maxsize=4)(weights)
@@ -93,6 +101,8 @@ class SolidModifier:
     Raises:
         ValueError: When the colour is something else.
     """
+
+    place, frames_at_once = _PLACE, 1
 
     def __init__(self, color: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
         if len(color) != 3 or not all(-1 <= part <= 1 for part in color):
@@ -169,13 +179,35 @@ def find_numpy_modifier(
     """
     config = modifier if isinstance(modifier, Mapping) else {'type': str(modifier)}
     name = config.get('type')
+    if isinstance(name, str) and len(config) == 1 and _short(name) in _COLOURS:
+        return SolidModifier(_COLOURS[_short(name)])
+    found = registered_config(config)
+    if found is None:
+        return None
+    return _KINDS[found.pop('type')].build(**found)
+
+
+def registered_config(
+    modifier: str | Path | Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """The config of a modifier that is written both in NumPy and in PyTorch.
+
+    Args:
+        modifier (str, Path or Mapping): Its name, in full or for short, or its config.
+
+    Returns:
+        dict or None: With the full name of the registered modifier as its ``type``;
+        ``None`` where it is another one, or one colour without a registered name.
+    """
+    config = modifier if isinstance(modifier, Mapping) else {'type': str(modifier)}
+    name = config.get('type')
     if not isinstance(name, str):
         return None
-    bare = name.removeprefix('mmanon.')
-    short = bare.lower().replace('_', '')
-    if short in _COLOURS and len(config) == 1:
-        return SolidModifier(_COLOURS[short])
     for full, kind in _KINDS.items():
-        if bare == full or short in kind.short:
-            return kind.build(**{key: config[key] for key in config if key != 'type'})
+        if name.removeprefix('mmanon.') == full or _short(name) in kind.short:
+            return {**config, 'type': full}
     return None
+
+
+def _short(name: str) -> str:
+    return name.removeprefix('mmanon.').lower().replace('_', '')

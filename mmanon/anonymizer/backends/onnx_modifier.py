@@ -14,8 +14,9 @@ from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.structures.modifier_card import ModifierCard
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.deprecation import renamed_attributes
-from mmanon.utils.onnx_runtime import import_onnxruntime
+from mmanon.utils.onnx_runtime import import_onnxruntime, open_session
 
+from .base import FRAMES_AT_ONCE, parts_of
 from .track_keys import TrackKeys
 
 if TYPE_CHECKING:
@@ -153,10 +154,14 @@ class OnnxModifier:
     Args:
         path (str or Path): The ONNX file.
         seed (int, optional): Makes keys repeatable. Defaults to a secret one.
+        device (str): Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'`` where
+            ONNX Runtime can use it.
 
     Attributes:
         card (ModifierCard): What the file tells of the modifier.
         geometry (CropGeometry): What it is to be shown.
+        place (Place): Where it really runs.
+        frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -164,9 +169,11 @@ class OnnxModifier:
         ImportError: When the package `onnxruntime` is not installed.
     """
 
-    def __init__(self, path: str | Path, seed: int | None = None) -> None:
+    def __init__(
+        self, path: str | Path, seed: int | None = None, device: str = 'cpu'
+    ) -> None:
         try:
-            onnxruntime = import_onnxruntime()
+            import_onnxruntime()
         except ImportError as error:
             raise ImportError(
                 f'{path} is drawn by ONNX Runtime: pip install onnxruntime'
@@ -174,9 +181,7 @@ class OnnxModifier:
         if not Path(path).is_file():
             raise FileNotFoundError(f'modifier {path} does not exist')
         try:
-            self._session = onnxruntime.InferenceSession(
-                Path(path).read_bytes(), providers=['CPUExecutionProvider']
-            )
+            self._session, self.place = open_session(Path(path).read_bytes(), device)
         # ONNX Runtime has a class of its own for each thing that may be wrong.
         except Exception as error:
             raise ValueError(
@@ -194,6 +199,7 @@ class OnnxModifier:
         self.geometry = self.card.geometry
         sizes = {one.name: one.shape for one in self._session.get_inputs()}
         self._keys = TrackKeys(sizes['keys'][1], seed) if 'keys' in sizes else None
+        self.frames_at_once = 1 if self.place.device == 'cpu' else FRAMES_AT_ONCE
 
     def modify(
         self, faces: np.ndarray, tracks: Sequence[int]
@@ -202,5 +208,12 @@ class OnnxModifier:
         given = {'faces': faces}
         if self._keys is not None:
             given['keys'] = self._keys(faces, tracks)
-        drawn, masked = self._session.run(None, given)
+        if self.place.device == 'cpu':
+            drawn, masked = self._session.run(None, given)
+            return drawn, masked
+        answers = [
+            self._session.run(None, {name: one[part] for name, one in given.items()})
+            for part in parts_of(len(faces))
+        ]
+        drawn, masked = (np.concatenate(one) for one in zip(*answers, strict=True))
         return drawn, masked

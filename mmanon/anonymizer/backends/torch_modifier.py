@@ -15,11 +15,12 @@ import numpy as np
 from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.structures.modifier_card import ModifierCard, find_game_hooks
 from mmanon.utils.deprecation import renamed_attributes
+from mmanon.utils.devices import torch_place
 from mmanon.utils.extras import require
 from mmanon.utils.log import print_log
 from mmanon.utils.near_names import near_name
 
-from .base import known_names
+from .base import FRAMES_AT_ONCE, known_names, parts_of
 from .track_keys import TrackKeys
 
 if TYPE_CHECKING:
@@ -260,6 +261,11 @@ class TorchModifier:
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
         device (str): Where M runs. Defaults to ``'cpu'``.
+
+    Attributes:
+        place (Place): Where it really runs: on the CPU, too, where PyTorch cannot use
+            the device.
+        frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
     """
 
     def __init__(
@@ -269,8 +275,10 @@ class TorchModifier:
         seed: int | None = None,
         device: str = 'cpu',
     ) -> None:
-        self.modifier = modifier.to(device)
-        self.margin, self.device = margin, device
+        self.place = torch_place(device)
+        self.margin, self.device = margin, self.place.device
+        self.modifier = modifier.to(self.device)
+        self.frames_at_once = 1 if self.device == 'cpu' else FRAMES_AT_ONCE
         self._repeatable = seed is not None
         self.seed = secrets.randbits(62) if seed is None else seed
         self._keys = None
@@ -282,6 +290,17 @@ class TorchModifier:
         self, faces: np.ndarray, tracks: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Modify faces; see :class:`.base.ModifierBackend`."""
+        if self.device == 'cpu':
+            return self._modified(faces, tracks)
+        answers = [
+            self._modified(faces[part], tracks[part]) for part in parts_of(len(faces))
+        ]
+        drawn, masked = (np.concatenate(one) for one in zip(*answers, strict=True))
+        return drawn, masked
+
+    def _modified(
+        self, faces: np.ndarray, tracks: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
         with torch.inference_mode():

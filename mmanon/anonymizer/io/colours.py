@@ -19,7 +19,10 @@ _UNSAID, _RGB, _BT709, _BT601 = 2, 0, 1, 5  # matrices, by FFmpeg's numbers
 _LIMITED, _FULL = 1, 2
 # Where the output says the meaning of its colours: in the file, or in the stream.
 _SAYING_FILES = {'mp4', 'mov', 'matroska', 'webm'}
-_SAYING_CODECS = {'libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'libaom-av1'}
+_SAYING_CODECS = {
+    *('libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'libaom-av1'),
+    'h264_nvenc',
+}
 _OF_600_LINES = 600  # from here on players take an unsaid matrix for that of HD
 
 

@@ -6,16 +6,20 @@ import heapq
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import av
+from av.codec.hwaccel import HWAccel
 
+from mmanon.utils.devices import Place, cuda_number
 from mmanon.utils.orientation import Orientation
 from mmanon.utils.video import display_matrix, file_url
 
 from .filters import letterboxed
+from .gpu_codecs import NVDEC, FromGpu, reading_on
 from .missing_frames import MissingFrames
 from .sources import STDIN, InputError, without_password
 from .timeline import Timeline
@@ -27,15 +31,19 @@ _FROM_ANYWHERE = {'mpegts', 'mpeg'}
 _TIMEOUTS = (15.0, 15.0)  # seconds a stream may take to open, and to send something
 
 
-def open_input(where: str, live: bool = False) -> av.container.InputContainer:
+def open_input(
+    where: str, live: bool = False, hwaccel: HWAccel | None = None
+) -> av.container.InputContainer:
     """Open a file, a stream's address, or a camera by its number.
 
     Args:
         where (str): Also ``'-'``, what is piped in.
         live (bool): Whether it is no file.
+        hwaccel (HWAccel, optional): What decodes the pictures of a file.
 
     Raises:
         InputError: When it cannot be opened.
+        OSError: When it cannot be opened with ``hwaccel``.
     """
     # torchvision turns FFmpeg's messages on. They wait for Python's lock in the threads
     # that decode; who lets go of a decoder holds the lock and waits for these threads.
@@ -53,8 +61,11 @@ def open_input(where: str, live: bool = False) -> av.container.InputContainer:
             timeout=_TIMEOUTS if live else None,
             # Tags that are not UTF-8 shall not keep a video from being read.
             metadata_errors='replace',
+            hwaccel=hwaccel,
         )
     except (av.FFmpegError, OSError, ValueError) as error:
+        if hwaccel is not None:
+            raise
         what = f'camera {where}' if where.isdecimal() and live else where
         raise InputError(
             f'{without_password(what)} cannot be opened: {_reason(error)}'
@@ -92,8 +103,11 @@ class VideoReader:
         end (float, optional): Second at which to stop, counted from the beginning of
             the source.
         stopped (callable, optional): Asked between packets whether to end.
+        device (str): Where the pictures of a file are decoded, as of
+            :func:`.devices.check_device`: on a GPU where NVDEC can be used.
 
     Attributes:
+        decoder (Place): Where they really are.
         container: PyAV's container.
         stream: The video stream that is read.
         copied (list): The audio and subtitle streams, whose packets come unopened.
@@ -118,6 +132,7 @@ class VideoReader:
         start: float | None = None,
         end: float | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        device: str = 'cpu',
     ) -> None:
         self.where = without_password(where)
         self.live = live
@@ -127,7 +142,12 @@ class VideoReader:
         self.refitted = False
         self._zero: float | None = None
         self._size: tuple[int, int] | None = None
-        self.container = open_input(where, live)
+        self.decoder = Place('cpu', 'FFmpeg')
+        self._from_gpu: FromGpu | None = None
+        if device != 'cpu':
+            self._use_gpu(where, device)
+        gpu = self._from_gpu
+        self.container = open_input(where, live, gpu.hwaccel if gpu else None)
         flag = cast(int, av.format.Flags.ts_discont.value)
         jumps = self.container.format.flags & flag
         self._timeline = Timeline(bool(jumps) or live)
@@ -150,11 +170,23 @@ class VideoReader:
             self.container.close()
             raise
         self.first: av.VideoFrame = self._ahead[-1]
-        self.matrix = display_matrix(self.first)
+        # A GPU's frames do not say how they are to be turned.
+        self.matrix = display_matrix(gpu.example if gpu else self.first)
         self.orientation = (
             Orientation() if self.matrix is None else Orientation.of_matrix(self.matrix)
         )
         self.aspect = self.stream.sample_aspect_ratio
+
+    def _use_gpu(self, where: str, device: str) -> None:
+        missing: str | None = 'it is no file'
+        if not self.live:
+            self._from_gpu, missing = reading_on(
+                device, lambda hwaccel: open_input(where, False, hwaccel)
+            )
+        if self._from_gpu is not None:
+            self.decoder = Place(f'cuda:{cuda_number(device)}', NVDEC)
+        else:
+            self.decoder = replace(self.decoder, missing=missing)
 
     def _choose_streams(self) -> None:
         streams = self.container.streams
@@ -288,6 +320,8 @@ class VideoReader:
                 return
             if not self._is_before_start(frame.pts, self.stream):
                 self._missing.see_frame(frame)
+                if self._from_gpu is not None:
+                    frame = self._from_gpu(frame)
                 yield self._of_one_size(frame)
 
     def _of_one_size(self, frame: av.VideoFrame) -> av.VideoFrame:

@@ -17,12 +17,13 @@ from mmanon.utils.video import file_url
 
 from .colours import Colours
 from .filters import scaled, turned
+from .gpu_codecs import NVENC
 from .sound_tracks import CopiedTrack, EncodedTrack, add_track
 from .sources import InputError
 from .tags import keep_or_remove_tags
 from .video_reader import VideoReader
 
-__all__ = ['VideoWriter']
+__all__ = ['VideoWriter', 'default_codec']
 
 _FORMATS = {
     **{'mp4': 'mp4', 'm4v': 'mp4', 'mov': 'mov', 'mkv': 'matroska', 'webm': 'webm'},
@@ -33,7 +34,7 @@ _CODECS = {'webm': 'libvpx-vp9', 'avi': 'mpeg4'}
 # Constant quality that looks like the source; smaller is better.
 _QUALITY = {
     **{'libx264': 17, 'libx265': 20, 'libvpx-vp9': 24, 'libvpx': 10},
-    **{'libsvtav1': 24, 'libaom-av1': 24},
+    **{'libsvtav1': 24, 'libaom-av1': 24, NVENC: 19},
 }
 # x264's own choice, medium, takes 2.5 times the time for files that are up to 15 %
 # smaller at 18; see docs/speed.md.
@@ -44,8 +45,13 @@ _FINEST_SCALE = 10_000_000  # an hour of it takes 36 bits
 _UPRIGHT_ONLY = {'avi', 'mpegts'}
 # Kinds of files, and encoders, that tell the shape of pixels. Matroska does, but PyAV
 # does not let us say it.
-_TELLING_ASPECT = {'mp4', 'mov', 'libx264', 'libx265', 'mpeg4', 'mpeg2video'}
+_TELLING_ASPECT = {'mp4', 'mov', NVENC, 'libx264', 'libx265', 'mpeg4', 'mpeg2video'}
 _UNIT = 118  # a step of a quantizer in FFmpeg's global_quality
+
+
+def default_codec(container: str) -> str:
+    """The encoder of a kind of file, given as an extension without a dot."""
+    return _CODECS.get(_FORMATS.get(container, ''), 'libx264')
 
 
 class _Times(NamedTuple):
@@ -161,7 +167,11 @@ class VideoWriter:
         source, first = self._reader.stream, self._reader.first
         rate = source.average_rate or source.guessed_rate or Fraction(25)
         crf = quality if quality is not None else _QUALITY.get(codec)
-        if codec in _QUALITY:
+        if codec == NVENC:
+            # Of a constant quality as well, and by other names.
+            named = {'rc': 'vbr', 'cq': str(crf), 'b': '0'}
+            self._options = {**named, **self._options}
+        elif codec in _QUALITY:
             self._options.setdefault('crf', str(crf))
         if codec in _PRESETS:
             self._options.setdefault('preset', _PRESETS[codec])
