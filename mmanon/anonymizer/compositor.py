@@ -86,8 +86,8 @@ class Place(NamedTuple):
 class Cut(NamedTuple):
     """The faces of one picture, cut out: (3, S, S) in [-1, 1] for each place.
 
-    There are no crops where nothing but grey is drawn. ``frame`` is the picture's number
-    in its source.
+    There are no crops where nothing but grey is drawn. ``frame`` is the number of
+    the picture in its source.
     """
 
     places: list[Place]

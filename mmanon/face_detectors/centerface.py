@@ -215,7 +215,7 @@ def _load(path: Path, threads: int = 1, device: str = 'cpu') -> tuple[_Network, 
         missing = other.missing or missing_for_torch()
         if missing is None:
             return load_in_torch(model, other.device), other
-        place = replace(place, missing=f'{place.missing}, and {missing}')
+        place = replace(place, missing=f'{place.missing}; {missing}')
     name, one_at_a_time = session.get_inputs()[0].name, Lock()
 
     def run(pictures: np.ndarray) -> list[np.ndarray]:

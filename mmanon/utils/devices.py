@@ -26,7 +26,8 @@ class Place:
     Attributes:
         device (str): ``'cpu'``, or a device of PyTorch such as ``'cuda:0'``.
         engine (str): What runs it there, such as ``'PyTorch'``.
-        missing (str, optional): Why it is not the device that was asked for.
+        missing (str, optional): Why it is not the device that was asked for: reasons,
+            with semicolons between them.
     """
 
     device: str
@@ -121,6 +122,7 @@ def told_places(device: str, parts: Sequence[tuple[str, Place]]) -> str:
         'device cuda: faces are drawn on cuda:0 (PyTorch)'
     """
     words = [f'{done} on {place}' for done, place in parts]
-    reasons = dict.fromkeys(place.missing for _, place in parts if place.missing)
+    missing = [place.missing.split('; ') for _, place in parts if place.missing]
+    reasons = dict.fromkeys(reason for some in missing for reason in some)
     because = f', since {"; ".join(reasons)}' if reasons else ''
     return f'device {device}: {", ".join(words)}{because}'
