@@ -81,7 +81,9 @@ def embed_face(
     size = round(max(recognizer.backbone.input_size) * (1 + 2 * margin))
     face = torch.from_numpy(align_face(image, landmarks, size, margin))
     face = face.permute(2, 0, 1)[None].float() / 127.5 - 1
-    face = face.to(next(recognizer.parameters()).device)
+    weights = next(recognizer.parameters(), None)
+    if weights is not None:
+        face = face.to(weights.device)
     with torch.no_grad():
         return torch.nn.functional.normalize(recognizer.embed(face))[0].cpu().numpy()
 
