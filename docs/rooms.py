@@ -16,6 +16,7 @@ LIGHT, GAME = '#dceefb', '#fdebd3'
 # x, y, what is in it, and its door.
 ROOMS = {
     'testing': (30, 60, 'does a detector fit', GAME),
+    'actions': (330, 140, 'what a detector sees', GAME),
     'tradeoff': (30, 140, 'sweep, table, plot, report', GAME),
     'engine': (30, 220, 'the hook plays the game', GAME),
     'evaluation': (30, 300, 'attackers, metrics', GAME),

@@ -31,6 +31,8 @@ BELOW['evaluation'] = {'datasets.formats', 'models', *BELOW['models']}
 BELOW['engine'] = {'datasets', 'evaluation', *BELOW['datasets']}
 # The report on a sweep builds modifiers as whoever anonymizes by them does.
 BELOW['tradeoff'] = {'engine', 'anonymizer', *BELOW['engine']}
+# What a detector sees in what the anonymizer makes.
+BELOW['actions'] = {'engine', 'anonymizer', *BELOW['engine']}
 BELOW['testing'] = {'tradeoff', 'app', 'cli', *BELOW['tradeoff']}
 
 # What a light room may import inside a function, and for its type hints.
@@ -45,7 +47,9 @@ WHEN_ASKED = {
 }
 
 # Modules beside the rooms, and which rooms may know them.
-GAME = {'models', 'datasets', 'evaluation', 'engine', 'tradeoff', 'testing'}
+GAME = {
+    *('models', 'datasets', 'evaluation', 'engine', 'tradeoff', 'actions', 'testing'),
+}
 BESIDE = {
     'version': set(BELOW),
     '_moved': set(BELOW),  # for names of their own that have moved

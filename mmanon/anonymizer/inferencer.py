@@ -18,6 +18,7 @@ from mmanon.utils.log import print_log
 
 from .backends.base import known_names
 from .build_compositor import build_compositor
+from .covered_boxes import CoveredBoxes
 from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
@@ -179,6 +180,7 @@ class AnonymizerInferencer:
         preview: str | Path | None = None,
         drop_tracks: Iterable[int] = (),
         keep_tracks: Iterable[int] = (),
+        keep_boxes: bool = False,
     ) -> list[AnonymizationResult]:
         """Anonymize all inputs.
 
@@ -204,6 +206,7 @@ class AnonymizerInferencer:
                 their numbers.
             drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks, as of a preview
                 with the same settings, that are no faces, and that are. For one video.
+            keep_boxes (bool): Whether each result has the boxes that were masked.
 
         Returns:
             list[AnonymizationResult]: One for each input.
@@ -258,6 +261,7 @@ class AnonymizerInferencer:
         ):
             out = source.output(folder, self.container)
             result = AnonymizationResult(without_password(source.where), out=out)
+            result.boxes = CoveredBoxes() if keep_boxes else None
             results.append(result)
             beside = out
             try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmanon.utils.log import print_log
 
+from .covered_boxes import CoveredBoxes
 from .io.sources import InputError, without_password
 from .mask_planner import FramePlan
 from .report import FileReport
@@ -36,6 +37,7 @@ class AnonymizationResult:
         whole (int): Frames masked whole, since they could not be examined.
         spared (int): Faces left visible because of who they are, over all frames.
         report (FileReport): What was masked, frame by frame.
+        boxes (CoveredBoxes, optional): Where, if that was asked for.
     """
 
     source: str
@@ -51,6 +53,7 @@ class AnonymizationResult:
     whole: int = 0
     spared: int = 0
     report: FileReport = field(default_factory=FileReport, repr=False)
+    boxes: CoveredBoxes | None = field(default=None, repr=False)
 
     @property
     def nothing_masked(self) -> bool:
@@ -67,6 +70,8 @@ class AnonymizationResult:
         self.faces += len(plan.masks)
         self.filled += sum(not mask.seen for mask in plan.masks)
         self.report.add(plan)
+        if self.boxes is not None:
+            self.boxes.add(plan.index, plan.masks)
 
     def write_report(self, path: Path) -> None:
         """Write what was found and done as JSON.

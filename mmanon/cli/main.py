@@ -23,6 +23,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         'anonymize': ('mmanon.cli.anonymize', 'images, folders and videos'),
         'audit': ('mmanon.cli.audit', 'does a face of the original still show?'),
         'app': ('mmanon.cli.app', 'the page in the browser'),
+        'detect-actions': (
+            'mmanon.cli.detect_actions',
+            'which actions a detector finds in what is anonymized',
+        ),
         'anonymize-on-ray': ('mmanon.cli.anonymize_on_ray', 'on a cluster'),
     },
     'Prepare': {

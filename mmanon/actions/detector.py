@@ -1,0 +1,265 @@
+"""A detector of actions by its config and checkpoint, asked window by window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from torch import Tensor
+
+from mmanon.models.weight_files import DETECTOR, extract_part, load_weights
+from mmanon.structures.modifier_card import find_game_hooks
+from mmanon.utils.devices import torch_place
+
+from .labels import action_names
+
+__all__ = ['ActionDetector', 'Sight', 'read_detector_config']
+
+# Steps of a pipeline that find and decode frames: here they are there already.
+_LOADING = ('Decode', 'Init', 'LoadFaces', 'LoadAnnotations')
+
+
+class Sight(NamedTuple):
+    """What a detector has seen in one window, for K people.
+
+    Attributes:
+        boxes (np.ndarray): (K, 4), x1, y1, x2, y2 in fractions of the frame.
+        scores (np.ndarray): (K, C) in [0, 1], of each action.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+
+def read_detector_config(config: str | Path | Config) -> Config:
+    """Read the config of a detector.
+
+    Args:
+        config (str, Path or Config): A file; a config of an installed package, such as
+            ``'mmaction::detection/slowonly/….py'``; or the config itself.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is no detector's.
+    """
+    if isinstance(config, str) and '::' in config:
+        from mmengine.hub import get_config
+
+        config = get_config(config)
+    elif not isinstance(config, Config):
+        path = Path(config).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f'config {config} does not exist')
+        config = Config.fromfile(path)
+    name = config.filename or 'the config'
+    missing = [key for key in ('model', 'test_dataloader') if config.get(key) is None]
+    if missing:
+        raise ValueError(
+            f'{name} has no {" and no ".join(missing)}: name the config of a detector '
+            'that can be tested'
+        )
+    return config
+
+
+class ActionDetector:
+    """Finds actions in windows of frames.
+
+    Args:
+        config (str, Path or Config): As of :func:`read_detector_config`: one of ours,
+            whose detector is taken out of the game, or a plain one of mmaction2's
+            (clips and boxes of people) or mmdet's (single frames).
+        checkpoint (str or Path): A training checkpoint of ours, a plain one, or the
+            address of one, which mmengine downloads.
+        labels (str or Path, optional): As of :func:`.labels.action_names`.
+        device (str): Where it runs.
+
+    Attributes:
+        config (Config): As it was read.
+        takes_people (bool): Whether it has to be told where people are.
+        offsets (list[int]): Where the frames of its window lie, from the middle on.
+        names (list[str]): What each column of its scores is called.
+        place (Place): Where it really runs.
+        plays_game (bool): Whether the config has a hook that anonymizes.
+
+    Raises:
+        FileNotFoundError: When a file does not exist.
+        ValueError: When the checkpoint is of another config, or the config's test
+            pipeline is of an unknown kind.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        labels: str | Path | None = None,
+        device: str = 'cpu',
+    ) -> None:
+        self.config = config = read_detector_config(config)
+        self.plays_game = any(True for _ in find_game_hooks(config.to_dict()))
+        self._scope = config.get('default_scope') or 'mmaction'
+        init_default_scope(self._scope)
+        dataset = _leaf(config.test_dataloader.dataset)
+        steps = [dict(step) for step in dataset.get('pipeline', ())]
+        kinds = [str(step.get('type')) for step in steps]
+        samplers = [step for step in steps if _samples(step['type'])]
+        kept = [step for step in steps if not step['type'].endswith(_LOADING)]
+        self.takes_people = bool(samplers)
+        name = config.filename or 'the config'
+        with DefaultScope.overwrite_default_scope(self._scope):
+            if samplers:
+                self.offsets = _offsets(samplers[0], name)
+                kept = [step for step in kept if not _samples(step['type'])]
+            elif kinds and kinds[0].endswith('LoadImageFromFile'):
+                self.offsets = [0]
+                kept = [dict(type='mmdet.LoadImageFromNDArray'), *kept[1:]]
+            else:
+                raise ValueError(
+                    f'{name}: its test pipeline begins with {kinds[:1]}, neither a '
+                    'sampler of frames nor LoadImageFromFile'
+                )
+            self._pipeline = Compose(kept)
+            self.model = MODELS.build(config.model)
+        _load(self.model, checkpoint, name)
+        self.place = torch_place(device)
+        self.model.to(self.place.device).eval().requires_grad_(False)
+        self.names = action_names(dataset, self._classes(), labels)
+
+    def _classes(self) -> int:
+        """How many columns the scores have."""
+        holder = getattr(self.model, 'roi_head', self.model)
+        return int(holder.bbox_head.num_classes)
+
+    def look(self, frames: Sequence[np.ndarray], people: np.ndarray) -> Sight:
+        """Find the actions in a window.
+
+        Args:
+            frames (Sequence[np.ndarray]): T pictures, uint8 (H, W, 3) RGB, as
+                :attr:`offsets` says.
+            people (np.ndarray): Boxes of people in its middle, (K, 4), x1, y1, x2, y2
+                in pixels; of a detector of single frames, anything.
+
+        Returns:
+            Sight: Of as many people, in the same order; of a detector of single frames,
+            of those that it has found itself.
+        """
+        if self.takes_people and not len(people):
+            return Sight(np.zeros((0, 4)), np.zeros((0, len(self.names))))
+        with DefaultScope.overwrite_default_scope(self._scope), torch.no_grad():
+            if self.takes_people:
+                given = self._of_clip(frames, people)
+            else:
+                given = dict(img=np.ascontiguousarray(frames[0][..., ::-1]), img_id=0)
+            sample = self.model.test_step(pseudo_collate([self._pipeline(given)]))[0]
+        found = sample.pred_instances.cpu()
+        if self.takes_people:
+            scores = _numpy(found.scores)
+            scores[:, 0] = 0  # of no action: AVA's numbers begin at 1
+            return Sight(_numpy(found.bboxes), scores)
+        height, width = frames[0].shape[:2]
+        boxes = _numpy(found.bboxes) / [width, height, width, height]
+        scores = np.zeros((len(boxes), len(self.names)))
+        scores[np.arange(len(boxes)), _numpy(found.labels).astype(int)] = _numpy(
+            found.scores
+        )
+        return Sight(boxes, scores)
+
+    def _of_clip(
+        self, frames: Sequence[np.ndarray], people: np.ndarray
+    ) -> dict[str, Any]:
+        size = frames[0].shape[:2]
+        boxes = np.asarray(people, np.float32)
+        return dict(
+            imgs=list(frames),
+            original_shape=size,
+            img_shape=size,
+            modality='RGB',
+            num_clips=1,
+            clip_len=len(frames),
+            crop_quadruple=np.array([0, 0, 1, 1], np.float32),
+            # Packed only where boxes are annotated.
+            gt_bboxes=boxes.copy(),
+            gt_labels=np.zeros((len(boxes), len(self.names)), np.float32),
+            proposals=boxes.copy(),
+            scores=np.ones(len(boxes), np.float32),
+            video_id='video',
+            timestamp=0,
+            img_key='video,0',
+        )
+
+
+def _leaf(dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data set inside wrappers."""
+    while dataset.get('pipeline') is None and dataset.get('dataset') is not None:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def _samples(kind: str) -> bool:
+    return 'Sample' in kind and kind.endswith('Frames')
+
+
+def _offsets(sampler: Mapping[str, Any], name: str) -> list[int]:
+    """Where a sampler takes frames, counted from the middle of its window."""
+    from mmengine.registry import TRANSFORMS
+
+    built = TRANSFORMS.build({**sampler, 'test_mode': True})
+    middle, every = 100_000, 1_000_000
+    asked = dict(
+        fps=1,
+        timestamp=middle,
+        timestamp_start=0,
+        start_index=0,
+        shot_info=(0, every),
+        video_id='video',
+    )
+    try:
+        taken = built(asked)['frame_inds']
+    except KeyError as error:
+        raise ValueError(
+            f'{name}: {sampler["type"]} does not take frames around one by its time '
+            f'(it asks for {error}): name the config of a spatio-temporal detector'
+        ) from None
+    return [int(place) - middle for place in np.ravel(taken)]
+
+
+def _load(model: torch.nn.Module, checkpoint: str | Path, name: str) -> None:
+    """Load the detector's weights, all of them."""
+    state = _read(checkpoint)
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    if any(key.startswith(DETECTOR) for key in state):
+        state = extract_part(state, DETECTOR)
+    own = model.state_dict()
+    wrong = [
+        key
+        for key, value in own.items()
+        if key not in state or state[key].shape != value.shape
+    ]
+    if wrong:
+        raise ValueError(
+            f'{checkpoint} is the checkpoint of another config than {name}: '
+            f'{len(wrong)} of {len(own)} weights of its detector are missing or of '
+            f'another shape, such as {wrong[0]}'
+        )
+    model.load_state_dict({key: state[key] for key in own})
+
+
+def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
+    if '://' not in str(checkpoint):
+        return load_weights(checkpoint)
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    # mmengine falls back to unsafe loading when a checkpoint holds more than weights.
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
+    return loaded.get('state_dict', loaded)
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.double().numpy()

@@ -1,0 +1,191 @@
+"""Where people are in a frame: by a detector, by a file, or by their faces."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+
+from mmanon.anonymizer.covered_boxes import CoveredBoxes
+from mmanon.anonymizer.given_faces import GivenFaces
+from mmanon.structures.faces import Faces
+from mmanon.tracking.offline_tracks import link_faces
+from mmanon.utils.log import print_log
+
+from .detector import ActionDetector
+
+__all__ = [
+    'FindPeople',
+    'People',
+    'body_boxes',
+    'detected_people',
+    'given_people',
+    'people_by_faces',
+    'track_people',
+]
+
+# A body in parts of the longer side of its face: half its width, and how far it reaches
+# above the face and below. Grown-ups are seven to eight heads high.
+_HALF_WIDTH, _ABOVE, _BELOW = 1.6, 0.4, 6.0
+
+
+class People(NamedTuple):
+    """K people of one frame.
+
+    Attributes:
+        boxes (np.ndarray): (K, 4), x1, y1, x2, y2 in pixels.
+        scores (np.ndarray): (K,) in [0, 1].
+        tracks (np.ndarray, optional): The number of each, (K,); None where nobody has
+            numbered them.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    tracks: np.ndarray | None = None
+
+
+FindPeople = Callable[[int, np.ndarray], People]
+"""Of a frame's index from 0 and its upright picture, uint8 (H, W, 3) RGB."""
+
+
+def body_boxes(faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Where the bodies of upright people are, by their faces: a guess.
+
+    Args:
+        faces (np.ndarray): (K, 4), x1, y1, x2, y2 in pixels.
+        size (tuple[int, int]): Width and height of the picture, which boxes do not
+            leave.
+    """
+    side = (faces[:, 2:] - faces[:, :2]).max(1, initial=0)
+    middle = faces[:, [0, 2]].mean(1)
+    boxes = np.stack(
+        [
+            middle - _HALF_WIDTH * side,
+            faces[:, 1] - _ABOVE * side,
+            middle + _HALF_WIDTH * side,
+            faces[:, 1] + _BELOW * side,
+        ],
+        1,
+    )
+    return boxes.clip(0, [*size, *size])
+
+
+def people_by_faces(covered: CoveredBoxes) -> FindPeople:
+    """Look for people where faces were covered.
+
+    Args:
+        covered (CoveredBoxes): Of the video; its tracks number the people.
+    """
+    table = covered.as_table()
+    table = table[np.argsort(table[:, 0], kind='stable')]
+
+    def find(index: int, image: np.ndarray) -> People:
+        first, end = np.searchsorted(table[:, 0], [index, index + 1])
+        rows = table[first:end]
+        boxes = body_boxes(rows[:, 2:6], (image.shape[1], image.shape[0]))
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        rows, boxes = rows[inside], boxes[inside]
+        # A face that the detector did not see, and that was covered, is there.
+        scores = np.where(rows[:, 7] > 0, rows[:, 6], 1.0)
+        return People(boxes, scores, rows[:, 1].astype(int))
+
+    return find
+
+
+def given_people(path: str | Path, name: str) -> FindPeople:
+    """Look people up in a file of boxes, of the kinds of ``--boxes``.
+
+    Args:
+        path (str or Path): As of :class:`.given_faces.GivenFaces`.
+        name (str): The video's path below the folder that was asked for.
+
+    Raises:
+        FileNotFoundError, ValueError: As :class:`.given_faces.GivenFaces`.
+        InputError: When nothing is known of the video.
+    """
+    find = GivenFaces(path).open(name)
+
+    def look_up(index: int, image: np.ndarray) -> People:
+        known = find(index, image)
+        if not known.examined:
+            return People(np.zeros((0, 4)), np.zeros(0))
+        height, width = image.shape[:2]
+        boxes = known.boxes.astype(float) * [width, height, width, height]
+        return People(boxes, np.asarray(known.scores, float))
+
+    return look_up
+
+
+def detected_people(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    score_thr: float = 0.5,
+    device: str = 'cpu',
+) -> FindPeople:
+    """Let a detector of mmdet look for people.
+
+    Args:
+        config, checkpoint: As of :class:`.detector.ActionDetector`, such as
+            ``'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'``.
+        score_thr (float): Boxes below this confidence, in [0, 1], are left out.
+        device (str): Where it runs.
+
+    Raises:
+        FileNotFoundError: When a file does not exist.
+        ValueError: When it is no detector of single frames, or the checkpoint is of
+            another config.
+    """
+    detector = ActionDetector(config, checkpoint, device=device)
+    if detector.takes_people:
+        raise ValueError(
+            f'{config} finds actions of people, and not people: name a config of mmdet'
+        )
+    people = [k for k, name in enumerate(detector.names) if name == 'person']
+    if not people:
+        # Of one that knows persons alone, or nobody has named its classes.
+        people = [0]
+        print_log(
+            f'{config} has no class called person: its first, {detector.names[0]!r}, '
+            'is taken for it',
+            level=logging.WARNING,
+        )
+
+    def find(index: int, image: np.ndarray) -> People:
+        height, width = image.shape[:2]
+        seen = detector.look([image], np.zeros((0, 4)))
+        scores = seen.scores[:, people[0]]
+        sure = scores >= score_thr
+        boxes = seen.boxes[sure] * [width, height, width, height]
+        return People(boxes, scores[sure])
+
+    return find
+
+
+def track_people(
+    found: list[tuple[np.ndarray, np.ndarray]], min_iou: float = 0.3, max_gap: int = 2
+) -> list[np.ndarray]:
+    """Number the people of a video whom nobody has numbered, by their overlap.
+
+    Args:
+        found (list): Boxes in fractions of the frame, (K, 4), and scores, (K,), of each
+            frame that was looked at, in order.
+        min_iou (float): Overlap that a person must have with where it was last seen.
+        max_gap (int): Such frames that a person may be out of sight.
+
+    Returns:
+        list[np.ndarray]: Of each frame, (K,).
+    """
+    faces = [
+        Faces(
+            boxes.astype(np.float32),
+            scores.astype(np.float32),
+            np.full((len(boxes), 5, 2), np.nan, np.float32),
+            np.full(len(boxes), -1, np.int32),
+        )
+        for boxes, scores in found
+    ]
+    return [one.tracks for one in link_faces(faces, min_iou, max_gap)]
