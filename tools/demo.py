@@ -63,6 +63,40 @@ def test(config: str, work_dir: Path, out: str) -> dict:
     return json.loads((ROOT / work_dir / out).read_text())
 
 
+def film(config: str, work_dir: Path) -> tuple[Path, Path]:
+    """Show some test clips before and after, with the actions the detector names.
+
+    Returns:
+        The film and a picture of it.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from mmanon.actions.film import film_writer, timed_frames
+    from mmanon.datasets.mini_benchmark.clips import write_clips
+
+    folder, out = ROOT / work_dir / 'clips', ROOT / work_dir / 'films'
+    clips = write_clips(ROOT / 'data' / 'mini', folder)
+    checkpoint = (ROOT / work_dir / 'last_checkpoint').read_text().strip()
+    known = {name: work_dir / f'clips_{name}.json' for name in ('faces', 'people')}
+    options = ['--boxes', known['faces'], '--people', known['people'], '--overwrite']
+    options += ['--step', 4, '--top', 1, '--compare', '-o', work_dir / 'films']
+    run('detect_actions.py', config, checkpoint, work_dir / 'clips', *options)
+    films = [out / f'{clip.stem}_compare.mp4' for clip in clips]
+    shown, stills, begin = ROOT / WORK / 'film.mp4', [], 0.0
+    with film_writer(shown) as put:
+        for one in films:
+            frames = list(timed_frames(one))
+            for number, frame in enumerate(frames):
+                put(frame.image, begin + number / 4)
+            begin += len(frames) / 4
+            stills.append(frames[len(frames) // 2].image)
+    rows = [np.concatenate(stills[k : k + 2], 1) for k in range(0, len(stills) - 1, 2)]
+    picture = shown.with_suffix('.jpg')
+    Image.fromarray(np.concatenate(rows)).save(picture, quality=88)
+    return shown, picture
+
+
 def plain(config: str) -> list[str]:
     """What lets a detector be trained and tested on faces as they are."""
     return ['--plain'] if config in (PLAIN_CONFIG, RAW_CONFIG) else []
@@ -110,12 +144,17 @@ def main() -> None:
 | seconds of joint training                      | {took:>7} |
 """
     (ROOT / WORK / 'summary.md').write_text(table.lstrip())
+    shown, picture = film(JOINT_CONFIG, WORK / 'joint')
     pictures = sorted((ROOT / WORK / 'joint').rglob('vis_image/faces_*.png'))
     print(table)
     print(f'table:    {WORK / "summary.md"}, {WORK / "summary.json"}')
     if pictures:
         where = pictures[-1].parent.relative_to(ROOT)
         print(f'pictures: {where} (originals above, modified below)')
+    print(
+        f'film:     {shown.relative_to(ROOT)}, {picture.relative_to(ROOT)} (as it is '
+        'on the left, anonymized on the right, with the actions that are named)'
+    )
 
 
 if __name__ == '__main__':

@@ -82,22 +82,21 @@ class Painter:
 
     Args:
         records (Iterable[ActionRecord]): Of this video, either raw or anonymized.
+        step (int): Frames from one that a detector was asked for to the next; so long a
+            person is shown before and after.
         title (str, optional): What is written in the corner of each frame.
     """
 
     def __init__(
-        self, records: Iterable[ActionRecord], title: str | None = None
+        self, records: Iterable[ActionRecord], step: int, title: str | None = None
     ) -> None:
-        self.title = title
+        self.step, self.title = step, title
         tracks: dict[int, dict[int, list[ActionRecord]]] = defaultdict(dict)
         for one in records:
             tracks[one.track].setdefault(one.frame, []).append(one)
         self._tracks = {
             track: (sorted(frames), frames) for track, frames in tracks.items()
         }
-        frames = sorted({frame for _, seen in self._tracks.values() for frame in seen})
-        gaps = np.diff(frames)
-        self._reach = int(gaps.min()) if len(gaps) else 0
         self._visualizer = Visualizer()
 
     def people(self, index: int) -> list[_Person]:
@@ -111,11 +110,11 @@ class Painter:
                 before = after
             known = [one for one in (before, after) if one is not None]
             near = min(known, key=lambda one: abs(one - index))
-            if abs(near - index) > self._reach:
+            if abs(near - index) > self.step:
                 continue
             box = np.array(seen[near][0].box)
             if before is not None and after is not None and before < index < after:
-                if after - before <= 2 * self._reach:
+                if after - before <= 2 * self.step:
                     part = (index - before) / (after - before)
                     ends = [np.array(seen[one][0].box) for one in (before, after)]
                     box = (1 - part) * ends[0] + part * ends[1]
@@ -208,7 +207,10 @@ def film_writer(path: Path) -> Iterator[Callable[[np.ndarray, float], None]]:
 
 
 def draw_film(
-    frames: Iterable[TimedFrame], records: Iterable[ActionRecord], path: Path
+    frames: Iterable[TimedFrame],
+    records: Iterable[ActionRecord],
+    path: Path,
+    step: int,
 ) -> None:
     """Write the film of a video with its people and actions.
 
@@ -216,8 +218,9 @@ def draw_film(
         frames (Iterable[TimedFrame]): The video's, all of them.
         records (Iterable[ActionRecord]): What was seen in it.
         path (Path): The film.
+        step (int): As of :class:`Painter`.
     """
-    painter = Painter(records)
+    painter = Painter(records, step)
     with film_writer(path) as put:
         for index, frame in enumerate(frames):
             put(painter.paint(index, frame.image), frame.time)
@@ -228,6 +231,7 @@ def draw_comparison(
     anonymized: Iterable[TimedFrame],
     records: Sequence[ActionRecord],
     path: Path,
+    step: int,
 ) -> None:
     """Write both films beside each other, faces as they are on the left.
 
@@ -235,9 +239,12 @@ def draw_comparison(
         raw, anonymized (Iterable[TimedFrame]): The frames of both, as many.
         records (Sequence[ActionRecord]): What was seen in either.
         path (Path): The film.
+        step (int): As of :class:`Painter`.
     """
-    left = Painter((one for one in records if one.shown == 'raw'), 'as it is')
-    right = Painter((one for one in records if one.shown == 'anonymized'), 'anonymized')
+    left, right = (
+        Painter((one for one in records if one.shown == shown), step, title)
+        for shown, title in (('raw', 'as it is'), ('anonymized', 'anonymized'))
+    )
     with film_writer(path) as put:
         for index, (one, other) in enumerate(zip(raw, anonymized, strict=False)):
             both = [left.paint(index, one.image), right.paint(index, other.image)]

@@ -264,6 +264,7 @@ class ActionDetectionInferencer:
                 timed_frames(*shown['anonymized']),
                 (one for one in result.records if one.shown == 'anonymized'),
                 result.film,
+                self.step,
             )
         if asked.compare:
             result.comparison = name.with_name(f'{name.name}_compare.mp4')
@@ -272,6 +273,7 @@ class ActionDetectionInferencer:
                 timed_frames(*shown['anonymized']),
                 result.records,
                 result.comparison,
+                self.step,
             )
         result.status = 'written'
 

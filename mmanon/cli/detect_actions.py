@@ -51,6 +51,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'mean colours',
     )
     parser.add_argument('--seed', type=int, metavar='N', help='of its noise and keys')
+    parser.add_argument(
+        '--boxes',
+        metavar='FILE',
+        help='where faces are, as of mmanon-anonymize, in the place of a detector',
+    )
     who = parser.add_argument_group('people')
     who.add_argument(
         '--people',
@@ -101,7 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmanon.anonymizer.io.sources import InputError
 
     try:
-        groups = {} if args.seed is None else group_options(seed=args.seed)
+        given = dict(seed=args.seed, boxes=args.boxes)
+        groups = group_options(
+            **{name: value for name, value in given.items() if value is not None}
+        )
         inferencer = ActionDetectionInferencer(
             args.config,
             args.checkpoint,
