@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 
 import numpy as np
 
-from .mask_planner import FaceMask
+from .mask_planner import FramePlan
 
 __all__ = ['CoveredBoxes']
 
@@ -15,17 +14,29 @@ _COLUMNS = 8
 
 
 class CoveredBoxes:
-    """What was covered, frame by frame."""
+    """What was covered, frame by frame.
+
+    Attributes:
+        frames (int): How many frames there were so far.
+        size (tuple[int, int], optional): Width and height of the upright picture.
+    """
 
     def __init__(self) -> None:
+        self.frames = 0
+        self.size: tuple[int, int] | None = None
         self._numbers = array('f')
 
     def __len__(self) -> int:
         return len(self._numbers) // _COLUMNS
 
-    def add(self, frame: int, masks: Sequence[FaceMask]) -> None:
-        """Add the masks of a frame, which is counted from 0."""
-        for mask in masks:
+    def add(self, plan: FramePlan) -> None:
+        """Add what is masked in a frame; of one that is masked whole, all of it."""
+        frame = plan.index
+        self.frames = max(self.frames, frame + 1)
+        if plan.whole and self.size is not None:
+            self._numbers.extend((frame, -1, 0, 0, *self.size, 0, False))
+            return
+        for mask in plan.masks:
             box = np.asarray(mask.box, np.float32).tolist()
             self._numbers.extend((frame, mask.track, *box, mask.score, mask.seen))
 

@@ -14,6 +14,7 @@ from mmanon.structures.faces import Faces
 from mmanon.utils.log import print_log
 from mmanon.utils.media_types import is_image
 
+from .box_files import KnownBoxes, read_csv, read_cvat, read_label_studio
 from .face_finding import Find
 from .io.sources import InputError
 
@@ -24,7 +25,7 @@ __all__ = ['GivenFaces']
 
 
 class GivenFaces:
-    """Faces from a face table, or from a JSON file of one's own.
+    """Faces from a face table, from an annotation tool, or from a JSON of one's own.
 
     The JSON file maps names of images and videos (their paths below the folder that is
     anonymized) to boxes in pixels of the upright picture: of an image a list of
@@ -33,10 +34,13 @@ class GivenFaces:
         {"photo.jpg": [[10, 20, 60, 80]],
          "clips/a.mp4": {"0": [[5, 5, 40, 50]], "1": []}}
 
-    A frame without an entry counts as never examined.
+    A frame without an entry counts as never examined. Files of annotation tools are
+    CVAT's XML, Label Studio's JSON, and CSV of ``frame,x,y,w,h``; see
+    :mod:`.box_files`.
 
     Args:
-        path (str or Path): ``*.json``, or a table of ``tools/detect_faces.py``.
+        path (str or Path): ``*.json``, ``*.xml``, ``*.csv``, or a table of
+            ``tools/detect_faces.py``.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -51,27 +55,39 @@ class GivenFaces:
             raise FileNotFoundError(f'boxes {path} do not exist')
         self._table: FaceTable | None = None
         self._given: dict[str, Any] = {}
-        if self.path.suffix.lower() != '.json':
+        self._drawn: dict[str | None, KnownBoxes] | None = None
+        kind = self.path.suffix.lower()
+        if kind in ('.csv', '.xml'):
+            read = read_csv if kind == '.csv' else read_cvat
+            self._drawn = read(self.path)
+            return
+        if kind != '.json':
             from mmanon.structures.face_table import FaceTable
 
             self._table = FaceTable(self.path)
             return
         try:
-            self._given = json.loads(self.path.read_text(encoding='utf-8-sig'))
+            content: Any = json.loads(self.path.read_text(encoding='utf-8-sig'))
         except ValueError as error:
             raise ValueError(
                 f'{path} is neither a face table (*.parquet) nor JSON: {error}'
             ) from error
-        if not isinstance(self._given, dict):
+        if isinstance(content, list):
+            self._drawn = read_label_studio(self.path, content)
+            return
+        if not isinstance(content, dict):
             raise ValueError(
                 f'{path} must map names of files to boxes, such as '
                 '{"photo.jpg": [[10, 20, 60, 80]]}'
             )
+        self._given = content
 
     def open(self, name: str, path: Path | None = None) -> Find:
         """Begin a source; see :class:`.face_finding.FaceFinder`."""
         if self._table is not None:
             return self._open_table(self._table, name, path)
+        if self._drawn is not None:
+            return self._open_drawn(self._of(self._drawn, name))
         if name not in self._given:
             some = ', '.join(map(repr, list(self._given)[:3])) or 'none'
             raise InputError(
@@ -114,7 +130,11 @@ class GivenFaces:
             name (str): As of :meth:`open`.
             frames (int): How many it had.
         """
-        given = self._given.get(name)
+        given: Any = self._given
+        if self._drawn is not None:
+            last = self._of(self._drawn, name).last
+            given = {name: {str(last): True}} if last >= 0 else {}
+        given = given.get(name)
         if not isinstance(given, dict):
             return []
         over = [number for number in given if int(number) >= frames and given[number]]
@@ -124,6 +144,37 @@ class GivenFaces:
             f'it has no frame {", ".join(over[:3])}{" …" if len(over) > 3 else ""}, of '
             f'which {self.path} has boxes: frames are counted from 0'
         ]
+
+    def _of(self, drawn: dict[str | None, KnownBoxes], name: str) -> KnownBoxes:
+        """The boxes of a source by its path, by its file's name, or as the only one."""
+        bare = name.rsplit('/', 1)[-1]
+        # An upload to Label Studio has a number before its name.
+        ends = [one for one in drawn if one and one.endswith(f'-{bare}')]
+        for key in (name, bare, *ends, None):
+            if key in drawn:
+                return drawn[key]
+        some = ', '.join(map(repr, list(drawn)[:3]))
+        raise InputError(
+            f'{self.path} has no boxes of {name!r}: it has those of {some}'
+        )
+
+    def _open_drawn(self, known: KnownBoxes) -> Find:
+        def find(index: int, image: np.ndarray) -> Faces:
+            size = image.shape[1], image.shape[0]
+            boxes = known.boxes(index, size)
+            if boxes is None:
+                return Faces.whole_frame()
+            inside = boxes.clip(0, [*size, *size])
+            empty = (inside[:, 2:] <= inside[:, :2]).any(1)
+            if empty.any():
+                box = boxes[empty][0].round().tolist()
+                raise InputError(
+                    f'{self.path}, frame {index}: box {box} '
+                    f'is outside the picture, which has {size[0]}x{size[1]} pixels'
+                )
+            return _as_faces(inside / [*size, *size])
+
+        return find
 
     def _open_table(self, table: FaceTable, name: str, path: Path | None) -> Find:
         stem = name.rsplit('.', 1)[0]

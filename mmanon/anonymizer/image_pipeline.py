@@ -122,6 +122,7 @@ class ImagePipeline:
         colour = pixels if coloured else as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
         plan = self._plan_still(eight, find)
+        _tell_size(result, eight)
         result.count(plan)
         if plan.whole or plan.masks:
             self.faces.draw(colour, plan)
@@ -158,12 +159,19 @@ class ImagePipeline:
         pictures = (_picture_of(pixels) for pixels in image.pixels())
         searched = self.faces.search(pictures, find, _RATE)
         for plan in self.faces.planner.plan(searched):
+            _tell_size(result, plan.picture)
             result.count(plan)
             pixels = plan.picture.copy()
             colour = np.ascontiguousarray(pixels[..., :3])
             self.faces.draw(colour, plan)
             pixels[..., :3] = colour
             yield pixels
+
+
+def _tell_size(result: AnonymizationResult, picture: np.ndarray) -> None:
+    if result.boxes is not None:
+        height, width = picture.shape[:2]
+        result.boxes.size = (width, height)
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from .covered_boxes import CoveredBoxes
 from .face_finding import DetectedFaces, FaceFinder, build_detector
 from .given_faces import GivenFaces
 from .image_pipeline import ImagePipeline
-from .io.sources import InputError, Source, find_sources, without_password
+from .io.sources import find_sources, without_password
 from .mask_planner import MaskPlanner
 from .options import (
     DetectionOptions,
@@ -31,9 +31,9 @@ from .options import (
     PeopleOptions,
     group_options,
 )
+from .output_files import check_output, check_writable, write_beside
 from .pipeline import FacePipeline
 from .placement import say_where
-from .report import report_path
 from .result import AnonymizationResult, log_result, reason_of
 from .track_sheet import Chosen
 from .video_pipeline import VideoPipeline
@@ -181,6 +181,7 @@ class AnonymizerInferencer:
         drop_tracks: Iterable[int] = (),
         keep_tracks: Iterable[int] = (),
         keep_boxes: bool = False,
+        boxes_out: str | Path | None = None,
     ) -> list[AnonymizationResult]:
         """Anonymize all inputs.
 
@@ -207,6 +208,8 @@ class AnonymizerInferencer:
             drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks, as of a preview
                 with the same settings, that are no faces, and that are. For one video.
             keep_boxes (bool): Whether each result has the boxes that were masked.
+            boxes_out (str or Path, optional): Folder in which these are written as
+                well; see :func:`.box_writer.write_boxes`.
 
         Returns:
             list[AnonymizationResult]: One for each input.
@@ -223,11 +226,11 @@ class AnonymizerInferencer:
         if named and folder is None:
             raise ValueError('name a folder for the outputs by out_dir')
         if folder is not None:
-            _check_writable(folder, 'output')
-        if report is not None:
-            _check_writable(Path(report), 'report')
-        if preview is not None:
-            _check_writable(Path(preview), 'preview')
+            check_writable(folder, 'output')
+        more = dict(report=report, preview=preview, boxes=boxes_out)
+        for what, beside_it in more.items():
+            if beside_it is not None:
+                check_writable(Path(beside_it), what)
         chosen = Chosen(frozenset(drop_tracks), frozenset(keep_tracks))
         results = [
             self.images.anonymize_array(number, image, folder)
@@ -261,11 +264,12 @@ class AnonymizerInferencer:
         ):
             out = source.output(folder, self.container)
             result = AnonymizationResult(without_password(source.where), out=out)
-            result.boxes = CoveredBoxes() if keep_boxes else None
+            if keep_boxes or boxes_out is not None:
+                result.boxes = CoveredBoxes()
             results.append(result)
             beside = out
             try:
-                _check_output(source, out, taken)
+                check_output(source, out, taken)
                 if out.exists() and not overwrite:
                     result.status = 'skipped'
                     result.reason = 'its output is there; overwrite makes it anew'
@@ -291,19 +295,10 @@ class AnonymizerInferencer:
             except Exception as error:
                 # What is written beside is no name that anybody knows.
                 result.reason = reason_of(error).replace(str(beside), str(out))
-            if report is not None and result.status == 'written':
-                _write_report(result, report_path(Path(report), source.name))
+            if result.status == 'written':
+                write_beside(result, source.name, report, boxes_out)
             log_result(result)
         return results
-
-
-def _write_report(result: AnonymizationResult, path: Path) -> None:
-    try:
-        result.write_report(path)
-    except (OSError, ValueError) as error:
-        # The output is finished, and stays.
-        result.reason = f'its report cannot be written: {reason_of(error)}'
-        result.problems.append(result.reason)
 
 
 def _grouped(options: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
@@ -365,27 +360,3 @@ def _split(
         inputs = [inputs]
     arrays = [item for item in inputs if isinstance(item, np.ndarray)]
     return arrays, [item for item in inputs if not isinstance(item, np.ndarray)]
-
-
-def _check_writable(folder: Path, name: str) -> None:
-    try:
-        with written_whole(folder / '.mmanon_probe') as probe:
-            probe.touch()
-        (folder / '.mmanon_probe').unlink()
-    except OSError as error:
-        raise InputError(
-            f'{name} folder {folder} cannot be written: {error.strerror}'
-        ) from error
-
-
-def _check_output(source: Source, out: Path, taken: dict[Path, str]) -> None:
-    if out in taken:
-        raise InputError(
-            f'{source.where} and {taken[out]} would both be written to {out}; '
-            'anonymize them to different folders'
-        )
-    taken[out] = source.where
-    if source.kind != 'live' and out.exists() and out.samefile(source.where):
-        raise InputError(
-            f'{source.where} would be written over itself; name another output folder'
-        )

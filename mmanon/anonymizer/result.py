@@ -71,7 +71,7 @@ class AnonymizationResult:
         self.filled += sum(not mask.seen for mask in plan.masks)
         self.report.add(plan)
         if self.boxes is not None:
-            self.boxes.add(plan.index, plan.masks)
+            self.boxes.add(plan)
 
     def write_report(self, path: Path) -> None:
         """Write what was found and done as JSON.

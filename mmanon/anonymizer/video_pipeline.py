@@ -91,6 +91,10 @@ class VideoPipeline:
         with _stoppable(live) as stopped:
             reader = VideoReader(source.where, live, start, end, stopped, self.device)
             try:
+                if result.boxes is not None:
+                    turned = reader.orientation.transposed
+                    size = (reader.first.width, reader.first.height)
+                    result.boxes.size = size[::-1] if turned else size
                 writer = self._open_writer(beside, container, reader)
                 result.removed = writer.removed
                 try:

@@ -83,6 +83,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'the metadata that was removed',
     )
     parser.add_argument(
+        '--boxes-out',
+        metavar='DIR',
+        help='write here, for each file, what was covered, as CSV, JSON and for CVAT: '
+        'correct it and give it back by --boxes',
+    )
+    parser.add_argument(
         '--preview',
         metavar='DIR',
         help='write here, for each video, a sheet of the tracks that are most in '
@@ -178,7 +184,8 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--boxes',
         metavar='FILE',
-        help='take faces from a face table (*.parquet) or a *.json of your own',
+        help='take faces from a face table (*.parquet), a *.json of your own or of '
+        'Label Studio, an *.xml of CVAT, or a *.csv (frame,x,y,w,h)',
     )
     group.add_argument(
         '--score-thr', type=float, help='mask single faces from this score on'
@@ -259,6 +266,7 @@ _OF_THE_RUN = {
     'end',
     'overwrite',
     'report',
+    'boxes_out',
     'preview',
     'drop_tracks',
     'keep_tracks',
@@ -304,6 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 end=args.end,
                 overwrite=args.overwrite,
                 report=args.report,
+                boxes_out=args.boxes_out,
                 preview=args.preview,
                 drop_tracks=args.drop_tracks or (),
                 keep_tracks=args.keep_tracks or (),

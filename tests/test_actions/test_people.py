@@ -9,7 +9,7 @@ from mmanon.actions.people import (
 )
 from mmanon.anonymizer.covered_boxes import CoveredBoxes
 from mmanon.anonymizer.io.sources import InputError
-from mmanon.anonymizer.mask_planner import FaceMask
+from mmanon.anonymizer.mask_planner import FaceMask, FramePlan
 
 IMAGE = np.zeros((200, 100, 3), np.uint8)
 
@@ -27,8 +27,9 @@ def test_a_body_lies_below_its_face_and_within_the_picture():
 
 def test_people_are_where_faces_were_covered_with_the_number_of_the_face():
     covered = CoveredBoxes()
-    covered.add(0, [mask(10, track=3), mask(60, track=5, seen=False, score=0.0)])
-    covered.add(2, [mask(-300)])
+    masks = [mask(10, track=3), mask(60, track=5, seen=False, score=0.0)]
+    covered.add(FramePlan(None, False, masks, index=0))
+    covered.add(FramePlan(None, False, [mask(-300)], index=2))
     find = people_by_faces(covered)
     people = find(0, IMAGE)
     assert people.tracks.tolist() == [3, 5]
@@ -41,7 +42,7 @@ def test_people_are_where_faces_were_covered_with_the_number_of_the_face():
 def test_what_is_covered_takes_32_bytes():
     covered = CoveredBoxes()
     for frame in range(1000):
-        covered.add(frame, [mask(10, track=frame)])
+        covered.add(FramePlan(None, False, [mask(10, track=frame)], index=frame))
     table = covered.as_table()
     assert table.shape == (1000, 8) == (len(covered), 8) and table.nbytes == 32000
     assert np.allclose(table[7], [7, 7, 10, 20, 20, 32, 0.8, 1])
