@@ -33,12 +33,15 @@ def build_compositor(masking: MaskingOptions, device: str = 'cpu') -> FaceCompos
         device,
         masking.seed,
     )
+    shape = masking.shape
+    if shape is None:
+        shape = 'square' if getattr(backend, 'learned', False) else 'ellipse'
     if masking.feather is None:
-        geometry = _spare_the_face(geometry, masking.shape, masking.align)
+        geometry = _spare_the_face(geometry, shape, masking.align)
     return FaceCompositor(
         backend,
         geometry,
-        masking.shape,
+        shape,
         masking.align,
         masking.mask_scale,
         masking.key_per,

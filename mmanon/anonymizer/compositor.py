@@ -1,27 +1,38 @@
 """Draws over the faces of pictures in their place.
 
 Faces are cut out and put back as :mod:`mmanon.models.layers.face_crops` does it for
-training, here in NumPy: without gradients, for one face at a time, and without PyTorch.
+training, here in NumPy: without gradients, and without PyTorch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 
-from mmanon.structures.crop_geometry import CropGeometry, widest_feather
+from mmanon.structures.crop_geometry import CropGeometry
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 
-from .backends.base import ModifierBackend
+from .backends.base import DEFAULT_MODIFIER, ModifierBackend
+from .backends.numpy_modifier import find_numpy_modifier
 from .crop_sampling import cut_out, spread
 from .mask_planner import FaceMask
+from .places import (
+    Place,
+    Region,
+    ellipse_in,
+    ellipse_place,
+    square_place,
+    widest_fade,
+)
 
 __all__ = [
     'Cut',
+    'Drawn',
     'FaceCompositor',
     'Region',
     'ellipse_in',
@@ -29,58 +40,21 @@ __all__ = [
     'widest_fade',
 ]
 
-Region = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in whole pixels within a picture."""
+Drawn = tuple[Place, np.ndarray]
+"""A place and what to put there, (S, S, 3) in [-1, 1]; what is grey is one pixel."""
 
-# Sine of the angle up to which a head is as wide and as high as its box; and how many
-# times as long as wide heads are.
-_UPRIGHT, _LONG = 0.3, 1.3
-
-
-def widest_fade(margin: float, shape: str, align: bool) -> float:
-    """The widest feather with which no part of a face box shows through.
-
-    An ellipse needs no such limit: its fade ends where the face begins, whatever the
-    feather.
-
-    Args:
-        margin (float): Of the crop.
-        shape (str), align (bool): As of :class:`FaceCompositor`.
-    """
-    if shape == 'ellipse':
-        return 0.5
-    if not align:
-        return widest_feather(margin)
-    # Between the circle in the crop, however it leans, and the one around the face box.
-    return (1 - 2**0.5 / (1 + 2 * margin)) / 2
+# Learned modifiers: by how much a head may lean in what they are shown, as in training,
+# and from which side of a face box on they draw, in pixels. A track that is drawn is so
+# a little below, too: it does not flicker between the two.
+_LEAN = math.radians(20)
+_SMALLEST, _GOES_ON = 24, 20
+# Of the default look, which covers what is not drawn.
+_COVER = CropGeometry(crop_size=32)
 
 
 def mask_whole(image: np.ndarray) -> None:
     """Paint a picture mid-grey, in place."""
     image[:] = np.iinfo(image.dtype).max // 2
-
-
-class Place(NamedTuple):
-    """Where a face is drawn over.
-
-    Attributes:
-        square (np.ndarray): That of its crop, x1, y1, x2, y2 in pixels.
-        region (Region): The pixels around what is changed.
-        source (Region): The pixels of which the crop is made.
-        track (int): The number of the face's track; -1 outside all tracks.
-        tilt (float): By how many radians the square leans about its middle, clockwise.
-        axes (np.ndarray, optional): Half the width and half the height of an ellipse
-            about the same middle, in pixels, outside of which nothing is changed.
-        lean (float): By how many radians the ellipse leans.
-    """
-
-    square: np.ndarray
-    region: Region
-    source: Region
-    track: int
-    tilt: float = 0.0
-    axes: np.ndarray | None = None
-    lean: float = 0.0
 
 
 class Cut(NamedTuple):
@@ -99,6 +73,11 @@ class Cut(NamedTuple):
 class FaceCompositor:
     """Cuts faces out, has them modified, and puts the result in their place.
 
+    A learned modifier is shown what it was trained on: a square around the face as it
+    was found, in which the head leans by as much as it did in training, and down to the
+    size that it has learned. Smaller faces get the default look of the anonymizer, and
+    what it lets through is masked; both as an ellipse.
+
     Args:
         backend (ModifierBackend, optional): What modifies faces; they are mid-grey by
             default.
@@ -115,6 +94,8 @@ class FaceCompositor:
     Attributes:
         masked (int): Faces so far that a learned modifier would have let through, and
             that got a solid mask.
+        covers (Counter): Faces of this source that a learned modifier did not draw, by
+            why: ``'too small'`` and ``'let through'``.
 
     Raises:
         ValueError: When the shape is another, or would let part of a face box show.
@@ -146,8 +127,13 @@ class FaceCompositor:
         self.align, self.key_per = align, key_per
         self.mask_scale = min(mask_scale, 1 + 2 * geometry.margin)
         self.masked = 0
+        self.covers: Counter[str] = Counter()
+        # Fakes of tests, and backends of somebody's own, need not say so.
+        self._learned = bool(getattr(backend, 'learned', False))
+        self._cover = find_numpy_modifier(DEFAULT_MODIFIER)
         self._source = ''
         self._masked_tracks: set[int] = set()
+        self._drawn_tracks: set[int] = set()
 
     @property
     def frames_at_once(self) -> int:
@@ -162,7 +148,9 @@ class FaceCompositor:
                 tracks of a source of this name.
         """
         self._source = source
+        self.covers.clear()
         self._masked_tracks.clear()
+        self._drawn_tracks.clear()
 
     def places(self, size: Sequence[int], masks: Sequence[FaceMask]) -> list[Place]:
         """Where the masks that meet a picture are drawn.
@@ -174,26 +162,35 @@ class FaceCompositor:
         Returns:
             list[Place]: One for each mask that meets the picture.
         """
-        places = []
-        for mask in masks:
-            low, high = mask.box[:2], mask.box[2:]
-            half = (high - low).max() * (0.5 + self.geometry.margin)
-            centre = (low + high) / 2
-            square = np.concatenate([centre - half, centre + half])
-            tilt = mask.tilt if self.align else 0.0
-            axes, lean = None, 0.0
-            reach = np.repeat(half * (abs(np.cos(tilt)) + abs(np.sin(tilt))), 2)
-            source = region = _within(centre, reach, size)
-            if self.shape == 'ellipse':
-                axes, lean = ellipse_in((high - low) / 2, mask.tilt)
-                axes = np.minimum(axes * self.mask_scale, half)
-                cos, sin = np.cos(lean), np.sin(lean)
-                reach = np.hypot(*(axes[:, None] * [[cos, sin], [sin, cos]]))
-                region = _within(centre, reach, size)
-            if region[0] < region[2] and region[1] < region[3]:
-                place = Place(square, region, source, mask.track, tilt, axes, lean)
-                places.append(place)
-        return places
+        places = (self._place(size, mask) for mask in masks)
+        return [place for place in places if place.is_seen]
+
+    def _place(self, size: Sequence[int], mask: FaceMask) -> Place:
+        geometry = self.geometry
+        drawn, face, tilt, shape = True, None, 0.0, self.shape
+        if self._learned:
+            face = mask.box if mask.face is None else mask.face
+            drawn = self._is_drawn(mask.track, float((face[2:] - face[:2]).max()))
+            tilt = math.copysign(max(abs(mask.tilt) - _LEAN, 0), mask.tilt)
+        if self.align:
+            tilt = mask.tilt
+        if not drawn:
+            geometry, face, tilt, shape = _COVER, None, 0.0, 'ellipse'
+        place = square_place(
+            mask.box, size, geometry.margin, mask.track, tilt, face, geometry.feather
+        )._replace(drawn=drawn)
+        if shape == 'square':
+            return place
+        return ellipse_place(place, size, mask.tilt, self.mask_scale)
+
+    def _is_drawn(self, track: int, side: float) -> bool:
+        """Whether a learned modifier draws a face of a size, in pixels."""
+        drawn = side >= (_GOES_ON if track in self._drawn_tracks else _SMALLEST)
+        if drawn and track >= 0:
+            self._drawn_tracks.add(track)
+        else:
+            self._drawn_tracks.discard(track)
+        return drawn
 
     def apply(
         self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0
@@ -209,7 +206,7 @@ class FaceCompositor:
             list[Region]: The changed pixels, one for each mask that meets the picture.
         """
         cut = self.cut(image, masks, frame)
-        self.put_back(image, cut, self.drawn([cut])[0])
+        self.put_back(image, self.drawn([cut])[0])
         return [place.region for place in cut.places]
 
     def cut(self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0) -> Cut:
@@ -218,52 +215,84 @@ class FaceCompositor:
         Args:
             image, masks, frame: As of :meth:`apply`.
         """
-        places, size = self.places(image.shape[1::-1], masks), self.geometry.crop_size
+        places = self.places(image.shape[1::-1], masks)
+        sizes = {True: self.geometry.crop_size, False: _COVER.crop_size}
         shown = places if self.backend is not None else ()
-        return Cut(places, [cut_out(image, place, size) for place in shown], frame)
+        crops = [cut_out(image, place, sizes[place.drawn]) for place in shown]
+        return Cut(places, crops, frame)
 
-    def drawn(self, cuts: Sequence[Cut]) -> list[list[np.ndarray]]:
+    def drawn(self, cuts: Sequence[Cut]) -> list[list[Drawn]]:
         """What is to be put in each place of several pictures, of one call of M.
 
         Args:
             cuts (Sequence[Cut]): Of the pictures, in the order they are shown.
 
         Returns:
-            list: For each picture, (S, S, 3) in [-1, 1] for each of its places; grey is
-            one pixel.
+            list[list[Drawn]]: For each picture each of its places, which may be
+            smaller than it was, and what to put there.
         """
-        tracks = [place.track for cut in cuts for place in cut.places]
-        if self.backend is None or not tracks:
-            return [[np.zeros((1, 1, 3), np.float32)] * len(one.places) for one in cuts]
-        crops = np.stack([crop for cut in cuts for crop in cut.crops])
-        numbers = [
-            self._number(one.track, cut.frame) for cut in cuts for one in cut.places
+        places = [place for cut in cuts for place in cut.places]
+        faces: list[Drawn] = [
+            (place, np.zeros((1, 1, 3), np.float32)) for place in places
         ]
-        drawn, masked = self.backend.modify(crops, numbers)
-        shown, masked = list(drawn.transpose(0, 2, 3, 1)), masked.copy()
+        if self.backend is not None:
+            crops = [crop for cut in cuts for crop in cut.crops]
+            numbers = [
+                self._number(one.track, cut.frame) for cut in cuts for one in cut.places
+            ]
+            for index, face in self._modified(places, crops, numbers):
+                faces[index] = face
+        each = iter(faces)
+        return [[next(each) for _ in cut.places] for cut in cuts]
+
+    def _modified(
+        self,
+        places: Sequence[Place],
+        crops: Sequence[np.ndarray],
+        numbers: Sequence[int],
+    ) -> Iterator[tuple[int, Drawn]]:
+        """What the modifier, and the cover where it does not draw, make of crops."""
+        for drawn, backend in ((True, self.backend), (False, self._cover)):
+            chosen = [i for i, place in enumerate(places) if place.drawn == drawn]
+            if not chosen or backend is None:
+                continue
+            faces, masked = backend.modify(
+                np.stack([crops[index] for index in chosen]),
+                [numbers[index] for index in chosen],
+            )
+            if drawn:
+                tracks = [places[index].track for index in chosen]
+                masked = self._masked_along_tracks(masked, tracks)
+            else:
+                self.covers['too small'] += len(chosen)
+            for index, face, hidden in zip(chosen, faces, masked, strict=True):
+                place = places[index]
+                if hidden:
+                    # It is smaller than a drawn head, with all around it, would be.
+                    place = self._in_its_ellipse(place)
+                    face = np.zeros_like(face)
+                yield index, (place, face.transpose(1, 2, 0))
+
+    def _masked_along_tracks(
+        self, masked: np.ndarray, tracks: Sequence[int]
+    ) -> np.ndarray:
+        """Mask a face that had to be masked once, for ever: so it does not flicker."""
+        masked = masked.copy()
         for index, track in enumerate(tracks):
-            # A face that had to be masked once stays so: its mask does not flicker.
             if track >= 0 and masked[index]:
                 self._masked_tracks.add(track)
             elif track in self._masked_tracks:
-                shown[index] = np.zeros_like(shown[index])
                 masked[index] = True
-        self.masked += int(masked.sum())
-        faces = iter(shown)
-        return [[next(faces) for _ in cut.places] for cut in cuts]
+        count = int(masked.sum())
+        self.masked += count
+        if count:
+            self.covers['let through'] += count
+        return masked
 
-    def put_back(
-        self, image: np.ndarray, cut: Cut, faces: Sequence[np.ndarray]
-    ) -> None:
-        """Put what was drawn in the place of the faces, in the picture itself.
-
-        Args:
-            image (np.ndarray): The picture of which ``cut`` was cut out.
-            cut (Cut): Where.
-            faces (Sequence[np.ndarray]): Of :meth:`drawn`.
-        """
-        for place, face in zip(cut.places, faces, strict=True):
-            self._put_back(image, place, face)
+    def _in_its_ellipse(self, place: Place) -> Place:
+        if not self._learned or place.axes is not None:
+            return place
+        return place.with_ellipse(0.0, self.mask_scale)
 
     def _number(self, track: int, frame: int) -> int:
         """The number of what has a key of its own, among all sources.
@@ -283,69 +312,59 @@ class FaceCompositor:
         digest = blake2b(f'{about} of {self._source}'.encode(), digest_size=8).digest()
         return int.from_bytes(digest, 'little') >> 2
 
-    def _put_back(self, image: np.ndarray, place: Place, face: np.ndarray) -> None:
-        x1, y1, x2, y2 = place.region
-        face = spread(face, place)
+    def put_back(self, image: np.ndarray, faces: Sequence[Drawn]) -> None:
+        """Put what was drawn in the place of the faces, in the picture itself.
+
+        Where places overlap a pixel shows the one that it lies deepest in, as
+        :func:`mmanon.models.layers.face_crops.paste_faces` does: the crop of one face
+        does not bring back its neighbour as it was.
+
+        Args:
+            image (np.ndarray): The picture of which the faces were cut out.
+            faces (Sequence[Drawn]): Of :meth:`drawn`.
+        """
+        feathers = {True: self.geometry.feather, False: _COVER.feather}
+        places = [place for place, _ in faces]
+        fades = [one.fade(feathers[one.drawn], self.mask_scale) for one in places]
         peak = np.iinfo(image.dtype).max / 2
-        part = image[y1:y2, x1:x2].astype(np.float32)
-        part += self._fade(place)[..., None] * ((face + 1) * peak - part)
-        image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
-
-    def _fade(self, place: Place) -> np.ndarray:
-        """How much of each pixel is replaced, (h, w) float32 in [0, 1]."""
-        square, (x1, y1, x2, y2) = place.square, place.region
-        side, feather = square[2:] - square[:2], self.geometry.feather
-        half, lean = side / 2, place.tilt
-        if place.axes is not None:
-            half, lean = place.axes, place.lean
-        # In pixels from the middle, along the axes.
-        x = (np.arange(x1, x2) + 0.5 - square[[0, 2]].mean()).astype(np.float32)
-        y = (np.arange(y1, y2) + 0.5 - square[[1, 3]].mean()).astype(np.float32)
-        y = y[:, None]
-        if lean:
-            cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
-            x, y = cos * x + sin * y, cos * y - sin * x
-        x, y = x / np.float32(half[0]), y / np.float32(half[1])
-        # From 0 in the middle to 1 at the edge.
-        if place.axes is None:
-            away = np.maximum(np.abs(x), np.abs(y))
-            fade = 2 * feather
-        else:
-            away = np.sqrt(x**2 + y**2)
-            # What lies in the face box stays outside the edge that fades.
-            fade = min(
-                feather * float(side.max() / half.min()), 1 - 1 / self.mask_scale
-            )
-        if not fade:
-            return (away < 1).astype(np.float32)
-        return ((1 - away) / fade).clip(0, 1)
+        for (place, face), fade in zip(faces, _shared(places, fades), strict=True):
+            x1, y1, x2, y2 = place.region
+            part = image[y1:y2, x1:x2].astype(np.float32)
+            part += fade[..., None] * ((spread(face, place) + 1) * peak - part)
+            image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
 
 
-def _within(centre: np.ndarray, reach: np.ndarray, size: Sequence[int]) -> Region:
-    """The whole pixels of a picture within a reach; none where x1 >= x2 or y1 >= y2."""
-    x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
-    x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
-    return x1, y1, x2, y2
+def _shared(
+    places: Sequence[Place], fades: Sequence[np.ndarray]
+) -> Sequence[np.ndarray]:
+    """How much of each pixel each place replaces, where places overlap."""
+    if not any(
+        _meet(one.region, other.region)
+        for index, one in enumerate(places)
+        for other in places[:index]
+    ):
+        return fades
+    regions = np.array([place.region for place in places])
+    left, top = regions[:, :2].min(0)
+    width, height = regions[:, 2:].max(0) - (left, top)
+    whole = np.zeros((height, width), np.float32)
+    deepest = np.full((height, width), -1, np.float32)
+    owner = np.full((height, width), -1)
+    inside = [
+        np.s_[y1 - top : y2 - top, x1 - left : x2 - left] for x1, y1, x2, y2 in regions
+    ]
+    for index, (place, fade) in enumerate(zip(places, fades, strict=True)):
+        here, depth = inside[index], place.depth()
+        whole[here] += fade
+        takes = (depth > deepest[here]) & (fade > 0)
+        owner[here][takes] = index
+        deepest[here][takes] = depth[takes]
+    whole = whole.clip(0, 1)
+    return [
+        np.where(owner[here] == index, whole[here], np.float32(0))
+        for index, here in enumerate(inside)
+    ]
 
 
-def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
-    """The ellipse of a head in the box around it.
-
-    Args:
-        half (np.ndarray): Half the width and half the height of the box, in pixels.
-        tilt (float): Radians by which the head leans, clockwise.
-
-    Returns:
-        tuple[np.ndarray, float]: Half the ellipse's width and half its height, across
-        and along the head, and the radians by which it leans. It reaches as far to each
-        side as the box, or farther.
-    """
-    if abs(np.sin(tilt)) < _UPRIGHT and np.cos(tilt) > 0:
-        return half, tilt
-    # Of one that leans the box does not tell how long it is: as long as heads are.
-    cos, sin = np.cos(tilt) ** 2, np.sin(tilt) ** 2
-    across = max(
-        half[0] / np.sqrt(cos + _LONG**2 * sin),
-        half[1] / np.sqrt(_LONG**2 * cos + sin),
-    )
-    return np.array([across, _LONG * across]), tilt
+def _meet(one: Region, other: Region) -> bool:
+    return all(one[i] < other[i + 2] and other[i] < one[i + 2] for i in (0, 1))

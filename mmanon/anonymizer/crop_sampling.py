@@ -14,7 +14,7 @@ import numpy as np
 from mmanon.utils.resampling import block_mean, gaussian_blur, sample_affine
 
 if TYPE_CHECKING:
-    from .compositor import Place
+    from .places import Place
 
 __all__ = ['cut_out', 'spread']
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from mmanon.tracking.scene_cuts import thumbnail
 from mmanon.utils.orientation import Orientation
 
-from .compositor import Cut, FaceCompositor, Region, mask_whole
+from .compositor import Cut, Drawn, FaceCompositor, Region, mask_whole
 from .face_search import Picture
 from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
 from .mask_planner import FaceMask, FramePlan
@@ -180,8 +179,8 @@ def _begun(
         part = cut_out(frame, around) if apart else frame
         image = turn.upright(converted(part, 'rgb24').to_ndarray())
         left, top = _upright(around, turn, size)[:2]
-        shift = np.array([left, top, left, top])
-        masks = [replace(mask, box=mask.box - shift) for mask in group.masks or []]
+        steps = -np.array([left, top])
+        masks = [mask.moved(steps) for mask in group.masks or []]
         parts.append(
             _Part(group, around, image, compositor.cut(image, masks, plan.index))
         )
@@ -191,7 +190,7 @@ def _begun(
 def _put_back(
     begun: _Begun,
     part: _Part,
-    faces: Sequence[np.ndarray],
+    faces: Sequence[Drawn],
     turn: Orientation,
     compositor: FaceCompositor,
 ) -> av.VideoFrame:
@@ -200,7 +199,7 @@ def _put_back(
     if part.group.masks is None:
         mask_whole(image)
     else:
-        compositor.put_back(image, part.cut, faces)
+        compositor.put_back(image, faces)
     drawn = converted(
         av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
         frame.format.name,

@@ -82,6 +82,7 @@ class ImagePipeline:
         self.faces.compositor.begin(name)
         result = AnonymizationResult('array', 'returned')
         pixels = self._still(image.copy(), self.faces.finder.open(name), result)
+        result.covers = dict(self.faces.compositor.covers)
         result.image = pixels
         if out_dir is not None:
             result.out = out_dir / name
@@ -113,6 +114,7 @@ class ImagePipeline:
             write_image(pixels.pop(), image, beside)
         else:
             write_frames(self._moving(image, find, result), image, beside)
+        result.covers = dict(self.faces.compositor.covers)
 
     def _still(
         self, pixels: np.ndarray, find: Find, result: AnonymizationResult

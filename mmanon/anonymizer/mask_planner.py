@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,8 @@ class FaceMask:
         score (float): The detector's confidence; 0 where it saw nothing.
         tilt (float): By how many radians the head leans, clockwise; 0 where that is
             not known.
+        face (np.ndarray, optional): The box of the face itself, as a detector reports
+            it and steady along its track, without what is masked to be safe.
     """
 
     box: np.ndarray
@@ -92,6 +94,13 @@ class FaceMask:
     seen: bool
     score: float
     tilt: float = 0.0
+    face: np.ndarray | None = None
+
+    def moved(self, steps: np.ndarray) -> FaceMask:
+        """The same, so many pixels (2,) farther to the right and down."""
+        steps = np.tile(steps, 2)
+        face = None if self.face is None else self.face + steps
+        return replace(self, box=self.box + steps, face=face)
 
 
 @renamed_attributes(covers='masks')
@@ -375,7 +384,9 @@ class MaskPlanner:
         wrong = _WRONG * max(1.0, min(here.frame.size) / _LINES)
         more = (place.box[2:] - place.box[:2]) * self.enlarge * unsure + wrong
         box = place.box + np.concatenate([-more, more])
-        return FaceMask(box, track.number, place.seen, place.score, place.tilt)
+        return FaceMask(
+            box, track.number, place.seen, place.score, place.tilt, place.steady
+        )
 
 
 def _at_border(box: np.ndarray, picture: np.ndarray) -> bool:

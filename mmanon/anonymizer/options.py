@@ -181,8 +181,10 @@ class MaskingOptions:
         feather (float, optional): Width of the fading edge, in parts of the crop.
             Defaults to what the modifier's config says, or 0.08, and never so wide
             that a face box would show.
-        shape (str): ``'ellipse'``, around the face and leaning as the head does, or
-            ``'square'``, all of the crop.
+        shape (str, optional): ``'ellipse'``, around the face and leaning as the head
+            does, or ``'square'``, all of the crop. Defaults to the square for a learned
+            modifier, which draws what is around a face to go with it, and to the
+            ellipse for others.
         mask_scale (float): Width and height of the ellipse in parts of the face box's,
             at least 1.
         align (bool): Whether the modifier is shown faces turned upright by their eyes,
@@ -202,7 +204,7 @@ class MaskingOptions:
     crop_size: int | None = None
     margin: float | None = None
     feather: float | None = None
-    shape: str = 'ellipse'
+    shape: str | None = None
     mask_scale: float = 1.12
     align: bool = False
     seed: int | None = None

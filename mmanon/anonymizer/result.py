@@ -36,6 +36,9 @@ class AnonymizationResult:
         filled (int): Those of them in frames where the detector did not see the face.
         whole (int): Frames masked whole, since they could not be examined.
         spared (int): Faces left visible because of who they are, over all frames.
+        covers (dict[str, int]): Of the faces masked those that a learned modifier did
+            not draw and that got a plain cover, by why: ``'too small'``, or
+            ``'let through'`` nearly unchanged.
         report (FileReport): What was masked, frame by frame.
         boxes (CoveredBoxes, optional): Where, if that was asked for.
     """
@@ -52,6 +55,7 @@ class AnonymizationResult:
     filled: int = 0
     whole: int = 0
     spared: int = 0
+    covers: dict[str, int] = field(default_factory=dict)
     report: FileReport = field(default_factory=FileReport, repr=False)
     boxes: CoveredBoxes | None = field(default=None, repr=False)
 
@@ -84,6 +88,17 @@ class AnonymizationResult:
             output=str(self.out),
             problems=self.problems,
             removed=self.removed,
+            covered_instead_of_drawn=self.covers,
+        )
+
+    def what_was_not_drawn(self) -> str:
+        """Words on :attr:`covers`; none where there are none."""
+        if not self.covers:
+            return ''
+        reasons = ', '.join(f'{count} {why}' for why, count in self.covers.items())
+        return (
+            f'{sum(self.covers.values())} faces are covered and not drawn by the '
+            f'modifier ({reasons})'
         )
 
 
@@ -116,5 +131,6 @@ def log_result(result: AnonymizationResult) -> None:
             words.append(
                 f'{result.whole} frames that could not be examined are masked whole'
             )
+        words += filter(None, [result.what_was_not_drawn()])
     words += result.problems + result.removed
     print_log('; '.join([result.source, *words]), level=level)

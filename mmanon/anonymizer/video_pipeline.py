@@ -115,6 +115,7 @@ class VideoPipeline:
                     writer.abort()
                     raise
             finally:
+                result.covers = dict(self.faces.compositor.covers)
                 result.problems = reader.problems
                 reader.close()
         finder = self.faces.finder

@@ -19,7 +19,8 @@ def what_was_done(result: AnonymizationResult) -> str:
         words.append(f'{result.whole} frames are masked whole: see the log.')
     if not result.faces and not result.whole:
         words.append('No face was found: look whether that is right.')
-    words += [f'{word}.' for word in (*result.problems, *result.removed)]
+    said = (result.what_was_not_drawn(), *result.problems, *result.removed)
+    words += [f'{word}.' for word in said if word]
     return '\n'.join(words)
 
 

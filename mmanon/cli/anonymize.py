@@ -135,7 +135,9 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
         '--weights', metavar='FILE', help='its weights, behind a config file'
     )
     group.add_argument(
-        '--shape', choices=['square', 'ellipse'], help='default: ellipse'
+        '--shape',
+        choices=['square', 'ellipse'],
+        help='default: square for a learned modifier, ellipse for others',
     )
     group.add_argument(
         '--mask-scale',

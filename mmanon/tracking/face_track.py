@@ -15,6 +15,10 @@ from .patch_follower import Patch
 __all__ = ['FaceTrack', 'Place', 'Sighting']
 
 _MOST_EVIDENCE = 6.0
+# Frames before and after over which a box is steadied, and how far from where it is, in
+# parts of its side. Over four the change from frame to frame of what is drawn is 0.7 to
+# 0.9 times that over two; over more, a head that nods is no longer in the middle.
+_CALM, _NEAR = 4, 0.1
 
 
 class Sighting(NamedTuple):
@@ -47,6 +51,8 @@ class Place(NamedTuple):
         score (float): The detector's confidence; 0 where it saw nothing.
         tilt (float): Radians by which the head leans, clockwise.
         away (int): Frames to the nearest one in which it was found.
+        steady (np.ndarray): Where it is, without what trembles: the mean box of this
+            frame and four before and after, as far as that is near where it is.
     """
 
     box: np.ndarray
@@ -54,6 +60,7 @@ class Place(NamedTuple):
     score: float
     tilt: float
     away: int
+    steady: np.ndarray
 
 
 @dataclass
@@ -115,9 +122,7 @@ class FaceTrack:
             return None
         boxes = np.stack([sighting.box for sighting in self.sightings])
         around = np.clip(np.arange(frame - 2, frame + 3), frames[0], frames[-1])
-        path = np.stack(
-            [np.interp(around, frames, boxes[:, side]) for side in range(4)], 1
-        )
+        path = _along(around, frames, boxes)
         # Steady, but never less than where the face is, was and will be.
         box = enclosing_box(np.concatenate([path[1:4], path.mean(0)[None]]))
         found = self.sightings[nearest]
@@ -134,4 +139,17 @@ class FaceTrack:
             found.score if seen else 0.0,
             float(np.arctan2(down, across)),
             int(away[nearest]),
+            self._steady(frame, frames, boxes),
         )
+
+    @staticmethod
+    def _steady(frame: int, frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        around = np.arange(frame - _CALM, frame + _CALM + 1)
+        path = _along(around.clip(frames[0], frames[-1]), frames, boxes)
+        here, most = path[_CALM], _NEAR * (path[_CALM, 2:] - path[_CALM, :2]).max()
+        return here + (path.mean(0) - here).clip(-most, most)
+
+
+def _along(at: np.ndarray, frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Boxes on straight lines between those of frames, (len(at), 4)."""
+    return np.stack([np.interp(at, frames, boxes[:, side]) for side in range(4)], 1)

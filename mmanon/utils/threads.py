@@ -88,9 +88,11 @@ class Answer(Generic[T]):
 
     def result(self) -> T:
         """Wait for it, then return or raise it."""
-        if self._outcome is None:
-            self._come.get()
-        outcome = cast('tuple[T] | _Failed', self._outcome)
+        while self._outcome is None:
+            # Ctrl-C in the moment before it waits would not wake it.
+            with suppress(Empty):
+                self._come.get(timeout=_PATIENCE)
+        outcome = self._outcome
         if isinstance(outcome, _Failed):
             raise outcome.error
         return outcome[0]

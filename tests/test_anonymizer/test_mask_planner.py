@@ -78,6 +78,14 @@ def holds(cover, box):
     ).all()
 
 
+def test_a_mask_knows_the_box_of_its_face_beside_what_is_masked_to_be_safe():
+    planned = plan([at(t, step=2) for t in range(12)])
+    (mask,) = planned[6].masks
+    assert mask.face == pytest.approx([22, 30, 42, 50], abs=1e-3)
+    assert holds(mask, mask.face + [-1, -1, 1, 1])
+    assert mask.moved(np.array([-5, 3])).face == pytest.approx([17, 33, 37, 53])
+
+
 def test_a_gap_is_bridged_where_the_face_must_have_been():
     frames = [faces() if 5 <= t < 15 else at(t) for t in range(25)]
     for t, frame in enumerate(plan(frames, hold=2)):

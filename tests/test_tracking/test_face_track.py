@@ -52,3 +52,23 @@ def test_what_is_long_ago_is_forgotten():
     found = track(0, 1, 2, 3)
     found.forget_before(2)
     assert [sighting.frame for sighting in found.sightings] == [2, 3]
+
+
+def test_a_box_that_trembles_is_steadied_and_one_that_moves_is_followed():
+    trembling, moving = FaceTrack(0, 0), FaceTrack(1, 0)
+    rng, box = np.random.default_rng(0), np.array([10.0, 20, 60, 80])
+    for frame in range(20):
+        shaken = box + rng.normal(0, 1.5, 4)
+        trembling.add(Sighting(frame, shaken, 0.9, np.nan, 0.0))
+        # It stands still, and begins to run.
+        ran = box + [12 * max(frame - 10, 0), 0] * 2
+        moving.add(Sighting(frame, ran, 0.9, np.nan, 0.0))
+    seen = np.array([one.box for one in trembling.sightings])
+    steady = np.array([trembling.place(frame, 0).steady for frame in range(20)])
+    rough = np.abs(np.diff(seen[4:16], axis=0)).mean()
+    assert np.abs(np.diff(steady[4:16], axis=0)).mean() < 0.25 * rough
+    for frame in range(20):
+        here = moving.sightings[frame].box
+        away = np.abs(moving.place(frame, 0).steady - here)
+        assert away.max() <= 6.0 + 1e-9
+        assert frame not in (4, 15) or away.max() < 1e-9

@@ -49,11 +49,13 @@ def parts_of(count: int) -> Iterator[slice]:
 class ModifierBackend(Protocol):
     """Draws new faces in the place of faces.
 
-    One may say more of itself, by two attributes:
+    One may say more of itself, by three attributes:
 
     - ``place`` (Place): where it runs;
     - ``frames_at_once`` (int): the faces of how many frames it is best given in one
       call. Defaults to 1.
+    - ``learned`` (bool): whether it is shown faces as in training; see
+      :class:`mmanon.anonymizer.compositor.FaceCompositor`. Defaults to ``False``.
     """
 
     def modify(

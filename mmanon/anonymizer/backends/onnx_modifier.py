@@ -62,6 +62,7 @@ def export_modifier(
     import torch
     from torch import nn
 
+    from mmanon.models.modifiers import LearnedModifier
     from mmanon.models.modifiers.covering import redraw_or_cover
 
     if isinstance(card, CropGeometry):
@@ -132,7 +133,8 @@ def export_modifier(
             ) from error
         model = onnx.load(str(beside))
         entry = model.metadata_props.add()
-        entry.key, entry.value = _KEY, json.dumps(card.to_dict())
+        said = dict(card.to_dict(), learned=isinstance(modifier, LearnedModifier))
+        entry.key, entry.value = _KEY, json.dumps(said)
         onnx.save(model, str(beside))
         written = OnnxModifier(beside, seed=0)
         drawn, _ = written.modify(faces.numpy(), range(len(faces)))
@@ -162,6 +164,8 @@ class OnnxModifier:
         geometry (CropGeometry): What it is to be shown.
         place (Place): Where it really runs.
         frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
+        learned (bool): Whether it has learned what it draws; of older files, which do
+            not say, ``True``.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -193,10 +197,12 @@ class OnnxModifier:
                 f'{path} is not a modifier: make it by tools/export_onnx.py'
             )
         try:
-            self.card = ModifierCard.from_dict(json.loads(said))
+            told = json.loads(said)
+            self.card = ModifierCard.from_dict(told)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         self.geometry = self.card.geometry
+        self.learned = bool(told.get('learned', True))
         sizes = {one.name: one.shape for one in self._session.get_inputs()}
         self._keys = TrackKeys(sizes['keys'][1], seed) if 'keys' in sizes else None
         self.frames_at_once = 1 if self.place.device == 'cpu' else FRAMES_AT_ONCE

@@ -279,6 +279,7 @@ class TorchModifier:
         self.margin, self.device = margin, self.place.device
         self.modifier = modifier.to(self.device)
         self.frames_at_once = 1 if self.device == 'cpu' else FRAMES_AT_ONCE
+        self.learned = _is_learned(modifier)
         self._repeatable = seed is not None
         self.seed = secrets.randbits(62) if seed is None else seed
         self._keys = None
@@ -355,3 +356,9 @@ class TorchModifier:
                 answers.append(self._redrawn(face[None]))
         drawn, masked = zip(*answers, strict=True)
         return torch.cat(drawn), torch.cat(masked)
+
+
+def _is_learned(modifier: BaseModifier) -> bool:
+    from mmanon.models.modifiers import LearnedModifier
+
+    return isinstance(modifier, LearnedModifier)
