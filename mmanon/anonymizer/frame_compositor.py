@@ -16,6 +16,7 @@ from .compositor import Cut, Drawn, FaceCompositor, Region, mask_whole
 from .face_search import Picture
 from .frame_parts import converted, cut_out, has_planes, luma, put_in, whole_cells
 from .mask_planner import FaceMask, FramePlan
+from .regions import fill_polygons
 
 __all__ = ['composite_frame', 'composite_frames', 'picture_of']
 
@@ -97,30 +98,43 @@ class _Group(NamedTuple):
     around: Region
     regions: list[Region]
     masks: list[FaceMask] | None
+    polygons: Sequence[np.ndarray] = ()
 
 
 def _groups(
-    compositor: FaceCompositor, size: Sequence[int], masks: Sequence[FaceMask]
+    compositor: FaceCompositor,
+    size: Sequence[int],
+    masks: Sequence[FaceMask],
+    polygons: Sequence[np.ndarray] = (),
 ) -> list[_Group]:
+    single = [
+        _Group(_around(place.region, place.source), [place.region], [mask])
+        for mask in masks
+        for place in compositor.places(size, [mask])
+    ]
+    for polygon in polygons:
+        low = np.floor(polygon.min(0)).clip(0, size).astype(int).tolist()
+        high = np.ceil(polygon.max(0) + 1).clip(0, size).astype(int).tolist()
+        around = (low[0], low[1], high[0], high[1])
+        if low[0] < high[0] and low[1] < high[1]:
+            single.append(_Group(around, [around], [], [polygon]))
     groups: list[_Group] = []
-    for mask in masks:
-        for place in compositor.places(size, [mask]):
-            around = _around(place.region, place.source)
-            joined = _Group(around, [place.region], [mask])
-            apart = []
-            for group in groups:
-                if _meet(joined.around, group.around):
-                    joined = _joined(group, joined)
-                else:
-                    apart.append(group)
-            groups = [*apart, joined]
+    for joined in single:
+        apart = []
+        for group in groups:
+            if _meet(joined.around, group.around):
+                joined = _joined(group, joined)
+            else:
+                apart.append(group)
+        groups = [*apart, joined]
     return groups
 
 
 def _joined(first: _Group, second: _Group) -> _Group:
     around = _around(first.around, second.around)
     masks = [*(first.masks or []), *(second.masks or [])]
-    return _Group(around, first.regions + second.regions, masks)
+    polygons = [*first.polygons, *second.polygons]
+    return _Group(around, first.regions + second.regions, masks, polygons)
 
 
 def _around(one: Region, other: Region) -> Region:
@@ -136,6 +150,7 @@ class _Part(NamedTuple):
     around: Region
     image: np.ndarray
     cut: Cut
+    corner: np.ndarray  # of the rectangle, in the upright frame
 
 
 class _Begun(NamedTuple):
@@ -163,8 +178,9 @@ def _begun(
                 _stored(group.around, turn, upright),
                 [_stored(region, turn, upright) for region in group.regions],
                 group.masks,
+                group.polygons,
             )
-            for group in _groups(compositor, upright, plan.masks)
+            for group in _groups(compositor, upright, plan.masks, plan.polygons)
         ]
     apart = has_planes(frame)
     if groups and not apart:
@@ -172,18 +188,17 @@ def _begun(
         regions = [region for group in groups for region in group.regions]
         whole = any(group.masks is None for group in groups)
         masks = [mask for group in groups for mask in group.masks or []]
-        groups = [_Group(everything, regions, None if whole else masks)]
+        polygons = [one for group in groups for one in group.polygons]
+        groups = [_Group(everything, regions, None if whole else masks, polygons)]
     parts = []
     for group in groups:
         around = whole_cells(frame, group.around)
         part = cut_out(frame, around) if apart else frame
         image = turn.upright(converted(part, 'rgb24').to_ndarray())
-        left, top = _upright(around, turn, size)[:2]
-        steps = -np.array([left, top])
-        masks = [mask.moved(steps) for mask in group.masks or []]
-        parts.append(
-            _Part(group, around, image, compositor.cut(image, masks, plan.index))
-        )
+        corner = np.array(_upright(around, turn, size)[:2])
+        masks = [mask.moved(-corner) for mask in group.masks or []]
+        cut = compositor.cut(image, masks, plan.index)
+        parts.append(_Part(group, around, image, cut, corner))
     return _Begun(frame, parts, apart)
 
 
@@ -200,6 +215,7 @@ def _put_back(
         mask_whole(image)
     else:
         compositor.put_back(image, faces)
+        fill_polygons(image, [one - part.corner for one in part.group.polygons])
     drawn = converted(
         av.VideoFrame.from_ndarray(turn.stored(image), 'rgb24'),
         frame.format.name,

@@ -81,7 +81,7 @@ class ImagePipeline:
         name = f'{number:08d}.png'
         self.faces.compositor.begin(name)
         result = AnonymizationResult('array', 'returned')
-        pixels = self._still(image.copy(), self.faces.finder.open(name), result)
+        pixels = self._still(image.copy(), name, self.faces.finder.open(name), result)
         result.covers = dict(self.faces.compositor.covers)
         result.image = pixels
         if out_dir is not None:
@@ -110,23 +110,24 @@ class ImagePipeline:
         self.faces.compositor.begin(source.name)
         if image.frames == 1:
             # Held by nobody else: a large picture fills much of the memory.
-            pixels = [self._still(next(image.pixels()), find, result)]
+            pixels = [self._still(next(image.pixels()), source.name, find, result)]
             write_image(pixels.pop(), image, beside)
         else:
-            write_frames(self._moving(image, find, result), image, beside)
+            write_frames(self._moving(image, source.name, find, result), image, beside)
         result.covers = dict(self.faces.compositor.covers)
 
     def _still(
-        self, pixels: np.ndarray, find: Find, result: AnonymizationResult
+        self, pixels: np.ndarray, name: str, find: Find, result: AnonymizationResult
     ) -> np.ndarray:
         """Anonymize one picture of any kind; it is changed."""
         coloured = pixels.ndim == 3 and pixels.shape[2] == 3
         colour = pixels if coloured else as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
         plan = self._plan_still(eight, find)
+        plan = self.faces.regions.apply(plan, name)
         _tell_size(result, eight)
         result.count(plan)
-        if plan.whole or plan.masks:
+        if plan.whole or plan.masks or plan.polygons:
             self.faces.draw(colour, plan)
             if not coloured:
                 _put_colour(pixels, colour)
@@ -156,11 +157,12 @@ class ImagePipeline:
         return FramePlan(None, False, masks, spared)
 
     def _moving(
-        self, image: ImageFile, find: Find, result: AnonymizationResult
+        self, image: ImageFile, name: str, find: Find, result: AnonymizationResult
     ) -> Iterator[np.ndarray]:
         pictures = (_picture_of(pixels) for pixels in image.pixels())
         searched = self.faces.search(pictures, find, _RATE)
         for plan in self.faces.planner.plan(searched):
+            plan = self.faces.regions.apply(plan, name)
             _tell_size(result, plan.picture)
             result.count(plan)
             pixels = plan.picture.copy()

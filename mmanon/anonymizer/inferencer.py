@@ -34,6 +34,7 @@ from .options import (
 from .output_files import check_output, check_writable, write_beside
 from .pipeline import FacePipeline
 from .placement import say_where
+from .regions import Regions
 from .result import AnonymizationResult, log_result, reason_of
 from .track_sheet import Chosen
 from .video_pipeline import VideoPipeline
@@ -150,6 +151,7 @@ class AnonymizerInferencer:
             score_thr=detection.score_thr,
             every=detection.keyframe_interval(known is not None),
             scales=detection.looks_in_scales and known is None,
+            regions=Regions(masking.regions),
         )
         self.images = ImagePipeline(
             self.faces, encoding.keep_metadata, encoding.largest_image

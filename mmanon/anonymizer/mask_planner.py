@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,7 @@ class FramePlan:
         masks (list[FaceMask]): The faces.
         spared (int): Faces left visible because of who they are.
         index (int): Which of the frames it is, from 0.
+        polygons (list[np.ndarray]): More that is covered, each (n, 2), x and y.
     """
 
     picture: Any
@@ -121,6 +122,7 @@ class FramePlan:
     masks: list[FaceMask]
     spared: int = 0
     index: int = 0
+    polygons: list[np.ndarray] = field(default_factory=list)
 
 
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from mmanon.utils.near_names import or_near
 if TYPE_CHECKING:
     from mmanon.face_detectors import BaseFaceDetector
     from mmanon.models.modifiers import BaseModifier
+
+    from .regions import Region
 
 __all__ = [
     'DETECTORS',
@@ -194,6 +196,9 @@ class MaskingOptions:
         key_per (str): How long a modifier with keys, or noise, draws the same: one of
             :data:`KEY_PER`. ``'video'`` draws everybody in it alike, and ``'frame'``
             flickers. Defaults to ``'track'``.
+        regions (Sequence): Parts of the picture that are always covered, or whose faces
+            are always left: each a :class:`.regions.Region`, a JSON file of such, or a
+            text as of :func:`.regions.parse_region`.
 
     Raises:
         ValueError: When ``key_per`` is another.
@@ -209,6 +214,7 @@ class MaskingOptions:
     align: bool = False
     seed: int | None = None
     key_per: str = 'track'
+    regions: Sequence[str | Path | Region] = ()
 
     def __post_init__(self) -> None:
         if self.key_per not in KEY_PER:

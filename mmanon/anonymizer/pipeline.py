@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from .face_search import Picture, search
 from .keyframes import KeyframePolicy
 from .mask_planner import FramePlan, MaskPlanner, SearchedFrame
 from .options import SURE
+from .regions import Regions, fill_polygons
 
 if TYPE_CHECKING:
     from .known_people import KnownPeople
@@ -38,6 +39,7 @@ class FacePipeline:
         every (int): Frames of a video from one look to the next, at most; at least
             five times a second is looked.
         scales (bool): Whether pictures may be looked at in other sizes.
+        regions (Regions): What is covered and left, whatever is found there.
     """
 
     finder: FaceFinder
@@ -47,6 +49,7 @@ class FacePipeline:
     score_thr: float = SURE
     every: int = 1
     scales: bool = False
+    regions: Regions = field(default_factory=Regions)
 
     def search(
         self, pictures: Iterable[Picture], find: Find, rate: float
@@ -80,3 +83,4 @@ class FacePipeline:
             mask_whole(image)
         else:
             self.compositor.apply(image, plan.masks, plan.index)
+            fill_polygons(image, plan.polygons)

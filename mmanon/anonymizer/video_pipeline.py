@@ -101,7 +101,14 @@ class VideoPipeline:
                     sheet = TrackSheet() if preview is not None else None
                     try:
                         self._pump(
-                            reader, writer, find, result, show_progress, chosen, sheet
+                            source.name,
+                            reader,
+                            writer,
+                            find,
+                            result,
+                            show_progress,
+                            chosen,
+                            sheet,
                         )
                     except Exception as error:
                         if not live or not result.frames:
@@ -170,6 +177,7 @@ class VideoPipeline:
 
     def _pump(
         self,
+        name: str,
         reader: VideoReader,
         writer: VideoWriter,
         find: Find,
@@ -244,6 +252,10 @@ class VideoPipeline:
             # Closed before the threads that feed it end.
             stack.enter_context(closing(searched))
             for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
+                if self.faces.regions:
+                    time = plan.picture.time
+                    time = plan.index / (rate or 25) if time is None else time
+                    plan = self.faces.regions.apply(plan, name, time)
                 result.count(plan)
                 put(plan)
         write_gathered()

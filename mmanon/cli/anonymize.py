@@ -145,6 +145,15 @@ def _add_masking(group: argparse._ArgumentGroup) -> None:
         help="size of the ellipse in parts of the face box's; default: 1.12",
     )
     group.add_argument(
+        '--region',
+        dest='regions',
+        action='append',
+        metavar='SPEC|FILE',
+        help="always cover 'cover:0,0 64,0 64,48', a polygon in pixels of the upright "
+        "picture, or leave faces in 'leave:…', with '@2-5.5' from second 2 to 5.5; or "
+        'a JSON file of such; may be given again',
+    )
+    group.add_argument(
         '--align',
         action='store_true',
         help='show the modifier faces turned upright by their eyes',
