@@ -5,21 +5,24 @@
     python tools/benchmark.py operators # the joint step without compiled operators
     python tools/benchmark.py overhead  # prediction through the wrapper, and without
 
-Runs alternate between the things compared; medians and their ratios are printed.
+Runs alternate between the things compared; medians and their ratios are printed. The
+file reads better whole: all commands measure the same parts.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -143,7 +146,8 @@ class JointStep(NamedTuple):
     """A step of all three networks, and its parts apart."""
 
     joint: Callable
-    parts: Callable
+    parts: dict[str, Callable]
+    faces: dict[str, int]  # that a part goes through
     description: str
 
 
@@ -169,60 +173,111 @@ def joint_step(args: argparse.Namespace) -> JointStep:
             adversarial_loss=hook.get('adversarial_loss'),
             structure_loss=hook.get('structure_loss'),
         )
-    ).train()
-    faces = torch.rand(count, 3, crop, crop) * 2 - 1
-    labels = torch.arange(count) % 60
-    video_faces = torch.rand(clips * length + count, 3, crop, crop) * 2 - 1
-    wrappers = {
-        name: OptimWrapper(torch.optim.SGD(learner.parameters(), lr=1e-6))
+    )
+    device = getattr(args, 'device', 'cpu')
+    model.to(device).train()
+    if getattr(args, 'channels_last', False):
+        for part in (model.modifier, model.discriminator):
+            part.to(memory_format=torch.channels_last)
+    faces = torch.rand(count, 3, crop, crop, device=device) * 2 - 1
+    labels = torch.arange(count, device=device) % 60
+    all_faces = torch.rand(clips * length + count, 3, crop, crop, device=device) * 2 - 1
+    optimizers = {
+        name: torch.optim.SGD(learner.parameters(), lr=1e-6)
         for name, learner in model.learners.items()
     }
+    wrappers: dict[str, OptimWrapper] = {}
+    for name, optimizer in optimizers.items():
+        if getattr(args, 'precision', 'float32') == 'float32':
+            wrappers[name] = OptimWrapper(optimizer)
+        else:
+            wrappers[name] = AmpOptimWrapper(
+                dict(enabled=False), args.precision, optimizer=optimizer
+            )
     both = OptimWrapperDict(**wrappers)
     data = clip_batch(config, clips, length, (side, side))
 
     def joint() -> None:
         model.train_step({**data, 'faces': [dict(images=faces, labels=labels)]}, both)
 
-    def parts() -> None:
+    def detector_part() -> None:
         model.detector.train_step(data, wrappers['detector'])
-        loss = model.modifier(video_faces).square().mean()
+
+    def modifier_part() -> None:
+        with wrappers['modifier'].optim_context(model.modifier):
+            loss = model.modifier(all_faces).square().mean()
         own = model.modifier.pass_losses()
         loss = loss + sum(own[name] for name in own if name.startswith('loss'))
         wrappers['modifier'].update_params(loss)
+
+    def discriminator_part() -> None:
         both_kinds = torch.cat([faces, faces])
         for name, learner in discriminator_parts(model.discriminator).items():
-            answer = learner(both_kinds, labels.repeat(2), mode='loss')
+            with wrappers[name].optim_context(learner):
+                answer = learner(both_kinds, labels.repeat(2), mode='loss')
             wrappers[name].update_params(answer['loss'])
         # D answers once more for the modifier, and the gradient goes to the faces.
         model.discriminator.requires_grad_(False).eval()
         asked = faces.clone().requires_grad_()
-        model.adversarial_loss(model.discriminator, asked, faces, labels).backward()
+        with wrappers['modifier'].optim_context(model.modifier):
+            loss = model.adversarial_loss(model.discriminator, asked, faces, labels)
+        loss.backward()
         model.discriminator.requires_grad_(True).train()
 
     description = (
         f'{args.config}: {clips} clips of {length} frames {side}x{side} with a face '
         f'each, {count} faces (S={crop}), {args.runs} runs:'
     )
-    return JointStep(joint, parts, description)
+    parts = dict(
+        detector=detector_part, modifier=modifier_part, discriminator=discriminator_part
+    )
+    seen = dict(modifier=len(all_faces), discriminator=3 * count)
+    return JointStep(joint, parts, seen, description)
 
 
 def step(args: argparse.Namespace) -> None:
     """The joint step against detector, modifier and discriminator measured apart."""
-    joint, parts, description = joint_step(args)
-    ours, apart = compare(joint, parts, args.runs)
+    if args.device == 'cpu' and args.precision != 'float32':
+        raise SystemExit(f'--precision {args.precision} takes --device cuda')
+    joint, parts, faces, description = joint_step(args)
+    on_gpu = args.device != 'cpu'
+    if on_gpu:
+        joint()  # before memory is counted
+        torch.cuda.reset_peak_memory_stats()
+    runs = measure([joint, *parts.values()], args.runs)
+    ours, *apart = (statistics.median(one) for one in runs)
+    found: dict[str, float | str] = dict(
+        device=torch.cuda.get_device_name() if on_gpu else 'cpu',
+        precision=args.precision,
+        joint_ms=ours * 1e3,
+        parts_ms=sum(apart) * 1e3,
+        ratio=ours / sum(apart),
+    )
+    for name, seconds in zip(parts, apart, strict=True):
+        found[f'{name}_ms'] = seconds * 1e3
+        if name in faces:
+            found[f'{name}_faces_per_s'] = faces[name] / seconds
     print(
         f'{description}\n'
         f'  joint step       {ours * 1e3:9.1f} ms\n'
-        f'  sum of its parts {apart * 1e3:9.1f} ms\n'
-        f'  joint / parts = {ours / apart:.3f}'
+        f'  sum of its parts {sum(apart) * 1e3:9.1f} ms\n'
+        f'  joint / parts = {ours / sum(apart):.3f}'
     )
+    for name, seconds in zip(parts, apart, strict=True):
+        rate = f', {faces[name] / seconds:.0f} faces/s' if name in faces else ''
+        print(f'  {name:13} {seconds * 1e3:9.1f} ms{rate}')
+    if on_gpu:
+        found['memory_gib'] = torch.cuda.max_memory_allocated() / 2**30
+        print(f'  GPU memory    {found["memory_gib"]:9.1f} GiB at most')
+    if args.json:
+        Path(args.json).write_text(json.dumps(found, indent=1))
 
 
 def operators(args: argparse.Namespace) -> None:
     """The joint step by mmcv's compiled operators and by the stand-in for them."""
     from mmanon.compat.mmcv_operators import OPERATORS
 
-    joint, _, description = joint_step(args)
+    joint, _, _, description = joint_step(args)
     compiled = sys.modules['mmcv._ext']
     if not hasattr(compiled, '__file__'):
         raise SystemExit(
@@ -330,6 +385,18 @@ def main() -> None:
         if function is crops:
             command.add_argument('--crop-size', type=int, default=64)
             continue
+        if function is step:
+            command.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+            command.add_argument(
+                '--precision',
+                choices=('float32', 'bfloat16', 'float16'),
+                default='float32',
+                help='what M, D and A compute in on a GPU',
+            )
+            command.add_argument(
+                '--channels-last', action='store_true', help='for M and D'
+            )
+            command.add_argument('--json', help='a file to write the figures into')
         command.add_argument('--frames', type=int, default=4)
         if function is not overhead:
             command.add_argument(

@@ -124,6 +124,10 @@ class FaceBatchLoader:
         dataset (FaceIdentityDataset): Faces.
         sampler (ClassBalancedSampler): What to draw.
         num_workers (int): Processes that decode; 0 to decode in this one.
+        as_bytes (bool): Leave ``images`` as uint8, in [0, 255], for a device to turn
+            into numbers: a quarter of what has to be copied there. Defaults to False.
+        pin_memory (bool): Give batches in memory that a GPU copies from while the
+            program goes on. Defaults to False.
     """
 
     def __init__(
@@ -131,12 +135,16 @@ class FaceBatchLoader:
         dataset: FaceIdentityDataset,
         sampler: ClassBalancedSampler,
         num_workers: int = 0,
+        as_bytes: bool = False,
+        pin_memory: bool = False,
     ) -> None:
+        self._as_bytes = as_bytes
         self._loader = DataLoader(
             _Pixels(dataset),
             batch_size=sampler.batch_size,
             sampler=sampler,
             num_workers=num_workers,
+            pin_memory=pin_memory,
             worker_init_fn=_start_worker,
             # Without its own it would draw from the training's random numbers.
             generator=torch.Generator(),
@@ -145,7 +153,9 @@ class FaceBatchLoader:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for pixels, labels, positions in self._loader:
             # Workers hand over bytes: a quarter of the memory they share.
-            images = pixels.float().div_(127.5).sub_(1)
+            images = pixels
+            if not self._as_bytes:
+                images = pixels.float().div_(127.5).sub_(1)
             yield dict(images=images, labels=labels, positions=positions)
 
 
@@ -156,6 +166,8 @@ def build_face_loader(
     seed: int = 0,
     start_iteration: int = 0,
     images_per_identity: int = 1,
+    as_bytes: bool = False,
+    pin_memory: bool = False,
 ) -> FaceBatchLoader:
     """Build the stream of face batches of this process.
 
@@ -166,6 +178,7 @@ def build_face_loader(
         seed (int): Seed of the stream, the same in all processes.
         start_iteration (int): The batch to begin with; those before are not decoded.
         images_per_identity (int): Images of a person drawn one after the other.
+        as_bytes, pin_memory (bool): As of :class:`FaceBatchLoader`.
 
     Raises:
         ValueError: As :class:`ClassBalancedSampler`.
@@ -173,7 +186,7 @@ def build_face_loader(
     sampler = ClassBalancedSampler(
         dataset, batch_size, seed, start_iteration, images_per_identity
     )
-    return FaceBatchLoader(dataset, sampler, num_workers)
+    return FaceBatchLoader(dataset, sampler, num_workers, as_bytes, pin_memory)
 
 
 class _Pixels(Dataset):

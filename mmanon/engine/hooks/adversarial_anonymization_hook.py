@@ -19,6 +19,7 @@ from mmanon.engine.checkpoints import (
     tell_of_modifier,
 )
 from mmanon.engine.game.config_check import check_arguments
+from mmanon.engine.game.devices import check_deterministic, copies_ahead
 from mmanon.engine.game.optimizers import add_optimizers, count_updates
 from mmanon.engine.game.phases import PhaseSchedule, iterations_left
 from mmanon.engine.game.restarts import check_restarts, restart_discriminator
@@ -296,6 +297,9 @@ class AdversarialAnonymizationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Open the streams of clips and of face batches where training stands."""
+        device = next(runner.model.detector.parameters()).device
+        check_deterministic(runner.model, device)
+        ahead = copies_ahead(runner)
         if self._switches is not None:
             self._switches.turn_on(runner)
         count_updates(runner, self.schedule, self.discriminator_steps)
@@ -317,6 +321,8 @@ class AdversarialAnonymizationHook(Hook):
                     num_workers=self.faces.get('num_workers', 0),
                     seed=seed,
                     start_iteration=runner.iter * self.discriminator_steps,
+                    as_bytes=True,
+                    pin_memory=ahead,
                 )
             )
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from mmanon.models.detectors import AnonymizedDetector
+from mmanon.models.detectors.game_steps import faces_on
 from mmanon.models.layers.modes import evaluating
 from mmanon.registry import HOOKS
 
@@ -52,8 +53,8 @@ class FacePictureHook(Hook):
         self, runner: Runner, model: AnonymizedDetector, data_batch: dict, step: int
     ) -> None:
         if data_batch.get('faces'):
-            faces = data_batch['faces'][-1]['images'][: self.num_faces]
-            faces = faces.to(next(model.detector.parameters()).device)
+            device = next(model.detector.parameters()).device
+            faces = faces_on(device, data_batch['faces'][-1])[0][: self.num_faces]
             # As M stands: in training the cover of an untrained M would hide it.
             self._add(runner, 'faces', faces, model.modifier(faces), step)
         first = dict(

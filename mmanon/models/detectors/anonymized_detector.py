@@ -26,6 +26,7 @@ from mmanon.structures.crop_geometry import GAME_GEOMETRY, check_geometry
 from .frame_faces import boxes_of_samples, fill_boxes, neighbours
 from .game_steps import (
     discriminator_step,
+    faces_on,
     modifier_and_detector_step,
     optimizer_contexts,
 )
@@ -253,7 +254,8 @@ class AnonymizedDetector(BaseModel):
         if not getattr(self.modifier, 'key_size', 0):
             return []
         count = int(tracks.max()) + 1
-        return [self.modifier.draw_keys(count, faces.device)[tracks.to(faces.device)]]
+        places = tracks.to(faces.device, non_blocking=True)
+        return [self.modifier.draw_keys(count, faces.device)[places]]
 
     def _find(
         self, inputs: Tensor, data_samples: list | None
@@ -283,8 +285,8 @@ class AnonymizedDetector(BaseModel):
         Args:
             data (dict): A batch of the detector's (``inputs``, ``data_samples``) and
                 ``faces``: a list of face batches, one for each step of the
-                discriminator, each with ``images`` (B, 3, S, S) in [-1, 1] and
-                ``labels`` (B,). M and A play with the last one.
+                discriminator, each with ``images`` (B, 3, S, S), uint8 or in
+                [-1, 1], and ``labels`` (B,). M and A play with the last one.
             optim_wrapper (OptimWrapperDict): Optimizers, named as :attr:`learners`.
 
         Returns:
@@ -296,7 +298,7 @@ class AnonymizedDetector(BaseModel):
         batch = self.data_preprocessor(batch, True)
         inputs, samples = batch['inputs'], batch['data_samples']
         faces = [
-            (faces['images'].to(inputs.device), faces['labels'].to(inputs.device))
+            faces_on(inputs.device, faces)
             for faces in data['faces']
             if phase.needs_faces
         ]
@@ -382,7 +384,7 @@ class AnonymizedDetector(BaseModel):
         )
         own = {}
         if self.temporal_loss is not None:
-            pairs = neighbours(squares, tracks).to(crops.device)
+            pairs = neighbours(squares, tracks).to(crops.device, non_blocking=True)
             own['loss_temporal'] = self.temporal_loss(drawn, crops, pairs)
         return self._put_back(inputs, drawn, squares), modified, own
 

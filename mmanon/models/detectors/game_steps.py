@@ -15,7 +15,13 @@ from mmanon.models.modifiers import LearnedModifier
 if TYPE_CHECKING:
     from .anonymized_detector import AnonymizedDetector
 
-__all__ = ['discriminator_step', 'modifier_and_detector_step', 'optimizer_contexts']
+__all__ = [
+    'as_faces',
+    'discriminator_step',
+    'faces_on',
+    'modifier_and_detector_step',
+    'optimizer_contexts',
+]
 
 
 @contextmanager
@@ -81,6 +87,29 @@ def discriminator_step(
         if advance is not None and wrapper.should_update():
             advance()
     return _logs(found)
+
+
+def faces_on(
+    device: torch.device, batch: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Bring a face batch to a device, bytes before they become numbers there.
+
+    Args:
+        device (torch.device): Where the networks are.
+        batch (Mapping): ``images`` (B, 3, S, S), uint8 or in [-1, 1], and ``labels``.
+
+    Returns:
+        tuple[Tensor, Tensor]: Images in [-1, 1] and labels (B,).
+    """
+    images = batch['images'].to(device, non_blocking=True)
+    if images.dtype == torch.uint8:
+        images = as_faces(images)
+    return images, batch['labels'].to(device, non_blocking=True)
+
+
+def as_faces(pixels: Tensor) -> Tensor:
+    """Bytes as float32 in [-1, 1]."""
+    return pixels.float().div_(127.5).sub_(1)
 
 
 def modifier_and_detector_step(

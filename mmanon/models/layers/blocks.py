@@ -1,6 +1,6 @@
 """What the learned modifiers share: blocks, padding, and the way they start."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,62 @@ class ConvBlock(ConvModule):
             norm_cfg=norm_cfg or dict(type='IN', affine=True),
             **kwargs,
         )
+        self.padding_layer = _ReflectionPad(kernel_size // 2)
+
+
+class ReflectConv(nn.Conv2d):
+    """A convolution with reflection padding of half its kernel."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            padding=kernel_size // 2,
+            padding_mode='reflect',
+        )
+
+    def _conv_forward(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        padded = reflected(input, self._reversed_padding_repeated_twice)
+        return F.conv2d(padded, weight, bias)
+
+
+class _ReflectionPad(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, features: Tensor) -> Tensor:
+        return reflected(features, [self.width] * 4)
+
+
+def reflected(features: Tensor, padding: Sequence[int]) -> Tensor:
+    """Reflect images beyond their edges.
+
+    Args:
+        features (Tensor): (K, C, H, W).
+        padding (Sequence[int]): Pixels beyond the left, right, upper and lower edge,
+            each fewer than there are.
+
+    Returns:
+        Tensor: The larger images. Where PyTorch is asked for deterministic algorithms
+        they are put together of slices: on a GPU its own padding has no backward pass
+        in a fixed order.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return F.pad(features, tuple(padding), mode='reflect')
+    left, right, up, down = padding
+    for dim, before, after in ((-1, left, right), (-2, up, down)):
+        side = features.shape[dim]
+        parts = [
+            features.narrow(dim, 1, before).flip(dim),
+            features,
+            features.narrow(dim, side - 1 - after, after).flip(dim),
+        ]
+        features = torch.cat(parts, dim)
+    return features
 
 
 class UpConv(nn.Sequential):
@@ -79,13 +135,7 @@ class FaceOutput(nn.Module):
         if start not in STARTS:
             raise ValueError(f'start must be one of {STARTS}, got {start!r}')
         self.start = start
-        self.conv = nn.Conv2d(
-            channels,
-            4 if start == 'blend' else 3,
-            kernel_size,
-            padding=kernel_size // 2,
-            padding_mode='reflect',
-        )
+        self.conv = ReflectConv(channels, 4 if start == 'blend' else 3, kernel_size)
         if start == 'identity':
             for weights in self.conv.parameters():
                 nn.init.zeros_(weights)
@@ -143,6 +193,35 @@ class FaceOutput(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
+def averaged(images: Tensor, size: int) -> Tensor:
+    """Shrink images to squares by averaging, as adaptive average pooling does.
+
+    Args:
+        images (Tensor): (K, C, H, W).
+        size (int): S', the side of what is left.
+
+    Returns:
+        Tensor: (K, C, S', S'). Where PyTorch is asked for deterministic algorithms, by
+        matrix products: on a GPU its pooling has no backward pass in a fixed order.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return F.adaptive_avg_pool2d(images, size)
+    rows, columns = (
+        _cell_weights(length, size).to(images, non_blocking=True)
+        for length in images.shape[-2:]
+    )
+    return rows @ images @ columns.T
+
+
+def _cell_weights(length: int, size: int) -> Tensor:
+    """Weights (size, length) of a row's pixels in the cells that it is parted into."""
+    cell, pixel = torch.arange(size)[:, None], torch.arange(length)
+    first = cell * length // size
+    behind = -(-(cell + 1) * length // size)
+    inside = ((pixel >= first) & (pixel < behind)).double()
+    return inside / inside.sum(1, keepdim=True)
+
+
 def pad_to_multiple(faces: Tensor, multiple: int) -> Tensor:
     """Reflect beyond the right and the lower edge until the side is a multiple.
 
@@ -160,6 +239,8 @@ def pad_to_multiple(faces: Tensor, multiple: int) -> Tensor:
     while (side := faces.shape[-1]) < wanted:
         # Reflection cannot reach beyond the far edge; a single pixel is repeated.
         more = min(wanted - side, max(side - 1, 1))
-        mode = 'reflect' if side > 1 else 'replicate'
-        faces = F.pad(faces, (0, more, 0, more), mode=mode)
+        if side > 1:
+            faces = reflected(faces, (0, more, 0, more))
+        else:
+            faces = faces.expand(*faces.shape[:2], 2, 2)
     return faces

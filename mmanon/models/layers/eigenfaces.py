@@ -67,7 +67,7 @@ class RunningEigenfaces(nn.Module):
             pixels = resized(faces.float(), self.size).flatten(1)
             self.batches += 1
             weight = (1 / self.batches).clamp(min=self.momentum)
-            count = _of_all(pixels.new_tensor(float(len(pixels))))
+            count = _of_all(pixels.new_full((), float(len(pixels))))
             self.average.lerp_(_of_all(pixels.sum(0)) / count, weight)
             if not len(self.directions):
                 return
@@ -106,7 +106,7 @@ def resized(faces: Tensor, size: int) -> Tensor:
     side = int(faces.shape[-1])  # also while it is exported to ONNX
     if side == size:
         return faces
-    start = torch.zeros(1, dtype=torch.float64)
+    start = torch.zeros(1, dtype=torch.float64, device=faces.device)
     weights = resampling_weights(start, start + side, size, side)[0].to(faces)
     return weights @ faces @ weights.T
 

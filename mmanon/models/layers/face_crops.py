@@ -150,6 +150,11 @@ def paste_faces(
     pasted = frames * left
     for part, shown, places in zip(painted, shares, index, strict=True):
         part = part * shown.view(len(part), -1, 1, part.shape[-1])
+        if torch.are_deterministic_algorithms_enabled():
+            # The same by what PyTorch can do in a fixed order on a GPU too.
+            flat = pasted.reshape(-1).index_add(0, places.flatten(), part.flatten())
+            pasted = flat.view(pasted.shape)
+            continue
         # In place into a whole tensor: into a view of one it would be copied by the
         # backward pass.
         pasted.put_(places, part, accumulate=True)

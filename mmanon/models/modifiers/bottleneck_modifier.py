@@ -8,7 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmanon.models.layers.blocks import ConvBlock, UpConv, pad_to_multiple
+from mmanon.models.layers.blocks import (
+    ConvBlock,
+    ReflectConv,
+    UpConv,
+    pad_to_multiple,
+)
 from mmanon.models.layers.eigenfaces import RunningEigenfaces, resized
 from mmanon.registry import MODELS
 
@@ -149,7 +154,7 @@ class BottleneckModifier(LearnedModifier):
         share = self.share(faces)
         if not self.skin_guard:
             return share
-        hull = _hull(int(faces.shape[-1]), self.margin).to(share)
+        hull = _hull(int(faces.shape[-1]), self.margin, share)
         return share.lerp(torch.ones_like(share), hull * self._skin(faces, hull))
 
     def _skin(self, faces: Tensor, hull: Tensor) -> Tensor:
@@ -186,7 +191,7 @@ class BottleneckModifier(LearnedModifier):
         share: Tensor,
     ) -> None:
         rate = _rate(mean, log_variance).mean()
-        hull = _hull(int(share.shape[-1]), self.margin).to(share)
+        hull = _hull(int(share.shape[-1]), self.margin, share)
         seen = 1 - share
         in_hull = (seen * hull).sum((2, 3)) / hull.sum()
         self._told = dict(
@@ -235,7 +240,7 @@ class _Decoder(nn.Module):
                 for before, after in zip(widths[:-1], widths[1:], strict=True)
             ),
         )
-        self.last = nn.Conv2d(base, 3, 3, padding=1, padding_mode='reflect')
+        self.last = ReflectConv(base, 3, 3)
         # Little at first: what is drawn has to be worth it.
         nn.init.normal_(self.last.weight, std=0.01)
         nn.init.zeros_(self.last.get_parameter('bias'))
@@ -265,7 +270,7 @@ class _ShareMap(nn.Module):
         self.merges = nn.ModuleList(
             ConvBlock(2 * above, above) for above, _ in steps[::-1]
         )
-        self.last = nn.Conv2d(base, 1, 3, padding=1, padding_mode='reflect')
+        self.last = ReflectConv(base, 1, 3)
         # Mostly drawn: from a share near 0 there would be little slope to leave by.
         nn.init.ones_(self.last.get_parameter('bias'))
 
@@ -291,9 +296,9 @@ def _rate(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
-def _hull(size: int, margin: float) -> Tensor:
+def _hull(size: int, margin: float, like: Tensor) -> Tensor:
     """1 within the ellipse of the face box in a crop, (size, size)."""
-    place = (torch.arange(size) + 0.5) / size * 2 - 1
+    place = (torch.arange(size, device=like.device) + 0.5) / size * 2 - 1
     # A head is taller than wide, and its box is square here.
     away = (place * 1.2)[None].square() + place[:, None].square()
-    return (away <= (1 / (1 + 2 * margin)) ** 2).float()
+    return (away <= (1 / (1 + 2 * margin)) ** 2).to(like)

@@ -12,6 +12,7 @@ from skimage.segmentation import slic
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from mmanon.models.layers.blocks import averaged
 from mmanon.registry import MODELS
 
 from .base import BaseModifier, check_sizes
@@ -50,7 +51,7 @@ class DownsampleModifier(BaseModifier):
 
     def modify(self, faces: Tensor) -> Tensor:
         """Shrink and enlarge; shapes as in :meth:`forward`."""
-        small = F.adaptive_avg_pool2d(faces, self.size)
+        small = averaged(faces, self.size)
         return F.interpolate(small, size=faces.shape[-2:], mode='bilinear')
 
 
@@ -72,7 +73,7 @@ class PixelateModifier(BaseModifier):
 
     def modify(self, faces: Tensor) -> Tensor:
         """Draw the mosaic; shapes as in :meth:`forward`."""
-        small = F.adaptive_avg_pool2d(faces, self.blocks)
+        small = averaged(faces, self.blocks)
         return F.interpolate(small, size=faces.shape[-2:], mode='nearest-exact')
 
 

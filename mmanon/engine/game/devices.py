@@ -1,0 +1,93 @@
+"""What a training on a GPU needs beside its networks."""
+
+from collections.abc import Iterator
+
+import torch
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import nn
+
+__all__ = ['check_deterministic', 'copies_ahead', 'refuses_fixed_order']
+
+# Layers without a backward pass in a fixed order on a GPU, as PyTorch's notes on
+# `torch.use_deterministic_algorithms` list them.
+_REFUSED: tuple[type[nn.Module], ...] = (
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
+    nn.AdaptiveMaxPool2d,
+    nn.AvgPool3d,
+    nn.FractionalMaxPool2d,
+    nn.FractionalMaxPool3d,
+    nn.MaxPool3d,
+    nn.ReflectionPad1d,
+    nn.ReflectionPad2d,
+    nn.ReflectionPad3d,
+    nn.ReplicationPad1d,
+    nn.ReplicationPad2d,
+    nn.ReplicationPad3d,
+)
+
+
+def copies_ahead(runner: Runner) -> bool:
+    """Let clips be copied to a GPU while the program goes on, where it trains on one.
+
+    Loaders give their batches in pinned memory then, and the detector's preprocessor
+    does not wait for what it copies. Iterators that are there already stay as they are.
+
+    Returns:
+        bool: Whether the detector is on a GPU.
+    """
+    device = next(runner.model.detector.parameters()).device
+    if device.type != 'cuda':
+        return False
+    runner.train_loop.dataloader.pin_memory = True
+    preprocessor = runner.model.data_preprocessor
+    if hasattr(preprocessor, '_non_blocking'):
+        preprocessor._non_blocking = True
+    return True
+
+
+def refuses_fixed_order(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Layers that PyTorch cannot run backward in a fixed order on a GPU.
+
+    What works by functions, and not by layers, is not seen.
+
+    Args:
+        model (nn.Module): Its layers are looked through.
+
+    Yields:
+        tuple[str, str]: A layer's name in the model, and its kind.
+    """
+    for name, layer in model.named_modules():
+        # An average of all there is is a mean, and has one.
+        size = getattr(layer, 'output_size', None)
+        if isinstance(layer, _REFUSED) and size not in (1, (1, 1), (1, 1, 1)):
+            yield name, type(layer).__name__
+
+
+def check_deterministic(model: nn.Module, device: torch.device) -> None:
+    """Refuse a deterministic training that PyTorch would stop in its first step.
+
+    Raises:
+        ValueError: When deterministic algorithms are asked for, the device is a GPU and
+            the model has layers without one.
+    """
+    if device.type != 'cuda' or not torch.are_deterministic_algorithms_enabled():
+        return
+    found = list(refuses_fixed_order(model))
+    if not found:
+        return
+    named = ', '.join(f'{kind} ({name})' for name, kind in found[:5])
+    more = f' and {len(found) - 5} more' if len(found) > 5 else ''
+    text = (
+        f'deterministic algorithms are asked for, and on a GPU PyTorch has none for '
+        f'the backward pass of {named}{more}'
+    )
+    if torch.is_deterministic_algorithms_warn_only_enabled():
+        print_log(f'{text}: two trainings will differ', logger='current')
+        return
+    raise ValueError(
+        f'{text}: leave `deterministic` out of `randomness`. Crop, paste, modifiers '
+        'and discriminators of mmanon have them; train on the CPU, or a detector '
+        'without these layers, to repeat a training bit by bit'
+    )
