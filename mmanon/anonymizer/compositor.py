@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Drawn = tuple[Place, np.ndarray]
-"""A place and what to put there, (S, S, 3) in [-1, 1]; what is grey is one pixel."""
+"""A place and what to put there, (3, S, S) in [-1, 1]; what is grey is one pixel."""
 
 # Learned modifiers: by how much a head may lean in what they are shown, as in training,
 # and from which side of a face box on they draw, in pixels. A track that is drawn is so
@@ -233,7 +233,7 @@ class FaceCompositor:
         """
         places = [place for cut in cuts for place in cut.places]
         faces: list[Drawn] = [
-            (place, np.zeros((1, 1, 3), np.float32)) for place in places
+            (place, np.zeros((3, 1, 1), np.float32)) for place in places
         ]
         if self.backend is not None:
             crops = [crop for cut in cuts for crop in cut.crops]
@@ -271,7 +271,7 @@ class FaceCompositor:
                     # It is smaller than a drawn head, with all around it, would be.
                     place = self._in_its_ellipse(place)
                     face = np.zeros_like(face)
-                yield index, (place, face.transpose(1, 2, 0))
+                yield index, (place, face)
 
     def _masked_along_tracks(
         self, masked: np.ndarray, tracks: Sequence[int]
@@ -326,12 +326,13 @@ class FaceCompositor:
         feathers = {True: self.geometry.feather, False: _COVER.feather}
         places = [place for place, _ in faces]
         fades = [one.fade(feathers[one.drawn], self.mask_scale) for one in places]
-        peak = np.iinfo(image.dtype).max / 2
+        peak = np.float32(np.iinfo(image.dtype).max / 2)
         for (place, face), fade in zip(faces, _shared(places, fades), strict=True):
             x1, y1, x2, y2 = place.region
-            part = image[y1:y2, x1:x2].astype(np.float32)
-            part += fade[..., None] * ((spread(face, place) + 1) * peak - part)
-            image[y1:y2, x1:x2] = part.round().clip(0, 2 * peak).astype(image.dtype)
+            part = image[y1:y2, x1:x2]
+            planes = part.transpose(2, 0, 1).astype(np.float32, order='C')
+            planes += fade * ((spread(face, place) + 1) * peak - planes)
+            part[:] = planes.round().clip(0, 2 * peak).transpose(1, 2, 0)
 
 
 def _shared(

@@ -40,25 +40,29 @@ def spread(face: np.ndarray, place: Place) -> np.ndarray:
     """What was drawn of a face, in the pixels of its place's region.
 
     Args:
-        face (np.ndarray): (S, S, 3); of one pixel, it is the same everywhere.
+        face (np.ndarray): (3, S, S); of one pixel, it is the same everywhere.
         place (Place): Where it belongs.
 
     Returns:
-        np.ndarray: (h, w, 3) float32, or the one pixel.
+        np.ndarray: (3, h, w) float32, or the one pixel.
     """
     x1, y1, x2, y2 = place.region
-    if len(face) == 1:
+    size = face.shape[-1]
+    if size == 1:
         return face
     if place.tilt:
-        turn = _turn(place, len(face), (x1, y1))
-        return sample_affine(face, turn, (x2 - x1, y2 - y1))
+        turn = _turn(place, size, (x1, y1))
+        turned = sample_affine(face.transpose(1, 2, 0), turn, (x2 - x1, y2 - y1))
+        return turned.transpose(2, 0, 1)
     columns, rows = (
-        _unsampling_weights(start, stop, low, high, len(face))
+        _unsampling_weights(start, stop, low, high, size)
         for start, stop, low, high in zip(
             (x1, y1), (x2, y2), place.square[:2], place.square[2:], strict=True
         )
     )
-    return _resample(face, rows, columns)
+    # The smaller product first: a row of three planes at a time.
+    across = face.reshape(-1, size) @ columns.T
+    return np.matmul(rows, across.reshape(3, size, -1))
 
 
 def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
@@ -86,8 +90,13 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
             low, high, before, part.shape[1::-1], strict=True
         )
     )
-    pixels = part.astype(np.float32) / np.float32(peak) - 1
-    return _resample(pixels, rows, columns).transpose(2, 0, 1)
+    # The weights of a sample sum to 1, so that the range may be set at the end.
+    down = rows @ part.reshape(len(part), -1).astype(np.float32)
+    planes = down.reshape(size, -1, 3).transpose(2, 0, 1).reshape(3 * size, -1)
+    face = (planes @ columns.T).reshape(3, size, size)
+    face /= np.float32(peak)
+    face -= 1
+    return face
 
 
 def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
@@ -123,12 +132,6 @@ def _inverted(turn: np.ndarray) -> np.ndarray:
     """The map back."""
     back = np.linalg.inv(turn[:, :2])
     return np.column_stack([back, -back @ turn[:, 2]])
-
-
-def _resample(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Weigh the rows and the columns of (h, w, 3) to (H, W, 3), float32."""
-    down = (rows @ pixels.reshape(len(pixels), -1)).reshape(len(rows), -1, 3)
-    return np.matmul(columns, down)
 
 
 def _sampling_weights(low: float, high: float, size: int, count: int) -> np.ndarray:
