@@ -1,6 +1,7 @@
 """Modifiers that are called by a name, from their files to what they draw."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmanon.anonymizer.backends.torch_modifier import (
     build_modifier_and_card,
 )
 from mmanon.cli.anonymize import main
+from mmanon.cli.name_modifier import main as name_modifier
 from mmanon.registry import MODELS
 from mmanon.shipped import find_modifier, list_modifiers, shipped_weights
 
@@ -155,3 +157,40 @@ def test_what_is_shipped_is_whole_small_and_the_same_in_both_files(name):
     by_torch = TorchModifier(modifier, card.geometry.margin, seed=1)
     one, other = (each.modify(given, [0, 1, 2])[0] for each in (by_onnx, by_torch))
     assert np.abs(one - other).max() <= TOLERANCE
+
+
+# Giving a name
+
+
+def test_a_modifier_gets_a_name_with_both_its_files(
+    named_folder, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / 'mine'
+    command = [str(named_folder / 'stranger.pth'), 'me', '--folder', str(folder)]
+    assert name_modifier(command) == 1
+    assert 'say so by --licence' in capsys.readouterr().err and not folder.exists()
+    assert name_modifier([*command, '--licence', 'CC0', '--feather', '0.02']) == 0
+    assert 'rounding changes what is drawn' in capsys.readouterr().out
+
+    monkeypatch.setenv('MMANON_MODIFIERS', str(folder))
+    backend, geometry = build_backend('me', seed=1)
+    assert geometry == replace(GEOMETRY, feather=0.02)
+    assert backend.card.licence == 'CC0' and backend.card.modifier == CONFIG
+    modifier, card = build_modifier_and_card(shipped_weights('mmanon://me'))
+    assert card == backend.card
+    drawn = backend.modify(faces(), [0, 1])[0]
+    by_torch = TorchModifier(modifier, 0.5, seed=1).modify(faces(), [0, 1])[0]
+    assert np.abs(drawn - by_torch).max() <= TOLERANCE
+    # Halves of what they were, and nearly the same faces.
+    original = named_folder / 'stranger.onnx'
+    before = OnnxModifier(original, seed=1).modify(faces(), [0, 1])[0]
+    assert np.abs(drawn - before).mean() < 0.01
+    for kind in ('onnx', 'pth'):
+        old, new = named_folder / f'stranger.{kind}', folder / f'me.{kind}'
+        assert new.stat().st_size < 0.75 * old.stat().st_size
+
+
+def test_a_name_that_is_none_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        name_modifier(['m.pth', '../m', '--folder', str(tmp_path)])
+    assert 'a name has letters' in capsys.readouterr().err

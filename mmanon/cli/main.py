@@ -52,6 +52,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             'mmanon.cli.export_onnx',
             'a modifier as an ONNX file, drawn without PyTorch',
         ),
+        'name-modifier': (
+            'mmanon.cli.name_modifier',
+            'a modifier under a name, for --modifier NAME',
+        ),
     },
     'Measure': {
         'tradeoff': ('mmanon.cli.tradeoff', 'many modifiers: how private, how good?'),

@@ -19,6 +19,7 @@ __all__ = [
     'SEARCH_PATH',
     'NamedModifier',
     'find_modifier',
+    'is_name',
     'list_modifiers',
     'shipped_weights',
 ]
@@ -62,16 +63,21 @@ def list_modifiers() -> list[NamedModifier]:
     found: dict[str, NamedModifier] = {}
     for folder in _folders():
         names = {path.stem for kind in _KINDS for path in folder.glob(f'*{kind}')}
-        for name in sorted(filter(_NAME.fullmatch, names)):
+        for name in sorted(filter(is_name, names)):
             files = [folder / f'{name}{kind}' for kind in _KINDS]
             onnx, weights = (file if file.is_file() else None for file in files)
             found.setdefault(name, NamedModifier(name, onnx, weights))
     return list(found.values())
 
 
+def is_name(text: str) -> bool:
+    """Whether a modifier may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def find_modifier(name: str) -> NamedModifier | None:
     """The modifier of a name, or None where none has it."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         return None
     return next((one for one in list_modifiers() if one.name == name), None)
 

@@ -18,7 +18,7 @@ PLACES = {
 }
 OURS = (
     *('train', 'test', 'export', 'export-onnx', 'align-faces', 'tradeoff', 'report'),
-    *('user-study', 'mini-benchmark', 'anonymize', 'audit', 'app'),
+    *('name-modifier', 'user-study', 'mini-benchmark', 'anonymize', 'audit', 'app'),
 )
 FRONTS = (
     *('train', 'test', 'export_checkpoint', 'export_onnx', 'align_faces', 'tradeoff'),
@@ -100,6 +100,7 @@ def test_without_the_training_extra_one_sentence_says_what_to_install(bare):
         ['test', 'config.py', 'x.pth'],
         ['export', 'x.pth', '--detector', 'y.pth'],
         ['export-onnx', 'pixelate', '-', 'm.onnx'],
+        ['name-modifier', 'm.pth', 'me', '--folder', '.'],
         ['tradeoff', 'config.py'],
         ['align-faces', 'config.py'],
         ['report', 'work'],

@@ -30,6 +30,7 @@ TOLERANCE = 1e-3
 
 _KEY = 'mmanon_modifier'
 _OPSET = 17
+_FEW = 64  # numbers that are not worth to be stored as halves
 
 
 def export_modifier(
@@ -132,6 +133,7 @@ def export_modifier(
                 f'{name} cannot be told in ONNX: {str(error).splitlines()[0]}'
             ) from error
         model = onnx.load(str(beside))
+        _store_halves(model)
         entry = model.metadata_props.add()
         said = dict(card.to_dict(), learned=isinstance(modifier, LearnedModifier))
         entry.key, entry.value = _KEY, json.dumps(said)
@@ -144,6 +146,32 @@ def export_modifier(
                 f'ONNX Runtime draws {name} differently, by up to {difference:.2g}'
             )
     return difference
+
+
+def _store_halves(model: Any) -> None:
+    """Store weights as float16 where that holds them exactly; they are read as before.
+
+    A file of weights that were rounded so is half as large, and draws as fast: ONNX
+    Runtime turns them back when it reads it.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(weights)
+        with np.errstate(over='ignore'):
+            halves = values.astype(np.float16)
+        if values.size < _FEW or not np.array_equal(halves, values):
+            continue
+        name = weights.name
+        weights.CopyFrom(numpy_helper.from_array(halves, f'{name}.half'))
+        casts.append(
+            helper.make_node('Cast', [weights.name], [name], to=TensorProto.FLOAT)
+        )
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
 
 
 def _options() -> Any:
