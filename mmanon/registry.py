@@ -13,6 +13,9 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import (
+    OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+)
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -22,6 +25,7 @@ __all__ = [
     'HOOKS',
     'METRICS',
     'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
     'TRANSFORMS',
 ]
 
@@ -36,3 +40,8 @@ DATA_SAMPLERS = _child('data sampler', MMENGINE_DATA_SAMPLERS, 'mmanon.datasets.
 TRANSFORMS = _child('transform', MMENGINE_TRANSFORMS, 'mmanon.datasets.parts')
 HOOKS = _child('hook', MMENGINE_HOOKS, 'mmanon.engine.hooks')
 METRICS = _child('metric', MMENGINE_METRICS, 'mmanon.evaluation')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor',
+    MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+    'mmanon.engine.part_optimizers',
+)

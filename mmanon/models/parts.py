@@ -9,6 +9,7 @@ from .detectors import *  # noqa: F401,F403
 from .discriminators import *  # noqa: F401,F403
 from .losses import *  # noqa: F401,F403
 from .modifiers import *  # noqa: F401,F403
+from .pretraining import *  # noqa: F401,F403
 
 # Not by a decorator: they are built where there is no registry, too.
 for _detector in FACE_DETECTORS.values():

@@ -10,6 +10,7 @@ from .handcrafted import (
     SolidMaskModifier,
     SuperPixelModifier,
 )
+from .inpainting_modifier import InpaintingModifier
 from .resnet_modifier import ResNetModifier
 from .unet_modifier import UNetModifier
 
@@ -21,6 +22,7 @@ __all__ = [
     'GaussianBlurModifier',
     'GaussianNoiseModifier',
     'IdentityModifier',
+    'InpaintingModifier',
     'LearnedModifier',
     'PixelateModifier',
     'ResNetModifier',

@@ -8,13 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmanon.models.layers.blocks import (
-    ConvBlock,
-    ReflectConv,
-    UpConv,
-    pad_to_multiple,
-)
+from mmanon.models.layers.blocks import ConvBlock, ReflectConv, UpConv
 from mmanon.models.layers.eigenfaces import RunningEigenfaces, resized
+from mmanon.models.layers.share_map import ShareMap
 from mmanon.registry import MODELS
 
 from .base import LearnedModifier, check_sizes
@@ -123,7 +119,7 @@ class BottleneckModifier(LearnedModifier):
         self.skin_guard, self.margin = skin_guard, margin
         self.encoder = _Encoder(base_channels, int(ups), code_size)
         self.decoder = _Decoder(base_channels, int(ups), self.key_size)
-        self.share = _ShareMap(max(8, base_channels // 2))
+        self.share = ShareMap(max(8, base_channels // 2))
         self.faces = RunningEigenfaces(
             min(size, _TARGET_SIDE), look_size, margin=margin
         )
@@ -252,38 +248,6 @@ class _Decoder(nn.Module):
         change = self.last(self.body(features)).float()
         # Where |f| is 1 atanh is infinite.
         return (torch.atanh(faces.float().clamp(-0.99, 0.99)) + change).tanh()
-
-
-class _ShareMap(nn.Module):
-    """A small U-Net that says how much of each pixel is drawn over."""
-
-    def __init__(self, base: int, depth: int = 3) -> None:
-        super().__init__()
-        self.multiple = 2**depth
-        widths = [base * 2**level for level in range(depth + 1)]
-        steps = list(zip(widths[:-1], widths[1:], strict=True))
-        self.first = ConvBlock(3, base)
-        self.downs = nn.ModuleList(
-            ConvBlock(above, below, stride=2) for above, below in steps
-        )
-        self.ups = nn.ModuleList(UpConv(below, above) for above, below in steps[::-1])
-        self.merges = nn.ModuleList(
-            ConvBlock(2 * above, above) for above, _ in steps[::-1]
-        )
-        self.last = ReflectConv(base, 1, 3)
-        # Mostly drawn: from a share near 0 there would be little slope to leave by.
-        nn.init.ones_(self.last.get_parameter('bias'))
-
-    def forward(self, faces: Tensor) -> Tensor:
-        """(K, 3, S, S) in [-1, 1] to (K, 1, S, S) in [0, 1]."""
-        side = faces.shape[-1]
-        levels = [self.first(pad_to_multiple(faces, self.multiple))]
-        for down in self.downs:
-            levels.append(down(levels[-1]))
-        features = levels.pop()
-        for up, merge in zip(self.ups, self.merges, strict=True):
-            features = merge(torch.cat([levels.pop(), up(features)], 1))
-        return self.last(features)[..., :side, :side].float().sigmoid()
 
 
 def _norm() -> dict:

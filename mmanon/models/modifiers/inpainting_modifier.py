@@ -1,0 +1,283 @@
+"""A modifier that takes a head out and draws another one into what is around it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmanon.models.layers.eigenfaces import resized
+from mmanon.models.layers.share_map import ShareMap
+from mmanon.registry import MODELS
+
+from .base import LearnedModifier, check_sizes
+
+__all__ = ['InpaintingModifier', 'head_region']
+
+# Side of the narrowest features, and of the faces that the code is read from.
+_NARROWEST, _CODED_SIDE = 8, 64
+# The head in a crop of margin 0.5, hair and chin in it: middle (x, y) and half axes in
+# parts of the crop's side, and the width of the edge in which it fades.
+_HEAD = (0.5, 0.45, 0.35, 0.41)
+_EDGE = 0.06
+
+
+@MODELS.register_module()
+class InpaintingModifier(LearnedModifier):
+    """Draws another head in the place of a face's, by a key.
+
+    ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
+    which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
+    numbers, from which ``G`` learns where the face looks, what it does and how it is
+    lit; ``k`` says who is drawn. ``share`` is the ellipse without what is in front of
+    the face. What a drawn head can tell of the one before is bounded by the rate of the
+    code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what is around the ellipse; the
+    pixels within it reach ``G`` by no other way. An inpainting of faces as in
+    DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck
+    (Alemi et al., ICLR 2017) in the place of landmarks.
+
+    ``ε`` and ``k`` are the key of a track. M itself draws nothing at random, so one
+    track with one key stays one person.
+
+    It is trained by :class:`~mmanon.models.pretraining.InpaintingPretraining` first,
+    and may go on in the game.
+
+    Args:
+        size (int): Side in pixels at which heads are drawn: 8 times a power of 2. Crops
+            of another size are resampled. Defaults to 128.
+        code_size (int): Numbers of ``z``, and of ``ε``. Defaults to 16.
+        look_size (int): Numbers of ``k``. Defaults to 32.
+        base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
+        rate_weight (float): Weight of the rate in nats in the game. Defaults to 0.01.
+        cover_weight (float): Weight in the game of the mean of what is let through
+            within the ellipse. Defaults to 0.3.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: When an argument is outside what is said above.
+    """
+
+    def __init__(
+        self,
+        size: int = 128,
+        code_size: int = 16,
+        look_size: int = 32,
+        base_channels: int = 16,
+        rate_weight: float = 0.01,
+        cover_weight: float = 0.3,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        check_sizes(
+            size=size,
+            code_size=code_size,
+            look_size=look_size,
+            base_channels=base_channels,
+        )
+        levels = math.log2(size / _NARROWEST)
+        if levels != int(levels) or levels < 1:
+            raise ValueError(
+                f'size must be {_NARROWEST} times a power of 2, such as 64 or 128, '
+                f'got {size}'
+            )
+        if base_channels % 8:
+            raise ValueError(
+                f'base_channels must be a multiple of 8, got {base_channels}'
+            )
+        for name, weight in dict(
+            rate_weight=rate_weight, cover_weight=cover_weight
+        ).items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f'{name} must be a number >= 0, got {weight!r}')
+        self.size, self.code_size, self.look_size = size, code_size, look_size
+        self.key_size = code_size + look_size
+        self.rate_weight, self.cover_weight = rate_weight, cover_weight
+        self.encoder = CodeEncoder(code_size, 16)
+        self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
+        self.share = ShareMap(8)
+        self._told: dict[str, Tensor] = {}
+
+    def modify(self, faces: Tensor) -> Tensor:
+        """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
+        return self.modify_by_key(faces, self.draw_keys(len(faces), faces.device))
+
+    def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
+        """Redraw at least one face; shapes as in :meth:`forward`."""
+        shown = resized(faces, self.size)
+        noise, look = keys.split([self.code_size, self.look_size], 1)
+        mean, log_variance = self.code(shown)
+        code = mean + noise * (log_variance / 2).exp()
+        drawn = self.draw(shown, code, look)
+        kept = self.keeps(shown)
+        if self.training and torch.is_grad_enabled():
+            self._tell(mean, log_variance, kept)
+        side = int(faces.shape[-1])
+        head = head_region(side).to(kept)
+        share = head * (1 - resized(kept, side))
+        over = resized(drawn, side)
+        return torch.lerp(faces.float(), over, share).to(faces.dtype)
+
+    def code(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the variance of each one's code, two of (K, N)."""
+        return self.encoder(resized(faces, _CODED_SIDE))
+
+    def draw(self, faces: Tensor, code: Tensor, look: Tensor) -> Tensor:
+        """Draw heads, (K, 3, size, size) in [-1, 1], into what is around faces.
+
+        Args:
+            faces (Tensor): (K, 3, size, size); nothing within the ellipse is read.
+            code (Tensor): (K, code_size).
+            look (Tensor): (K, look_size).
+        """
+        around = (head_region(self.size) <= 0).to(faces)
+        shown = torch.cat([faces * around, around.expand_as(faces[:, :1])], 1)
+        return self.decoder(shown, torch.cat([code, look.to(code)], 1))
+
+    def keeps(self, faces: Tensor) -> Tensor:
+        """How much of each pixel is in front of the face, (K, 1, S, S) in [0, 1]."""
+        return 1 - self.share(faces)
+
+    def rate(self, faces: Tensor) -> Tensor:
+        """What the code tells of each face beyond chance, (K,) in nats."""
+        return rate_of(*self.code(resized(faces, self.size)))
+
+    def pass_losses(self) -> dict[str, Tensor]:
+        """The losses of rate and share, and ``rate`` and ``share`` to log."""
+        told, self._told = self._told, {}
+        return told
+
+    def __getstate__(self) -> dict:
+        # Losses of a pass belong to it, and not to a copy.
+        return {**self.__dict__, '_told': {}}
+
+    def _tell(self, mean: Tensor, log_variance: Tensor, kept: Tensor) -> None:
+        head = head_region(int(kept.shape[-1])).to(kept)
+        through = (kept * head).sum((2, 3)).mean() / head.sum()
+        rate = rate_of(mean, log_variance).mean()
+        self._told = dict(
+            loss_rate=self.rate_weight * rate,
+            loss_share=self.cover_weight * through,
+            rate=rate.detach(),
+            share=1 - through.detach(),
+        )
+
+
+class CodeEncoder(nn.Module):
+    """Faces to mean and logarithm of the variance of each number of a code.
+
+    Args:
+        code_size (int): N.
+        base (int): Channels of the first convolution.
+    """
+
+    def __init__(self, code_size: int, base: int) -> None:
+        super().__init__()
+        widths = [3, base, 2 * base, 4 * base, 4 * base]
+        self.body = nn.Sequential(
+            *(
+                _Conv(before, after, stride=2)
+                for before, after in zip(widths[:-1], widths[1:], strict=True)
+            )
+        )
+        self.code = nn.Linear(widths[-1] * (_CODED_SIDE // 16) ** 2, 2 * code_size)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Code faces, (K, 3, 64, 64), as two of (K, N)."""
+        mean, log_variance = self.code(self.body(faces).flatten(1)).float().chunk(2, 1)
+        # Neither certainty without an end nor noise that drowns all numbers.
+        return mean, log_variance.clamp(-6, 4)
+
+
+class _Inpainting(nn.Module):
+    """What is around a head, and numbers, to a head."""
+
+    def __init__(self, base: int, levels: int, numbers: int) -> None:
+        super().__init__()
+        widths = [base * min(2**level, 8) for level in range(levels + 1)]
+        style = 128
+        self.first = _Conv(4, widths[0])
+        self.downs = nn.ModuleList(
+            _Conv(above, below, stride=2)
+            for above, below in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.style = nn.Sequential(
+            nn.Linear(numbers, style),
+            nn.LeakyReLU(0.2),
+            nn.Linear(style, style),
+            nn.LeakyReLU(0.2),
+        )
+        self.start_width = 32
+        self.start = nn.Linear(style, self.start_width * _NARROWEST**2)
+        self.middle = _Styled(widths[-1] + self.start_width, widths[-1], style)
+        self.ups = nn.ModuleList(
+            _Styled(below + above, above, style)
+            for above, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
+
+    def forward(self, around: Tensor, numbers: Tensor) -> Tensor:
+        """(K, 4, S, S) and (K, numbers) to (K, 3, S, S) in [-1, 1]."""
+        levels = [self.first(around)]
+        for down in self.downs:
+            levels.append(down(levels[-1]))
+        style = self.style(numbers)
+        start = self.start(style)
+        start = start.view(-1, self.start_width, _NARROWEST, _NARROWEST)
+        features = self.middle(torch.cat([levels.pop(), start], 1), style)
+        for up in self.ups:
+            above = F.interpolate(features, scale_factor=2.0)
+            features = up(torch.cat([levels.pop(), above], 1), style)
+        return self.last(features).float().tanh()
+
+
+class _Styled(nn.Module):
+    """Two convolutions whose channels are scaled and shifted by a style."""
+
+    def __init__(self, before: int, after: int, style: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            [
+                nn.Conv2d(before, after, 3, padding=1),
+                nn.Conv2d(after, after, 3, padding=1),
+            ]
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(8, after) for _ in self.convs)
+        self.tones = nn.ModuleList(nn.Linear(style, 2 * after) for _ in self.convs)
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        for conv, norm, tone in zip(self.convs, self.norms, self.tones, strict=True):
+            scale, shift = tone(style)[:, :, None, None].chunk(2, 1)
+            features = F.leaky_relu(norm(conv(features)) * (1 + scale) + shift, 0.2)
+        return features
+
+
+class _Conv(nn.Sequential):
+    """Convolution, group norm and leaky ReLU; a stride of 2 has a kernel of 4."""
+
+    def __init__(self, before: int, after: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(before, after, 2 + stride, stride, padding=1)
+            if stride == 2
+            else nn.Conv2d(before, after, 3, padding=1),
+            nn.GroupNorm(8, after),
+            nn.LeakyReLU(0.2),
+        )
+
+
+def rate_of(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+def head_region(size: int) -> Tensor:
+    """1 where the head is in a crop of margin 0.5, fading to 0 around it, (S, S)."""
+    place = (torch.arange(size) + 0.5) / size
+    middle_x, middle_y, across, down = _HEAD
+    # An ellipse with shoulders: hair fills the corners of a head's box.
+    away = ((place - middle_x).abs() / across).pow(2.5)[None] + (
+        (place - middle_y).abs() / down
+    ).pow(2.5)[:, None]
+    inside = (1 - away.pow(1 / 2.5)) * (across + down) / 2
+    return (inside / _EDGE).clamp(0, 1)

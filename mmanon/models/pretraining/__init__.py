@@ -1,0 +1,3 @@
+from .inpainting_pretraining import InpaintingPretraining
+
+__all__ = ['InpaintingPretraining']

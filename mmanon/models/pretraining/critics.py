@@ -1,0 +1,98 @@
+"""What looks at drawn heads while they are learned: is it real, where is it looking."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+__all__ = ['LandmarkNet', 'RealismCritic', 'aligned']
+
+
+class RealismCritic(nn.Module):
+    """Tells real crops from drawn ones, as a whole and patch by patch.
+
+    With spectral normalization (Miyato et al., ICLR 2018).
+
+    Args:
+        size (int): Side of the crops: 4 times a power of 2.
+        base (int): Channels at half the side.
+    """
+
+    def __init__(self, size: int, base: int = 48) -> None:
+        super().__init__()
+        steps = int(math.log2(size / 4))
+        widths = [3, *(base * min(2**step, 6) for step in range(steps))]
+        self.body = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)
+            )
+            for before, after in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.patches = spectral_norm(nn.Conv2d(widths[-3], 1, 3, padding=1))
+        self.whole = spectral_norm(nn.Linear(widths[-1] * 16, 1))
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Answers of the whole, (K, 1), of patches, (K, 1, H, W), and features."""
+        features = []
+        for layer in self.body:
+            crops = layer(crops)
+            features.append(crops)
+        return (
+            self.whole(crops.flatten(1)),
+            self.patches(features[-3]),
+            features,
+        )
+
+
+class LandmarkNet(nn.Module):
+    """Finds five landmarks in crops, in parts of the side."""
+
+    def __init__(self, base: int = 24) -> None:
+        super().__init__()
+        widths = [3, base, 2 * base, 4 * base, 4 * base]
+        self.body = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(before, after, 4, 2, 1),
+                    nn.GroupNorm(8, after),
+                    nn.LeakyReLU(0.2),
+                )
+                for before, after in zip(widths[:-1], widths[1:], strict=True)
+            )
+        )
+        self.out = nn.Linear(widths[-1] * 16, 10)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(K, 3, S, S) to (K, 5, 2)."""
+        shown = F.interpolate(crops, size=64, mode='bilinear', antialias=True)
+        found = self.out(self.body(shown).flatten(1)).float()
+        return found.view(-1, 5, 2) * 0.1 + 0.5
+
+
+def aligned(crops: Tensor, landmarks: Tensor, template: Tensor, side: int) -> Tensor:
+    """Crops turned, scaled and moved so that the landmarks are on a template.
+
+    Args:
+        crops (Tensor): (K, 3, S, S).
+        landmarks (Tensor): (K, 5, 2) in parts of the side.
+        template (Tensor): (5, 2) in parts of the new side.
+        side (int): The new side.
+    """
+    source, goal = landmarks.float() * 2 - 1, template.to(landmarks).float() * 2 - 1
+    middle, centre = source.mean(1, True), goal.mean(0)
+    away, wanted = source - middle, goal - centre
+    # The similarity, from the template to the crop, of least squares.
+    norm = wanted.square().sum()
+    a = (away * wanted).sum((1, 2)) / norm
+    b = (away[..., 1] * wanted[:, 0] - away[..., 0] * wanted[:, 1]).sum(1) / norm
+    turn = torch.stack([torch.stack([a, -b], 1), torch.stack([b, a], 1)], 1)
+    start = middle[:, 0] - torch.einsum('kij,j->ki', turn, centre)
+    theta = torch.cat([turn, start[:, :, None]], 2)
+    grid = F.affine_grid(theta, [len(crops), 3, side, side], align_corners=False)
+    return F.grid_sample(
+        crops.float(), grid, padding_mode='border', align_corners=False
+    )

@@ -1,0 +1,251 @@
+"""Many views of one portrait: moved, with another expression, light and camera.
+
+All on the device of the portraits, a batch at a time, drawn from torch's generator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    'Motion',
+    'degrade',
+    'hold_objects',
+    'nudged',
+    'relight',
+    'view_portraits',
+]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How far a view is from the portrait.
+
+    Attributes:
+        turn (float): Degrees of roll, either way.
+        scale (float): Logarithm of the scale, either way.
+        shift (float): Of the view's side, either way.
+        expression (float): How far mouth and eyes are moved, in parts of the distance
+            of the eyes.
+    """
+
+    turn: float = 20.0
+    scale: float = 0.18
+    shift: float = 0.05
+    expression: float = 0.2
+
+
+def _spread(count: int, *shape: int, like: Tensor) -> Tensor:
+    """Numbers in [-1, 1], (count, *shape)."""
+    return torch.rand(count, *shape, device=like.device) * 2 - 1
+
+
+def view_portraits(
+    portraits: Tensor, landmarks: Tensor, size: int, motion: Motion
+) -> tuple[Tensor, Tensor]:
+    """Take a view of each portrait.
+
+    Args:
+        portraits (Tensor): (K, 3, P, P) in [-1, 1].
+        landmarks (Tensor): The eyes, the nose and the mouth's corners, (K, 5, 2) in
+            parts of the portrait's side.
+        size (int): S, side of the views.
+        motion (Motion): How far to move.
+
+    Returns:
+        tuple[Tensor, Tensor]: Views, (K, 3, S, S), and landmarks in them, (K, 5, 2).
+    """
+    count = len(portraits)
+    angle = _spread(count, like=portraits) * math.radians(motion.turn)
+    scale = (_spread(count, like=portraits) * motion.scale).exp()
+    shift = _spread(count, 2, like=portraits) * 2 * motion.shift
+    mirror = torch.where(torch.rand(count, device=portraits.device) < 0.5, -1.0, 1.0)
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    # From places in the view to places in the portrait, both in [-1, 1].
+    turn = torch.stack(
+        [torch.stack([mirror * cos, -mirror * sin], 1), torch.stack([sin, cos], 1)], 1
+    )
+    middle = landmarks[:, 2] * 2 - 1
+    # The nose stays near where it was: the face box does.
+    start = middle - torch.einsum('kij,kj->ki', turn, middle - shift)
+    line = (torch.arange(size, device=portraits.device) + 0.5) / size * 2 - 1
+    places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
+    source = torch.einsum('kij,hwj->khwi', turn, places) + start[:, None, None]
+    source = source + _grimace(source, landmarks * 2 - 1, motion.expression)
+    views = F.grid_sample(portraits, source, padding_mode='border', align_corners=False)
+    back = torch.linalg.inv(turn)
+    moved = torch.einsum('kij,knj->kni', back, landmarks * 2 - 1 - start[:, None])
+    order = moved.new_tensor([1, 0, 2, 4, 3]).long()
+    moved = torch.where(mirror[:, None, None] < 0, moved[:, order], moved)
+    return views, moved / 2 + 0.5
+
+
+def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
+    """Where else to look in a portrait for mouths and eyes that do something else.
+
+    Args:
+        source (Tensor): (K, S, S, 2) places in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) likewise.
+        strength (float): See :class:`Motion`.
+    """
+    count = len(landmarks)
+    eyes = (landmarks[:, 0] - landmarks[:, 1]).norm(dim=1)
+    change = torch.zeros_like(source)
+    mouth = landmarks[:, 3:].mean(1)
+    # Mouth and each eye opened or closed: squeezed or stretched about a line.
+    for place, width in (
+        (mouth, 0.45),
+        (landmarks[:, 0], 0.25),
+        (landmarks[:, 1], 0.25),
+    ):
+        away = source - place[:, None, None]
+        near = (-(away.square().sum(-1) / (width * eyes[:, None, None]).square())).exp()
+        amount = _spread(count, like=eyes)[:, None, None] * strength * 2
+        change[..., 1] += away[..., 1] * near * amount
+    # The corners of the mouth up or down, and the jaw.
+    away = source - mouth[:, None, None]
+    near = (-(away.square().sum(-1) / (0.5 * eyes[:, None, None]).square())).exp()
+    bend = (away[..., 0] / eyes[:, None, None]).square() * eyes[:, None, None]
+    change[..., 1] += (
+        bend * near * (_spread(count, like=eyes) * strength)[:, None, None]
+    )
+    return change
+
+
+def relight(views: Tensor, landmarks: Tensor) -> Tensor:
+    """Light a view differently: exposure, contrast, gamma, colour, side, or no colour."""
+    count, side = len(views), views.shape[-1]
+    each = (count, 1, 1, 1)
+    shown = (views + 1) / 2
+    gamma = (_spread(*each, like=views) * 0.4).exp()
+    shown = shown.clamp(1e-4, 1) ** gamma
+    shown = shown * (1 + 0.12 * _spread(count, 3, 1, 1, like=views))
+    mean = shown.mean((1, 2, 3), True)
+    shown = (shown - mean) * (1 + 0.3 * _spread(*each, like=views)) + mean
+    line = torch.linspace(-1, 1, side, device=views.device)
+    across, down = _spread(2, *each, like=views) * 0.25
+    shown = shown * (1 + across * line + down * line[:, None])
+    # Every sixth is dark.
+    dark = torch.rand(each, device=views.device) < 1 / 6
+    shown = torch.where(
+        dark, shown * (0.25 + 0.5 * torch.rand(each, device=views.device)), shown
+    )
+    grey = shown.mean(1, True).expand_as(shown)
+    without = torch.rand(each, device=views.device) < 0.08
+    shown = torch.where(without, grey, shown)
+    return shown.clamp(0, 1) * 2 - 1
+
+
+def degrade(views: Tensor) -> Tensor:
+    """A third of the views as from fewer pixels, and noise on half."""
+    side = views.shape[-1]
+    shown = views
+    for smaller, share in ((side // 2, 0.2), (side // 3, 0.12)):
+        chosen = torch.rand(len(views), 1, 1, 1, device=views.device) < share
+        less = F.interpolate(views, size=smaller, mode='bilinear', antialias=True)
+        less = F.interpolate(less, size=side, mode='bilinear')
+        shown = torch.where(chosen, less, shown)
+    noise = torch.rand(len(views), 1, 1, 1, device=views.device) * 0.06 - 0.03
+    return (shown + torch.randn_like(shown) * noise.clamp(min=0)).clamp(-1, 1)
+
+
+def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
+    """Hold things in front of half of the faces.
+
+    A thing is up to five rounded bars of one pattern: a stick, a cup, a phone, fingers.
+    Its colour is any, that of the skin beside the nose, or a part of another picture.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) in parts of the side.
+
+    Returns:
+        tuple[Tensor, Tensor]: Views with things, and where these are, (K, 1, S, S) in
+        [0, 1].
+    """
+    count, side = len(views), views.shape[-1]
+    device = views.device
+    line = (torch.arange(side, device=device) + 0.5) / side
+    places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
+    shown, where = views, views.new_zeros(count, 1, side, side)
+    skin = (landmarks[:, :2] + landmarks[:, 2:3]).mean(1) * 0.5
+    at = (skin * 2 - 1)[:, None, None]
+    tone = F.grid_sample(views, at.to(views), align_corners=False)
+    for _ in range(2):
+        there = (torch.rand(count, 1, 1, 1, device=device) < 0.4).float()
+        # Near the mouth more often than elsewhere.
+        mouth = landmarks[:, 3:].mean(1)
+        near = (torch.rand(count, 1, device=device) < 0.6).float()
+        spot = near * (mouth + 0.05 * torch.randn(count, 2, device=device)) + (
+            1 - near
+        ) * (0.15 + 0.7 * torch.rand(count, 2, device=device))
+        angle = torch.rand(count, device=device) * 2 * math.pi
+        along = torch.stack([angle.cos(), angle.sin()], 1)
+        length = 0.04 + 0.3 * torch.rand(count, device=device)
+        radius = 0.008 + 0.07 * torch.rand(count, device=device) ** 2
+        bars = 1 + (torch.rand(count, device=device) < 0.4) * 4
+        apart = radius * (1.8 + torch.rand(count, device=device))
+        square = torch.rand(count, device=device) < 0.4
+        mask = torch.zeros(count, side, side, device=device)
+        for bar in range(5):
+            off = (
+                apart[:, None] * (bar - 2) * torch.stack([-along[:, 1], along[:, 0]], 1)
+            )
+            off = torch.where((bars > 1)[:, None], off, torch.zeros_like(off))
+            reach = length * (0.8 + 0.4 * torch.rand(count, device=device))
+            away = places - (spot + off)[:, None, None]
+            forward = (away * along[:, None, None]).sum(-1)
+            aside = (
+                away[..., 0] * along[:, None, None, 1]
+                - away[..., 1] * along[:, None, None, 0]
+            ).abs()
+            beyond = torch.where(
+                forward < 0, -forward, (forward - reach[:, None, None]).clamp(min=0)
+            )
+            round_ = (beyond.square() + aside.square()).sqrt()
+            flat = torch.maximum(beyond, aside)
+            away = torch.where(square[:, None, None], flat, round_)
+            inside = ((radius[:, None, None] - away) * side + 0.5).clamp(0, 1)
+            alive = ((bars > 1) | (bar == 2)).float()[:, None, None]
+            mask = torch.maximum(mask, inside * alive)
+        mask = mask[:, None] * there
+        flat = _spread(count, 3, 1, 1, like=views)
+        kind = torch.rand(count, 1, 1, 1, device=device)
+        skinny = (
+            tone + 0.08 * _spread(count, 3, 1, 1, like=views)
+        ) + 0.05 * torch.randn_like(views)
+        shade = 1 + 0.25 * _spread(count, 1, 1, 1, like=views) * (places.sum(-1) - 1)
+        pattern = views.roll(1, 0).flip(3)
+        colour = torch.where(
+            kind < 0.45,
+            flat.expand_as(views),
+            torch.where(kind < 0.75, skinny, pattern),
+        )
+        colour = (colour * shade).clamp(-1, 1)
+        shown = torch.lerp(shown, colour, mask)
+        where = torch.maximum(where, mask)
+    return shown, where
+
+
+def nudged(views: Tensor) -> Tensor:
+    """Where each pixel of the next frame comes from, (K, S, S, 2) in [-1, 1].
+
+    As much as a tracked crop moves along a film: a hundredth of its side.
+    """
+    count = len(views)
+    scale = 1 + 0.01 * _spread(count, like=views)
+    turn = 0.02 * _spread(count, like=views)
+    shift = 0.02 * _spread(count, 2, like=views)
+    theta = torch.stack(
+        [
+            torch.stack([scale, -turn, shift[:, 0]], 1),
+            torch.stack([turn, scale, shift[:, 1]], 1),
+        ],
+        1,
+    )
+    return F.affine_grid(theta, list(views.shape), align_corners=False)
