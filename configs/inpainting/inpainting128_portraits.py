@@ -1,5 +1,5 @@
-# Heads that are nobody's: an inpainting modifier learns to draw them from portraits, one
-# folder a person, the face box enlarged by half of its side on each side.
+# Heads that are nobody's: an inpainting modifier learns to draw them from portraits,
+# one folder a person, the face box enlarged by half of its side on each side.
 #   python tools/dataset_converters/split_people.py data/portraits/train \
 #     --test data/portraits/test --out data/splits
 #   python tools/train.py configs/inpainting/inpainting128_portraits.py
@@ -37,6 +37,9 @@ train_dataloader = dict(
 )
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=6000)
 adam = dict(type='Adam', lr=4e-4, betas=(0.0, 0.99))
+param_scheduler = [
+    dict(type='CosineAnnealingLR', by_epoch=False, T_max=6000, eta_min=2e-5)
+]
 optim_wrapper = dict(
     constructor='mmanon.PartsOptimWrapperConstructor',
     drawing=dict(
@@ -53,7 +56,6 @@ optim_wrapper = dict(
 )
 del adam
 custom_hooks = [
-    dict(type='EMAHook', momentum=0.002, begin_iter=100),
     dict(type='mmanon.HeadPictureHook', interval=500),
 ]
 default_hooks = dict(
@@ -69,5 +71,5 @@ log_processor = dict(type='LogProcessor', window_size=50, by_epoch=False)
 visualizer = dict(
     type='Visualizer', vis_backends=[dict(type='mmengine.LocalVisBackend')]
 )
-env_cfg = dict(dist_cfg=dict(backend='nccl'), cudnn_benchmark=True)
+env_cfg = dict(dist_cfg=dict(backend='nccl'))
 randomness = dict(seed=0)

@@ -36,7 +36,7 @@ REGISTERED = sorted(
     if issubclass(kind, BaseModifier) and kind.__module__.startswith('mmanon.')
 )
 LEARNED = sorted(SMALL)
-KEYED = {'BottleneckModifier'}  # has tests of its own
+KEYED = {'BottleneckModifier', 'InpaintingModifier'}  # have tests of their own
 RANDOM = {*KEYED, 'GaussianNoiseModifier'}
 WITHOUT_GRADIENT = ['EdgeMapModifier', 'SolidMaskModifier', 'SuperPixelModifier']
 
@@ -102,9 +102,7 @@ def test_no_faces_give_no_faces(name):
     assert drawn.shape == (0, 3, 32, 32)
 
 
-@pytest.mark.parametrize(
-    'name', sorted(set(REGISTERED) - {*LEARNED, 'BottleneckModifier'})
-)
+@pytest.mark.parametrize('name', sorted(set(REGISTERED) - {*LEARNED, *KEYED}))
 def test_handcrafted_modifiers_keep_half_precision(name):
     faces = made_up_faces().bfloat16()
     drawn = build(name)(faces)
@@ -130,7 +128,7 @@ def test_a_face_is_redrawn_the_same_whatever_else_is_in_the_batch(name):
 
 @pytest.mark.parametrize(
     'name',
-    sorted(set(REGISTERED) - {'IdentityModifier', 'BottleneckModifier', *LEARNED}),
+    sorted(set(REGISTERED) - {'IdentityModifier', *KEYED, *LEARNED}),
 )
 def test_handcrafted_modifiers_change_faces_at_their_default_strength(name):
     faces = made_up_faces(side=64)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapperDict
-from torch import Tensor
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
 
 from mmanon.models.modifiers.inpainting_modifier import (
     CodeEncoder,
@@ -49,20 +50,33 @@ class InpaintingPretraining(BaseModel):
         modifier (dict): Config of an :class:`InpaintingModifier`.
         recognizer (dict): Config of a face backbone whose weights are trained, such as
             :class:`MobileFaceNet`; they are left as they are.
-        weights (dict): Of the losses; see the defaults below.
+        weights (dict, optional): Of the losses, in the place of :attr:`WEIGHTS`.
+        draw_first (int): Iterations before the critic is asked; by then there is
+            something to tell. Defaults to 300.
+        momentum (float): What a step weighs in the average of the modifier's weights,
+            which is what is kept. Defaults to 0.003.
+        log_interval (int): Losses are told every so many steps: each time waits for the
+            device. Defaults to 50.
+
+    Attributes:
+        average (InpaintingModifier): The modifier to use: the average over the steps.
+
+    Raises:
+        ValueError: When ``weights`` has a name that is unknown.
     """
 
     WEIGHTS = dict(
         pixels=4.0,
         features=2.0,
+        face_features=2.0,
         realism=1.0,
-        landmarks=30.0,
+        landmarks=3.0,
         same=1.0,
         other=1.5,
-        apart=0.5,
+        apart=1.0,
         objects=2.0,
-        rate=0.004,
-        key_rate=0.004,
+        rate=0.02,
+        key_rate=0.002,
         steady=2.0,
     )
 
@@ -71,6 +85,9 @@ class InpaintingPretraining(BaseModel):
         modifier: dict,
         recognizer: dict,
         weights: dict[str, float] | None = None,
+        draw_first: int = 300,
+        momentum: float = 0.003,
+        log_interval: int = 50,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -86,6 +103,13 @@ class InpaintingPretraining(BaseModel):
         self.critic = RealismCritic(self.modifier.size)
         self.landmark_net = LandmarkNet()
         self.recognizer = MODELS.build(recognizer).requires_grad_(False)
+        for part in (self.critic, self.recognizer):
+            part.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.modifier).requires_grad_(False)
+        self.draw_first, self.momentum = draw_first, momentum
+        self.log_interval = log_interval
+        self.register_buffer('steps', torch.zeros((), dtype=torch.long))
+        self._step: int | None = None
         self.register_buffer(
             'template',
             torch.tensor((TEMPLATE + 0.5) / TEMPLATE_SIDE, dtype=torch.float32),
@@ -95,7 +119,13 @@ class InpaintingPretraining(BaseModel):
     def train(self, mode: bool = True) -> InpaintingPretraining:
         super().train(mode)
         self.recognizer.eval()
+        self.average.eval()
         return self
+
+    def init_weights(self) -> None:
+        """Begin all networks, and the average at the modifier's weights."""
+        super().init_weights()
+        self.average.load_state_dict(self.modifier.state_dict())
 
     def train_step(
         self, data: dict[str, Tensor], optim_wrapper: OptimWrapperDict
@@ -107,6 +137,8 @@ class InpaintingPretraining(BaseModel):
                 parts of the side.
             optim_wrapper (OptimWrapperDict): ``drawing`` and ``critics``.
         """
+        if self._step is None:
+            self._step = int(self.steps)
         images = data['image'].to(self.template.device, non_blocking=True)
         landmarks = data['landmarks'].to(self.template.device, non_blocking=True)
         portraits = images.float() / 127.5 - 1
@@ -125,17 +157,37 @@ class InpaintingPretraining(BaseModel):
         with torch.autocast(device, torch.bfloat16, enabled=device == 'cuda'):
             drawn = self._draw(shown, others, objects, nudge)
             critics = self._judge(drawn, shown, clean, places)
-            parsed, log = self.parse_losses(critics)
-            optim_wrapper['critics'].update_params(parsed)
-            self.critic.requires_grad_(False)
-            self.landmark_net.requires_grad_(False)
+            self._update(optim_wrapper['critics'], critics)
+            for part in (self.critic, self.landmark_net):
+                part.requires_grad_(False)
             losses = self._losses(drawn, shown, clean, objects, places)
-            self.critic.requires_grad_(True)
-            self.landmark_net.requires_grad_(True)
-            parsed, more = self.parse_losses(losses)
-        optim_wrapper['drawing'].update_params(parsed)
+            for part in (self.critic, self.landmark_net):
+                part.requires_grad_(True)
+        self._update(optim_wrapper['drawing'], losses)
         self.modifier.record_update()
-        return {**log, **more}
+        self._average()
+        self._step += 1
+        self.steps += 1
+        if self._step % self.log_interval:
+            return {}
+        return {name: value.detach() for name, value in {**critics, **losses}.items()}
+
+    @staticmethod
+    def _update(optimizer: OptimWrapper, losses: dict[str, Tensor]) -> None:
+        total = sum(value for name, value in losses.items() if 'loss' in name)
+        optimizer.update_params(total)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Let the average follow; at first by the plain mean of the steps."""
+        weight = max(self.momentum, 1 / (self._step + 1))
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.modifier.parameters()), weight
+        )
+        for kept, new in zip(
+            self.average.buffers(), self.modifier.buffers(), strict=True
+        ):
+            kept.copy_(new)
 
     def _draw(
         self, shown: Tensor, others: Tensor, objects: Tensor, nudge: Tensor
@@ -208,19 +260,26 @@ class InpaintingPretraining(BaseModel):
         whole, patches, features = self.critic(torch.cat([again_in, else_in, shown]))
         count = len(shown)
         match = sum(
-            (layer[:count] - layer[2 * count :].detach()).abs().mean()
-            for layer in features
+            _difference(layer[:count], layer[2 * count :]) for layer in features
         ) / len(features)
         realism = -(
             whole[: 2 * count].float().mean() + patches[: 2 * count].float().mean()
         )
+        if self._step < self.draw_first:
+            realism = realism * 0
         found = self.landmark_net(torch.cat([again_in, else_in]))
         eyes = (places[:, 0] - places[:, 1]).norm(dim=1).clamp(min=0.05)
         off = (found - places.repeat(2, 1, 1)).norm(dim=2).mean(1) / eyes.repeat(2)
-        names = self._recognize(
-            torch.cat([clean, again_in, else_in]), places.repeat(3, 1, 1)
+        with torch.no_grad():
+            person, person_seen = self._recognize(clean, places)
+        name, seen = self._recognize(
+            torch.cat([again_in, else_in]), places.repeat(2, 1, 1)
         )
-        person, again_name, else_name = names.chunk(3)
+        again_name, else_name = name.chunk(2)
+        face = sum(
+            _difference(layer[:count], wanted)
+            for layer, wanted in zip(seen, person_seen, strict=True)
+        ) / len(seen)
         likeness = (person * else_name).sum(1)
         apart = else_name @ else_name.T
         apart = apart - torch.eye(count, device=apart.device) * 2
@@ -231,12 +290,13 @@ class InpaintingPretraining(BaseModel):
         key_rate = rate_of(drawn['key'], drawn['key_variance']).mean()
         return dict(
             loss_pixels=weights['pixels'] * pixels.mean(),
-            loss_features=weights['features'] * match.float(),
+            loss_features=weights['features'] * match,
+            loss_face_features=weights['face_features'] * face,
             loss_realism=weights['realism'] * realism,
-            loss_landmarks=weights['landmarks'] * 0.1 * off.mean(),
+            loss_landmarks=weights['landmarks'] * off.mean(),
             loss_same=weights['same'] * (1 - (person * again_name).sum(1)).mean(),
             loss_other=weights['other'] * F.relu(likeness).mean(),
-            loss_apart=weights['apart'] * F.relu(apart - 0.1).mean() * 2,
+            loss_apart=weights['apart'] * F.relu(apart - 0.1).mean(),
             loss_objects=weights['objects'] * (wrong * head).sum() / head.sum() / count,
             loss_steady=weights['steady']
             * (drawn['jump'] * head).sum((1, 2)).mean()
@@ -249,10 +309,34 @@ class InpaintingPretraining(BaseModel):
             likeness=likeness.mean().detach(),
         )
 
-    def _recognize(self, crops: Tensor, places: Tensor) -> Tensor:
+    def _recognize(self, crops: Tensor, places: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Embeddings of length 1, and features on the way, of aligned faces."""
         with torch.autocast(crops.device.type, enabled=False):
             faces = aligned(crops, places, self.template, 112)
-        return F.normalize(self.recognizer(faces).float())
+        seen: list[Tensor] = []
+        hooks = [
+            layer.register_forward_hook(lambda _, __, out: seen.append(out))
+            for layer in self._eyes
+        ]
+        try:
+            names = self.recognizer(faces.to(memory_format=torch.channels_last))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return F.normalize(names.float()), seen
+
+    @property
+    def _eyes(self) -> list[nn.Module]:
+        """Layers of the recognizer whose features are compared."""
+        convs = [m for m in self.recognizer.modules() if isinstance(m, nn.Conv2d)]
+        # Near a sixth, a third and a half of the way: edges, parts, and a face.
+        return [convs[len(convs) * part // 12] for part in (2, 4, 6)]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError('it trains a modifier, which is used by itself')
+
+
+def _difference(one: Tensor, other: Tensor) -> Tensor:
+    """Mean absolute difference, in parts of what is wanted."""
+    other = other.detach().float()
+    return (one.float() - other).abs().mean() / other.abs().mean().clamp(min=1e-4)

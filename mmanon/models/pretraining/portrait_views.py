@@ -78,10 +78,11 @@ def view_portraits(
     source = torch.einsum('kij,hwj->khwi', turn, places) + start[:, None, None]
     source = source + _grimace(source, landmarks * 2 - 1, motion.expression)
     views = F.grid_sample(portraits, source, padding_mode='border', align_corners=False)
-    back = torch.linalg.inv(turn)
-    moved = torch.einsum('kij,knj->kni', back, landmarks * 2 - 1 - start[:, None])
-    order = moved.new_tensor([1, 0, 2, 4, 3]).long()
-    moved = torch.where(mirror[:, None, None] < 0, moved[:, order], moved)
+    away = landmarks * 2 - 1 - start[:, None]
+    back = turn.transpose(1, 2) / scale.square()[:, None, None]
+    moved = torch.einsum('kij,knj->kni', back, away)
+    swapped = torch.stack([moved[:, each] for each in (1, 0, 2, 4, 3)], 1)
+    moved = torch.where(mirror[:, None, None] < 0, swapped, moved)
     return views, moved / 2 + 0.5
 
 
@@ -118,7 +119,7 @@ def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
 
 
 def relight(views: Tensor, landmarks: Tensor) -> Tensor:
-    """Light a view differently: exposure, contrast, gamma, colour, side, or no colour."""
+    """Light views differently: exposure, contrast, colour, side, or without colour."""
     count, side = len(views), views.shape[-1]
     each = (count, 1, 1, 1)
     shown = (views + 1) / 2
@@ -173,6 +174,7 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     line = (torch.arange(side, device=device) + 0.5) / side
     places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
     shown, where = views, views.new_zeros(count, 1, side, side)
+    none = (None, None, None)
     skin = (landmarks[:, :2] + landmarks[:, 2:3]).mean(1) * 0.5
     at = (skin * 2 - 1)[:, None, None]
     tone = F.grid_sample(views, at.to(views), align_corners=False)
@@ -188,31 +190,25 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         along = torch.stack([angle.cos(), angle.sin()], 1)
         length = 0.04 + 0.3 * torch.rand(count, device=device)
         radius = 0.008 + 0.07 * torch.rand(count, device=device) ** 2
-        bars = 1 + (torch.rand(count, device=device) < 0.4) * 4
+        several = torch.rand(count, device=device) < 0.5
         apart = radius * (1.8 + torch.rand(count, device=device))
         square = torch.rand(count, device=device) < 0.4
-        mask = torch.zeros(count, side, side, device=device)
-        for bar in range(5):
-            off = (
-                apart[:, None] * (bar - 2) * torch.stack([-along[:, 1], along[:, 0]], 1)
-            )
-            off = torch.where((bars > 1)[:, None], off, torch.zeros_like(off))
-            reach = length * (0.8 + 0.4 * torch.rand(count, device=device))
-            away = places - (spot + off)[:, None, None]
-            forward = (away * along[:, None, None]).sum(-1)
-            aside = (
-                away[..., 0] * along[:, None, None, 1]
-                - away[..., 1] * along[:, None, None, 0]
-            ).abs()
-            beyond = torch.where(
-                forward < 0, -forward, (forward - reach[:, None, None]).clamp(min=0)
-            )
-            round_ = (beyond.square() + aside.square()).sqrt()
-            flat = torch.maximum(beyond, aside)
-            away = torch.where(square[:, None, None], flat, round_)
-            inside = ((radius[:, None, None] - away) * side + 0.5).clamp(0, 1)
-            alive = ((bars > 1) | (bar == 2)).float()[:, None, None]
-            mask = torch.maximum(mask, inside * alive)
+        # Five bars beside each other, all of them or the one in the middle.
+        rank = torch.arange(-2, 3, device=device)
+        aside = torch.stack([-along[:, 1], along[:, 0]], 1)
+        off = (apart[:, None] * rank)[:, :, None] * aside[:, None]
+        reach = length[:, None] * (0.8 + 0.4 * torch.rand(count, 5, device=device))
+        away = places - (spot[:, None] + off)[:, :, None, None]  # (K, 5, S, S, 2)
+        forward = away[..., 0] * along[:, 0, *none] + away[..., 1] * along[:, 1, *none]
+        across = away[..., 0] * along[:, 1, *none] - away[..., 1] * along[:, 0, *none]
+        beyond = torch.maximum(-forward, forward - reach[:, :, None, None]).clamp(min=0)
+        rounded = torch.hypot(beyond, across)
+        away = torch.where(
+            square[:, *none], torch.maximum(beyond, across.abs()), rounded
+        )
+        inside = ((radius[:, *none] - away) * side + 0.5).clamp(0, 1)
+        alive = (several[:, None] | (rank == 0)).float()
+        mask = (inside * alive[:, :, None, None]).amax(1)
         mask = mask[:, None] * there
         flat = _spread(count, 3, 1, 1, like=views)
         kind = torch.rand(count, 1, 1, 1, device=device)

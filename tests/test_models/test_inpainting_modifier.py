@@ -1,0 +1,102 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmanon.models.modifiers import InpaintingModifier
+from mmanon.models.modifiers.inpainting_modifier import head_region
+
+SMALL = dict(size=32, code_size=3, look_size=2, base_channels=8)
+SIDE = 32
+
+
+def build(kept: float | None = None, **kwargs) -> InpaintingModifier:
+    """One that draws more than at first, and keeps a share of every pixel."""
+    torch.manual_seed(0)
+    modifier = InpaintingModifier(**{**SMALL, **kwargs})
+    nn.init.normal_(modifier.decoder.last.weight, std=0.2)
+    if kept is not None:
+        nn.init.zeros_(modifier.share.last.weight)
+        nn.init.constant_(modifier.share.last.bias, 100.0 * (1 - 2 * kept))
+    return modifier.eval()
+
+
+def made_up_faces(count: int = 4, side: int = SIDE) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    faces = torch.rand(count, 3, side, side, generator=generator) * 2 - 1
+    return nn.functional.avg_pool2d(faces, 5, 1, 2)
+
+
+def test_what_is_around_the_head_stays_as_it_is():
+    faces = made_up_faces(side=48)
+    drawn = build(kept=0)(faces)
+    around = (head_region(48) == 0).expand_as(faces)
+
+    assert torch.equal(drawn[around], faces[around])
+    assert (drawn - faces)[~around].abs().mean() > 0.1
+
+
+def test_the_face_box_lies_within_the_head():
+    # A face box is the middle half of a crop of margin 0.5.
+    assert (head_region(64)[16:48, 16:48] == 1).float().mean() > 0.98
+
+
+def test_the_face_reaches_what_is_drawn_by_the_code_alone():
+    modifier = build(kept=0)
+    one = made_up_faces(1)
+    other = torch.where(head_region(SIDE) > 0, -one, one)
+    keys = torch.zeros(1, 5)
+    told = modifier(one, keys) - modifier(other, keys)
+    middle = head_region(SIDE).expand_as(told) == 1
+    assert told[middle].abs().mean() > 1e-4, 'the code tells them apart'
+
+    nn.init.zeros_(modifier.encoder.code.weight)
+    told = modifier(one, keys) - modifier(other, keys)
+    assert told[middle].abs().max() == 0
+
+
+def test_what_is_in_front_of_a_face_comes_through():
+    faces = made_up_faces()
+    torch.testing.assert_close(build(kept=1)(faces), faces)
+
+
+def test_one_key_draws_one_head_and_another_key_another():
+    modifier, face = build(kept=0), made_up_faces(1)
+    keys = modifier.draw_keys(2)
+    first, again = (modifier(face, keys[:1]) for _ in range(2))
+
+    assert torch.equal(first, again)
+    for numbers in (slice(0, 3), slice(3, 5)):
+        changed = keys[:1].clone()
+        changed[:, numbers] += 1
+        assert not torch.equal(first, modifier(face, changed))
+
+
+def test_a_pass_tells_its_losses_once_and_only_while_it_learns():
+    modifier = build(rate_weight=0.5, cover_weight=0.2).train()
+    faces = made_up_faces()
+    modifier(faces)
+    told = modifier.pass_losses()
+
+    assert set(told) == {'loss_rate', 'loss_share', 'rate', 'share'}
+    assert told['loss_rate'].item() == pytest.approx(0.5 * told['rate'].item())
+    assert told['loss_share'].item() == pytest.approx(
+        0.2 * (1 - told['share'].item()), rel=1e-4
+    )
+    assert told['rate'].item() == pytest.approx(modifier.rate(faces).mean().item())
+    assert modifier.pass_losses() == {}
+    modifier.eval()(faces)
+    assert modifier.pass_losses() == {}
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'said'),
+    [
+        (dict(size=100), '8 times a power of 2'),
+        (dict(base_channels=12), 'multiple of 8'),
+        (dict(rate_weight=-1), 'rate_weight'),
+        (dict(look_size=0), 'look_size'),
+    ],
+)
+def test_wrong_arguments_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        InpaintingModifier(**{**SMALL, **wrong})

@@ -1,0 +1,122 @@
+import copy
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from torch import Tensor
+
+from mmanon.models.pretraining import InpaintingPretraining
+from mmanon.models.pretraining.critics import aligned
+from mmanon.registry import MODELS
+
+PLACES = torch.tensor(
+    [[0.4, 0.42], [0.6, 0.42], [0.5, 0.52], [0.42, 0.62], [0.58, 0.62]]
+)
+
+
+def build(**kwargs) -> InpaintingPretraining:
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='mmanon.InpaintingPretraining',
+            modifier=dict(
+                type='mmanon.InpaintingModifier',
+                size=32,
+                code_size=3,
+                look_size=2,
+                base_channels=8,
+            ),
+            recognizer=dict(type='mmanon.MobileFaceNet', input_size=(112, 112)),
+            **kwargs,
+        )
+    )
+    return model.train()
+
+
+def optimizers(model: InpaintingPretraining) -> OptimWrapperDict:
+    part = dict(optimizer=dict(type='Adam', lr=1e-3))
+    return build_optim_wrapper(
+        model,
+        dict(
+            constructor='mmanon.PartsOptimWrapperConstructor',
+            drawing=dict(part, modules=['modifier', 'key_encoder']),
+            critics=dict(part, modules=['critic', 'landmark_net']),
+        ),
+    )
+
+
+def batch(count: int = 3) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    image = torch.randint(0, 256, (count, 3, 48, 48), generator=generator)
+    return dict(image=image.byte(), landmarks=PLACES.repeat(count, 1, 1))
+
+
+def test_a_step_teaches_all_but_the_recognizer_and_the_average_follows():
+    model = build(log_interval=2, momentum=0.25)
+    steps = optimizers(model)
+    first = copy.deepcopy(model.state_dict())
+    told = [model.train_step(batch(), steps) for _ in range(2)]
+
+    assert told[0] == {}
+    assert all(value.isfinite() for value in told[1].values())
+    assert {'loss_pixels', 'loss_realism', 'loss_critic', 'rate'} <= set(told[1])
+    changed = {
+        name.split('.')[0]
+        for name, value in model.state_dict().items()
+        if not torch.equal(value, first[name])
+    }
+    assert changed >= {'modifier', 'key_encoder', 'critic', 'landmark_net', 'average'}
+    assert 'recognizer' not in changed
+    assert not model.average.is_untrained
+
+
+def test_the_average_is_the_mean_of_the_first_steps():
+    model = build(momentum=0.001)
+    steps, seen = optimizers(model), []
+    for _ in range(3):
+        model.train_step(batch(), steps)
+        seen.append(model.modifier.decoder.last.weight.detach().clone())
+    torch.testing.assert_close(
+        model.average.decoder.last.weight, torch.stack(seen).mean(0)
+    )
+
+
+def test_the_critic_is_asked_once_there_is_something_to_tell():
+    model = build(draw_first=1, log_interval=1)
+    steps = optimizers(model)
+    first, second = (model.train_step(batch(), steps) for _ in range(2))
+    assert first['loss_realism'] == 0
+    assert second['loss_realism'] != 0
+
+
+def test_unknown_weights_are_refused():
+    with pytest.raises(ValueError, match='rates'):
+        build(weights=dict(rates=1.0))
+
+
+def test_parts_that_the_model_lacks_are_refused():
+    part = dict(optimizer=dict(type='Adam', lr=1e-3), modules=['drawer'])
+    with pytest.raises(ValueError, match='drawer'):
+        build_optim_wrapper(
+            build(),
+            dict(constructor='mmanon.PartsOptimWrapperConstructor', drawing=part),
+        )
+
+
+def test_aligned_faces_have_their_landmarks_on_the_template():
+    side, angle = 96, 0.4
+    turn = torch.tensor(
+        [[torch.tensor(angle).cos(), -torch.tensor(angle).sin()]]
+        + [[torch.tensor(angle).sin(), torch.tensor(angle).cos()]]
+    )
+    places = (PLACES - 0.5) @ turn.T * 1.3 + 0.52
+    line = (torch.arange(side) + 0.5) / side
+    for index in range(5):
+        away = (line - places[index, 0]).square()[None] + (
+            line - places[index, 1]
+        ).square()[:, None]
+        crop = (-away / 0.02**2).exp().expand(1, 3, side, side)
+        face = aligned(crop, places[None], PLACES, 64)[0].mean(0)
+        at = int(face.argmax())
+        found = torch.tensor([at % 64 + 0.5, at // 64 + 0.5]) / 64
+        assert (found - PLACES[index]).norm() < 0.03
