@@ -5,9 +5,14 @@
 #   python tools/train.py configs/inpainting/inpainting128_portraits.py
 default_scope = 'mmengine'
 
+# What the modifier is shown: portraits are such crops. It leaves what is around the head
+# as it is, so that hardly an edge needs to fade.
+modifier = dict(type='mmanon.InpaintingModifier', size=128)
+crop_size, margin, feather = 128, 0.5, 0.02
+
 model = dict(
     type='mmanon.InpaintingPretraining',
-    modifier=dict(type='mmanon.InpaintingModifier', size=128),
+    modifier=modifier,
     recognizer=dict(
         type='mmanon.MobileFaceNet',
         init_cfg=dict(

@@ -12,7 +12,7 @@ from mmanon.registry import HOOKS
 
 @HOOKS.register_module()
 class HeadPictureHook(Hook):
-    """Write what the modifier makes of some portraits, every few iterations.
+    """Write what the average modifier makes of some portraits, every few iterations.
 
     The picture ``heads`` has portraits in its first row, and below them what three keys
     make of them: the first of the column's own, and two that all portraits share.
@@ -41,7 +41,7 @@ class HeadPictureHook(Hook):
         if not self.every_n_train_iters(runner, self.interval):
             return
         assert data_batch is not None
-        modifier = runner.model.modifier
+        modifier = runner.model.average
         device = next(modifier.parameters()).device
         images = data_batch['image'][: self.num_heads].to(device)
         faces = torch.nn.functional.interpolate(

@@ -58,9 +58,6 @@ class InpaintingPretraining(BaseModel):
         log_interval (int): Losses are told every so many steps: each time waits for the
             device. Defaults to 50.
 
-    Attributes:
-        average (InpaintingModifier): The modifier to use: the average over the steps.
-
     Raises:
         ValueError: When ``weights`` has a name that is unknown.
     """
@@ -105,7 +102,9 @@ class InpaintingPretraining(BaseModel):
         self.recognizer = MODELS.build(recognizer).requires_grad_(False)
         for part in (self.critic, self.recognizer):
             part.to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.modifier).requires_grad_(False)
+        average = copy.deepcopy(self.modifier).requires_grad_(False)
+        # Named as in the game, so that a checkpoint is taken apart in the same way.
+        self.modifier_ema = nn.ModuleDict(dict(module=average))
         self.draw_first, self.momentum = draw_first, momentum
         self.log_interval = log_interval
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
@@ -115,6 +114,13 @@ class InpaintingPretraining(BaseModel):
             torch.tensor((TEMPLATE + 0.5) / TEMPLATE_SIDE, dtype=torch.float32),
             persistent=False,
         )
+
+    @property
+    def average(self) -> InpaintingModifier:
+        """The modifier to use: the average over the steps."""
+        average = self.modifier_ema['module']
+        assert isinstance(average, InpaintingModifier)
+        return average
 
     def train(self, mode: bool = True) -> InpaintingPretraining:
         super().train(mode)

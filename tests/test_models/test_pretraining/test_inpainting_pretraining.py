@@ -65,7 +65,13 @@ def test_a_step_teaches_all_but_the_recognizer_and_the_average_follows():
         for name, value in model.state_dict().items()
         if not torch.equal(value, first[name])
     }
-    assert changed >= {'modifier', 'key_encoder', 'critic', 'landmark_net', 'average'}
+    assert changed >= {
+        'modifier',
+        'key_encoder',
+        'critic',
+        'landmark_net',
+        'modifier_ema',
+    }
     assert 'recognizer' not in changed
     assert not model.average.is_untrained
 
