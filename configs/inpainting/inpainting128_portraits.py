@@ -5,8 +5,8 @@
 #   python tools/train.py configs/inpainting/inpainting128_portraits.py
 default_scope = 'mmengine'
 
-# What the modifier is shown: portraits are such crops. It leaves what is around the head
-# as it is, so that hardly an edge needs to fade.
+# What the modifier is shown: portraits are such crops. It leaves what is around the
+# head as it is, so that hardly an edge needs to fade.
 modifier = dict(type='mmanon.InpaintingModifier', size=128)
 crop_size, margin, feather = 128, 0.5, 0.02
 

@@ -174,7 +174,6 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     line = (torch.arange(side, device=device) + 0.5) / side
     places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
     shown, where = views, views.new_zeros(count, 1, side, side)
-    none = (None, None, None)
     skin = (landmarks[:, :2] + landmarks[:, 2:3]).mean(1) * 0.5
     at = (skin * 2 - 1)[:, None, None]
     tone = F.grid_sample(views, at.to(views), align_corners=False)
@@ -199,14 +198,14 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         off = (apart[:, None] * rank)[:, :, None] * aside[:, None]
         reach = length[:, None] * (0.8 + 0.4 * torch.rand(count, 5, device=device))
         away = places - (spot[:, None] + off)[:, :, None, None]  # (K, 5, S, S, 2)
-        forward = away[..., 0] * along[:, 0, *none] + away[..., 1] * along[:, 1, *none]
-        across = away[..., 0] * along[:, 1, *none] - away[..., 1] * along[:, 0, *none]
+        forward = (away * along[:, None, None, None]).sum(-1)
+        across = (away * aside[:, None, None, None]).sum(-1).abs()
         beyond = torch.maximum(-forward, forward - reach[:, :, None, None]).clamp(min=0)
         rounded = torch.hypot(beyond, across)
         away = torch.where(
-            square[:, *none], torch.maximum(beyond, across.abs()), rounded
+            square[:, None, None, None], torch.maximum(beyond, across), rounded
         )
-        inside = ((radius[:, *none] - away) * side + 0.5).clamp(0, 1)
+        inside = ((radius[:, None, None, None] - away) * side + 0.5).clamp(0, 1)
         alive = (several[:, None] | (rank == 0)).float()
         mask = (inside * alive[:, :, None, None]).amax(1)
         mask = mask[:, None] * there
