@@ -1,6 +1,6 @@
 """Lets today's releases of the OpenMMLab stack import together.
 
-Five things stand in the way of mmaction2 1.2.0 as its package index has it:
+Six things stand in the way of mmaction2 1.2.0 as its package index has it:
 
 - ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
   all that still builds against current PyTorch;
@@ -9,6 +9,8 @@ Five things stand in the way of mmaction2 1.2.0 as its package index has it:
   AVAMetric fails when a class has no ground truth;
 - AVAMetric names a file in the current folder by the second: of two processes that
   evaluate in the same second one would fail, or take the other's predictions;
+- its models of video and text import what transformers 5 no longer has, and then none
+  of its models can be imported;
 - what mmcv's release for pip brings without a compiler lacks the compiled operators.
 
 :func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
@@ -25,6 +27,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -46,6 +49,8 @@ _OF_NUMPY_1 = (
 )
 # What names files by the second.
 _OF_ONE_SECOND = ('mmaction.evaluation.metrics.ava_metric',)
+# What knows whether models of video and text can be built.
+_OF_TRANSFORMERS_4 = 'mmaction.utils.dependency'
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 _DRN_MODULE = f'{_DRN_PACKAGE}.drn'
 _COMPILED_OPERATORS = 'mmcv._ext'
@@ -55,6 +60,7 @@ _LOOKED_AFTER = (
     *_REFUSING,
     *_OF_NUMPY_1,
     *_OF_ONE_SECOND,
+    _OF_TRANSFORMERS_4,
     _COMPILED_OPERATORS,
     _CONFIG_PACKAGES,
 )
@@ -147,6 +153,8 @@ class _RelaxedLoader(Loader):
             vars(module)['np'] = _NumpyOfOldNames('numpy')
         if module.__name__ in _OF_ONE_SECOND and hasattr(module, 'datetime'):
             vars(module)['datetime'] = _UniqueTime
+        if module.__name__ == _OF_TRANSFORMERS_4:
+            _leave_out_multimodal(module)
         if module.__name__ == _CONFIG_PACKAGES:
             _add_config_package(module)
         if module.__name__ == _COMPILED_OPERATORS:
@@ -194,8 +202,8 @@ def _refused_a_newer_mmcv(module: ModuleType) -> bool:
         return False
     from mmengine.utils import digit_version
 
-    version = digit_version(mmcv.__version__)
-    return digit_version(limit) <= version < digit_version('3.0.0')
+    found = digit_version(mmcv.__version__)
+    return digit_version(limit) <= found < digit_version('3.0.0')
 
 
 def _require_importlib_metadata(mmaction: ModuleType) -> None:
@@ -208,6 +216,20 @@ def _require_importlib_metadata(mmaction: ModuleType) -> None:
             'pip install importlib_metadata',
             name='importlib_metadata',
         )
+
+
+def _leave_out_multimodal(dependency: ModuleType) -> None:
+    """Let mmaction2 take transformers 5 for what it is to it: not there."""
+    if not getattr(dependency, 'WITH_MULTIMODAL', False):
+        return
+    installed = version('transformers')
+    if int(installed.partition('.')[0]) < 5:
+        return
+    vars(dependency)['WITH_MULTIMODAL'] = False
+    _announce(
+        f'transformers {installed} lacks what mmaction2 imports: its models of video '
+        'and text (VindLU) cannot be built'
+    )
 
 
 class _StandIns(MetaPathFinder, Loader):

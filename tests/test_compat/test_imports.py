@@ -480,3 +480,21 @@ def test_avametric_answers_for_a_class_without_ground_truth():
 
     assert np.isnan(answer)
     assert metrics.np.float32 is np.float32
+
+
+@pytest.mark.parametrize(('version', 'left'), [('4.57.1', 'True'), ('5.17.0', 'False')])
+def test_models_of_video_and_text_are_left_out_with_a_transformers_they_cannot_import(
+    tmp_path, version, left
+):
+    info = tmp_path / f'transformers-{version}.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text(f'Name: transformers\nVersion: {version}\n')
+    (tmp_path / 'transformers').mkdir()
+    (tmp_path / 'transformers/__init__.py').write_text(f'__version__ = {version!r}\n')
+    code = (
+        'import mmanon, mmaction.utils.dependency as found; '
+        'print("left", found.WITH_MULTIMODAL)'
+    )
+    said = run(code, tmp_path)
+    assert f'left {left}' in said
+    assert ('VindLU' in said) == (left == 'False')
