@@ -1,0 +1,319 @@
+"""Fill the tables of a modifier's model card with what was measured.
+
+    python tools/model_card.py docs/modifiers/NAME.md --new
+    python tools/model_card.py docs/modifiers/NAME.md
+
+The first writes a card to be filled in: sections, and blocks for figures. The second
+writes into each block what its line asks for, and leaves all else as somebody has
+written it:
+
+    <!-- figures: attackers seed0.json seed1.json -->
+    <!-- figures: groups gender=female:female.json gender=male:male.json -->
+    <!-- figures: others seed0.json seed1.json -->
+    <!-- figures: files NAME.onnx NAME.pth -->
+    <!-- end of figures -->
+
+Files are named from the card's folder. Those of figures are what `mmanon test --out`
+writes; several in `attackers` and `others` are several seeds of one training. `groups`
+has one of each group of people, tested alone. A block that names no file says that
+nothing was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import re
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mmanon.utils.atomic_write import write_whole
+from mmanon.utils.near_names import or_near
+
+TEMPLATE = Path(__file__).with_name('model_card_template.md')
+BLOCK = re.compile(
+    r'(?P<head>^<!-- figures: (?P<kind>\S+)(?P<files>[^\n]*?) -->\n)'
+    r'(?P<body>.*?)'
+    r'(?P<tail>^<!-- end of figures -->$)',
+    re.MULTILINE | re.DOTALL,
+)
+# The names of an attacker's figures: who, in which view, what is compared, which one.
+FIGURE = re.compile(
+    r'(?P<attacker>.+?)(?:[-_](?P<view>face|crop|head))?/'
+    r'(?P<matching>original_original|modified_original|modified_modified)/'
+    r'(?P<figure>\S+)'
+)
+MATCHINGS = {
+    'original_original': 'originals',
+    'modified_original': 'modified and original',
+    'modified_modified': 'modified and modified',
+}
+VIEWS = {'face': 'face box', 'crop': 'whole crop', 'head': 'head in the frame'}
+NOTHING = 'Nothing was measured yet.\n'
+_NO_FIGURES = ('time', 'data_time')
+
+Figures = Mapping[str, float]
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('card', type=Path, help='*.md')
+    parser.add_argument(
+        '--new', action='store_true', help='write a card that is to be filled in'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        int: 0; 1 when the card, or a file that it names, is not as it should be.
+    """
+    args = parse_args(argv)
+    try:
+        if args.new:
+            if args.card.exists():
+                raise FileExistsError(f'{args.card} is there already: leave out --new')
+            text = TEMPLATE.read_text(encoding='utf-8').replace('NAME', args.card.stem)
+        else:
+            text = args.card.read_text(encoding='utf-8')
+        write_whole(args.card, filled(text, args.card))
+    except (OSError, ValueError) as error:
+        print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def filled(text: str, card: Path) -> str:
+    """A card with its blocks filled.
+
+    Args:
+        text (str): Of the card.
+        card (Path): Its file, from whose folder others are named.
+
+    Raises:
+        FileNotFoundError: When a file that a block names is not there.
+        ValueError: When a block asks for what there is not, or a file holds no figures.
+    """
+    opened = len(re.findall(r'^<!-- figures:', text, re.MULTILINE))
+    if opened != len(BLOCK.findall(text)):
+        raise ValueError(
+            f'{card} has a block of figures without its end, `<!-- end of figures -->`'
+        )
+
+    def write(block: re.Match) -> str:
+        kind, files = block['kind'], block['files'].split()
+        if kind not in KINDS:
+            raise ValueError(f'{card}: no block is called {kind!r}; {_kinds(kind)}')
+        body = KINDS[kind](files, card.parent) if files else NOTHING
+        return f'{block["head"]}\n{body}\n{block["tail"]}'
+
+    return BLOCK.sub(write, text)
+
+
+def _kinds(kind: str) -> str:
+    return or_near(kind, KINDS)
+
+
+def attackers(files: Sequence[str], folder: Path) -> str:
+    """A table of what each attacker makes of faces, in each view."""
+    seeds = [read_figures(folder / name) for name in files]
+    told = {FIGURE.fullmatch(key) for key in seeds[0]} - {None}
+    rows = sorted({(one['attacker'], one['view'] or 'face') for one in told if one})
+    if not rows:
+        raise ValueError(f'{folder / files[0]} holds no figures of attackers')
+    lines = _header(
+        'attacker',
+        'looks at',
+        *(
+            f'{what}: {figure}'
+            for what in MATCHINGS.values()
+            for figure in ('equal error', 'rank-1')
+        ),
+    )
+    for attacker, view in rows:
+        cells = [
+            _over_seeds([_of(one, attacker, view, matching, figure) for one in seeds])
+            for matching in MATCHINGS
+            for figure in ('eer', 'rank1')
+        ]
+        lines.append(_row(attacker, VIEWS[view], *cells))
+    worst = []
+    for matching in MATCHINGS:
+        for figure, chosen in (('eer', min), ('rank1', max)):
+            cell = _over_seeds([_worst(one, matching, figure, chosen) for one in seeds])
+            # The best of those who see originals is no worst case of the modifier.
+            worst.append('' if matching == 'original_original' else f'**{cell}**')
+    lines.append(_row('**worst**', '', *worst))
+    said = 'Equal error: 50 % is a guess. '
+    if len(seeds) > 1:
+        said += f'Mean and standard deviation over {len(seeds)} seeds. '
+    return '\n'.join([*lines, '', f'{said}Of {_named(files)}.', ''])
+
+
+def groups(files: Sequence[str], folder: Path) -> str:
+    """A table of the worst attacker's equal error, by groups of people."""
+    by_attribute: dict[str, list[tuple[str, Figures]]] = {}
+    for entry in files:
+        match = re.fullmatch(r'([^=:]+)=([^=:]+):(.+)', entry)
+        if match is None:
+            raise ValueError(
+                f'groups are given as attribute=group:file.json, got {entry!r}'
+            )
+        attribute, group, name = match.groups()
+        here = by_attribute.setdefault(attribute, [])
+        here.append((group, read_figures(folder / name)))
+    asked = [name for name in MATCHINGS if name != 'original_original']
+    lines = _header(
+        'attribute',
+        'group',
+        *(f'{MATCHINGS[one]}: {what}' for one in asked for what in ('error', 'beside')),
+    )
+    for attribute, members in by_attribute.items():
+        errors = {
+            matching: [_worst(figures, matching, 'eer', min) for _, figures in members]
+            for matching in asked
+        }
+        for index, (group, _) in enumerate(members):
+            cells = []
+            for matching in asked:
+                mean = statistics.fmean(errors[matching])
+                error = errors[matching][index]
+                cells += [_percent(error), f'{100 * (error - mean):+.1f}']
+            lines.append(_row(attribute, group.replace('_', ' '), *cells))
+    said = (
+        'Equal error of the worst attacker in the worst view, within each group, and '
+        "points beside the mean of the attribute's groups."
+    )
+    return '\n'.join([*lines, '', said, ''])
+
+
+def others(files: Sequence[str], folder: Path) -> str:
+    """A table of all figures that are no attacker's."""
+    seeds = [read_figures(folder / name) for name in files]
+    names = [
+        key
+        for key in seeds[0]
+        if FIGURE.fullmatch(key) is None and key not in _NO_FIGURES
+    ]
+    lines = _header('figure', 'value')
+    for name in names:
+        shown = _over_seeds([one.get(name, math.nan) for one in seeds], _number)
+        if shown:
+            lines.append(_row(f'`{name}`', shown))
+    return '\n'.join([*lines, '', f'Of {_named(files)}.', ''])
+
+
+def sizes(files: Sequence[str], folder: Path) -> str:
+    """A table of files, with what tells them from others."""
+    lines = _header('file', 'MB', 'SHA-256')
+    for name in files:
+        path = folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} does not exist')
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        size = path.stat().st_size / 1e6
+        lines.append(_row(f'`{path.name}`', f'{size:.1f}', f'`{digest}`'))
+    return '\n'.join([*lines, ''])
+
+
+KINDS: dict[str, Callable[[Sequence[str], Path], str]] = dict(
+    attackers=attackers, groups=groups, others=others, files=sizes
+)
+"""What a block may ask for."""
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """Read what `mmanon test --out` writes; what is no number is left out.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it holds something else.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'figures {path} do not exist')
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from None
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} must hold figures by their names')
+    return {
+        name: float(value)
+        for name, value in content.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _of(
+    figures: Figures, attacker: str, view: str, matching: str, figure: str
+) -> float:
+    for key, value in figures.items():
+        match = FIGURE.fullmatch(key)
+        if match is None or match['attacker'] != attacker:
+            continue
+        if (match['view'] or 'face', match['matching'], match['figure']) == (
+            view,
+            matching,
+            figure,
+        ):
+            return value
+    return math.nan
+
+
+def _worst(
+    figures: Figures, matching: str, figure: str, chosen: Callable[..., float]
+) -> float:
+    found = [
+        value
+        for key, value in figures.items()
+        if (match := FIGURE.fullmatch(key)) is not None
+        and (match['matching'], match['figure']) == (matching, figure)
+    ]
+    return chosen(found, default=math.nan)
+
+
+def _over_seeds(
+    values: Sequence[float], shown: Callable[[float], str] | None = None
+) -> str:
+    """A figure of one seed, or its mean and spread over several."""
+    shown = shown or _percent
+    if not all(map(math.isfinite, values)):
+        return ''
+    if len(values) == 1:
+        return shown(values[0])
+    spread = shown(statistics.stdev(values)).removesuffix(' %')
+    mean = shown(statistics.fmean(values))
+    unit = ' %' if mean.endswith(' %') else ''
+    return f'{mean.removesuffix(" %")} ± {spread}{unit}'
+
+
+def _percent(value: float) -> str:
+    return f'{100 * value:.1f} %' if math.isfinite(value) else ''
+
+
+def _number(value: float) -> str:
+    return f'{value:.4g}'
+
+
+def _named(files: Sequence[str]) -> str:
+    return ', '.join(f'`{Path(name).name}`' for name in files)
+
+
+def _header(*cells: str) -> list[str]:
+    return [_row(*cells), _row(*(['---'] * len(cells)))]
+
+
+def _row(*cells: str) -> str:
+    return f'| {" | ".join(cells)} |'
+
+
+if __name__ == '__main__':
+    sys.exit(main())
