@@ -1,11 +1,14 @@
 """Where tests of GPUs run: on one where there is one, and on the CPU."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import torch
 
+# Without it cuBLAS has no fixed order, which PyTorch refuses; mmengine sets it as well.
+os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 HERE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 

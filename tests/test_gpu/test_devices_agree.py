@@ -85,7 +85,8 @@ def assert_agree(device: str, run, module: nn.Module | None, *given: Tensor) -> 
     for place in ('cpu', device):
         copied = deepcopy(module).to(place) if module is not None else None
         values = [
-            one.to(place).requires_grad_(one.is_floating_point()) for one in given
+            one.detach().to(place, copy=True).requires_grad_(one.is_floating_point())
+            for one in given
         ]
         answer = run(copied, *values)
         assert answer.device.type == place

@@ -50,7 +50,8 @@ def assert_same(run, *given: Tensor) -> None:
         first, second = with_gradient(run, *given), with_gradient(run, *given)
     for one, other, plain in zip(first, second, expected, strict=True):
         assert torch.equal(one, other)
-        assert away(one, plain) < 1e-5
+        # A GPU chooses another algorithm for a convolution then.
+        assert away(one, plain) < (1e-3 if HERE == 'cuda' else 1e-5)
 
 
 @pytest.mark.parametrize('padding', [(1, 1, 1, 1), (0, 3, 0, 5), (3, 2, 1, 0)])
