@@ -15,6 +15,7 @@ _REFUSED: tuple[type[nn.Module], ...] = (
     nn.AdaptiveAvgPool2d,
     nn.AdaptiveAvgPool3d,
     nn.AdaptiveMaxPool2d,
+    nn.AdaptiveMaxPool3d,
     nn.AvgPool3d,
     nn.FractionalMaxPool2d,
     nn.FractionalMaxPool3d,
@@ -26,6 +27,8 @@ _REFUSED: tuple[type[nn.Module], ...] = (
     nn.ReplicationPad2d,
     nn.ReplicationPad3d,
 )
+# Of mmcv, whatever computes them.
+_REFUSED_BY_NAME = {'RoIAlign', 'RoIPool'}
 
 
 def copies_ahead(runner: Runner) -> bool:
@@ -61,8 +64,10 @@ def refuses_fixed_order(model: nn.Module) -> Iterator[tuple[str, str]]:
     for name, layer in model.named_modules():
         # An average of all there is is a mean, and has one.
         size = getattr(layer, 'output_size', None)
-        if isinstance(layer, _REFUSED) and size not in (1, (1, 1), (1, 1, 1)):
-            yield name, type(layer).__name__
+        kind = type(layer).__name__
+        refused = isinstance(layer, _REFUSED) or kind in _REFUSED_BY_NAME
+        if refused and size not in (1, (1, 1), (1, 1, 1)):
+            yield name, kind
 
 
 def check_deterministic(model: nn.Module, device: torch.device) -> None:
