@@ -1,6 +1,6 @@
 """Anonymizes videos and cameras as streams, whatever their length.
 
-Three threads share the work: one decodes, one plans, and one draws and encodes.
+Four threads share the work: one decodes, one plans, one draws and one encodes.
 """
 
 from __future__ import annotations
@@ -209,15 +209,13 @@ class VideoPipeline:
         at_once = 1 if reader.live else self.faces.compositor.frames_at_once
         gathered: list[FramePlan | av.Packet] = []
 
-        def write(item: FramePlan | av.Packet) -> None:
-            if isinstance(item, av.Packet) and not gathered:
+        def write(item: av.VideoFrame | av.Packet) -> None:
+            if isinstance(item, av.Packet):
                 writer.write_packet(item)
-                return
-            gathered.append(item)
-            if sum(isinstance(one, FramePlan) for one in gathered) >= at_once:
-                write_gathered()
+            else:
+                writer.write_frame(item)
 
-        def write_gathered() -> None:
+        def draw_gathered() -> None:
             plans = [
                 replace(one, picture=writer.colours.fit(one.picture))
                 for one in gathered
@@ -229,36 +227,42 @@ class VideoPipeline:
                 )
             )
             for one in gathered:
-                if isinstance(one, av.Packet):
-                    writer.write_packet(one)
-                else:
-                    writer.write_frame(next(frames))
+                put_drawn(one if isinstance(one, av.Packet) else next(frames))
             gathered.clear()
 
-        with ExitStack() as stack:
-            stack.enter_context(progress)
-            put = stack.enter_context(worked_behind(write, _BEHIND))
-            items = stack.enter_context(worked_ahead(prepared(), _AHEAD))
+        def draw(item: FramePlan | av.Packet) -> None:
+            if isinstance(item, av.Packet) and not gathered:
+                put_drawn(item)
+                return
+            gathered.append(item)
+            if sum(isinstance(one, FramePlan) for one in gathered) >= at_once:
+                draw_gathered()
 
-            def pictures() -> Iterator[Picture]:
-                for item in items:
-                    if isinstance(item, av.Packet):
-                        put(item)
-                        continue
-                    yield item
-                    progress.update()
+        with worked_behind(write, _BEHIND) as put_drawn:
+            with ExitStack() as stack:
+                stack.enter_context(progress)
+                put = stack.enter_context(worked_behind(draw, _BEHIND))
+                items = stack.enter_context(worked_ahead(prepared(), _AHEAD))
 
-            searched = self.faces.search(pictures(), find, rate)
-            # Closed before the threads that feed it end.
-            stack.enter_context(closing(searched))
-            for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
-                if self.faces.regions:
-                    time = plan.picture.time
-                    time = plan.index / (rate or 25) if time is None else time
-                    plan = self.faces.regions.apply(plan, name, time)
-                result.count(plan)
-                put(plan)
-        write_gathered()
+                def pictures() -> Iterator[Picture]:
+                    for item in items:
+                        if isinstance(item, av.Packet):
+                            put(item)
+                            continue
+                        yield item
+                        progress.update()
+
+                searched = self.faces.search(pictures(), find, rate)
+                # Closed before the threads that feed it end.
+                stack.enter_context(closing(searched))
+                for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
+                    if self.faces.regions:
+                        time = plan.picture.time
+                        time = plan.index / (rate or 25) if time is None else time
+                        plan = self.faces.regions.apply(plan, name, time)
+                    result.count(plan)
+                    put(plan)
+            draw_gathered()
 
 
 @contextmanager
