@@ -252,6 +252,31 @@ def test_a_clip_goes_through_and_its_face_is_covered(light_door, clip, tmp_path)
         assert elsewhere.mean() < 0.02, f'frame {number} is covered elsewhere'
 
 
+def test_a_learned_modifier_is_called_by_its_name_and_repeated_by_a_seed(
+    light_door, portrait, stranger, tmp_path
+):
+    Image.fromarray(portrait[:320, 80:400]).save(tmp_path / 'photo.png')
+    made = []
+    for folder, seed in (('one', 1), ('again', 1), ('other', 2)):
+        command = [light_door / 'bin' / 'mmanon-anonymize', tmp_path / 'photo.png']
+        command += [
+            '-o',
+            tmp_path / folder,
+            '--modifier',
+            stranger,
+            '--seed',
+            str(seed),
+        ]
+        _done(subprocess.run(command, cwd=tmp_path, env=_clean(), **SHOWN))
+        made.append(np.array(Image.open(tmp_path / folder / 'photo.png')).astype(int))
+    one, again, other = made
+    assert np.array_equal(one, again)
+    changed = np.abs(one - portrait[:320, 80:400]).max(-1) > 0
+    # The square around the head, with its hair, and nothing else.
+    assert changed[60:180, 110:200].mean() > 0.95 and not changed[250:].any()
+    assert np.abs(one - other)[90:145, 125:165].mean() > 1
+
+
 def _detail(picture):
     """By how much neighbouring pixels differ."""
     return abs(np.diff(picture, axis=0)).mean() + abs(np.diff(picture, axis=1)).mean()

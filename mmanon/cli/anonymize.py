@@ -35,11 +35,12 @@ class _ListModifiers(argparse.Action):
             named = list_modifiers()
         except ValueError as error:
             parser.error(str(error))
+        lines = []
         for one in named:
             files = ' and '.join(str(file) for file in one[1:] if file is not None)
-            print(f'{one.name}: learned, {files}')
-        for name in SHORT_NAMES:
-            print(f'{name}: hand-crafted')
+            lines.append(f'{one.name}: learned, {files}')
+        lines += [f'{name}: hand-crafted' for name in SHORT_NAMES]
+        print('\n'.join(lines))
         parser.exit()
 
 
