@@ -21,7 +21,7 @@ model = dict(
     ),
 )
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=96,
     num_workers=2,
     persistent_workers=True,
     pin_memory=True,
@@ -41,9 +41,9 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=6000)
-adam = dict(type='Adam', lr=4e-4, betas=(0.0, 0.99))
+adam = dict(type='Adam', lr=1e-3, betas=(0.5, 0.99))
 param_scheduler = [
-    dict(type='CosineAnnealingLR', by_epoch=False, T_max=6000, eta_min=2e-5)
+    dict(type='CosineAnnealingLR', by_epoch=False, T_max=6000, eta_min=1e-5)
 ]
 optim_wrapper = dict(
     constructor='mmanon.PartsOptimWrapperConstructor',
@@ -56,7 +56,7 @@ optim_wrapper = dict(
     critics=dict(
         modules=['critic', 'landmark_net'],
         type='OptimWrapper',
-        optimizer=adam,
+        optimizer=dict(type='Adam', lr=6e-4, betas=(0.5, 0.99)),
     ),
 )
 del adam

@@ -22,6 +22,10 @@ _NARROWEST, _CODED_SIDE = 8, 64
 # parts of the crop's side, and the width of the edge in which it fades.
 _HEAD = (0.5, 0.45, 0.35, 0.41)
 _EDGE = 0.06
+# The eyes, the nose and the mouth's corners of the average face in such a crop.
+_AVERAGE_FACE = torch.tensor(
+    [[0.40, 0.43], [0.60, 0.43], [0.50, 0.54], [0.42, 0.63], [0.58, 0.63]]
+)
 
 
 @MODELS.register_module()
@@ -31,7 +35,7 @@ class InpaintingModifier(LearnedModifier):
     ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
     which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
     numbers, from which ``G`` learns where the face looks, what it does and how it is
-    lit; ``k`` says who is drawn. ``share`` is the ellipse without what is in front of
+    lit, the places of its five landmarks among it; ``k`` says who is drawn. ``share`` is the ellipse without what is in front of
     the face. What a drawn head can tell of the one before is bounded by the rate of the
     code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what is around the ellipse; the
     pixels within it reach ``G`` by no other way. An inpainting of faces as in
@@ -95,6 +99,8 @@ class InpaintingModifier(LearnedModifier):
         self.key_size = code_size + look_size
         self.rate_weight, self.cover_weight = rate_weight, cover_weight
         self.encoder = CodeEncoder(code_size, 16)
+        # Where the five landmarks are to be, by the code alone.
+        self.places = nn.Linear(code_size, 10)
         self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
         self.share = ShareMap(8)
         self._told: dict[str, Tensor] = {}
@@ -133,7 +139,13 @@ class InpaintingModifier(LearnedModifier):
         """
         around = (head_region(self.size) <= 0).to(faces)
         shown = torch.cat([faces * around, around.expand_as(faces[:, :1])], 1)
-        return self.decoder(shown, torch.cat([code, look.to(code)], 1))
+        return self.decoder(
+            shown, torch.cat([code, look.to(code)], 1), self.landmarks(code)
+        )
+
+    def landmarks(self, code: Tensor) -> Tensor:
+        """Where a drawn face has its landmarks, (K, 5, 2) in parts of the side."""
+        return self.places(code).float().view(-1, 5, 2) * 0.1 + _AVERAGE_FACE.to(code)
 
     def keeps(self, faces: Tensor) -> Tensor:
         """How much of each pixel is in front of the face, (K, 1, S, S) in [0, 1]."""
@@ -212,13 +224,13 @@ class _Inpainting(nn.Module):
         self.start = nn.Linear(style, self.start_width * _NARROWEST**2)
         self.middle = _Styled(widths[-1] + self.start_width, widths[-1], style)
         self.ups = nn.ModuleList(
-            _Styled(below + above, above, style)
+            _Styled(below + above + 5, above, style)
             for above, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
 
-    def forward(self, around: Tensor, numbers: Tensor) -> Tensor:
-        """(K, 4, S, S) and (K, numbers) to (K, 3, S, S) in [-1, 1]."""
+    def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
+        """(K, 4, S, S), (K, numbers) and (K, 5, 2) to (K, 3, S, S) in [-1, 1]."""
         levels = [self.first(around)]
         for down in self.downs:
             levels.append(down(levels[-1]))
@@ -226,10 +238,22 @@ class _Inpainting(nn.Module):
         start = self.start(style)
         start = start.view(-1, self.start_width, _NARROWEST, _NARROWEST)
         features = self.middle(torch.cat([levels.pop(), start], 1), style)
+        side = _NARROWEST
         for up in self.ups:
+            side *= 2
             above = F.interpolate(features, scale_factor=2.0)
-            features = up(torch.cat([levels.pop(), above], 1), style)
+            spots = _spots(places, side).to(above)
+            features = up(torch.cat([levels.pop(), above, spots], 1), style)
         return self.last(features).float().tanh()
+
+
+def _spots(places: Tensor, side: int) -> Tensor:
+    """A soft spot at each landmark, (K, 5, 2) to (K, 5, side, side)."""
+    line = (torch.arange(side, device=places.device) + 0.5) / side
+    width = max(0.03, 1 / side)
+    across = (-((line - places[..., :1]) / width).square() / 2).exp()
+    down = (-((line - places[..., 1:]) / width).square() / 2).exp()
+    return down[..., :, None] * across[..., None, :]
 
 
 class _Styled(nn.Module):

@@ -68,11 +68,12 @@ class InpaintingPretraining(BaseModel):
         face_features=2.0,
         realism=1.0,
         landmarks=3.0,
+        places=3.0,
         same=1.0,
         other=1.5,
         apart=1.0,
         objects=2.0,
-        rate=0.02,
+        rate=0.05,
         key_rate=0.002,
         steady=2.0,
     )
@@ -227,6 +228,7 @@ class InpaintingPretraining(BaseModel):
             again_in=torch.lerp(shown, again, share),
             else_in=torch.lerp(shown, else_, share),
             kept=modifier.keeps(shown),
+            told=modifier.landmarks(code),
             jump=(else_later - moved).abs().mean(1),
         )
 
@@ -276,6 +278,7 @@ class InpaintingPretraining(BaseModel):
         found = self.landmark_net(torch.cat([again_in, else_in]))
         eyes = (places[:, 0] - places[:, 1]).norm(dim=1).clamp(min=0.05)
         off = (found - places.repeat(2, 1, 1)).norm(dim=2).mean(1) / eyes.repeat(2)
+        away = (drawn['told'] - places).norm(dim=2).mean(1) / eyes
         with torch.no_grad():
             person, person_seen = self._recognize(clean, places)
         name, seen = self._recognize(
@@ -300,6 +303,7 @@ class InpaintingPretraining(BaseModel):
             loss_face_features=weights['face_features'] * face,
             loss_realism=weights['realism'] * realism,
             loss_landmarks=weights['landmarks'] * off.mean(),
+            loss_places=weights['places'] * away.mean(),
             loss_same=weights['same'] * (1 - (person * again_name).sum(1)).mean(),
             loss_other=weights['other'] * F.relu(likeness).mean(),
             loss_apart=weights['apart'] * F.relu(apart - 0.1).mean(),
@@ -307,7 +311,8 @@ class InpaintingPretraining(BaseModel):
             loss_steady=weights['steady']
             * (drawn['jump'] * head).sum((1, 2)).mean()
             / head.sum(),
-            loss_rate=weights['rate'] * rate,
+            # The code is dear once it is of use.
+            loss_rate=weights['rate'] * min(1.0, 0.1 + self._step / 1500) * rate,
             loss_key_rate=weights['key_rate'] * key_rate,
             rate=rate.detach(),
             key_rate=key_rate.detach(),
