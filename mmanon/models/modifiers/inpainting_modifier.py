@@ -63,6 +63,9 @@ class InpaintingModifier(LearnedModifier):
         ValueError: When an argument is outside what is said above.
     """
 
+    head: Tensor
+    average_face: Tensor
+
     def __init__(
         self,
         size: int = 128,
@@ -103,6 +106,8 @@ class InpaintingModifier(LearnedModifier):
         self.places = nn.Linear(code_size, 10)
         self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
         self.share = ShareMap(8)
+        self.register_buffer('head', head_region(size), persistent=False)
+        self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
         self._told: dict[str, Tensor] = {}
 
     def modify(self, faces: Tensor) -> Tensor:
@@ -120,7 +125,7 @@ class InpaintingModifier(LearnedModifier):
         if self.training and torch.is_grad_enabled():
             self._tell(mean, log_variance, kept)
         side = int(faces.shape[-1])
-        head = head_region(side).to(kept)
+        head = self.head if side == self.size else head_region(side).to(kept)
         share = head * (1 - resized(kept, side))
         over = resized(drawn, side)
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
@@ -137,7 +142,7 @@ class InpaintingModifier(LearnedModifier):
             code (Tensor): (K, code_size).
             look (Tensor): (K, look_size).
         """
-        around = (head_region(self.size) <= 0).to(faces)
+        around = (self.head <= 0).to(faces)
         shown = torch.cat([faces * around, around.expand_as(faces[:, :1])], 1)
         return self.decoder(
             shown, torch.cat([code, look.to(code)], 1), self.landmarks(code)
@@ -145,7 +150,7 @@ class InpaintingModifier(LearnedModifier):
 
     def landmarks(self, code: Tensor) -> Tensor:
         """Where a drawn face has its landmarks, (K, 5, 2) in parts of the side."""
-        return self.places(code).float().view(-1, 5, 2) * 0.1 + _AVERAGE_FACE.to(code)
+        return self.places(code).float().view(-1, 5, 2) * 0.1 + self.average_face
 
     def keeps(self, faces: Tensor) -> Tensor:
         """How much of each pixel is in front of the face, (K, 1, S, S) in [0, 1]."""
@@ -165,7 +170,7 @@ class InpaintingModifier(LearnedModifier):
         return {**self.__dict__, '_told': {}}
 
     def _tell(self, mean: Tensor, log_variance: Tensor, kept: Tensor) -> None:
-        head = head_region(int(kept.shape[-1])).to(kept)
+        head = self.head
         through = (kept * head).sum((2, 3)).mean() / head.sum()
         rate = rate_of(mean, log_variance).mean()
         self._told = dict(

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mmanon.models.modifiers.inpainting_modifier import (
     CodeEncoder,
     InpaintingModifier,
-    head_region,
     rate_of,
 )
 from mmanon.registry import MODELS
@@ -218,7 +217,7 @@ class InpaintingPretraining(BaseModel):
         )
         again, else_, else_later = drawn.chunk(3)
         moved = F.grid_sample(else_, nudge, padding_mode='border', align_corners=False)
-        share = head_region(modifier.size).to(shown) * (1 - objects)
+        share = modifier.head * (1 - objects)
         return dict(
             mean=mean,
             log_variance=log_variance,
@@ -260,7 +259,7 @@ class InpaintingPretraining(BaseModel):
     ) -> dict[str, Tensor]:
         """Losses of the modifier and of the encoder of keys."""
         weights = self.weights
-        head = head_region(self.modifier.size).to(shown)
+        head = self.modifier.head
         again, again_in, else_in = (
             drawn[name] for name in ('again', 'again_in', 'else_in')
         )
