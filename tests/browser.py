@@ -32,11 +32,12 @@ _SECONDS = 180.0  # on a machine that has much else to do
 
 
 @contextmanager
-def open_browser(folder: Path) -> Iterator['Browser']:
+def open_browser(folder: Path, *flags: str) -> Iterator['Browser']:
     """Start Chromium, or skip the test where there is none.
 
     Args:
         folder: For its profile, and for what pages save: ``folder / 'saved'``.
+        flags: More of Chromium's.
     """
     program = os.environ.get('mmanon_BROWSER')
     program = program or next(filter(None, map(shutil.which, NAMES)), None)
@@ -48,7 +49,12 @@ def open_browser(folder: Path) -> Iterator['Browser']:
     # Chromium reads commands from file descriptor 3 and answers on 4.
     (commands, to_browser), (from_browser, answers) = os.pipe(), os.pipe()
     shell = f'exec "$0" "$@" 3<&{commands} 4>&{answers}'
-    arguments = [*_FLAGS, f'--user-data-dir={folder / "profile"}', 'about:blank']
+    arguments = [
+        *_FLAGS,
+        *flags,
+        f'--user-data-dir={folder / "profile"}',
+        'about:blank',
+    ]
     with open(folder / 'browser.log', 'w') as log:
         process = subprocess.Popen(
             ['bash', '-c', shell, program, *arguments],

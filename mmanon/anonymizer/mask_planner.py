@@ -6,19 +6,18 @@ Coordinates are pixels of the upright picture.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from mmanon.structures.faces import Faces
 from mmanon.tracking.face_track import FaceTrack, Sighting
 from mmanon.tracking.online_tracker import FaceLinker
 from mmanon.tracking.patch_follower import cut_patch, find_patch
 from mmanon.tracking.scene_cuts import thumbnail, with_cuts
 from mmanon.utils.deprecation import renamed_arguments, renamed_attributes
 
+from .frame_plan import FaceMask, FramePlan, SearchedFrame, tilts
 from .io.sources import InputError
 from .track_sheet import Chosen, TrackSheet
 
@@ -46,97 +45,6 @@ _WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.5
 _RATE = 25.0  # frames a second that frames are counted at
 # Pixels by which a box may be wrong on each side, of pictures up to so many lines.
 _WRONG, _LINES = 1.5, 400
-
-
-@renamed_attributes(likeness='similarity')
-@dataclass
-class SearchedFrame:
-    """A frame after the search for faces.
-
-    Attributes:
-        picture: Whatever stands for the frame; it is passed on.
-        faces (Faces): What was found.
-        size (tuple[int, int]): Width and height.
-        thumbnail (np.ndarray): See :func:`thumbnail`.
-        similarity (np.ndarray, optional): Of each face to the people looked for, (k,);
-            NaN where that cannot be told.
-        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), in
-            which faces are followed that were not looked for or not found.
-        looked (bool): Whether faces were looked for.
-    """
-
-    picture: Any
-    faces: Faces
-    size: tuple[int, int]
-    thumbnail: np.ndarray
-    similarity: np.ndarray | None = None
-    luma: np.ndarray | None = None
-    looked: bool = True
-
-
-@dataclass(frozen=True)
-class FaceMask:
-    """A box to mask.
-
-    Attributes:
-        box (np.ndarray): x1, y1, x2, y2 in pixels; it may leave the frame.
-        track (int): The number of the face's track; -1 outside all tracks.
-        seen (bool): Whether the detector saw the face in this frame.
-        score (float): The detector's confidence; 0 where it saw nothing.
-        tilt (float): By how many radians the head leans, clockwise; 0 where that is
-            not known.
-        face (np.ndarray, optional): The box of the face itself, as a detector reports
-            it and steady along its track, without what is masked to be safe.
-    """
-
-    box: np.ndarray
-    track: int
-    seen: bool
-    score: float
-    tilt: float = 0.0
-    face: np.ndarray | None = None
-
-    def moved(self, steps: np.ndarray) -> FaceMask:
-        """The same, so many pixels (2,) farther to the right and down."""
-        steps = np.tile(steps, 2)
-        face = None if self.face is None else self.face + steps
-        return replace(self, box=self.box + steps, face=face)
-
-
-@renamed_attributes(covers='masks')
-@dataclass
-class FramePlan:
-    """A frame and what of it to mask.
-
-    Attributes:
-        picture: As it came in.
-        whole (bool): Whether all of it must be masked, since nobody has examined it.
-        masks (list[FaceMask]): The faces.
-        spared (int): Faces left visible because of who they are.
-        index (int): Which of the frames it is, from 0.
-        polygons (list[np.ndarray]): More that is covered, each (n, 2), x and y.
-    """
-
-    picture: Any
-    whole: bool
-    masks: list[FaceMask]
-    spared: int = 0
-    index: int = 0
-    polygons: list[np.ndarray] = field(default_factory=list)
-
-
-def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """By how much heads lean, by the line through the eyes.
-
-    Args:
-        landmarks (np.ndarray): (k, 5, 2) in fractions of the picture, as of ``Faces``.
-        size (Sequence[int]): Width and height of the picture.
-
-    Returns:
-        np.ndarray: Radians, clockwise, (k,); 0 where landmarks are not known.
-    """
-    across, down = ((landmarks[:, 1] - landmarks[:, 0]) * np.asarray(size)).T
-    return np.nan_to_num(np.arctan2(down, across))
 
 
 @dataclass
@@ -231,6 +139,27 @@ class MaskPlanner:
         Raises:
             InputError: After all frames, when a chosen track was not there.
         """
+        self.begin(chosen, sheet, rate)
+        for frame, cut in with_cuts(frames):
+            plan = self.put(frame, cut)
+            if plan is not None:
+                yield plan
+        while self._waiting:
+            yield self._decide(self._waiting.popleft())
+        unknown = (self._chosen.drop | self._chosen.keep) - self._numbers
+        if unknown:
+            raise InputError(
+                f'there is no track {", ".join(map(str, sorted(unknown)))}: numbers '
+                'are those of a sheet that --preview has made with the same settings'
+            )
+
+    def begin(
+        self,
+        chosen: Chosen | None = None,
+        sheet: TrackSheet | None = None,
+        rate: float = 0.0,
+    ) -> None:
+        """Begin a video, as :meth:`plan` does."""
         pace = min(1.0, rate / _RATE) if rate else 1.0
         self._held = min(self.hold, max(1, round(self.hold * pace)))
         sure = self.track_activation_threshold
@@ -245,25 +174,24 @@ class MaskPlanner:
         self._tracks: dict[int, FaceTrack] = {}
         self._numbers: set[int] = set()
         self._waiting: deque[_Waiting] = deque()
-        count = scene = 0
-        for frame, cut in with_cuts(frames):
-            if cut:
-                scene += 1
-                self._tracker.reset()
-            here = _Waiting(count, frame, scene)
-            self._waiting.append(here)
-            self._track(here)
-            count += 1
-            if len(self._waiting) > self.look_ahead:
-                yield self._decide(self._waiting.popleft())
-        while self._waiting:
-            yield self._decide(self._waiting.popleft())
-        unknown = (self._chosen.drop | self._chosen.keep) - self._numbers
-        if unknown:
-            raise InputError(
-                f'there is no track {", ".join(map(str, sorted(unknown)))}: numbers '
-                'are those of a sheet that --preview has made with the same settings'
-            )
+        self._count = self._scene = 0
+
+    def put(self, frame: SearchedFrame, cut: bool = False) -> FramePlan | None:
+        """Add the next frame of what was begun; ``cut`` says whether a scene begins.
+
+        Returns:
+            FramePlan or None: Of the frame ``look_ahead`` before it, once there is one.
+        """
+        if cut:
+            self._scene += 1
+            self._tracker.reset()
+        here = _Waiting(self._count, frame, self._scene)
+        self._waiting.append(here)
+        self._track(here)
+        self._count += 1
+        if len(self._waiting) <= self.look_ahead:
+            return None
+        return self._decide(self._waiting.popleft())
 
     def _track(self, here: _Waiting) -> None:
         """Give the faces of a frame to tracks, and follow those that lack theirs."""

@@ -12,7 +12,7 @@ from .previews import is_image
 __all__ = ['Side', 'key_controls', 'number_of']
 
 
-def key_controls(first: Method) -> list[gr.Dropdown | gr.Textbox]:
+def key_controls(first: Method, prefix: str = '') -> list[gr.Dropdown | gr.Textbox]:
     """How long a learned modifier draws the same face, and its seed."""
     return [
         gr.Dropdown(
@@ -24,14 +24,14 @@ def key_controls(first: Method) -> list[gr.Dropdown | gr.Textbox]:
             value='track',
             label='The same face',
             visible=first.learned,
-            elem_id='key-per',
+            elem_id=f'{prefix}key-per',
         ),
         gr.Textbox(
             label='Seed',
             info='A number draws the same faces again: keep it secret. Without one '
             'nobody can.',
             visible=first.learned,
-            elem_id='seed',
+            elem_id=f'{prefix}seed',
         ),
     ]
 

@@ -19,6 +19,7 @@ from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
 from mmanon.utils.media_types import IMAGES, VIDEOS
 
+from .camera import CameraTab
 from .controls import Side, key_controls, number_of
 from .kept_files import KeptFiles
 from .methods import METHODS, STRENGTHS, USUAL, Method
@@ -110,6 +111,7 @@ class Page:
             )
 
         self._inferencer = inferencer
+        self._camera = CameraTab(self.methods, make_inferencer)
         self._auditor = None if make_auditor is None else cache(make_auditor)
 
     def build(self) -> gr.Blocks:
@@ -124,6 +126,8 @@ class Page:
                     self._build_audit(done, self._auditor)
             with gr.Tab('Who is it?'):
                 self._build_who(done)
+            with gr.Tab('Camera'):
+                self._camera.build(page)
             page.unload(self._leave)
         return page.queue(max_size=16)
 
@@ -293,6 +297,7 @@ class Page:
 
     def _leave(self, request: gr.Request) -> None:
         self.kept.forget(str(request.session_hash))
+        self._camera.leave(str(request.session_hash))
 
 
 def _nothing(words: str) -> list:

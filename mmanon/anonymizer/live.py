@@ -1,0 +1,116 @@
+"""Covers the faces of a camera's frames as they come, for eyes that wait for them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmanon.tracking.scene_cuts import thumbnail
+
+from .frame_plan import SearchedFrame
+from .inferencer import AnonymizerInferencer
+from .mask_planner import MaskPlanner
+
+__all__ = ['LiveAnonymizer', 'LiveFrame']
+
+_REMEMBERED = 20  # frames, of which the rate is told
+
+
+@dataclass(frozen=True)
+class LiveFrame:
+    """What comes out for one frame that went in.
+
+    Attributes:
+        image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8
+            (H, W, 3) RGB; None where there is none yet.
+        faces (int): How many faces are covered in it.
+        seconds (float): How long that took here.
+        rate (float): Frames a second that came lately; 0 where that is not known.
+    """
+
+    image: np.ndarray | None
+    faces: int
+    seconds: float
+    rate: float
+
+
+class LiveAnonymizer:
+    """Covers frame after frame of one camera.
+
+    Each frame is searched for faces before it is shown. Frames that are left out since
+    the machine is too slow are simply not put in: none is shown that was not searched.
+    A face is tracked, held where it is lost for a moment, and covered before it is
+    found, as far as ``delay`` reaches. What fails is masked whole.
+
+    Args:
+        inferencer (AnonymizerInferencer): Its detector, modifier and regions do the
+            work. It must look at each frame by a detector, and not tell people apart.
+        delay (int): Frames by which what is shown lags behind, at least 1.
+        name (str): What regions and keys know the camera by.
+
+    Raises:
+        ValueError: When the delay is below 1.
+    """
+
+    def __init__(
+        self, inferencer: AnonymizerInferencer, delay: int = 2, name: str = 'camera'
+    ) -> None:
+        if delay < 1:
+            raise ValueError(f'delay must be at least 1 frame, got {delay}')
+        self.faces, self.name = inferencer.faces, name
+        self._find = self.faces.finder.open(name)
+        asked = self.faces.planner
+        self._planner = MaskPlanner(
+            delay,
+            delay,
+            asked.enlarge,
+            asked.track_activation_threshold,
+            follow=asked.follow,
+        )
+        self._size: tuple[int, ...] | None = None
+        self._count = 0
+        self._begun = time.monotonic()
+        self._came: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def put(self, image: np.ndarray) -> LiveFrame:
+        """Take the next frame.
+
+        Args:
+            image (np.ndarray): uint8 (H, W, 3) RGB; it is not changed.
+
+        Returns:
+            LiveFrame: What to show.
+        """
+        start = time.monotonic()
+        self._came.append(start)
+        if image.shape != self._size:
+            # The camera was turned, or is another one: what waits is not of its size.
+            self._size = image.shape
+            self._planner.begin()
+            self.faces.compositor.begin(self.name)
+        image = np.ascontiguousarray(image)
+        faces = self._find(self._count, image)
+        self._count += 1
+        grey = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+        height, width = image.shape[:2]
+        plan = self._planner.put(
+            SearchedFrame(image, faces, (width, height), thumbnail(grey), luma=grey)
+        )
+        shown, count = None, 0
+        if plan is not None:
+            plan = self.faces.regions.apply(plan, self.name, start - self._begun)
+            shown, count = plan.picture.copy(), len(plan.masks)
+            try:
+                self.faces.draw(shown, plan)
+            # Whatever a modifier may raise: the frame must not come through.
+            except Exception:
+                self.faces.draw(shown, replace(plan, whole=True))
+        return LiveFrame(shown, count, time.monotonic() - start, self._rate())
+
+    def _rate(self) -> float:
+        if len(self._came) < 2:
+            return 0.0
+        return (len(self._came) - 1) / max(self._came[-1] - self._came[0], 1e-6)

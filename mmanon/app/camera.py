@@ -1,0 +1,171 @@
+"""The tab in which the browser's camera is covered while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+import gradio as gr
+import numpy as np
+
+from mmanon.anonymizer import AnonymizerInferencer
+from mmanon.anonymizer.live import LiveAnonymizer, LiveFrame
+from mmanon.utils.inline_images import image_url
+
+from .controls import key_controls, number_of
+from .methods import STRENGTHS, USUAL, Method
+
+__all__ = ['CameraTab']
+
+_WORDS = """\
+Allow the camera, then press *Record*: its pictures go to the machine that serves this
+page and come back covered. Nothing is recorded, neither there nor here. Where pictures
+come faster than they can be covered some are left out, and none comes back as it is.
+"""
+# Gradio says nothing where a browser gives no camera.
+_SAY_WHY_NOT = """\
+() => window.addEventListener('unhandledrejection', (event) => {
+  const words = {
+    NotAllowedError: 'The browser was not allowed to use the camera: allow it beside '
+      + 'the address of this page, and try again.',
+    NotFoundError: 'The browser has found no camera: connect one, and try again.',
+    NotReadableError: 'The camera is used by another program: end that, and try again.',
+  }[event.reason?.name];
+  const place = document.querySelector('#camera-said');
+  if (words && place) { place.textContent = words; event.preventDefault(); }
+})
+"""
+_DELAY = 2  # frames
+_EVERY = 0.04  # seconds, in which a browser sends a picture at most
+_QUALITY = 85  # of a JPEG
+_VISITORS = 4  # whose cameras run at a time
+
+_Settings = tuple[str, int, str, str]
+
+
+class CameraTab:
+    """Covers the cameras of several visitors, each with its own tracks and settings.
+
+    Args:
+        methods (dict[str, Method]): What people choose from, by name.
+        make_inferencer (callable): Of the arguments that choose a modifier to an
+            :class:`AnonymizerInferencer`.
+    """
+
+    def __init__(
+        self,
+        methods: dict[str, Method],
+        make_inferencer: Callable[..., AnonymizerInferencer],
+    ) -> None:
+        self.methods, self._make = methods, make_inferencer
+        self._running: dict[str, tuple[_Settings, LiveAnonymizer]] = {}
+        self._lock = Lock()
+
+    def build(self, page: gr.Blocks) -> None:
+        """The tab as Gradio has it, of a page."""
+        gr.Markdown(_WORDS)
+        first = next(iter(self.methods.values()))
+        with gr.Row():
+            method = gr.Dropdown(
+                list(self.methods), value=first.name, label='Method', elem_id='live-how'
+            )
+            strength = gr.Slider(
+                1,
+                STRENGTHS,
+                USUAL,
+                step=1,
+                label='Strength',
+                info=first.describe(USUAL),
+                interactive=bool(first.values),
+            )
+            keys = key_controls(first, 'live-')
+        with gr.Row(equal_height=False):
+            camera = gr.Image(
+                label='Camera',
+                sources=['webcam'],
+                streaming=True,
+                type='numpy',
+                elem_id='camera',
+                buttons=[],
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )
+            # A picture of Gradio's would be written to a file each time.
+            shown = gr.HTML(elem_id='live', label='Covered')
+        gr.HTML('', elem_id='camera-said')
+        told = gr.Textbox(label='How fast', lines=1, elem_id='live-words')
+        page.load(None, js=_SAY_WHY_NOT, api_visibility='private')
+        camera.stream(
+            self.cover,
+            [camera, method, strength, *keys],
+            [shown, told],
+            stream_every=_EVERY,
+            concurrency_id='camera',
+            concurrency_limit=_VISITORS,
+            api_visibility='private',
+            show_progress='hidden',
+        )
+        for changed in (method.change, strength.change):
+            changed(
+                self._describe,
+                [method, strength],
+                [strength, *keys],
+                api_visibility='private',
+                show_progress='hidden',
+            )
+
+    def cover(
+        self,
+        image: np.ndarray | None,
+        method: str,
+        strength: int,
+        key_per: str,
+        seed: str,
+        request: gr.Request,
+    ) -> tuple:
+        """Cover the next picture of a visitor's camera.
+
+        Returns:
+            tuple: What to show, as HTML, and how fast it is.
+        """
+        if image is None:
+            return gr.skip(), gr.skip()
+        live = self._of(
+            str(request.session_hash), (method, int(strength), key_per, seed)
+        )
+        frame = live.put(image)
+        if frame.image is None:
+            return gr.skip(), gr.skip()
+        picture = image_url(frame.image, _QUALITY)
+        return f'<img alt="covered" src="{picture}">', _how_fast(frame)
+
+    def leave(self, session: str) -> None:
+        """Forget a visitor."""
+        with self._lock:
+            self._running.pop(session, None)
+
+    def _of(self, session: str, settings: _Settings) -> LiveAnonymizer:
+        """What covers a visitor's camera; made anew when the settings change."""
+        known, live = self._running.get(session, (None, None))
+        if live is None or known != settings:
+            name, strength, key_per, seed = settings
+            chosen = self.methods[name]
+            number = number_of(seed) if chosen.learned and seed.strip() else None
+            told = chosen.inferencer_arguments(strength, key_per, number)
+            live = LiveAnonymizer(self._make(**told), _DELAY)
+            with self._lock:
+                self._running[session] = settings, live
+        return live
+
+    def _describe(self, method: str, strength: int) -> list[dict]:
+        chosen = self.methods[method]
+        words = chosen.describe(int(strength))
+        shown = gr.update(visible=chosen.learned)
+        return [gr.update(info=words, interactive=bool(chosen.values)), shown, shown]
+
+
+def _how_fast(frame: LiveFrame) -> str:
+    faces = 'face' if frame.faces == 1 else 'faces'
+    return (
+        f'{frame.faces} {faces}; {frame.rate:.1f} frames a second; '
+        f'{frame.seconds * 1000:.0f} ms for this one, shown {_DELAY} frames late'
+    )
