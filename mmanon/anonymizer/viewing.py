@@ -1,0 +1,160 @@
+"""A window that shows a camera, stream or video before and after, and keeps nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from types import ModuleType
+
+import av
+import numpy as np
+
+from mmanon.face_detectors.opencv import opencv
+
+from .inferencer import AnonymizerInferencer
+from .io.sources import InputError, Source, find_sources
+from .io.video_reader import VideoReader
+from .live import LiveAnonymizer, LiveFrame
+
+__all__ = ['newest_frames', 'view']
+
+_TITLE = 'mmanon: before and after (q ends)'
+_ENDING = (ord('q'), 27)  # and Escape
+
+
+def view(
+    inferencer: AnonymizerInferencer,
+    inputs: str | Path | int | Sequence[str | Path | int],
+    start: float | None = None,
+    end: float | None = None,
+) -> int:
+    """Show one camera, stream or video until it ends or q is pressed.
+
+    Args:
+        inferencer (AnonymizerInferencer): What covers it.
+        inputs (str, Path, int or a sequence of these): As of
+            :func:`.io.sources.find_sources`: one.
+        start, end (float, optional): Seconds at which to begin and to end.
+
+    Returns:
+        int: How many frames were shown.
+
+    Raises:
+        ImportError: When OpenCV is not installed.
+        InputError: When there is not one video, it cannot be read, or there is no
+            window to be had.
+    """
+    cv2 = opencv('a window')
+    sources = find_sources(inputs).sources
+    if len(sources) != 1 or sources[0].kind == 'image':
+        raise InputError('a window shows one camera, stream or video: name one')
+    _check_display()
+    live = LiveAnonymizer(inferencer, name=sources[0].name)
+    shown = 0
+    try:
+        _open_window(cv2)
+        for image in newest_frames(sources[0], start, end):
+            frame = live.put(image)
+            if frame.image is None:
+                continue
+            shown += 1
+            if not _show(cv2, image, frame):
+                break
+    finally:
+        cv2.destroyAllWindows()
+    return shown
+
+
+def newest_frames(
+    source: Source, start: float | None = None, end: float | None = None
+) -> Iterator[np.ndarray]:
+    """The upright frames of a source, uint8 (H, W, 3) RGB.
+
+    Of a camera or stream those that come while one is worked on are left out, but for
+    the newest; of a file, none.
+
+    Raises:
+        InputError: When it cannot be read.
+    """
+    live = source.kind == 'live'
+    newest: Queue = Queue(maxsize=1)
+    ended = Event()
+
+    def put(item: object) -> None:
+        while not ended.is_set():
+            try:
+                newest.put(item, timeout=0.1)
+                return
+            except Full:
+                if live and isinstance(item, np.ndarray):
+                    # It is older than this one.
+                    try:
+                        newest.get_nowait()
+                    except Empty:
+                        pass
+
+    def read() -> None:
+        try:
+            reader = VideoReader(source.where, live, start, end, ended.is_set)
+            try:
+                for item in reader:
+                    if isinstance(item, av.VideoFrame):
+                        pixels = item.to_ndarray(format='rgb24')
+                        put(np.ascontiguousarray(reader.orientation.upright(pixels)))
+                    if ended.is_set():
+                        break
+            finally:
+                reader.close()
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        while (item := newest.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        ended.set()
+        thread.join(5)
+
+
+def _check_display() -> None:
+    # OpenCV's window ends the whole process where there is none.
+    linux = sys.platform.startswith('linux')
+    if linux and not any(os.environ.get(x) for x in ('DISPLAY', 'WAYLAND_DISPLAY')):
+        raise InputError(
+            'there is no display to open a window on (DISPLAY is not set): leave out '
+            '--view, or use the tab Camera of mmanon-app'
+        )
+
+
+def _open_window(cv2: ModuleType) -> None:
+    try:
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)
+    except cv2.error as error:
+        raise InputError(
+            'this OpenCV opens no windows: install opencv-python in the place of '
+            'opencv-python-headless'
+        ) from error
+
+
+def _show(cv2: ModuleType, image: np.ndarray, frame: LiveFrame) -> bool:
+    """Show a frame; answers whether to go on."""
+    assert frame.image is not None
+    both = np.concatenate([image, frame.image], 1)
+    cv2.imshow(_TITLE, np.ascontiguousarray(both[..., ::-1]))
+    cv2.setWindowTitle(
+        _TITLE,
+        f'{_TITLE}: {frame.faces} faces, {frame.rate:.1f} frames a second, '
+        f'{frame.seconds * 1000:.0f} ms',
+    )
+    if cv2.waitKey(1) & 0xFF in _ENDING:
+        return False
+    return cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
