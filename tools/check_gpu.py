@@ -34,6 +34,15 @@ FIGURES = {
 }
 
 
+# Inductor's helpers can outlive the tests, and Python waits for them.
+_PYTEST = """
+import os, sys, pytest
+code = pytest.main(sys.argv[1:])
+sys.stdout.flush()
+os._exit(code)
+"""
+
+
 class Part(NamedTuple):
     """A command, and for how many seconds it may run."""
 
@@ -48,7 +57,7 @@ def tests(name: str, limit: float, *paths: str, device: str, only: str = '') -> 
     chosen = ['-m', 'gpu'] if device == 'cuda' else []
     chosen += ['-k', only] if only else []
     options = ['-o', 'addopts=', '--import-mode=importlib', '-q', '--tb=short', '-rfE']
-    command = [sys.executable, '-W', 'ignore', '-m', 'pytest', *options, *chosen]
+    command = [sys.executable, '-W', 'ignore', '-c', _PYTEST, *options, *chosen]
     return Part(name, [*command, '-p', 'no:cacheprovider', *paths], limit)
 
 
@@ -126,8 +135,6 @@ def run(part: Part, out: Path, deadline: float) -> dict:
     process = subprocess.Popen(
         part.command,
         cwd=ROOT,
-        # Inductor's helpers outlive a test that waits for nobody.
-        env={**os.environ, 'TORCHINDUCTOR_COMPILE_THREADS': '1'},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -108,7 +108,8 @@ class InpaintingPretraining(BaseModel):
         self.draw_first, self.momentum = draw_first, momentum
         self.log_interval = log_interval
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-        self._step: int | None = None
+        # On the host, since asking the buffer waits for the device; -1 until asked.
+        self._step = -1
         self.register_buffer(
             'template',
             torch.tensor((TEMPLATE + 0.5) / TEMPLATE_SIDE, dtype=torch.float32),
@@ -143,7 +144,7 @@ class InpaintingPretraining(BaseModel):
                 parts of the side.
             optim_wrapper (OptimWrapperDict): ``drawing`` and ``critics``.
         """
-        if self._step is None:
+        if self._step < 0:
             self._step = int(self.steps)
         images = data['image'].to(self.template.device, non_blocking=True)
         landmarks = data['landmarks'].to(self.template.device, non_blocking=True)
@@ -204,8 +205,8 @@ class InpaintingPretraining(BaseModel):
         noise = torch.randn_like(mean)
         code = mean + noise * (log_variance / 2).exp()
         look = key + torch.randn_like(key) * (key_variance / 2).exp()
-        # In one pass: the person again, and somebody else.
-        # And somebody else in the next frame, where all has moved a little.
+        # In one pass: the person again, somebody else, and that one in the next frame,
+        # where all has moved a little.
         other = torch.randn_like(look)
         later = F.grid_sample(shown, nudge, padding_mode='border', align_corners=False)
         later = later + 0.02 * torch.randn_like(later)
