@@ -10,7 +10,7 @@ import numpy as np
 
 from mmanon.tracking.scene_cuts import thumbnail
 
-from .frame_plan import SearchedFrame
+from .frame_plan import FaceMask, SearchedFrame
 from .inferencer import AnonymizerInferencer
 from .mask_planner import MaskPlanner
 
@@ -26,13 +26,13 @@ class LiveFrame:
     Attributes:
         image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8
             (H, W, 3) RGB; None where there is none yet.
-        faces (int): How many faces are covered in it.
+        masks (list[FaceMask]): The faces that are covered in it.
         seconds (float): How long that took here.
         rate (float): Frames a second that came lately; 0 where that is not known.
     """
 
     image: np.ndarray | None
-    faces: int
+    masks: list[FaceMask]
     seconds: float
     rate: float
 
@@ -99,16 +99,16 @@ class LiveAnonymizer:
         plan = self._planner.put(
             SearchedFrame(image, faces, (width, height), thumbnail(grey), luma=grey)
         )
-        shown, count = None, 0
+        shown, masks = None, []
         if plan is not None:
             plan = self.faces.regions.apply(plan, self.name, start - self._begun)
-            shown, count = plan.picture.copy(), len(plan.masks)
+            shown, masks = plan.picture.copy(), plan.masks
             try:
                 self.faces.draw(shown, plan)
             # Whatever a modifier may raise: the frame must not come through.
             except Exception:
                 self.faces.draw(shown, replace(plan, whole=True))
-        return LiveFrame(shown, count, time.monotonic() - start, self._rate())
+        return LiveFrame(shown, masks, time.monotonic() - start, self._rate())
 
     def _rate(self) -> float:
         if len(self._came) < 2:

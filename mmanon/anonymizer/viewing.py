@@ -152,7 +152,7 @@ def _show(cv2: ModuleType, image: np.ndarray, frame: LiveFrame) -> bool:
     cv2.imshow(_TITLE, np.ascontiguousarray(both[..., ::-1]))
     cv2.setWindowTitle(
         _TITLE,
-        f'{_TITLE}: {frame.faces} faces, {frame.rate:.1f} frames a second, '
+        f'{_TITLE}: {len(frame.masks)} faces, {frame.rate:.1f} frames a second, '
         f'{frame.seconds * 1000:.0f} ms',
     )
     if cv2.waitKey(1) & 0xFF in _ENDING:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Any, Protocol
 
 import gradio as gr
 import numpy as np
 
 from mmanon.anonymizer import AnonymizerInferencer
+from mmanon.anonymizer.frame_plan import FaceMask
 from mmanon.anonymizer.live import LiveAnonymizer, LiveFrame
 from mmanon.utils.inline_images import image_url
 
 from .controls import key_controls, number_of
 from .methods import STRENGTHS, USUAL, Method
 
-__all__ = ['CameraTab']
+__all__ = ['CameraTab', 'Watcher']
 
 _WORDS = """\
 Allow the camera, then press *Record*: its pictures go to the machine that serves this
@@ -43,6 +45,17 @@ _VISITORS = 4  # whose cameras run at a time
 _Settings = tuple[str, int, str, str]
 
 
+class Watcher(Protocol):
+    """Names actions in covered frames; see :class:`mmanon.actions.live.LiveActions`."""
+
+    @property
+    def seen(self) -> Sequence[Any]:
+        """What was seen last, each with ``track``, ``action`` and ``score``."""
+
+    def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:
+        """Take the next covered frame."""
+
+
 class CameraTab:
     """Covers the cameras of several visitors, each with its own tracks and settings.
 
@@ -50,15 +63,20 @@ class CameraTab:
         methods (dict[str, Method]): What people choose from, by name.
         make_inferencer (callable): Of the arguments that choose a modifier to an
             :class:`AnonymizerInferencer`.
+        make_watcher (callable, optional): Makes what names the actions in a visitor's
+            covered frames.
     """
 
     def __init__(
         self,
         methods: dict[str, Method],
         make_inferencer: Callable[..., AnonymizerInferencer],
+        make_watcher: Callable[[], Watcher] | None = None,
     ) -> None:
         self.methods, self._make = methods, make_inferencer
+        self._make_watcher = make_watcher
         self._running: dict[str, tuple[_Settings, LiveAnonymizer]] = {}
+        self._watching: dict[str, Watcher] = {}
         self._lock = Lock()
 
     def build(self, page: gr.Blocks) -> None:
@@ -92,7 +110,9 @@ class CameraTab:
             # A picture of Gradio's would be written to a file each time.
             shown = gr.HTML(elem_id='live', label='Covered')
         gr.HTML('', elem_id='camera-said')
-        told = gr.Textbox(label='How fast', lines=1, elem_id='live-words')
+        told = gr.Textbox(
+            label='How fast, and what is seen', lines=3, elem_id='live-words'
+        )
         page.load(None, js=_SAY_WHY_NOT, api_visibility='private')
         camera.stream(
             self.cover,
@@ -136,12 +156,28 @@ class CameraTab:
         if frame.image is None:
             return gr.skip(), gr.skip()
         picture = image_url(frame.image, _QUALITY)
-        return f'<img alt="covered" src="{picture}">', _how_fast(frame)
+        told = [_how_fast(frame), *self._actions(str(request.session_hash), frame)]
+        return f'<img alt="covered" src="{picture}">', '\n'.join(told)
 
     def leave(self, session: str) -> None:
         """Forget a visitor."""
         with self._lock:
             self._running.pop(session, None)
+            self._watching.pop(session, None)
+
+    def _actions(self, session: str, frame: LiveFrame) -> list[str]:
+        """A line for each action that is seen."""
+        if self._make_watcher is None or frame.image is None:
+            return []
+        watcher = self._watching.get(session)
+        if watcher is None:
+            watcher = self._make_watcher()
+            with self._lock:
+                self._watching[session] = watcher
+        watcher.put(frame.image, frame.masks)
+        return [
+            f'person {one.track}: {one.action} {one.score:.0%}' for one in watcher.seen
+        ]
 
     def _of(self, session: str, settings: _Settings) -> LiveAnonymizer:
         """What covers a visitor's camera; made anew when the settings change."""
@@ -164,8 +200,8 @@ class CameraTab:
 
 
 def _how_fast(frame: LiveFrame) -> str:
-    faces = 'face' if frame.faces == 1 else 'faces'
+    faces = 'face' if len(frame.masks) == 1 else 'faces'
     return (
-        f'{frame.faces} {faces}; {frame.rate:.1f} frames a second; '
+        f'{len(frame.masks)} {faces}; {frame.rate:.1f} frames a second; '
         f'{frame.seconds * 1000:.0f} ms for this one, shown {_DELAY} frames late'
     )

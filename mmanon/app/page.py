@@ -19,7 +19,7 @@ from mmanon.utils.html import render_page
 from mmanon.utils.inline_images import image_url
 from mmanon.utils.media_types import IMAGES, VIDEOS
 
-from .camera import CameraTab
+from .camera import CameraTab, Watcher
 from .controls import Side, key_controls, number_of
 from .kept_files import KeptFiles
 from .methods import METHODS, STRENGTHS, USUAL, Method
@@ -86,6 +86,7 @@ class Page:
             what it needs.
         make_auditor (callable, optional): Makes what checks a result, when it is first
             asked for.
+        make_watcher (callable, optional): As of :class:`.camera.CameraTab`.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Page:
         methods: tuple[Method, ...] = METHODS,
         namer: PeopleNamer | None = None,
         make_auditor: Callable[[], FaceAuditor] | None = None,
+        make_watcher: Callable[[], Watcher] | None = None,
     ) -> None:
         self.kept = kept
         self.methods = {method.name: method for method in methods}
@@ -111,7 +113,7 @@ class Page:
             )
 
         self._inferencer = inferencer
-        self._camera = CameraTab(self.methods, make_inferencer)
+        self._camera = CameraTab(self.methods, make_inferencer, make_watcher)
         self._auditor = None if make_auditor is None else cache(make_auditor)
 
     def build(self) -> gr.Blocks:

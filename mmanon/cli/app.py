@@ -6,9 +6,10 @@ import argparse
 import ipaddress
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mmanon.anonymizer.options import DETECTORS, group_options
@@ -17,6 +18,7 @@ from mmanon.utils.log import show_messages
 from mmanon.utils.threads import one_blas_thread
 
 if TYPE_CHECKING:
+    from mmanon.actions.live import LiveActions
     from mmanon.app import KeptFiles
 
 __all__ = ['main']
@@ -56,6 +58,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=0.3,
         help='cosine from which faces are one person (default: 0.3)',
     )
+    what = parser.add_argument_group('which actions are seen by the camera?')
+    what.add_argument('--action-config', metavar='FILE', help='of a detector of clips')
+    what.add_argument('--action-checkpoint', metavar='FILE', help='its weights')
+    what.add_argument('--action-labels', metavar='FILE', help='names of its actions')
     where = parser.add_argument_group('server')
     where.add_argument(
         '--host',
@@ -80,6 +86,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.weights and not args.modifier:
         parser.error('--weights needs the --modifier whose weights they are')
+    if (args.action_config is None) != (args.action_checkpoint is None):
+        parser.error('--action-config and --action-checkpoint go together')
     if (args.recognizer is None) != (args.people is None):
         parser.error('--recognizer and --people go together')
     if not args.max_size > 0:
@@ -154,8 +162,23 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
             'and what they send is not encrypted',
             file=sys.stderr,
         )
-    page = Page(kept, make_inferencer, methods, namer, make_auditor)
+    watcher = None if args.action_config is None else _make_watcher(args)
+    page = Page(kept, make_inferencer, methods, namer, make_auditor, watcher)
     serve(page, args.host, args.port, int(args.max_size * 1e6))
+
+
+def _make_watcher(args: argparse.Namespace) -> Callable[[], LiveActions]:
+    """What names actions, of one detector for all visitors."""
+    require('naming actions', ('torch', 'mmengine', 'mmaction'), 'train')
+    from mmanon.actions.detector import ActionDetector
+    from mmanon.actions.live import LiveActions
+
+    detector = ActionDetector(
+        args.action_config, args.action_checkpoint, args.action_labels, args.device
+    )
+    make = partial(LiveActions, detector, Lock())
+    make()  # what is wrong is told now
+    return make
 
 
 def _is_loopback(host: str) -> bool:

@@ -18,7 +18,7 @@ def test_each_frame_comes_covered_after_the_delay():
     shown = covered(frames, delay=3)
     assert [one.image is None for one in shown] == [True] * 3 + [False] * 5
     for t, one in enumerate(shown[3:]):
-        assert not is_red(one.image).any() and one.faces == 1
+        assert not is_red(one.image).any() and len(one.masks) == 1
         assert one.image[-1, -1].tolist() == [t] * 3  # of the frame three before
     assert is_red(frames[4]).any()  # what was given is not changed
 

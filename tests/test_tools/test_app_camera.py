@@ -197,3 +197,24 @@ def test_no_picture_is_no_answer(tab):
     assert put(tab, None) == (gr.skip(), gr.skip()) and tab.made == []
     # The first frames wait for those behind them.
     assert put(tab, picture(0)) == (gr.skip(), gr.skip())
+
+
+def test_actions_stand_beside_where_a_detector_was_given(tab):
+    given, forgotten = [], []
+
+    class Watcher:
+        seen = (SimpleNamespace(track=3, action='drink', score=0.42),)
+
+        def put(self, image, masks):
+            given.append((image.shape, len(masks), is_red(image).any()))
+
+        def __del__(self):
+            forgotten.append(True)
+
+    tab._make_watcher = Watcher
+    for t in range(4):
+        _, told = put(tab, picture(t))
+    assert told.splitlines()[1:] == ['person 3: drink 42%']
+    assert len(given) == 2 and given[0][:2] == ((64, 96, 3), 1)
+    tab.leave('a')
+    assert forgotten == [True]
