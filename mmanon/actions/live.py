@@ -102,13 +102,17 @@ class LiveActions:
 
     def _look(self, frames: list[_Kept]) -> None:
         middle = frames[self._middle]
-        kept = (middle.boxes[:, 2:] > middle.boxes[:, :2]).all(1)
+        kept = np.all(middle.boxes[:, 2:] > middle.boxes[:, :2], axis=1)
         with self._lock:
             scores = self.detector.look(
                 [frames[place].image for place in self._places], middle.boxes[kept]
             ).scores
         seen = []
-        tracks = [one for one, there in zip(middle.tracks, kept, strict=True) if there]
+        tracks = [
+            one
+            for one, there in zip(middle.tracks, kept.tolist(), strict=True)
+            if there
+        ]
         for track, row in zip(tracks, scores, strict=True):
             for k in np.argsort(-row, kind='stable')[: self.top]:
                 if row[k] >= self.score_thr:

