@@ -34,9 +34,9 @@ class InpaintingModifier(LearnedModifier):
 
     ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
     which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
-    numbers, from which ``G`` learns where the face looks, what it does and how it is
-    lit, the places of its five landmarks among it; ``k`` says who is drawn. ``share`` is the ellipse without what is in front of
-    the face. What a drawn head can tell of the one before is bounded by the rate of the
+    numbers, from which ``G`` learns where the face looks, what it does, how it is lit and
+    where its five landmarks are; ``k`` says who is drawn. ``share`` is the ellipse
+    without what is in front of the face. What a drawn head can tell of the one before is bounded by the rate of the
     code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what is around the ellipse; the
     pixels within it reach ``G`` by no other way. An inpainting of faces as in
     DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,31 @@ from .portrait_views import (
 __all__ = ['InpaintingPretraining']
 
 
+class _Scene(NamedTuple):
+    """A batch of views.
+
+    Attributes:
+        clean: (K, 3, S, S).
+        shown: The same with things before the faces.
+        objects: Where these are, (K, 1, S, S).
+        places: Landmarks, (K, 5, 2) in parts of the side.
+        others: Another view of each, (K, 3, 64, 64).
+        nudge: Where the pixels of the next frame come from, (K, S, S, 2).
+    """
+
+    clean: Tensor
+    shown: Tensor
+    objects: Tensor
+    places: Tensor
+    others: Tensor
+    nudge: Tensor
+
+    @property
+    def eyes(self) -> Tensor:
+        """The distance of the eyes, (K,)."""
+        return (self.places[:, 0] - self.places[:, 1]).norm(dim=1).clamp(min=0.05)
+
+
 @MODELS.register_module()
 class InpaintingPretraining(BaseModel):
     """Teaches a modifier to draw heads from portraits.
@@ -50,8 +75,8 @@ class InpaintingPretraining(BaseModel):
         recognizer (dict): Config of a face backbone whose weights are trained, such as
             :class:`MobileFaceNet`; they are left as they are.
         weights (dict, optional): Of the losses, in the place of :attr:`WEIGHTS`.
-        draw_first (int): Iterations before the critic is asked; by then there is
-            something to tell. Defaults to 300.
+        draw_first (int): Iterations in which people are only drawn again: there is
+            neither a critic nor anybody else. Defaults to 300.
         momentum (float): What a step weighs in the average of the modifier's weights,
             which is what is kept. Defaults to 0.003.
         log_interval (int): Losses are told every so many steps: each time waits for the
@@ -63,16 +88,17 @@ class InpaintingPretraining(BaseModel):
 
     WEIGHTS = dict(
         pixels=4.0,
+        edges=2.0,
         features=2.0,
-        face_features=2.0,
+        face_features=1.5,
         realism=1.0,
         landmarks=3.0,
-        places=3.0,
-        same=1.0,
+        places=6.0,
+        same=0.5,
         other=1.5,
         apart=1.0,
         objects=2.0,
-        rate=0.05,
+        rate=0.012,
         key_rate=0.002,
         steady=2.0,
     )
@@ -159,17 +185,22 @@ class InpaintingPretraining(BaseModel):
             )
             others = relight(others, places)
             nudge = nudged(shown)
+        scene = _Scene(clean, shown, objects, places, others, nudge)
         device = portraits.device.type
+        critics: dict[str, Tensor] = {}
         # Places need more digits than bfloat16 has, so that they are found before.
         with torch.autocast(device, torch.bfloat16, enabled=device == 'cuda'):
-            drawn = self._draw(shown, others, objects, nudge)
-            critics = self._judge(drawn, shown, clean, places)
-            self._update(optim_wrapper['critics'], critics)
-            for part in (self.critic, self.landmark_net):
-                part.requires_grad_(False)
-            losses = self._losses(drawn, shown, clean, objects, places)
-            for part in (self.critic, self.landmark_net):
-                part.requires_grad_(True)
+            drawn = self._draw(scene)
+            losses = self._drawing_losses(drawn, scene)
+            if self._step >= self.draw_first:
+                drawn.update(self._draw_another(drawn, scene))
+                critics = self._judge(drawn, scene)
+                self._update(optim_wrapper['critics'], critics)
+                for part in (self.critic, self.landmark_net):
+                    part.requires_grad_(False)
+                losses.update(self._playing_losses(drawn, scene))
+                for part in (self.critic, self.landmark_net):
+                    part.requires_grad_(True)
         self._update(optim_wrapper['drawing'], losses)
         self.modifier.record_update()
         self._average()
@@ -196,126 +227,122 @@ class InpaintingPretraining(BaseModel):
         ):
             kept.copy_(new)
 
-    def _draw(
-        self, shown: Tensor, others: Tensor, objects: Tensor, nudge: Tensor
-    ) -> dict[str, Tensor]:
-        modifier = self.modifier
+    def _draw(self, scene: _Scene) -> dict[str, Tensor]:
+        """The person again."""
+        modifier, shown = self.modifier, scene.shown
         mean, log_variance = modifier.code(shown)
-        key, key_variance = self.key_encoder(others)
+        key, key_variance = self.key_encoder(scene.others)
         noise = torch.randn_like(mean)
         code = mean + noise * (log_variance / 2).exp()
         look = key + torch.randn_like(key) * (key_variance / 2).exp()
-        # In one pass: the person again, somebody else, and that one in the next frame,
-        # where all has moved a little.
-        other = torch.randn_like(look)
-        later = F.grid_sample(shown, nudge, padding_mode='border', align_corners=False)
-        later = later + 0.02 * torch.randn_like(later)
-        later_mean, later_variance = modifier.code(later)
-        drawn = modifier.draw(
-            torch.cat([shown, shown, later]),
-            torch.cat([code, code, later_mean + noise * (later_variance / 2).exp()]),
-            torch.cat([look, other, other]),
-        )
-        again, else_, else_later = drawn.chunk(3)
-        moved = F.grid_sample(else_, nudge, padding_mode='border', align_corners=False)
-        share = modifier.head * (1 - objects)
+        again = modifier.draw(shown, code, look)
         return dict(
-            mean=mean,
-            log_variance=log_variance,
-            key=key,
-            key_variance=key_variance,
+            noise=noise,
+            code=code,
             again=again,
-            again_in=torch.lerp(shown, again, share),
-            else_in=torch.lerp(shown, else_, share),
+            again_in=torch.lerp(shown, again, modifier.head * (1 - scene.objects)),
             kept=modifier.keeps(shown),
             told=modifier.landmarks(code),
-            jump=(else_later - moved).abs().mean(1),
+            rate=rate_of(mean, log_variance).mean(),
+            key_rate=rate_of(key, key_variance).mean(),
         )
 
-    def _judge(
-        self, drawn: dict[str, Tensor], shown: Tensor, clean: Tensor, places: Tensor
+    def _draw_another(
+        self, drawn: dict[str, Tensor], scene: _Scene
     ) -> dict[str, Tensor]:
-        """Losses of the critics."""
-        images = torch.cat(
-            [shown, drawn['again_in'].detach(), drawn['else_in'].detach()]
+        """Somebody else, and that one in the next frame, where all moved a little."""
+        modifier, shown = self.modifier, scene.shown
+        look = modifier.draw_keys(len(shown), shown.device)[:, modifier.code_size :]
+        later = _moved(shown, scene.nudge)
+        later = later + 0.02 * torch.randn_like(later)
+        mean, log_variance = modifier.code(later)
+        code = mean + drawn['noise'] * (log_variance / 2).exp()
+        now, then = modifier.draw(
+            torch.cat([shown, later]),
+            torch.cat([drawn['code'], code]),
+            torch.cat([look, look]),
+        ).chunk(2)
+        return dict(
+            other_in=torch.lerp(shown, now, modifier.head * (1 - scene.objects)),
+            jump=(then - _moved(now, scene.nudge)).abs().mean(1),
         )
-        whole, patches, _ = self.critic(images)
+
+    def _judge(self, drawn: dict[str, Tensor], scene: _Scene) -> dict[str, Tensor]:
+        """Losses of the critics."""
+        images = [scene.shown, drawn['again_in'].detach(), drawn['other_in'].detach()]
+        whole, patches, _ = self.critic(torch.cat(images))
         losses = []
         for answers in (whole.float(), patches.float()):
             real, *fake = answers.chunk(3)
             losses.append(F.relu(1 - real).mean() + F.relu(1 + torch.cat(fake)).mean())
-        found = self.landmark_net(clean)
+        found = self.landmark_net(scene.clean)
         return dict(
             loss_critic=losses[0] + losses[1],
-            loss_find=10 * (found - places).abs().mean(),
+            loss_find=10 * (found - scene.places).abs().mean(),
         )
 
-    def _losses(
-        self,
-        drawn: dict[str, Tensor],
-        shown: Tensor,
-        clean: Tensor,
-        objects: Tensor,
-        places: Tensor,
+    def _drawing_losses(
+        self, drawn: dict[str, Tensor], scene: _Scene
     ) -> dict[str, Tensor]:
-        """Losses of the modifier and of the encoder of keys."""
-        weights = self.weights
-        head = self.modifier.head
-        again, again_in, else_in = (
-            drawn[name] for name in ('again', 'again_in', 'else_in')
+        """Losses of whom the modifier draws again, and of what it lets through."""
+        weights, head = self.weights, self.modifier.head
+        again, clean = drawn['again'], scene.clean
+        off = (drawn['told'] - scene.places).norm(dim=2).mean(1) / scene.eyes
+        with torch.no_grad():
+            person, wanted = self._recognize(clean, scene.places)
+        name, seen = self._recognize(drawn['again_in'], scene.places)
+        # For the other's likeness, whose figures are compared with these.
+        drawn['person'] = person
+        kept = drawn['kept'].float().clamp(1e-4, 1 - 1e-4)
+        with torch.autocast(clean.device.type, enabled=False):
+            wrong = F.binary_cross_entropy(
+                kept, scene.objects.float(), reduction='none'
+            )
+        face = sum(map(_difference, seen, wanted)) / len(seen)
+        return dict(
+            loss_pixels=weights['pixels'] * _mean_in(head, (again - clean).abs()),
+            loss_edges=weights['edges']
+            * _mean_in(head[:-1, :-1], (_edges(again) - _edges(clean)).abs()),
+            loss_face_features=weights['face_features'] * face,
+            loss_same=weights['same'] * (1 - (person * name).sum(1)).mean(),
+            loss_places=weights['places'] * off.mean(),
+            loss_objects=weights['objects'] * _mean_in(head, wrong),
+            # The code is dear once it is of use.
+            loss_rate=weights['rate']
+            * min(1.0, 0.1 + self._step / 1500)
+            * drawn['rate'],
+            loss_key_rate=weights['key_rate'] * drawn['key_rate'],
+            rate=drawn['rate'].detach(),
+            key_rate=drawn['key_rate'].detach(),
         )
-        pixels = ((again - clean).abs() * head).sum((1, 2, 3)) / (3 * head.sum())
-        whole, patches, features = self.critic(torch.cat([again_in, else_in, shown]))
-        count = len(shown)
+
+    def _playing_losses(
+        self, drawn: dict[str, Tensor], scene: _Scene
+    ) -> dict[str, Tensor]:
+        """Losses of whom the modifier draws before critic and recognizer."""
+        weights, count = self.weights, len(scene.shown)
+        both = torch.cat([drawn['again_in'], drawn['other_in']])
+        whole, patches, features = self.critic(torch.cat([both, scene.shown]))
         match = sum(
             _difference(layer[:count], layer[2 * count :]) for layer in features
         ) / len(features)
-        realism = -(
+        answers = (
             whole[: 2 * count].float().mean() + patches[: 2 * count].float().mean()
         )
-        if self._step < self.draw_first:
-            realism = realism * 0
-        found = self.landmark_net(torch.cat([again_in, else_in]))
-        eyes = (places[:, 0] - places[:, 1]).norm(dim=1).clamp(min=0.05)
-        off = (found - places.repeat(2, 1, 1)).norm(dim=2).mean(1) / eyes.repeat(2)
-        away = (drawn['told'] - places).norm(dim=2).mean(1) / eyes
-        with torch.no_grad():
-            person, person_seen = self._recognize(clean, places)
-        name, seen = self._recognize(
-            torch.cat([again_in, else_in]), places.repeat(2, 1, 1)
-        )
-        again_name, else_name = name.chunk(2)
-        face = sum(
-            _difference(layer[:count], wanted)
-            for layer, wanted in zip(seen, person_seen, strict=True)
-        ) / len(seen)
-        likeness = (person * else_name).sum(1)
-        apart = else_name @ else_name.T
-        apart = apart - torch.eye(count, device=apart.device) * 2
-        kept = drawn['kept'].float().clamp(1e-4, 1 - 1e-4)
-        with torch.autocast(shown.device.type, enabled=False):
-            wrong = F.binary_cross_entropy(kept, objects.float(), reduction='none')
-        rate = rate_of(drawn['mean'], drawn['log_variance']).mean()
-        key_rate = rate_of(drawn['key'], drawn['key_variance']).mean()
+        found = self.landmark_net(both)
+        off = (found - scene.places.repeat(2, 1, 1)).norm(dim=2).mean(1)
+        off = off / scene.eyes.repeat(2)
+        name, _ = self._recognize(drawn['other_in'], scene.places)
+        likeness = (drawn['person'] * name).sum(1)
+        apart = name @ name.T - 2 * torch.eye(count, device=name.device)
         return dict(
-            loss_pixels=weights['pixels'] * pixels.mean(),
             loss_features=weights['features'] * match,
-            loss_face_features=weights['face_features'] * face,
-            loss_realism=weights['realism'] * realism,
+            loss_realism=-weights['realism'] * answers,
             loss_landmarks=weights['landmarks'] * off.mean(),
-            loss_places=weights['places'] * away.mean(),
-            loss_same=weights['same'] * (1 - (person * again_name).sum(1)).mean(),
             loss_other=weights['other'] * F.relu(likeness).mean(),
             loss_apart=weights['apart'] * F.relu(apart - 0.1).mean(),
-            loss_objects=weights['objects'] * (wrong * head).sum() / head.sum() / count,
             loss_steady=weights['steady']
-            * (drawn['jump'] * head).sum((1, 2)).mean()
-            / head.sum(),
-            # The code is dear once it is of use.
-            loss_rate=weights['rate'] * min(1.0, 0.1 + self._step / 1500) * rate,
-            loss_key_rate=weights['key_rate'] * key_rate,
-            rate=rate.detach(),
-            key_rate=key_rate.detach(),
+            * _mean_in(self.modifier.head, drawn['jump'][:, None]),
             off=off[count:].mean().detach(),
             likeness=likeness.mean().detach(),
         )
@@ -351,3 +378,18 @@ def _difference(one: Tensor, other: Tensor) -> Tensor:
     """Mean absolute difference, in parts of what is wanted."""
     other = other.detach().float()
     return (one.float() - other).abs().mean() / other.abs().mean().clamp(min=1e-4)
+
+
+def _mean_in(region: Tensor, values: Tensor) -> Tensor:
+    """The mean of (K, C, S, S) within a region, (S, S) in [0, 1]."""
+    return (values * region).mean((0, 1)).sum() / region.sum()
+
+
+def _edges(images: Tensor) -> Tensor:
+    """Differences to the pixels on the right and below, (K, 2 C, S - 1, S - 1)."""
+    corner = images[..., :-1, :-1]
+    return torch.cat([images[..., :-1, 1:] - corner, images[..., 1:, :-1] - corner], 1)
+
+
+def _moved(images: Tensor, nudge: Tensor) -> Tensor:
+    return F.grid_sample(images, nudge, padding_mode='border', align_corners=False)
