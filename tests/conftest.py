@@ -39,7 +39,8 @@ def named_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def stranger(named_folder, monkeypatch) -> str:
-    """The name of that modifier, which can be found."""
+    """The name of that modifier, which can be found, and no other one."""
+    monkeypatch.setattr('mmanon.shipped._HERE', named_folder)
     monkeypatch.setenv('MMANON_MODIFIERS', str(named_folder))
     return 'stranger'
 

@@ -140,7 +140,9 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     make_inferencer = partial(AnonymizerInferencer, **options)
     own = (own_method(args.modifier, args.weights),) if args.modifier else ()
     named = [one for one in named_methods() if one.modifier != args.modifier]
-    methods = (*own, *named, *methods_here())
+    # The page begins with the first: what covers best, until a drawn face is as safe.
+    usual = methods_here()
+    methods = (*own, *usual[:1], *named, *usual[1:])
     # What is wrong with the arguments is told now, and not to the first who comes.
     make_inferencer(**methods[0].inferencer_arguments(1))
     recognizer = None

@@ -54,9 +54,45 @@ def test_the_face_reaches_what_is_drawn_by_the_code_alone():
     assert told[middle].abs().max() == 0
 
 
-def test_what_is_in_front_of_a_face_comes_through():
-    faces = made_up_faces()
-    torch.testing.assert_close(build(kept=1)(faces), faces)
+def keep_only(modifier: InpaintingModifier, where: Tensor, monkeypatch) -> None:
+    """Let the share say that something is in front of the face there."""
+    monkeypatch.setattr(
+        modifier, 'keeps', lambda faces: where.expand(len(faces), 1, SIDE, SIDE)
+    )
+
+
+def test_what_is_in_front_of_a_mouth_comes_through(monkeypatch):
+    modifier, faces = build(), made_up_faces()
+    nn.init.zeros_(modifier.places.weight)
+    nn.init.zeros_(modifier.places.bias)
+    held = torch.zeros(SIDE, SIDE)
+    held[20:28, 12:20] = 1
+    keep_only(modifier, held, monkeypatch)
+    drawn = modifier(faces)
+    where = held.bool().expand_as(faces)
+    torch.testing.assert_close(drawn[where], faces[where])
+    assert (drawn - faces)[..., 12:16, 10:22].abs().mean() > 0.1
+
+
+def test_before_the_eyes_nothing_comes_through(monkeypatch):
+    modifier, faces = build(), made_up_faces()
+    nn.init.zeros_(modifier.places.weight)
+    nn.init.zeros_(modifier.places.bias)
+    held = torch.zeros(SIDE, SIDE)
+    held[12:16, 12:20] = 1  # where the average face has its eyes
+    keep_only(modifier, held, monkeypatch)
+    keys = torch.zeros(4, 5)
+    drawn = modifier(faces, keys)
+    keep_only(modifier, torch.zeros(SIDE, SIDE), monkeypatch)
+    torch.testing.assert_close(drawn, modifier(faces, keys), atol=0.1, rtol=0)
+
+
+def test_no_large_part_of_a_face_comes_through_whatever_it_is_taken_for(monkeypatch):
+    modifier, faces = build(kept=1), made_up_faces()
+    keys = torch.zeros(4, 5)
+    drawn = modifier(faces, keys)
+    keep_only(modifier, torch.zeros(SIDE, SIDE), monkeypatch)
+    torch.testing.assert_close(drawn, modifier(faces, keys))
 
 
 def test_one_key_draws_one_head_and_another_key_another():

@@ -22,6 +22,8 @@ _NARROWEST, _CODED_SIDE = 8, 64
 # parts of the crop's side, and the width of the edge in which it fades.
 _HEAD = (0.5, 0.45, 0.35, 0.41)
 _EDGE = 0.06
+# The part of a face box that may come through.
+_MOST_KEPT = 0.35
 # The eyes, the nose and the mouth's corners of the average face in such a crop.
 _AVERAGE_FACE = torch.tensor(
     [[0.40, 0.43], [0.60, 0.43], [0.50, 0.54], [0.42, 0.63], [0.58, 0.63]]
@@ -34,13 +36,16 @@ class InpaintingModifier(LearnedModifier):
 
     ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
     which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
-    numbers, from which ``G`` learns where the face looks, what it does, how it is lit and
-    where its five landmarks are; ``k`` says who is drawn. ``share`` is the ellipse
-    without what is in front of the face. What a drawn head can tell of the one before is bounded by the rate of the
-    code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what is around the ellipse; the
-    pixels within it reach ``G`` by no other way. An inpainting of faces as in
-    DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck
-    (Alemi et al., ICLR 2017) in the place of landmarks.
+    numbers, from which ``G`` learns where the face looks, what it does, how it is lit
+    and where its five landmarks are; ``k`` says who is drawn. ``share`` is the ellipse
+    without what is in front of the face. What a drawn head can tell of the one before
+    is bounded by the rate of the code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, by what is
+    around the ellipse and by what is taken to be in front of the face; all else within
+    the ellipse reaches ``G`` by no other way. Before the eyes nothing comes through,
+    and nothing at all where it would be more than a third of the face box. An
+    inpainting of faces as in DeepPrivacy (Hukkelås et al., ISVC 2019), with a
+    variational information bottleneck (Alemi et al., ICLR 2017) in the place of
+    landmarks.
 
     ``ε`` and ``k`` are the key of a track. M itself draws nothing at random, so one
     track with one key stays one person.
@@ -122,11 +127,12 @@ class InpaintingModifier(LearnedModifier):
         code = mean + noise * (log_variance / 2).exp()
         drawn = self.draw(shown, code, look)
         kept = self.keeps(shown)
+        guarded = self._guard(kept, self.landmarks(code))
         if self.training and torch.is_grad_enabled():
             self._tell(mean, log_variance, kept)
         side = int(faces.shape[-1])
         head = self.head if side == self.size else head_region(side).to(kept)
-        share = head * (1 - resized(kept, side))
+        share = head * (1 - resized(guarded, side))
         over = resized(drawn, side)
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
 
@@ -155,6 +161,19 @@ class InpaintingModifier(LearnedModifier):
     def keeps(self, faces: Tensor) -> Tensor:
         """How much of each pixel is in front of the face, (K, 1, S, S) in [0, 1]."""
         return 1 - self.share(faces)
+
+    def _guard(self, kept: Tensor, landmarks: Tensor) -> Tensor:
+        """What may come through: nothing before the eyes, and no large part of a face.
+
+        A face in a light that was never learned from may be taken for a thing. Where
+        more than a third of the face box would come through, nothing does.
+        """
+        edge = self.size // 4
+        part = kept[..., edge:-edge, edge:-edge].mean((2, 3), True)
+        trusted = ((_MOST_KEPT - part) / 0.1).clamp(0, 1)
+        eyes, middle = landmarks[:, :2], landmarks[:, :2].mean(1, True)
+        band = _spots(torch.cat([eyes, middle], 1), self.size, width=0.07).amax(1, True)
+        return kept * trusted * (1.2 - 2 * band).clamp(0, 1)
 
     def rate(self, faces: Tensor) -> Tensor:
         """What the code tells of each face beyond chance, (K,) in nats."""
@@ -252,10 +271,10 @@ class _Inpainting(nn.Module):
         return self.last(features).float().tanh()
 
 
-def _spots(places: Tensor, side: int) -> Tensor:
-    """A soft spot at each landmark, (K, 5, 2) to (K, 5, side, side)."""
+def _spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
+    """A soft spot at each place, (K, N, 2) to (K, N, side, side)."""
     line = (torch.arange(side, device=places.device) + 0.5) / side
-    width = max(0.03, 1 / side)
+    width = max(width, 1 / side)
     across = (-((line - places[..., :1]) / width).square() / 2).exp()
     down = (-((line - places[..., 1:]) / width).square() / 2).exp()
     return down[..., :, None] * across[..., None, :]
