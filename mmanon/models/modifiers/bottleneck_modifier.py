@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmanon.models.layers.blocks import ConvBlock, ReflectConv, UpConv
 from mmanon.models.layers.eigenfaces import RunningEigenfaces, resized
+from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.layers.share_map import ShareMap
 from mmanon.registry import MODELS
 
@@ -167,7 +168,7 @@ class BottleneckModifier(LearnedModifier):
 
     def rate(self, faces: Tensor) -> Tensor:
         """What the code tells of each face beyond chance, (K,) in nats."""
-        return _rate(*self.encoder(resized(faces, self.size)))
+        return rate_of(*self.encoder(resized(faces, self.size)))
 
     def pass_losses(self) -> dict[str, Tensor]:
         """The losses of rate, target and share, and ``rate`` and ``share`` to log."""
@@ -186,7 +187,7 @@ class BottleneckModifier(LearnedModifier):
         drawn: Tensor,
         share: Tensor,
     ) -> None:
-        rate = _rate(mean, log_variance).mean()
+        rate = rate_of(mean, log_variance).mean()
         hull = _hull(int(share.shape[-1]), self.margin, share)
         seen = 1 - share
         in_hull = (seen * hull).sum((2, 3)) / hull.sum()
@@ -253,11 +254,6 @@ class _Decoder(nn.Module):
 def _norm() -> dict:
     # Instance norm would take out the colour of a whole face.
     return dict(type='GN', num_groups=8)
-
-
-def _rate(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 def _hull(size: int, margin: float, like: Tensor) -> Tensor:

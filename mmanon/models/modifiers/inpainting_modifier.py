@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmanon.models.layers.eigenfaces import resized
+from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.layers.share_map import ShareMap
 from mmanon.registry import MODELS
 
@@ -312,11 +313,6 @@ class _Conv(nn.Sequential):
             nn.GroupNorm(8, after),
             nn.LeakyReLU(0.2),
         )
-
-
-def rate_of(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 def head_region(size: int) -> Tensor:

@@ -11,10 +11,10 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.modifiers.inpainting_modifier import (
     CodeEncoder,
     InpaintingModifier,
-    rate_of,
 )
 from mmanon.registry import MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE

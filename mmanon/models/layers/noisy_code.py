@@ -1,0 +1,10 @@
+"""A code of a few noisy numbers, which can say little."""
+
+from torch import Tensor
+
+__all__ = ['rate_of']
+
+
+def rate_of(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
