@@ -121,6 +121,8 @@ class LearnedModifier(WholePretrained, BaseModifier):
         super().__init__(init_cfg)
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
         self._trained = False
+        # What the last pass with gradients has to tell.
+        self._told: dict[str, Tensor] = {}
 
     @property
     def is_untrained(self) -> bool:
@@ -133,6 +135,15 @@ class LearnedModifier(WholePretrained, BaseModifier):
         if not self._trained:
             self._trained = bool(self.updates > 0)
         return not self._trained
+
+    def pass_losses(self) -> dict[str, Tensor]:
+        """See :meth:`BaseModifier.pass_losses`; what a subclass put into ``_told``."""
+        told, self._told = self._told, {}
+        return told
+
+    def __getstate__(self) -> dict:
+        # Losses of a pass belong to it, and not to a copy.
+        return {**self.__dict__, '_told': {}}
 
     def record_update(self) -> None:
         """Count one update."""

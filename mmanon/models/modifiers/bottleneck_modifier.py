@@ -124,7 +124,6 @@ class BottleneckModifier(LearnedModifier):
         self.faces = RunningEigenfaces(
             min(size, _TARGET_SIDE), look_size, margin=margin
         )
-        self._told: dict[str, Tensor] = {}
 
     def modify(self, faces: Tensor) -> Tensor:
         """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
@@ -169,15 +168,6 @@ class BottleneckModifier(LearnedModifier):
     def rate(self, faces: Tensor) -> Tensor:
         """What the code tells of each face beyond chance, (K,) in nats."""
         return rate_of(*self.encoder(resized(faces, self.size)))
-
-    def pass_losses(self) -> dict[str, Tensor]:
-        """The losses of rate, target and share, and ``rate`` and ``share`` to log."""
-        told, self._told = self._told, {}
-        return told
-
-    def __getstate__(self) -> dict:
-        # Losses of a pass belong to it, and not to a copy.
-        return {**self.__dict__, '_told': {}}
 
     def _tell(
         self,

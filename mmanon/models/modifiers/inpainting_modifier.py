@@ -114,7 +114,6 @@ class InpaintingModifier(LearnedModifier):
         self.share = ShareMap(8)
         self.register_buffer('head', head_region(size), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
-        self._told: dict[str, Tensor] = {}
 
     def modify(self, faces: Tensor) -> Tensor:
         """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
@@ -179,15 +178,6 @@ class InpaintingModifier(LearnedModifier):
     def rate(self, faces: Tensor) -> Tensor:
         """What the code tells of each face beyond chance, (K,) in nats."""
         return rate_of(*self.code(resized(faces, self.size)))
-
-    def pass_losses(self) -> dict[str, Tensor]:
-        """The losses of rate and share, and ``rate`` and ``share`` to log."""
-        told, self._told = self._told, {}
-        return told
-
-    def __getstate__(self) -> dict:
-        # Losses of a pass belong to it, and not to a copy.
-        return {**self.__dict__, '_told': {}}
 
     def _tell(self, mean: Tensor, log_variance: Tensor, kept: Tensor) -> None:
         head = self.head
