@@ -3,12 +3,13 @@
 
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help setup test demo docs lint format clean
+.PHONY: help setup test demo docs docs-check lint format clean
 
 help:
 	@echo 'make test    set up, then run the tests (ARGS="-k paste" passes options on)'
 	@echo 'make demo    set up, then run the demo (ARGS= passes options on)'
 	@echo 'make docs    set up, then build the site into build/docs'
+	@echo 'make docs-check  run the commands of the pages, the long ones too'
 	@echo 'make setup   only set up .venv'
 	@echo 'make lint    check the style;  make format  repair it'
 	@echo 'make clean   remove .venv and what was built'
@@ -23,6 +24,9 @@ test: setup
 
 demo: setup
 	$(VENV_PYTHON) tools/demo.py $(ARGS)
+
+docs-check: setup
+	$(VENV_PYTHON) docs/commands.py --long $(ARGS)
 
 docs: setup
 	$(VENV_PYTHON) -m sphinx -W --keep-going -b html docs build/docs
