@@ -10,8 +10,8 @@ A block of bash or Python is marked by an HTML comment in the line above it:
     <!-- run: long -->   longer; `make docs-check` runs it
     <!-- run: new -->    long, in an environment of its own without mmanon
 
-The blocks of one page run in their order in one new folder. The folder shows the checkout
-by links, and holds samples under the names that the pages use: ``clip.mp4``,
+The blocks of one page run in their order in one new folder. The folder links to the
+checkout and holds samples under the names that the pages use: ``clip.mp4``,
 ``photo.jpg``, ``clips/``, ``boxes.csv`` and others.
 """
 

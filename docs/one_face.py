@@ -2,9 +2,9 @@
 
     python docs/one_face.py
 
-The portrait is scikit-image's: Eileen Collins by NASA, in the public domain. The modifier
-is the one of the package, ``new_head``. Nothing is downloaded, and the same key is drawn
-each time.
+The portrait comes with scikit-image: Eileen Collins by NASA, in the public domain. The
+modifier ``new_head`` comes with mmanon. The script downloads nothing and uses the same
+key each time.
 """
 
 import argparse

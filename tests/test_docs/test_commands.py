@@ -1,4 +1,4 @@
-"""Commands of the pages: the quick ones run here, `make docs-check` runs the long ones."""
+"""Runs the quick commands of the pages; `make docs-check` runs the long ones."""
 
 import re
 import shlex
