@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmanon.anonymizer.options import group_options
 from mmanon.utils.log import show_messages
+from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.utils.threads import one_blas_thread
 
 from .anonymize_arguments import parse_args
@@ -55,6 +56,7 @@ def build(args: argparse.Namespace) -> AnonymizerInferencer:
     return AnonymizerInferencer(**options)
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mmanon.anonymizer.options import DETECTORS, SURE
 from mmanon.utils.atomic_write import WholeFile, written_whole
 from mmanon.utils.log import show_messages
+from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.utils.media_types import is_video
 from mmanon.utils.threads import one_blas_thread
 
@@ -118,6 +119,7 @@ def _of_another_kind(made: Path) -> Path | None:
     return others[0] if len(others) == 1 else None
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 

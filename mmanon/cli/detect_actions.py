@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmanon.anonymizer.options import group_options
 from mmanon.utils.log import show_messages
+from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.utils.threads import one_blas_thread
 
 from .run_config import enter_training
@@ -92,6 +93,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 

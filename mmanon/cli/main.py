@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmanon.utils.extras import ExtraNotInstalled
 from mmanon.utils.near_names import near_name
+from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.version import __version__
 
 __all__ = ['COMMANDS', 'main', 'tools_folder']
@@ -66,6 +67,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 """By group and name, the module or the script of ``tools/``, and what it is for."""
 
 
+@ends_with_its_reader
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 

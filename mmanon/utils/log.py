@@ -9,6 +9,8 @@ import io
 import logging
 import sys
 
+from .standard_output import print_nowhere
+
 __all__ = ['print_log', 'show_messages']
 
 _logger = logging.getLogger('mmanon')
@@ -35,7 +37,7 @@ def show_messages() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     if not _logger.handlers:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _Messages(sys.stdout)
         handler.setFormatter(
             logging.Formatter(
                 '%(asctime)s - %(name)s - %(levelname)s - %(message)s', '%m/%d %H:%M:%S'
@@ -43,3 +45,12 @@ def show_messages() -> None:
         )
         _logger.addHandler(handler)
     _logger.setLevel(logging.INFO)
+
+
+class _Messages(logging.StreamHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        # Nobody reads on, as behind `head`: the work goes on all the same.
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            print_nowhere()
+        else:
+            super().handleError(record)
