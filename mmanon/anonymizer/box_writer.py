@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmanon.face_detectors.kinds import FACES
 from mmanon.utils.atomic_write import write_whole
 
 from .covered_boxes import CoveredBoxes
@@ -28,24 +29,27 @@ def write_boxes(covered: CoveredBoxes, name: str, folder: Path) -> list[Path]:
 
     Returns:
         list[Path]: ``<name>.csv``, ``<name>.json`` and ``<name>.xml``, CVAT's, all of
-        which ``--boxes`` takes. Boxes end where the picture does.
+        which ``--boxes`` takes; of another kind of things ``<name>.<kind>.csv`` and so
+        on, which ``--covered-kinds`` takes. Boxes end where the picture does.
     """
-    table = _inside(covered)
-    texts = {
-        'csv': _csv(table),
-        'json': json.dumps({name: _by_frame(table, covered.frames)}),
-        'xml': _cvat(table, covered, name.rsplit('/', 1)[-1]),
-    }
     paths = []
-    for kind, text in texts.items():
-        paths.append(folder / f'{name}.{kind}')
-        write_whole(paths[-1], text)
+    for kind in covered.kinds:
+        table = _inside(covered, kind)
+        texts = {
+            'csv': _csv(table),
+            'json': json.dumps({name: _by_frame(table, covered.frames)}),
+            'xml': _cvat(table, covered, name.rsplit('/', 1)[-1], kind),
+        }
+        stem = name if kind == FACES else f'{name}.{kind}'
+        for ending, text in texts.items():
+            paths.append(folder / f'{stem}.{ending}')
+            write_whole(paths[-1], text)
     return paths
 
 
-def _inside(covered: CoveredBoxes) -> np.ndarray:
+def _inside(covered: CoveredBoxes, kind: str) -> np.ndarray:
     """The table with boxes within the picture, in the order of frames."""
-    table = covered.as_table()
+    table = covered.as_table(kind)
     if covered.size is not None:
         table[:, 2:6] = table[:, 2:6].clip(0, [*covered.size, *covered.size])
     # What is smaller than a pixel there is refused as a box.
@@ -70,7 +74,8 @@ def _by_frame(table: np.ndarray, frames: int) -> dict[str, list]:
     return boxes
 
 
-def _cvat(table: np.ndarray, covered: CoveredBoxes, source: str) -> str:
+def _cvat(table: np.ndarray, covered: CoveredBoxes, source: str, kind: str) -> str:
+    label = 'face' if kind == FACES else kind
     root = ElementTree.Element('annotations')
     ElementTree.SubElement(root, 'version').text = '1.1'
     task = ElementTree.SubElement(ElementTree.SubElement(root, 'meta'), 'task')
@@ -87,7 +92,7 @@ def _cvat(table: np.ndarray, covered: CoveredBoxes, source: str) -> str:
         tracks[(1, place) if alone else (0, int(row[1]))].append(row)
     for number, rows in enumerate(tracks.values()):
         track = ElementTree.SubElement(
-            root, 'track', id=str(number), label='face', source='auto'
+            root, 'track', id=str(number), label=label, source='auto'
         )
         for k, row in enumerate(rows):
             frame = int(row[0])

@@ -6,6 +6,8 @@ from array import array
 
 import numpy as np
 
+from mmanon.face_detectors.kinds import FACES
+
 from .mask_planner import FramePlan
 
 __all__ = ['CoveredBoxes']
@@ -24,28 +26,39 @@ class CoveredBoxes:
     def __init__(self) -> None:
         self.frames = 0
         self.size: tuple[int, int] | None = None
-        self._numbers = array('f')
+        self._numbers = {FACES: array('f')}
 
     def __len__(self) -> int:
-        return len(self._numbers) // _COLUMNS
+        return sum(map(len, self._numbers.values())) // _COLUMNS
+
+    @property
+    def kinds(self) -> list[str]:
+        """Which kinds of things there are; faces first."""
+        return list(self._numbers)
 
     def add(self, plan: FramePlan) -> None:
         """Add what is masked in a frame; of one that is masked whole, all of it."""
         frame = plan.index
         self.frames = max(self.frames, frame + 1)
         if plan.whole and self.size is not None:
-            self._numbers.extend((frame, -1, 0, 0, *self.size, 0, False))
+            whole = (frame, -1, 0, 0, *self.size, 0, False)
+            self._numbers[FACES].extend(whole)
             return
         for mask in plan.masks:
             box = np.asarray(mask.box, np.float32).tolist()
-            self._numbers.extend((frame, mask.track, *box, mask.score, mask.seen))
+            numbers = self._numbers.setdefault(mask.kind, array('f'))
+            numbers.extend((frame, mask.track, *box, mask.score, mask.seen))
 
-    def as_table(self) -> np.ndarray:
-        """All of them, float32 (n, 8).
+    def as_table(self, kind: str = FACES) -> np.ndarray:
+        """All of a kind, float32 (n, 8).
+
+        Args:
+            kind (str): One of :attr:`kinds`. Defaults to faces.
 
         Returns:
             np.ndarray: Frame, track (-1 outside all tracks), x1, y1, x2, y2 in pixels
             of the upright picture, score (0 where the detector saw nothing), and
-            whether the detector saw the face.
+            whether the detector saw it.
         """
-        return np.frombuffer(self._numbers, np.float32).reshape(-1, _COLUMNS).copy()
+        numbers = np.frombuffer(self._numbers[kind], np.float32)
+        return numbers.reshape(-1, _COLUMNS).copy()

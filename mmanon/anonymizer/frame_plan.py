@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmanon.face_detectors.kinds import FACES
 from mmanon.structures.faces import Faces
 from mmanon.utils.deprecation import renamed_attributes
 
@@ -56,6 +57,7 @@ class FaceMask:
             not known.
         face (np.ndarray, optional): The box of the face itself, as a detector reports
             it and steady along its track, without what is masked to be safe.
+        kind (str): What kind of thing it is; numbers of tracks are those of its kind.
     """
 
     box: np.ndarray
@@ -64,6 +66,7 @@ class FaceMask:
     score: float
     tilt: float = 0.0
     face: np.ndarray | None = None
+    kind: str = FACES
 
     def moved(self, steps: np.ndarray) -> FaceMask:
         """The same, so many pixels (2,) farther to the right and down."""
@@ -80,7 +83,7 @@ class FramePlan:
     Attributes:
         picture: As it came in.
         whole (bool): Whether all of it must be masked, since nobody has examined it.
-        masks (list[FaceMask]): The faces.
+        masks (list[FaceMask]): The faces, and things of other kinds.
         spared (int): Faces left visible because of who they are.
         index (int): Which of the frames it is, from 0.
         polygons (list[np.ndarray]): More that is covered, each (n, 2), x and y.
@@ -92,6 +95,22 @@ class FramePlan:
     spared: int = 0
     index: int = 0
     polygons: list[np.ndarray] = field(default_factory=list)
+
+    def faces(self) -> list[FaceMask]:
+        """The masks of faces alone."""
+        return [mask for mask in self.masks if mask.kind == FACES]
+
+    def filled(self) -> FramePlan:
+        """The same to be drawn: what is no face is a polygon, its box.
+
+        A modifier has learned to draw faces, and what is read off a plate may come
+        through a mosaic.
+        """
+        others = [mask for mask in self.masks if mask.kind != FACES]
+        if not others:
+            return self
+        corners = [mask.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2) for mask in others]
+        return replace(self, masks=self.faces(), polygons=[*self.polygons, *corners])
 
 
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:

@@ -25,6 +25,7 @@ from .io.image_files import (
 )
 from .io.sources import Source
 from .mask_planner import FaceMask, FramePlan, tilts
+from .other_kinds import joined_plan
 from .pipeline import FacePipeline
 from .result import AnonymizationResult
 
@@ -124,6 +125,8 @@ class ImagePipeline:
         colour = pixels if coloured else as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
         plan = self._plan_still(eight, find)
+        others = [one.in_picture(eight, name) for one in self.faces.others]
+        plan = joined_plan(plan, others, self.faces.others)
         plan = self.faces.regions.apply(plan, name)
         _tell_size(result, eight)
         result.count(plan)
@@ -160,8 +163,7 @@ class ImagePipeline:
         self, image: ImageFile, name: str, find: Find, result: AnonymizationResult
     ) -> Iterator[np.ndarray]:
         pictures = (_picture_of(pixels) for pixels in image.pixels())
-        searched = self.faces.search(pictures, find, _RATE)
-        for plan in self.faces.planner.plan(searched):
+        for plan in self.faces.plan(pictures, find, name, _RATE):
             plan = self.faces.regions.apply(plan, name)
             _tell_size(result, plan.picture)
             result.count(plan)

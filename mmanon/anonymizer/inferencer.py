@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from mmanon.face_detectors.kinds import FACES
 from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.devices import check_device
 from mmanon.utils.log import print_log
@@ -31,6 +32,7 @@ from .options import (
     PeopleOptions,
     group_options,
 )
+from .other_kinds import NoFaces, build_others
 from .output_files import check_output, check_writable, write_beside
 from .pipeline import FacePipeline
 from .placement import say_where
@@ -125,7 +127,10 @@ class AnonymizerInferencer:
         compositor = build_compositor(masking, device)
         finder: FaceFinder
         known = None
-        if detection.boxes is not None:
+        kinds = detection.kinds()
+        if FACES not in kinds:
+            finder = NoFaces()
+        elif detection.boxes is not None:
             finder = GivenFaces(detection.boxes)
         else:
             detector = build_detector(
@@ -152,6 +157,7 @@ class AnonymizerInferencer:
             every=detection.keyframe_interval(known is not None),
             scales=detection.looks_in_scales and known is None,
             regions=Regions(masking.regions),
+            others=build_others(kinds, detection, device),
         )
         self.images = ImagePipeline(
             self.faces, encoding.keep_metadata, encoding.largest_image

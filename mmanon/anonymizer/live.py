@@ -13,6 +13,8 @@ from mmanon.tracking.scene_cuts import thumbnail
 from .frame_plan import FaceMask, SearchedFrame
 from .inferencer import AnonymizerInferencer
 from .mask_planner import MaskPlanner
+from .other_kinds import OtherKind, joined_plan
+from .pipeline import FacePipeline
 
 __all__ = ['LiveAnonymizer', 'LiveFrame']
 
@@ -61,15 +63,18 @@ class LiveAnonymizer:
         if delay < 1:
             raise ValueError(f'delay must be at least 1 frame, got {delay}')
         self.faces, self.name = inferencer.faces, name
-        self._find = self.faces.finder.open(name)
-        asked = self.faces.planner
-        self._planner = MaskPlanner(
-            delay,
-            delay,
-            asked.enlarge,
-            asked.track_activation_threshold,
-            follow=asked.follow,
-        )
+        finders: list[FacePipeline | OtherKind] = [self.faces, *self.faces.others]
+        self._find = [one.finder.open(name) for one in finders]
+        self._planners = [
+            MaskPlanner(
+                delay,
+                delay,
+                one.planner.enlarge,
+                one.planner.track_activation_threshold,
+                follow=one.planner.follow,
+            )
+            for one in finders
+        ]
         self._size: tuple[int, ...] | None = None
         self._count = 0
         self._begun = time.monotonic()
@@ -89,18 +94,24 @@ class LiveAnonymizer:
         if image.shape != self._size:
             # The camera was turned, or is another one: what waits is not of its size.
             self._size = image.shape
-            self._planner.begin()
+            for planner in self._planners:
+                planner.begin()
             self.faces.compositor.begin(self.name)
         image = np.ascontiguousarray(image)
-        faces = self._find(self._count, image)
+        found = [find(self._count, image) for find in self._find]
         self._count += 1
         grey = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
         height, width = image.shape[:2]
-        plan = self._planner.put(
-            SearchedFrame(image, faces, (width, height), thumbnail(grey), luma=grey)
-        )
+        small = thumbnail(grey)
+        plans = [
+            planner.put(SearchedFrame(image, faces, (width, height), small, luma=grey))
+            for planner, faces in zip(self._planners, found, strict=True)
+        ]
         shown, masks = None, []
-        if plan is not None:
+        if plans[0] is not None:
+            plan = joined_plan(
+                plans[0], [one for one in plans[1:] if one], self.faces.others
+            )
             plan = self.faces.regions.apply(plan, self.name, start - self._begun)
             shown, masks = plan.picture.copy(), plan.masks
             try:

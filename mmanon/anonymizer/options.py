@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmanon.face_detectors.kinds import FACES, parse_kinds
 from mmanon.face_detectors.named import DETECTOR_NAMES
 from mmanon.utils.near_names import or_near
 
@@ -77,6 +78,9 @@ class DetectionOptions:
             too, when its track finds it in so many frames of those known at a time.
             Defaults to 5 for ``'thorough'`` (with as much look-ahead), else to not
             doing so.
+        covered_kinds (str or Mapping): Which kinds of things are covered: a text as of
+            :func:`.kinds.parse_kinds`, or by kind what finds it, as of
+            :func:`.other_kinds.build_others`. Defaults to faces.
 
     Raises:
         ValueError: When values do not go together.
@@ -91,8 +95,14 @@ class DetectionOptions:
     look_ahead: int = 24
     hold: int = 4
     minimum_consecutive_frames: int | None = None
+    covered_kinds: str | Mapping[str, Any] = FACES
 
     def __post_init__(self) -> None:
+        if FACES not in self.kinds() and self.boxes is not None:
+            raise ValueError(
+                'boxes are those of faces, and covered_kinds names other things alone: '
+                'name faces as well'
+            )
         if not 0 <= self.score_thr <= 1:
             raise ValueError(f'score_thr must be in [0, 1], got {self.score_thr}')
         if self.every is not None and self.every < 1:
@@ -101,6 +111,12 @@ class DetectionOptions:
             raise ValueError(
                 'every and scale are for looking for faces: they do not go with boxes'
             )
+
+    def kinds(self) -> Mapping[str, Any]:
+        """By kind of thing that is covered what finds it."""
+        if isinstance(self.covered_kinds, str):
+            return parse_kinds(self.covered_kinds)
+        return self.covered_kinds
 
     def keyframe_interval(self, tells_people_apart: bool) -> int:
         """How many frames there are from one look to the next.

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmanon.face_detectors.kinds import FACES
 from mmanon.utils.atomic_write import write_whole
 
 from .mask_planner import FramePlan
@@ -43,12 +44,13 @@ class FileReport:
     It grows by a few numbers a frame, whatever the size of the picture.
 
     Attributes:
-        faces_per_frame (list[int]): Boxes masked in each frame so far.
+        faces_per_frame (list[int]): Boxes of faces masked in each frame so far.
     """
 
     def __init__(self) -> None:
         self.faces_per_frame: list[int] = []
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[tuple[str, int], _Track] = {}
+        self._others: dict[str, int] = {}
         self._whole: list[int] = []
         self._spared: list[int] = []
         self._single = 0
@@ -57,18 +59,22 @@ class FileReport:
     def add(self, plan: FramePlan) -> None:
         """Add the next frame."""
         frame = len(self.faces_per_frame)
-        self.faces_per_frame.append(len(plan.masks))
+        self.faces_per_frame.append(len(plan.faces()))
         if plan.whole:
             self._whole.append(frame)
         if plan.spared:
             self._spared.append(frame)
         for mask in plan.masks:
-            if mask.track < 0:
-                self._single += 1
-            else:
-                track = self._tracks.setdefault(mask.track, _Track(frame, frame))
+            face = mask.kind == FACES
+            if not face:
+                self._others[mask.kind] = self._others.get(mask.kind, 0) + 1
+            if mask.track >= 0:
+                number = mask.kind, mask.track
+                track = self._tracks.setdefault(number, _Track(frame, frame))
                 track.add(frame, mask.seen, mask.score)
-            if mask.seen:
+            elif face:
+                self._single += 1
+            if mask.seen and face:
                 self._lowest.append((round(mask.score, 3), frame))
         self._lowest = sorted(self._lowest)[:_LOWEST]
 
@@ -84,16 +90,17 @@ class FileReport:
         """The report as what JSON holds; frames are numbered from 0.
 
         Returns:
-            dict: ``frames``; ``faces`` and ``faces_per_frame``; ``tracks``, each with
-            its first and last masked frame, in how many of them the detector saw the
-            face, the ranges of frames in which it did not and the place was filled
-            in, and the lowest confidence; ``faces_without_track``;
-            ``lowest_confidences`` with their frames; ``frames_filled``, the ranges in
-            which any face was filled in; ``frames_covered_whole`` and
-            ``frames_with_spared_faces``.
+            dict: ``frames``; ``faces`` and ``faces_per_frame``; ``other_kinds``, how
+            many boxes of each; ``tracks``, each with its kind, its first and last
+            masked frame, in how many of them the detector saw the face, the ranges of
+            frames in which it did not and the place was filled in, and the lowest
+            confidence; ``faces_without_track``; ``lowest_confidences`` with their
+            frames; ``frames_filled``, the ranges in which any face was filled in;
+            ``frames_covered_whole`` and ``frames_with_spared_faces``.
         """
         tracks = [
             {
+                'kind': kind,
                 'track': number,
                 'first': track.first,
                 'last': track.last,
@@ -101,13 +108,19 @@ class FileReport:
                 'filled': frame_ranges(track.filled),
                 'lowest_confidence': _rounded(track.lowest_score),
             }
-            for number, track in sorted(self._tracks.items())
+            for (kind, number), track in sorted(self._tracks.items())
         ]
-        filled = {frame for track in self._tracks.values() for frame in track.filled}
+        filled = {
+            frame
+            for (kind, _), track in self._tracks.items()
+            for frame in track.filled
+            if kind == FACES
+        }
         return {
             'frames': len(self.faces_per_frame),
             'faces': sum(self.faces_per_frame),
             'faces_per_frame': self.faces_per_frame,
+            'other_kinds': self._others,
             'tracks': tracks,
             'faces_without_track': self._single,
             'lowest_confidences': [

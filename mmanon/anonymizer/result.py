@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmanon.face_detectors.kinds import FACES
 from mmanon.utils.log import print_log
 
 from .covered_boxes import CoveredBoxes
@@ -32,7 +33,8 @@ class AnonymizationResult:
         problems (list[str]): What could not be read of it.
         removed (list[str]): Metadata and streams that the output does not have.
         frames (int): Frames of the output.
-        faces (int): Boxes masked, over all frames.
+        faces (int): Boxes of faces masked, over all frames.
+        others (dict[str, int]): Boxes of each other kind of things, likewise.
         filled (int): Those of them in frames where the detector did not see the face.
         whole (int): Frames masked whole, since they could not be examined.
         spared (int): Faces left visible because of who they are, over all frames.
@@ -52,6 +54,7 @@ class AnonymizationResult:
     removed: list[str] = field(default_factory=list)
     frames: int = 0
     faces: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     filled: int = 0
     whole: int = 0
     spared: int = 0
@@ -63,7 +66,7 @@ class AnonymizationResult:
     def nothing_masked(self) -> bool:
         """Whether an output shows all of its source."""
         return self.status == 'written' and not (
-            self.faces or self.whole or self.spared
+            self.faces or self.others or self.whole or self.spared
         )
 
     def count(self, plan: FramePlan) -> None:
@@ -71,8 +74,12 @@ class AnonymizationResult:
         self.frames += 1
         self.whole += plan.whole
         self.spared += plan.spared
-        self.faces += len(plan.masks)
-        self.filled += sum(not mask.seen for mask in plan.masks)
+        faces = plan.faces()
+        self.faces += len(faces)
+        self.filled += sum(not mask.seen for mask in faces)
+        for mask in plan.masks:
+            if mask.kind != FACES:
+                self.others[mask.kind] = self.others.get(mask.kind, 0) + 1
         self.report.add(plan)
         if self.boxes is not None:
             self.boxes.add(plan)
@@ -123,6 +130,7 @@ def log_result(result: AnonymizationResult) -> None:
             f'{result.out}: {result.frames} frames, {result.faces} faces masked '
             f'({result.filled} of them where the detector saw none)'
         ]
+        words += [f'{count} {kind} covered' for kind, count in result.others.items()]
         if result.nothing_masked:
             words.append('NO FACE WAS FOUND: look whether that is right')
         if result.spared:

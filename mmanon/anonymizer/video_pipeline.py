@@ -252,16 +252,16 @@ class VideoPipeline:
                         yield item
                         progress.update()
 
-                searched = self.faces.search(pictures(), find, rate)
+                plans = self.faces.plan(pictures(), find, name, rate, chosen, sheet)
                 # Closed before the threads that feed it end.
-                stack.enter_context(closing(searched))
-                for plan in self.faces.planner.plan(searched, chosen, sheet, rate):
+                stack.enter_context(closing(plans))
+                for plan in plans:
                     if self.faces.regions:
                         time = plan.picture.time
                         time = plan.index / (rate or 25) if time is None else time
                         plan = self.faces.regions.apply(plan, name, time)
                     result.count(plan)
-                    put(plan)
+                    put(plan.filled())
             draw_gathered()
 
 

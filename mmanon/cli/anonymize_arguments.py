@@ -194,6 +194,13 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--detector', choices=DETECTORS, help='default: centerface')
     group.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     group.add_argument(
+        '--covered-kinds',
+        metavar='KINDS',
+        help="what is covered, 'faces' if not told: 'faces,plates=plates.onnx' covers "
+        'what that detector finds as well, in grey; a kind that an installed package '
+        'adds needs no file',
+    )
+    group.add_argument(
         '--boxes',
         metavar='FILE',
         help='take faces from a face table (*.parquet), a *.json of your own or of '

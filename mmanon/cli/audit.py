@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from mmanon.anonymizer.options import DETECTORS, SURE
 from mmanon.utils.atomic_write import WholeFile, written_whole
 from mmanon.utils.log import show_messages
-from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.utils.media_types import is_video
+from mmanon.utils.standard_output import ends_with_its_reader
 from mmanon.utils.threads import one_blas_thread
 
 if TYPE_CHECKING:

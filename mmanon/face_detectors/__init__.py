@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import BaseFaceDetector, FaceDetections
+    from .boxes_by_onnx import OnnxBoxDetector
     from .build import build_face_detector
     from .centerface import CenterFaceDetector
     from .combined import CombinedFaceDetector
+    from .kinds import register_kind
     from .mtcnn import MTCNNFaceDetector
     from .yunet import YuNetFaceDetector
 
@@ -23,8 +25,10 @@ __all__ = [
     'CombinedFaceDetector',
     'FaceDetections',
     'MTCNNFaceDetector',
+    'OnnxBoxDetector',
     'YuNetFaceDetector',
     'build_face_detector',
+    'register_kind',
 ]
 
 _MODULES = {
@@ -33,8 +37,10 @@ _MODULES = {
     'CombinedFaceDetector': 'combined',
     'FaceDetections': 'base',
     'MTCNNFaceDetector': 'mtcnn',
+    'OnnxBoxDetector': 'boxes_by_onnx',
     'YuNetFaceDetector': 'yunet',
     'build_face_detector': 'build',
+    'register_kind': 'kinds',
 }
 
 

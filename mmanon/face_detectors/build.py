@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .base import BaseFaceDetector
+from .boxes_by_onnx import OnnxBoxDetector
 from .centerface import CenterFaceDetector
 from .combined import CombinedFaceDetector
 from .mtcnn import MTCNNFaceDetector
@@ -16,6 +17,7 @@ FACE_DETECTORS: dict[str, type[BaseFaceDetector]] = {
         CenterFaceDetector,
         CombinedFaceDetector,
         MTCNNFaceDetector,
+        OnnxBoxDetector,
         YuNetFaceDetector,
     )
 }

@@ -1,17 +1,23 @@
-"""What a command does when nobody reads any longer what it prints, as behind ``head``."""
+"""What a command does when nobody reads on, as behind ``head``."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import wraps
+from typing import Protocol
 
 __all__ = ['ends_with_its_reader', 'print_nowhere']
 
 _NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE has ended
 
-Main = Callable[[Sequence[str] | None], int]
+
+class Main(Protocol):
+    """A command, of its arguments to the exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run it; without arguments, with those of the process."""
 
 
 def print_nowhere() -> None:
@@ -27,7 +33,7 @@ def ends_with_its_reader(main: Main) -> Main:
     """Let a command end without an error when its reader has enough.
 
     Args:
-        main (callable): Of the arguments to the exit code.
+        main (callable): The command.
 
     Returns:
         callable: The same; 141 where the standard output was closed before its end.

@@ -65,7 +65,8 @@ def test_nothing_grows_however_long_it_runs():
     live = LiveAnonymizer(anonymizer(), 2)
     for t in range(300):
         last = live.put(picture(t % 30))
-    assert len(live._planner._waiting) == 2 and len(live._planner._tracks) < 10
+    (planner,) = live._planners
+    assert len(planner._waiting) == 2 and len(planner._tracks) < 10
     assert last.rate > 0 and 0 < last.seconds < 5
 
 
