@@ -8,15 +8,19 @@ writes into each block what its line asks for, and leaves all else as somebody h
 written it:
 
     <!-- figures: attackers seed0.json seed1.json -->
+    <!-- figures: attackers NAME.json#portraits/ -->
     <!-- figures: groups gender=female:female.json gender=male:male.json -->
+    <!-- figures: kept NAME.json#kept/ -->
     <!-- figures: others seed0.json seed1.json -->
     <!-- figures: files NAME.onnx NAME.pth -->
     <!-- end of figures -->
 
-Files are named from the card's folder. Those of figures are what `mmanon test --out`
-writes; several in `attackers` and `others` are several seeds of one training. `groups`
-has one of each group of people, tested alone. A block that names no file says that
-nothing was measured.
+Files are named from the card's folder. Those of figures are what `mmanon measure` and
+`mmanon test --out` write; several in `attackers` and `others` are several seeds of one
+training. Behind a `#` is what the names of the figures begin with that are meant, and
+is not shown. `groups` has one of each group of people, tested alone; of an attribute
+without a group, `gender=NAME.json#groups/gender/`, all groups that are measured. A
+block that names no file says that nothing was measured.
 """
 
 from __future__ import annotations
@@ -124,7 +128,7 @@ def _kinds(kind: str) -> str:
 
 def attackers(files: Sequence[str], folder: Path) -> str:
     """A table of what each attacker makes of faces, in each view."""
-    seeds = [read_figures(folder / name) for name in files]
+    seeds = [_read(name, folder) for name in files]
     told = {FIGURE.fullmatch(key) for key in seeds[0]} - {None}
     rows = sorted({(one['attacker'], one['view'] or 'face') for one in told if one})
     if not rows:
@@ -153,6 +157,8 @@ def attackers(files: Sequence[str], folder: Path) -> str:
             worst.append('' if matching == 'original_original' else f'**{cell}**')
     lines.append(_row('**worst**', '', *worst))
     said = 'Equal error: 50 % is a guess. '
+    if 'people' in seeds[0] and 'faces' in seeds[0]:
+        said += f'{seeds[0]["people"]:.0f} people, {seeds[0]["faces"]:.0f} faces. '
     if len(seeds) > 1:
         said += f'Mean and standard deviation over {len(seeds)} seeds. '
     return '\n'.join([*lines, '', f'{said}Of {_named(files)}.', ''])
@@ -162,19 +168,25 @@ def groups(files: Sequence[str], folder: Path) -> str:
     """A table of the worst attacker's equal error, by groups of people."""
     by_attribute: dict[str, list[tuple[str, Figures]]] = {}
     for entry in files:
-        match = re.fullmatch(r'([^=:]+)=([^=:]+):(.+)', entry)
+        match = re.fullmatch(r'([^=:]+)=(?:([^=:]+):)?(.+)', entry)
         if match is None:
             raise ValueError(
                 f'groups are given as attribute=group:file.json, got {entry!r}'
             )
         attribute, group, name = match.groups()
         here = by_attribute.setdefault(attribute, [])
-        here.append((group, read_figures(folder / name)))
+        if group is not None:
+            here.append((group, _read(name, folder)))
+            continue
+        every = _read(name, folder)
+        for group in dict.fromkeys(key.partition('/')[0] for key in every):
+            here.append((group, _read(f'{name}{group}/', folder)))
     asked = [name for name in MATCHINGS if name != 'original_original']
     lines = _header(
         'attribute',
         'group',
         *(f'{MATCHINGS[one]}: {what}' for one in asked for what in ('error', 'beside')),
+        'people',
     )
     for attribute, members in by_attribute.items():
         errors = {
@@ -186,18 +198,58 @@ def groups(files: Sequence[str], folder: Path) -> str:
             for matching in asked:
                 mean = statistics.fmean(errors[matching])
                 error = errors[matching][index]
-                cells += [_percent(error), f'{100 * (error - mean):+.1f}']
+                cells += [
+                    _with_spread(members[index][1], matching, error),
+                    f'{100 * (error - mean):+.1f}',
+                ]
+            people = members[index][1].get('people')
+            cells.append('' if people is None else f'{people:.0f}')
             lines.append(_row(attribute, group.replace('_', ' '), *cells))
     said = (
         'Equal error of the worst attacker in the worst view, within each group, and '
-        "points beside the mean of the attribute's groups."
+        "points beside the mean of the attribute's groups. Behind ± is the standard "
+        'deviation when people are drawn anew.'
     )
     return '\n'.join([*lines, '', said, ''])
 
 
+def kept(files: Sequence[str], folder: Path) -> str:
+    """A table of what a face detector finds again, by sets of people."""
+    (name,) = files if len(files) == 1 else (None,)
+    if name is None:
+        raise ValueError(f'kept is of one file, got {list(files)}')
+    figures = _read(name, folder)
+    lines = _header(
+        'people',
+        'faces',
+        'found again',
+        'landmarks, mean distance in parts of the eye distance',
+        'nine of ten below',
+        'covered, as let through',
+    )
+    for people in dict.fromkeys(key.partition('/')[0] for key in figures):
+        told = {
+            key: figures.get(f'{people}/{key}', math.nan)
+            for key in ('faces', 'found_again', 'landmarks', 'landmarks_90', 'covered')
+        }
+        lines.append(
+            _row(
+                people,
+                f'{told["faces"]:.0f}',
+                _percent(told['found_again']),
+                *(
+                    f'{told[key]:.3f}' if math.isfinite(told[key]) else ''
+                    for key in ('landmarks', 'landmarks_90')
+                ),
+                _percent(told['covered']),
+            )
+        )
+    return '\n'.join([*lines, '', f'Of {_named(files)}.', ''])
+
+
 def others(files: Sequence[str], folder: Path) -> str:
     """A table of all figures that are no attacker's."""
-    seeds = [read_figures(folder / name) for name in files]
+    seeds = [_read(name, folder) for name in files]
     names = [
         key
         for key in seeds[0]
@@ -225,7 +277,7 @@ def sizes(files: Sequence[str], folder: Path) -> str:
 
 
 KINDS: dict[str, Callable[[Sequence[str], Path], str]] = dict(
-    attackers=attackers, groups=groups, others=others, files=sizes
+    attackers=attackers, groups=groups, kept=kept, others=others, files=sizes
 )
 """What a block may ask for."""
 
@@ -250,6 +302,30 @@ def read_figures(path: Path) -> dict[str, float]:
         for name, value in content.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+
+
+def _read(entry: str, folder: Path) -> dict[str, float]:
+    """The figures of ``file.json``, or of ``file.json#start`` those that begin so."""
+    name, _, start = entry.partition('#')
+    figures = read_figures(folder / name)
+    chosen = {
+        key.removeprefix(start): value
+        for key, value in figures.items()
+        if key.startswith(start)
+    }
+    if not chosen:
+        raise ValueError(f'{folder / name} has no figures that begin with {start!r}')
+    return chosen
+
+
+def _with_spread(figures: Figures, matching: str, error: float) -> str:
+    """The worst attacker's error, and its spread where that is told."""
+    for key, value in figures.items():
+        start, _, figure = key.rpartition('/')
+        spread = figures.get(f'{start}/spread')
+        if figure == 'eer' and matching in start and value == error and spread:
+            return f'{100 * error:.1f} ± {100 * spread:.1f} %'
+    return _percent(error)
 
 
 def _of(
@@ -304,7 +380,7 @@ def _number(value: float) -> str:
 
 
 def _named(files: Sequence[str]) -> str:
-    return ', '.join(f'`{Path(name).name}`' for name in files)
+    return ', '.join(f'`{Path(name.partition("#")[0]).name}`' for name in files)
 
 
 def _header(*cells: str) -> list[str]:

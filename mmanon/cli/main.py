@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     'Measure': {
         'tradeoff': ('mmanon.cli.tradeoff', 'many modifiers: how private, how good?'),
+        'measure': ('mmanon.cli.measure', 'one modifier: the figures of its card'),
         'report': ('mmanon.cli.report', 'one web page of a trade-off'),
         'user-study': ('mmanon.cli.user_study', 'can people still recognize anybody?'),
     },

@@ -1,6 +1,7 @@
 """More pictures of a face than there are: light, colour, tilt, crop, blur, JPEG."""
 
 import math
+import zlib
 
 import cv2
 import numpy as np
@@ -27,6 +28,8 @@ class FaceAugmentation:
             Defaults to 0.3.
         compression (float): Probability of JPEG compression, of quality 30 to 90.
             Defaults to 0.3.
+        versions (int, optional): How many pictures one becomes at most, each always
+            the same, so that what is made of them can be kept. Defaults to no end.
 
     Raises:
         ValueError: When a number is out of its range.
@@ -40,6 +43,7 @@ class FaceAugmentation:
         shift: float = 0.04,
         blur: float = 0.3,
         compression: float = 0.3,
+        versions: int | None = None,
     ) -> None:
         shares = dict(
             light=light, colour=colour, shift=shift, blur=blur, compression=compression
@@ -49,6 +53,9 @@ class FaceAugmentation:
                 raise ValueError(f'{name} must be in [0, 1], got {value!r}')
         if not 0 <= tilt < math.inf:
             raise ValueError(f'tilt must be at least 0 degrees, got {tilt!r}')
+        if versions is not None and versions < 1:
+            raise ValueError(f'versions must be at least 1, got {versions!r}')
+        self.versions = versions
         self.light = light
         self.colour = colour
         self.tilt = tilt
@@ -66,6 +73,16 @@ class FaceAugmentation:
         Returns:
             np.ndarray: uint8 (S, S, 3).
         """
+        if self.versions is not None:
+            return self.version(image, int(random.integers(self.versions)))
+        return self._change(image, random)
+
+    def version(self, image: np.ndarray, number: int) -> np.ndarray:
+        """The picture of a number, from 0, that an image becomes; shapes as above."""
+        about = zlib.crc32(np.ascontiguousarray(image).tobytes())
+        return self._change(image, np.random.default_rng([about, number]))
+
+    def _change(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         side = len(image)
         centre = (side - 1) / 2
         scale = 1 + self.shift * random.uniform(-1, 1)

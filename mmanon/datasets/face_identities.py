@@ -199,6 +199,19 @@ class FaceIdentityDataset(Dataset):
             pixels = pixels.flip(2)
         return pixels, int(self.labels[index])
 
+    def versions_of(self, index: int, versions: int) -> list[Tensor]:
+        """All pictures that the draws of an image can be, uint8 (3, S, S).
+
+        Args:
+            index (int): Which image.
+            versions (int): Those of the :class:`FaceAugmentation`, which has an end.
+        """
+        image = self.pixels(index)[0].permute(1, 2, 0).numpy()
+        augment = self._augment
+        found = [augment.version(image, k) for k in range(versions)] if augment else []
+        made = [torch.from_numpy(one).permute(2, 0, 1).contiguous() for one in found]
+        return [*made, *(one.flip(2) for one in made if self.flip_ratio)]
+
     def _prepare(
         self,
         root: Path,

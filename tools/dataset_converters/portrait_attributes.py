@@ -13,6 +13,7 @@ from mmanon.utils.media_types import is_hidden
 
 EPILOG = """\
     python tools/dataset_converters/portrait_attributes.py data/portraits/train \\
+        data/portraits/test \\
         --info data/portraits/london_info.csv data/portraits/canada_info.csv \\
         --out data/attributes.csv
 
@@ -35,7 +36,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('people', type=Path, help='folder of a folder a person')
+    parser.add_argument(
+        'people', type=Path, nargs='+', help='folder of a folder a person; or several'
+    )
     parser.add_argument('--info', type=Path, nargs='*', default=[], metavar='CSV')
     parser.add_argument('--out', type=Path, required=True, metavar='CSV')
     parser.add_argument(
@@ -110,12 +113,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         info = read_info(args.info)
         people = sorted(
             path.name
-            for path in args.people.iterdir()
+            for folder in args.people
+            for path in folder.iterdir()
             if path.is_dir() and not is_hidden(path)
         )
-        tones = {}
+        tones: dict[str, str] = {}
         if args.skin_tone is not None:
-            tones = measure_skin_tones(args.people, args.skin_tone)
+            for folder in args.people:
+                tones |= measure_skin_tones(folder, args.skin_tone)
     except (ImportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 from .attack_metric import AttackMetric
 from .discriminator_metric import DiscriminatorMetric
 from .face_attribute_metric import FaceAttributeMetric
+from .face_kept_metric import FaceKeptMetric
 from .face_metric import FaceMetric, build_faces, prepare_face_metrics
 from .face_quality_metric import FaceQualityMetric
 from .frame_map_metric import FrameMAPMetric
@@ -19,6 +20,7 @@ __all__ = [
     'DiscriminatorMetric',
     'FaceAttributeMetric',
     'FaceIdentificationMetric',
+    'FaceKeptMetric',
     'FaceMetric',
     'FaceQualityMetric',
     'FaceVerificationMetric',

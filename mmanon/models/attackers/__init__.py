@@ -1,4 +1,5 @@
 from .adaptive_recognizer import AdaptiveRecognizer
+from .aligning_recognizer import AligningRecognizer
 from .dlib_recognizer import DlibRecognizer
 from .margin_pixel_recognizer import MarginPixelRecognizer
 from .nafnet_restorer import NAFNetRestorer
@@ -8,6 +9,7 @@ from .tuned_recognizer import TunedRecognizer
 
 __all__ = [
     'AdaptiveRecognizer',
+    'AligningRecognizer',
     'DlibRecognizer',
     'MarginPixelRecognizer',
     'NAFNetRestorer',

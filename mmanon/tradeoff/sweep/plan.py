@@ -204,7 +204,7 @@ def read_plan(
         hook_index=index,
         runs=runs,
         people=table['people'],
-        attackers=_attackers(names, table['attackers']),
+        attackers=pick_attackers(names, table['attackers']),
         detector=table.get('detector'),
         figure=table.get('figure') or 'mAP/overall',
         work_dir=work_dir,
@@ -254,7 +254,7 @@ def _set(hook: dict, path: str, value: float, method: str) -> None:
     place[last] = value
 
 
-def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
+def pick_attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
     chosen = _pick('attacker', names, table)
     # A recognizer within another attacker comes along, first.
     needed: dict[str, dict] = {}
@@ -281,7 +281,7 @@ def _attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
                     f'{where}.recognizer is {one!r}, which differs from run to run; '
                     'name an attacker with weights, or with `train_once`'
                 )
-            needed |= _attackers([one], table)
+            needed |= pick_attackers([one], table)
             views = list(spec.get('views') or ['face'])
             if isinstance(inner, list) and not judged_views(needed[one], views):
                 raise ValueError(
