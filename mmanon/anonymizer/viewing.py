@@ -1,4 +1,7 @@
-"""A window that shows a camera, stream or video before and after, and keeps nothing."""
+"""A window that shows a camera, stream or video before and after.
+
+Nothing is kept, unless somebody records what is covered.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from .inferencer import AnonymizerInferencer
 from .io.sources import InputError, Source, find_sources
 from .io.video_reader import VideoReader
 from .live import LiveAnonymizer, LiveFrame
+from .recording import Recording
 
 __all__ = ['newest_frames', 'view']
 
 _TITLE = 'mmanon: before and after (q ends)'
 _ENDING = (ord('q'), 27)  # and Escape
+_RECORDS = ord('r')
 
 
 def view(
@@ -31,6 +36,8 @@ def view(
     inputs: str | Path | int | Sequence[str | Path | int],
     start: float | None = None,
     end: float | None = None,
+    record: str | Path | None = None,
+    problems: list[str] | None = None,
 ) -> int:
     """Show one camera, stream or video until it ends or q is pressed.
 
@@ -39,6 +46,10 @@ def view(
         inputs (str, Path, int or a sequence of these): As of
             :func:`.io.sources.find_sources`: one.
         start, end (float, optional): Seconds at which to begin and to end.
+        record (str or Path, optional): Where to keep the covered frames, ``*.mp4``; r
+            pauses that and goes on. Without it none is kept.
+        problems (list[str], optional): Where to say why it ended early, as of a camera
+            that went away.
 
     Returns:
         int: How many frames were shown.
@@ -47,6 +58,7 @@ def view(
         ImportError: When OpenCV is not installed.
         InputError: When there is not one video, it cannot be read, or there is no
             window to be had.
+        OSError: When the recording cannot be written.
     """
     cv2 = opencv('a window')
     sources = find_sources(inputs).sources
@@ -54,28 +66,43 @@ def view(
         raise InputError('a window shows one camera, stream or video: name one')
     _check_display()
     live = LiveAnonymizer(inferencer, name=sources[0].name)
-    shown = 0
+    recording = None if record is None else Recording(Path(record).expanduser())
+    shown, is_recording = 0, recording is not None
     try:
         _open_window(cv2)
-        for image in newest_frames(sources[0], start, end):
+        for image in newest_frames(sources[0], start, end, problems):
             frame = live.put(image)
             if frame.image is None:
                 continue
             shown += 1
-            if not _show(cv2, image, frame):
+            if recording is not None and is_recording:
+                recording.put(frame.image)
+            key = _show(cv2, image, frame, is_recording)
+            if key in _ENDING or key is None:
                 break
+            if key == _RECORDS and recording is not None:
+                is_recording = not is_recording
+                recording.pause()
     finally:
-        cv2.destroyAllWindows()
+        try:
+            cv2.destroyAllWindows()
+        finally:
+            # A camera cannot be recorded again: what was seen is kept.
+            if recording is not None:
+                recording.finish()
     return shown
 
 
 def newest_frames(
-    source: Source, start: float | None = None, end: float | None = None
+    source: Source,
+    start: float | None = None,
+    end: float | None = None,
+    problems: list[str] | None = None,
 ) -> Iterator[np.ndarray]:
     """The upright frames of a source, uint8 (H, W, 3) RGB.
 
     Of a camera or stream those that come while one is worked on are left out, but for
-    the newest; of a file, none.
+    the newest; of a file, none. Why it ended early is added to ``problems``.
 
     Raises:
         InputError: When it cannot be read.
@@ -108,6 +135,8 @@ def newest_frames(
                     if ended.is_set():
                         break
             finally:
+                if problems is not None:
+                    problems.extend(reader.problems)
                 reader.close()
             put(None)
         except BaseException as error:
@@ -145,16 +174,19 @@ def _open_window(cv2: ModuleType) -> None:
         ) from error
 
 
-def _show(cv2: ModuleType, image: np.ndarray, frame: LiveFrame) -> bool:
-    """Show a frame; answers whether to go on."""
+def _show(
+    cv2: ModuleType, image: np.ndarray, frame: LiveFrame, is_recording: bool
+) -> int | None:
+    """Show a frame; answers with the key that was pressed, None when it was closed."""
     assert frame.image is not None
     both = np.concatenate([image, frame.image], 1)
     cv2.imshow(_TITLE, np.ascontiguousarray(both[..., ::-1]))
     cv2.setWindowTitle(
         _TITLE,
         f'{_TITLE}: {len(frame.masks)} faces, {frame.rate:.1f} frames a second, '
-        f'{frame.seconds * 1000:.0f} ms',
+        f'{frame.seconds * 1000:.0f} ms{", recording" if is_recording else ""}',
     )
-    if cv2.waitKey(1) & 0xFF in _ENDING:
-        return False
-    return cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+    key = cv2.waitKey(1) & 0xFF
+    if cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        return None
+    return key

@@ -12,35 +12,63 @@ import numpy as np
 from mmanon.anonymizer import AnonymizerInferencer
 from mmanon.anonymizer.frame_plan import FaceMask
 from mmanon.anonymizer.live import LiveAnonymizer, LiveFrame
+from mmanon.anonymizer.recording import Recording
 from mmanon.utils.inline_images import image_url
 
 from .controls import key_controls, number_of
+from .kept_files import KeptFiles
 from .methods import STRENGTHS, USUAL, Method
 
 __all__ = ['CameraTab', 'Watcher']
 
 _WORDS = """\
 Allow the camera, then press *Record*: its pictures go to the machine that serves this
-page and come back covered. Nothing is recorded, neither there nor here. Where pictures
-come faster than they can be covered some are left out, and none comes back as it is.
+page and come back covered. Nothing is kept, neither there nor here, unless you switch
+on *Keep a recording*, which keeps covered pictures alone. Where pictures come faster
+than they can be covered some are left out, and none comes back as it is.
 """
-# Gradio says nothing where a browser gives no camera.
+_KEEP = (
+    'Of what is shown covered, until you switch it off, close the page or half an hour '
+    'has passed. Then it can be downloaded; it is deleted with the page.'
+)
+# Gradio says nothing where a browser gives no camera, or where one goes away.
 _SAY_WHY_NOT = """\
-() => window.addEventListener('unhandledrejection', (event) => {
+() => {
+const say = (words) => {
+  const place = document.querySelector('#camera-said');
+  if (place) { place.textContent = words; }
+  return place;
+};
+const media = navigator.mediaDevices;
+if (media) {
+  const ask = media.getUserMedia.bind(media);
+  media.getUserMedia = async (...asked) => {
+    const stream = await ask(...asked);
+    say('');
+    for (const track of stream.getVideoTracks()) {
+      track.addEventListener('ended', () => say(
+        'The camera has gone away, and what is shown is its last picture: connect it, '
+          + 'stop and press Record again.'));
+    }
+    return stream;
+  };
+}
+window.addEventListener('unhandledrejection', (event) => {
   const words = {
     NotAllowedError: 'The browser was not allowed to use the camera: allow it beside '
       + 'the address of this page, and try again.',
     NotFoundError: 'The browser has found no camera: connect one, and try again.',
     NotReadableError: 'The camera is used by another program: end that, and try again.',
   }[event.reason?.name];
-  const place = document.querySelector('#camera-said');
-  if (words && place) { place.textContent = words; event.preventDefault(); }
-})
+  if (words && say(words)) { event.preventDefault(); }
+});
+}
 """
 _DELAY = 2  # frames
 _EVERY = 0.04  # seconds, in which a browser sends a picture at most
 _QUALITY = 85  # of a JPEG
 _VISITORS = 4  # whose cameras run at a time
+_LONGEST = 1800.0  # seconds of a recording
 
 _Settings = tuple[str, int, str, str]
 
@@ -65,6 +93,8 @@ class CameraTab:
             :class:`AnonymizerInferencer`.
         make_watcher (callable, optional): Makes what names the actions in a visitor's
             covered frames.
+        kept (KeptFiles, optional): Where recordings are kept and deleted. Without it
+            there is no switch that records.
     """
 
     def __init__(
@@ -72,9 +102,12 @@ class CameraTab:
         methods: dict[str, Method],
         make_inferencer: Callable[..., AnonymizerInferencer],
         make_watcher: Callable[[], Watcher] | None = None,
+        kept: KeptFiles | None = None,
     ) -> None:
         self.methods, self._make = methods, make_inferencer
         self._make_watcher = make_watcher
+        self._kept = kept
+        self._recordings: dict[str, Recording] = {}
         self._running: dict[str, tuple[_Settings, LiveAnonymizer]] = {}
         self._watching: dict[str, Watcher] = {}
         self._lock = Lock()
@@ -113,7 +146,21 @@ class CameraTab:
         told = gr.Textbox(
             label='How fast, and what is seen', lines=3, elem_id='live-words'
         )
+        with gr.Row(visible=self._kept is not None):
+            keep = gr.Checkbox(
+                label='Keep a recording', info=_KEEP, elem_id='live-keep'
+            )
+            download = gr.DownloadButton(
+                'Download the recording', interactive=False, elem_id='live-download'
+            )
         page.load(None, js=_SAY_WHY_NOT, api_visibility='private')
+        keep.change(
+            self._switch,
+            keep,
+            download,
+            api_visibility='private',
+            show_progress='hidden',
+        )
         camera.stream(
             self.cover,
             [camera, method, strength, *keys],
@@ -156,7 +203,8 @@ class CameraTab:
         if frame.image is None:
             return gr.skip(), gr.skip()
         picture = image_url(frame.image, _QUALITY)
-        told = [_how_fast(frame), *self._actions(str(request.session_hash), frame)]
+        told = [_how_fast(frame), *self._record(str(request.session_hash), frame)]
+        told += self._actions(str(request.session_hash), frame)
         return f'<img alt="covered" src="{picture}">', '\n'.join(told)
 
     def leave(self, session: str) -> None:
@@ -164,6 +212,37 @@ class CameraTab:
         with self._lock:
             self._running.pop(session, None)
             self._watching.pop(session, None)
+            recording = self._recordings.pop(session, None)
+        if recording is not None:
+            recording.discard()
+
+    def _switch(self, on: bool, request: gr.Request) -> dict:
+        """Begin a visitor's recording, or end it and offer it."""
+        session = str(request.session_hash)
+        if self._kept is None:
+            return gr.skip()
+        with self._lock:
+            before = self._recordings.pop(session, None)
+        made = None if before is None else before.finish()
+        if on:
+            with self._kept.working(session) as folder:
+                recording = Recording(folder / 'covered.mp4', _LONGEST)
+            with self._lock:
+                self._recordings[session] = recording
+        return gr.update(value=made, interactive=made is not None)
+
+    def _record(self, session: str, frame: LiveFrame) -> list[str]:
+        """Keep a covered frame where that is switched on; a line that says so."""
+        recording = self._recordings.get(session)
+        if recording is None or frame.image is None:
+            return []
+        try:
+            recording.put(frame.image)
+        except OSError as error:
+            recording.discard()
+            return [f'the recording has failed: {error.strerror or error}']
+        ended = ' (it is as long as it may be)' if recording.is_full else ''
+        return [f'recording: {recording.seconds:.0f} s{ended}']
 
     def _actions(self, session: str, frame: LiveFrame) -> list[str]:
         """A line for each action that is seen."""

@@ -113,7 +113,7 @@ class Page:
             )
 
         self._inferencer = inferencer
-        self._camera = CameraTab(self.methods, make_inferencer, make_watcher)
+        self._camera = CameraTab(self.methods, make_inferencer, make_watcher, kept)
         self._auditor = None if make_auditor is None else cache(make_auditor)
 
     def build(self) -> gr.Blocks:
@@ -298,8 +298,8 @@ class Page:
         ]
 
     def _leave(self, request: gr.Request) -> None:
-        self.kept.forget(str(request.session_hash))
         self._camera.leave(str(request.session_hash))
+        self.kept.forget(str(request.session_hash))
 
 
 def _nothing(words: str) -> list:

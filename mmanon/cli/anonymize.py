@@ -36,6 +36,7 @@ _OF_THE_RUN = {
     'drop_tracks',
     'keep_tracks',
     'view',
+    'record',
 }
 
 
@@ -105,8 +106,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _view(inferencer: AnonymizerInferencer, args: argparse.Namespace) -> int:
     from mmanon.anonymizer.viewing import view
 
-    shown = view(inferencer, args.inputs, args.start, args.end)
-    print(f'{shown} frames were shown, and none was written')
+    problems: list[str] = []
+    where = (args.inputs, args.start, args.end, args.record)
+    shown = view(inferencer, *where, problems=problems)
+    if args.record is None:
+        print(f'{shown} frames were shown, and none was written')
+    else:
+        print(f'{shown} frames were shown; covered ones are in {args.record}')
+    for problem in problems:
+        print(f'mmanon-anonymize: {problem}', file=sys.stderr)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmanon.anonymizer.options import DETECTORS, KEY_PER, PRESETS
 from mmanon.utils.deprecation import RenamedOption
@@ -107,6 +108,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='show a camera, stream or video before and after in a window, and write '
         'nothing; q ends it',
     )
+    parser.add_argument(
+        '--record',
+        metavar='FILE.mp4',
+        help='with --view: keep the covered frames here; r pauses that and goes on',
+    )
     args = parser.parse_args(argv)
     if args.view == (args.out_dir is not None):
         parser.error(
@@ -114,10 +120,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             if args.view
             else 'the following arguments are required: -o/--out-dir'
         )
+    if args.record is not None:
+        _check_record(parser, args)
     for option in args.encoder_options or ():
         if '=' not in option:
             parser.error(f'--encoder-option must be KEY=VALUE, got {option!r}')
     return args
+
+
+def _check_record(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    file = Path(args.record).expanduser()
+    if not args.view:
+        parser.error('--record keeps what --view shows: without it name -o/--out-dir')
+    if file.suffix.lower() != '.mp4':
+        parser.error(f'--record must be called *.mp4, got {args.record!r}')
+    if file.exists() and not args.overwrite:
+        parser.error(f'--record {args.record} is there; --overwrite replaces it')
 
 
 def _add_masking(group: argparse._ArgumentGroup) -> None:

@@ -1,13 +1,24 @@
 """The window: with an OpenCV that is made up, as there is no display here."""
 
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_videos import anonymizer, is_red, main, picture, write_video
+from made_videos import (
+    RedSquareDetector,
+    anonymizer,
+    is_red,
+    main,
+    picture,
+    read_frames,
+    write_video,
+)
 
-from mmanon.anonymizer import viewing
+from mmanon.anonymizer import inferencer, viewing
 from mmanon.anonymizer.io.sources import InputError, Source
 from mmanon.anonymizer.viewing import newest_frames, view
 
@@ -43,6 +54,12 @@ def window(monkeypatch):
 
 
 @pytest.fixture
+def finds_squares(monkeypatch):
+    """The command finds red squares."""
+    monkeypatch.setattr(inferencer, 'build_detector', lambda *_: RedSquareDetector())
+
+
+@pytest.fixture
 def source(tmp_path):
     return write_video(tmp_path / 'a.mp4', [picture(t) for t in range(LENGTH)])
 
@@ -75,6 +92,64 @@ def test_the_command_writes_nothing(window, source, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main([str(source), *argv])
         assert said in capsys.readouterr().err
+
+
+def test_what_is_recorded_is_covered_and_r_pauses_it(
+    window, source, finds_squares, tmp_path, capsys
+):
+    record = tmp_path / 'covered.mp4'
+    keys = iter([-1, -1, ord('r'), -1, -1, ord('r')])
+    window.cv2.waitKey = lambda _: next(keys, -1)
+    assert main([str(source), '--view', '--record', str(record)]) == 0
+    assert f'covered ones are in {record}' in capsys.readouterr().out
+    kept = read_frames(record)
+    # Three before r is pressed, and after three more what is left of ten.
+    assert len(kept) == 3 + 4 and kept[0].shape == (64, 96, 3)
+    assert not any(is_red(frame).any() for frame in kept)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ['a.mp4', 'covered.mp4']
+    assert 'recording' in window.title
+    for argv, said in (
+        (['--view', '--record', str(record)], 'is there; --overwrite replaces it'),
+        (['--view', '--record', 'a.avi'], r'must be called *.mp4'),
+        (['-o', 'out', '--record', 'b.mp4'], '--record keeps what --view shows'),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(source), *argv])
+        assert said in capsys.readouterr().err
+
+
+@contextmanager
+def camera_that_goes_away(path, whole):
+    """The address of a stream that ends in the middle of what it has announced."""
+    content = path.read_bytes()
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header('Content-Length', str(10 * len(content)))
+            self.end_headers()
+            self.wfile.write(content[: int(whole * len(content))])
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(('127.0.0.1', 0), Camera) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}/camera.ts'
+        server.shutdown()
+
+
+def test_a_camera_that_goes_away_is_told_of_and_what_was_recorded_is_kept(
+    window, finds_squares, tmp_path, capsys
+):
+    source = write_video(tmp_path / 'a.ts', [picture(t) for t in range(30)])
+    record = tmp_path / 'covered.mp4'
+    with camera_that_goes_away(source, 0.7) as address:
+        assert main([address, '--view', '--record', str(record)]) == 0
+    said = capsys.readouterr()
+    assert 'ends early' in said.err and 'Traceback' not in said.err
+    assert window.closed and window.shown
+    assert not any(is_red(frame).any() for frame in read_frames(record))
 
 
 def test_where_no_window_can_be_opened_it_is_one_sentence(

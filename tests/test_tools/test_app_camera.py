@@ -8,9 +8,10 @@ import av
 import numpy as np
 import pytest
 from browser import open_browser
-from made_videos import anonymizer, is_red, picture
+from made_videos import anonymizer, is_red, picture, read_frames
 from page_server import Server
 
+from mmanon.app.kept_files import KeptFiles
 from mmanon.utils.inline_images import decode_image_url
 
 pytest.importorskip('gradio', reason='the page needs mmanon[app]')
@@ -139,6 +140,34 @@ def test_two_visitors_are_covered_at_a_time(server, clip, tmp_path):
             assert is_covered(watched(browser)[0])
 
 
+def test_a_recording_that_is_switched_on_and_a_camera_that_goes_away(
+    server, clip, tmp_path
+):
+    flags = camera_flags(clip, '--use-fake-ui-for-media-stream')
+    with open_browser(tmp_path, *flags) as browser:
+        open_tab(browser, server)
+        start(browser)
+        watched(browser)
+        assert server.files() == []
+        browser.click('#live-keep input')
+        browser.wait_for(f'/recording: [1-9]/.test({TOLD})')
+        # What a browser does when the camera is unplugged.
+        browser.run(
+            "(() => { const [track] = document.querySelector('#camera video')"
+            '.srcObject.getVideoTracks(); track.stop();'
+            "track.dispatchEvent(new Event('ended')); })()"
+        )
+        browser.wait_for(f"{SAID}.includes('The camera has gone away')")
+        assert is_covered(watched(browser)[0])
+        browser.click('#live-keep input')
+        browser.wait_for("document.querySelector('#live-download')?.disabled === false")
+        browser.click('#live-download')
+        kept = read_frames(browser.saved_file('.mp4'))
+        assert len(kept) > 3 and all(is_covered(frame) for frame in kept)
+        assert browser.problems == []
+    server.wait_until_nothing_is_kept()
+
+
 def test_a_camera_that_is_refused_shows_nothing(server, clip, tmp_path):
     with open_browser(
         tmp_path, *camera_flags(clip, '--deny-permission-prompts')
@@ -191,6 +220,36 @@ def test_settings_that_change_are_taken_at_once(tab):
     assert [one['modifier'] for one in tab.made[1:]] == [
         dict(type='mmanon.PixelateModifier', blocks=16)
     ]
+
+
+def test_frames_are_kept_while_that_is_switched_on_and_only_covered(tab, tmp_path):
+    request = SimpleNamespace(session_hash='a')
+    with KeptFiles(1) as kept:
+        tab._kept = kept
+
+        def files():
+            return [one for one in kept.folder.rglob('*.mp4*') if one.is_file()]
+
+        for t in range(3):
+            put(tab, picture(t))
+        assert files() == []
+        assert tab._switch(True, request)['value'] is None
+        for t in range(3, 8):
+            _, told = put(tab, picture(t))
+        assert re.fullmatch(r'1 face; .*\nrecording: \d s', told)
+        made = tab._switch(False, request)['value']
+        put(tab, picture(8))
+        frames = read_frames(made)
+        assert len(frames) == 5 and not any(is_red(one).any() for one in frames)
+        # Of a visitor who leaves meanwhile nothing is kept.
+        tab._switch(True, request)
+        for t in range(9, 40):
+            put(tab, picture(t % 8))
+        assert len(files()) == 2
+        tab.leave('a')
+        assert files() == [made]
+        kept.forget('a')
+        assert files() == []
 
 
 def test_no_picture_is_no_answer(tab):
