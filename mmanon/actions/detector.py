@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor
 from mmanon.models.weight_files import DETECTOR, extract_part, load_weights
 from mmanon.structures.modifier_card import find_game_hooks
 from mmanon.utils.devices import torch_place
+from mmanon.utils.log import print_log
 
 from .labels import action_names
 
@@ -76,7 +80,7 @@ class ActionDetector:
             whose detector is taken out of the game, or a plain one of mmaction2's
             (clips and boxes of people) or mmdet's (single frames).
         checkpoint (str or Path): A training checkpoint of ours, a plain one, or the
-            address of one, which mmengine downloads.
+            address of one, which is downloaded once.
         labels (str or Path, optional): As of :func:`.labels.action_names`.
         device (str): Where it runs.
 
@@ -251,14 +255,38 @@ def _load(model: torch.nn.Module, checkpoint: str | Path, name: str) -> None:
 
 
 def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
+    address = urlparse(str(checkpoint))
     if '://' not in str(checkpoint):
         return load_weights(checkpoint)
+    if address.scheme == 'file':
+        return load_weights(url2pathname(address.path))
+    if address.scheme in ('http', 'https'):
+        return load_weights(_downloaded(str(checkpoint)))
     from mmengine.runner.checkpoint import CheckpointLoader
 
     # mmengine falls back to unsafe loading when a checkpoint holds more than weights.
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
     return loaded.get('state_dict', loaded)
+
+
+def _downloaded(address: str) -> Path:
+    """The file of an address, where mmengine and PyTorch keep theirs.
+
+    What they read of it would be weights alone, and published checkpoints of mmaction2
+    hold mmengine's logs as well.
+    """
+    folder = Path(torch.hub.get_dir(), 'checkpoints')
+    file = folder / (Path(urlparse(address).path).name or 'checkpoint.pth')
+    if not file.is_file():
+        print_log(f'{address} is downloaded to {file}')
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            shown = sys.stderr.isatty()
+            torch.hub.download_url_to_file(address, str(file), progress=shown)
+        except OSError as error:
+            raise ValueError(f'{address} cannot be downloaded: {error}') from None
+    return file
 
 
 def _numpy(values: Tensor) -> np.ndarray:

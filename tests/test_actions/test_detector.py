@@ -1,7 +1,13 @@
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, DefaultScope
 
 from mmanon.actions.detector import ActionDetector, read_detector_config
@@ -81,19 +87,52 @@ def test_a_checkpoint_of_another_config_is_refused(plain, tmp_path):
         ActionDetector(plain / 'plain.py', tmp_path / 'none.pth')
 
 
-def test_a_checkpoint_by_its_address_is_loaded_by_mmengine(plain, monkeypatch):
-    from mmengine.runner.checkpoint import CheckpointLoader
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A folder, and the address at which a server on this machine shows its files."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    folder = tmp_path / 'zoo'
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    monkeypatch.setattr(SimpleHTTPRequestHandler, 'log_message', lambda *_: None)
+    with HTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
 
-    state, asked = torch.load(plain / 'plain.pth', weights_only=True), []
 
-    def load(address, map_location):
-        asked.append(address)
-        return state
+def test_a_checkpoint_by_its_address_is_downloaded_once(plain, served, detector):
+    folder, address = served
+    checkpoint = torch.load(plain / 'plain.pth', weights_only=True)
+    # As in published checkpoints of mmaction2.
+    checkpoint['message_hub'] = dict(log_scalars=dict(loss=HistoryBuffer([0.5], [1])))
+    torch.save(checkpoint, folder / 'slowonly.pth')
+    expected = detector.look(FRAMES, PEOPLE).scores
+    file = (folder / 'slowonly.pth').as_uri()
+    for where in (f'{address}/slowonly.pth', f'{address}/slowonly.pth', file):
+        loaded = ActionDetector(plain / 'plain.py', where)
+        assert np.array_equal(loaded.look(FRAMES, PEOPLE).scores, expected)
+        if where != file:
+            (folder / 'slowonly.pth').unlink(missing_ok=True)
+            torch.save(checkpoint, folder / 'slowonly.pth')
+    with pytest.raises(ValueError, match=r'/none.pth cannot be downloaded: .*404'):
+        ActionDetector(plain / 'plain.py', f'{address}/none.pth')
+    assert [one.name for one in folder.parent.glob('home/hub/checkpoints/*')] == [
+        'slowonly.pth'
+    ]
 
-    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', load)
-    address = 'https://example.org/slowonly.pth'
-    ActionDetector(plain / 'plain.py', address)
-    assert asked == [address]
+
+def test_a_checkpoint_by_its_address_runs_no_code(plain, served, tmp_path):
+    folder, address = served
+
+    class Code:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / 'ran',)
+
+    torch.save(dict(state_dict=Code()), folder / 'code.pth')
+    with pytest.raises(ValueError, match='code.pth'):
+        ActionDetector(plain / 'plain.py', f'{address}/code.pth')
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_configs_that_cannot_be_used_are_refused(plain, tmp_path):
