@@ -32,32 +32,32 @@ PAGE = """# Detectors that fit
 
 <!-- Written by `{command}`; do not edit. -->
 
-Every spatio-temporal detection config of the installed mmaction2 {mmaction2}, with the
-line `'../_base_/anonymizers/{anonymizer}'` added to its `_base_`. Made by
+This page lists every spatio-temporal detection config of the installed mmaction2
+{mmaction2}, with the line
+`'../_base_/anonymizers/{anonymizer}'` added to its `_base_`. The command
 
 ```bash
 {command}
 ```
 
-with PyTorch {torch} on {device} and {operators}, in {minutes:.1f} minutes.
+made it with PyTorch {torch} on {device} and {operators}, in {minutes:.1f} minutes.
 
-- **builds**: the two-line config is read, and its detector, data sets and loops are
-  built.
-- **joint step**: an iteration of the plain config, then one of the game that starts
-  from its checkpoint. All weights of modifier and discriminator get a gradient, so do
-  those of the detector that get one in the plain iteration, and the modifier gets one
-  from the detector's loss alone.
-- **prediction**: the config's own test runs by its own metric. Predictions have the
-  fields, types and shapes of the bare detector's, and equal them where there is no
+- **builds**: the two-line config loads, and its detector, data sets and loops build.
+- **joint step**: the plain config trains for one iteration. Then the game trains for
+  one iteration from that checkpoint. All weights of modifier and discriminator get a
+  gradient, and so do the weights of the detector that get one in the plain iteration.
+  The loss of the detector alone gives the modifier a gradient.
+- **prediction**: the test of the config runs with its own metric. Predictions have the
+  fields, types and shapes of the plain detector's, and are equal in frames without a
   face.
-- **checkpoint round trip**: all weights of the plain run's checkpoint came into the
-  wrapped detector, and those of the game's checkpoint, exported, go into the plain
-  detector, which then predicts the same.
+- **checkpoint round trip**: all weights of the plain checkpoint load into the wrapped
+  detector. The exported weights of the game's checkpoint load into the plain detector,
+  which then predicts the same.
 
-Data sets, pipelines, optimizers, depths, clip lengths, heads and losses are the
-configs' own. For the check, all widths and frame sides are divided by four, no block is
-skipped by chance (`drop_path_rate`), the data are made up, nothing is downloaded,
-feature banks are kept where the model is, and files are read from disk.
+Data sets, pipelines, optimizers, depths, clip lengths, heads and losses are those of
+the config. For the check, all widths and frame sides are divided by four, no block is
+skipped at random (`drop_path_rate`), the data are generated, nothing is downloaded,
+feature banks are on the device of the model, and files are read from disk.
 
 {table}
 """
@@ -131,7 +131,7 @@ def operators_used() -> str:
     return (
         "mmcv's compiled operators"
         if compiled
-        else "mmanon's stand-in for mmcv's compiled operators"
+        else "mmanon's replacement of mmcv's compiled operators"
     )
 
 
