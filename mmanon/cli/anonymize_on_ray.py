@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def find_files(
     args: argparse.Namespace,
 ) -> tuple[list[Source], list[AnonymizationResult], list[str]]:
-    """Find all files; tell those apart that cannot be done here, or by nobody."""
+    """Find all files, and separate those that cannot be processed here or at all."""
     from mmanon.anonymizer import AnonymizationResult
     from mmanon.anonymizer.io.sources import Source, find_sources, without_password
 

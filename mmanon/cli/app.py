@@ -170,7 +170,7 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
 
 
 def _make_watcher(args: argparse.Namespace) -> Callable[[], LiveActions]:
-    """What names actions, of one detector for all visitors."""
+    """The camera's action detection, with one detector for all visitors."""
     require('naming actions', ('torch', 'mmengine', 'mmaction'), 'train')
     from mmanon.actions.detector import ActionDetector
     from mmanon.actions.live import LiveActions

@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(results: Sequence[ActionDetectionResult], folder: Path) -> int:
-    """Say what came of all videos.
+    """Report the results of all videos.
 
     Returns:
         int: 0; 1 when one failed.

@@ -1,4 +1,4 @@
-"""Taking checkpoints apart, as ``mmanon export`` and ``tools/export_checkpoint.py``."""
+"""Splitting checkpoints: ``mmanon export`` and ``tools/export_checkpoint.py``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Take a checkpoint apart.
+    """Split a checkpoint.
 
     Returns:
         int: 0.

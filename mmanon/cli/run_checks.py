@@ -1,4 +1,4 @@
-"""What would make a run silently another one than was meant, refused before it."""
+"""Rejects, before a run, what would silently make it another run than intended."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def find_checkpoint(config: Config) -> str | None:
 def check_checkpoint(config: Config, name: str) -> None:
     """Look into the file that the run begins with, before anything is built for it.
 
-    What has to be fetched is left to mmengine.
+    mmengine handles what must be downloaded.
 
     Raises:
         SystemExit: When the file cannot be read, or is not of what the config runs.

@@ -1,4 +1,4 @@
-"""What the commands that run a config share."""
+"""Shared by the commands that run a config."""
 
 from __future__ import annotations
 

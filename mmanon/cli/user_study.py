@@ -193,7 +193,7 @@ def score(args: argparse.Namespace) -> None:
 
 
 def machine_answers(folder: Path, key: Key, machine: str) -> Answers:
-    """Let a recognizer answer, and keep its answers beside the page."""
+    """Let a recognizer answer, and store its answers next to the page."""
     from mmengine.config import Config
 
     from mmanon.evaluation.metrics import load_recognizer

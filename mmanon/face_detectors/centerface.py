@@ -107,7 +107,7 @@ class CenterFaceDetector(BaseFaceDetector):
         return boxes[kept], scores[kept], marks[kept]
 
     def _search(self, network: _Network, image: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the network finds in a picture, or in tiles of it, with repetitions."""
+        """Raw detections in a picture, or in its tiles, with duplicates."""
         found = []
         for top, high in _tiles(image.shape[0]):
             for left, wide in _tiles(image.shape[1]):

@@ -18,7 +18,7 @@ _one_at_a_time = Lock()
 
 
 def missing_for_torch() -> str | None:
-    """What PyTorch lacks to read the ONNX file; ``None`` where it can."""
+    """What PyTorch lacks to read the ONNX file; ``None`` if nothing."""
     return None if find_spec('onnx') else 'the package onnx is not installed'
 
 

@@ -91,7 +91,7 @@ def _look(
 def _look_closer(
     detector: BaseFaceDetector, image: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is found in a small picture when it is enlarged."""
+    """Detections in an enlarged copy of a small picture."""
     from PIL import Image
 
     height, width = image.shape[:2]

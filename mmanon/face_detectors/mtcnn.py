@@ -28,8 +28,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
         min_face: Side in pixels of the smallest face looked for; small values cost
             time (it grows with the inverse square).
         thresholds: The scores in [0, 1] a face must pass in the three stages.
-        device: Torch device the networks run on, such as ``'cuda:0'``; the CPU where
-            PyTorch cannot use that, as :attr:`places` says.
+        device: Torch device of the networks, such as ``'cuda:0'``. They run on the CPU
+            if PyTorch cannot use it; see :attr:`places`.
 
     Raises:
         ImportError: If OpenCV or facenet-pytorch is not installed.

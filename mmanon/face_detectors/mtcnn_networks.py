@@ -53,7 +53,7 @@ def load_with_place(device: str = 'cpu') -> tuple[list[Network], Place]:
 
     Returns:
         tuple[list[Network], Place]: Those of :data:`NETWORKS`, and where they run: on
-        the CPU, too, where PyTorch cannot use the device.
+            the CPU if PyTorch cannot use the device.
 
     Raises:
         ImportError: If facenet-pytorch, which brings the weights, is not installed.
@@ -127,7 +127,7 @@ def _build(name: str) -> nn.Module:
 
 
 def _make(files: list[Path]) -> bool:
-    """Make the ONNX files; say so where that cannot be done."""
+    """Make the ONNX files, or log why that failed."""
     try:
         for name, file in zip(NETWORKS, files, strict=True):
             _export(name, file)

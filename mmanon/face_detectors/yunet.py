@@ -29,8 +29,8 @@ class YuNetFaceDetector(BaseFaceDetector):
         score_threshold: Faces below this confidence, in [0, 1], are left out.
         nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes
             is left out.
-        device: OpenCV's builds for pip know the CPU alone, and that is where it runs;
-            :attr:`places` says so where another is asked for.
+        device: OpenCV's builds for pip support only the CPU, so it always runs there;
+            :attr:`places` reports that if another device is requested.
 
     Raises:
         ImportError: If OpenCV is not installed.

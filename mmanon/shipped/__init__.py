@@ -1,8 +1,8 @@
 """Learned modifiers that are called by a name: ``NAME.onnx`` and ``NAME.pth``.
 
-They lie in this folder, whose files are part of the package, and in the folders of
-:data:`SEARCH_PATH`. The ONNX file is drawn without PyTorch; the other one holds the
-same weights for PyTorch, to go on training from.
+They are in this folder, which is part of the package, and in the folders of
+:data:`SEARCH_PATH`. The ONNX file needs no PyTorch; the other file holds the same
+weights for PyTorch, to continue training.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is passed from room to room, in NumPy alone.
+"""Data types that the packages exchange; they use NumPy only.
 
 Imported when the first of it is asked for: the faces of a frame should not wait for the
 reader of Parquet files.

@@ -1,7 +1,7 @@
 """Boxes: x1, y1, x2, y2 in any unit, in the last axis of an array.
 
-A pixel has no width of its own: no "+ 1". Boxes whose corners are the wrong way round
-are empty.
+Widths are differences of coordinates, without "+ 1". Boxes whose corners are the wrong
+way round are empty.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of a frame a modifier is shown. No PyTorch here: see :mod:`.face_crops`."""
+"""The part of a frame that a modifier sees. No PyTorch here: see :mod:`.face_crops`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a modifier in its own file, so that nobody looks for its config."""
+"""The description of a modifier inside its own file, which replaces its config."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ModifierCard:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> ModifierCard:
-        """The card that :meth:`to_dict` has told.
+        """The card that :meth:`to_dict` has written.
 
         Keys that this version does not know are left out.
 
@@ -114,10 +114,10 @@ class ModifierCard:
         """The card of what a config names, or None where it names no modifier.
 
         Args:
-            config (Mapping): As read: it says ``modifier = dict(...)``, with
-                ``crop_size``, ``margin`` and ``feather`` beside it if they are not the
-                defaults of :class:`CropGeometry`; or it trains one by an
-                ``AdversarialAnonymizationHook``, whose own defaults then hold.
+            config (Mapping): As read. It contains ``modifier = dict(...)``, and
+                ``crop_size``, ``margin`` and ``feather`` if they differ from the
+                defaults of :class:`CropGeometry`; or it trains a modifier by an
+                ``AdversarialAnonymizationHook``, whose defaults then apply.
 
         Raises:
             ValueError: As :class:`ModifierCard`.
@@ -147,7 +147,7 @@ def find_game_hooks(
         config (Mapping): As read, with ``custom_hooks`` or without.
 
     Yields:
-        tuple[int, Mapping]: Place in ``custom_hooks``, and what the config says there.
+        tuple[int, Mapping]: Position in ``custom_hooks``, and the config of that hook.
     """
     for index, hook in enumerate(config.get('custom_hooks') or []):
         kind = hook.get('type')

@@ -1,7 +1,7 @@
 """Action tubes: one person doing one action, a box in each of a set of frames.
 
-Frames are numbered. Numbers may be far apart where only some frames of a video are
-looked at. Shape letter: L frames of a tube.
+Frames are numbered. Numbers have gaps if only some frames of a video are used. Shape
+letter: L frames of a tube.
 """
 
 from __future__ import annotations

@@ -28,9 +28,10 @@ class Sighting(NamedTuple):
         frame (int): The frame's number.
         box (np.ndarray): x1, y1, x2, y2 in pixels.
         score (float): The detector's confidence; 0 where it did not see the face.
-        similarity (float): To people looked for; NaN where that cannot be told.
+        similarity (float): To the people searched for; NaN if unknown.
         tilt (float): Radians by which the head leans, clockwise.
-        seen (bool): Whether a detector saw it; else it was found by what it looks like.
+        seen (bool): Whether a detector saw it; otherwise it was followed by its
+            appearance.
     """
 
     frame: int

@@ -6,10 +6,10 @@ those that are not among what is left. Faces are joined by the overlap of boxes 
 enlarged, since a small face may move by its own width (as in C-BIoU, Yang et al., WACV
 2023).
 
-Packages that do this were used and left again. `trackers` 2.6 (Apache-2.0) takes 0.6 s
-and 80 MB to import, as long as anonymizing 50 frames; norfair 2.3 wants NumPy below 2;
-boxmot 25 is AGPL and brings PyTorch and a second OpenCV; motpy stands on filterpy of
-2018; mmdet's ByteTracker drops a new face that is lost in its second frame.
+We tried packages that do this and removed them again. `trackers` 2.6 (Apache-2.0) takes
+0.6 s and 80 MB to import, as long as anonymizing 50 frames; norfair 2.3 wants NumPy
+below 2; boxmot 25 is AGPL and brings PyTorch and a second OpenCV; motpy depends on
+filterpy of 2018; mmdet's ByteTracker drops a new face that is lost in its second frame.
 :func:`mmanon.tracking.offline_tracks.link_faces` joins the faces of a whole list by
 overlap alone; here frames come one by one, and the ones that matter most are those in
 which a face moves fast or is hardly seen.
@@ -61,11 +61,11 @@ class FaceLinker:
     """Numbers the faces of frames that come one by one.
 
     Args:
-        lost_track_buffer (int): Frames for which a face that is lost is remembered.
+        lost_track_buffer (int): Frames for which a lost face is remembered.
         track_activation_threshold (float): Score from which a face is sure: it is
-            looked for first, and begins a track where none was expected.
-        begin (float, optional): Score from which a face that is less sure begins a
-            track, too. Defaults to none doing so.
+            matched first, and begins a track where none was expected.
+        begin (float, optional): Score from which a less sure face begins a track as
+            well. By default no such face does.
     """
 
     @renamed_arguments(patience='lost_track_buffer', sure='track_activation_threshold')
@@ -146,7 +146,7 @@ class FaceLinker:
 def _pairs(
     paths: list[_Path], boxes: np.ndarray, places: list[int], frame: int
 ) -> list[tuple[_Path, int]]:
-    """Faces that go on; those that overlap most are joined first."""
+    """Faces that continue tracks; those that overlap most are joined first."""
     if not paths or not places:
         return []
     expected = _enlarged(np.array([path.places(frame) for path in paths]))
@@ -174,6 +174,6 @@ def _fitting_pairs(
 
 
 def _enlarged(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (..., 4) as they are compared."""
+    """Boxes (..., 4), enlarged for the comparison."""
     grown = _BUFFER * (boxes[..., 2:] - boxes[..., :2])
     return np.concatenate([boxes[..., :2] - grown, boxes[..., 2:] + grown], -1)

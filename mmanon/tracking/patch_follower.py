@@ -25,7 +25,7 @@ _FLAT = 2.0  # grey levels; what varies less looks like everything
 
 @dataclass(frozen=True)
 class Patch:
-    """What a face looks like, and where.
+    """The appearance and place of a face.
 
     Attributes:
         box (np.ndarray): x1, y1, x2, y2 in pixels.

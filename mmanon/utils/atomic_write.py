@@ -1,7 +1,6 @@
 """Files and folders that are either not there or whole.
 
-They are written beside their place, on the same file system, and moved there in one
-step.
+They are written to a temporary file on the same file system and renamed in one step.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class WholeFile:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Name a file beside ``path`` to write, and move it there when it is whole.
+    """Yield a temporary file next to ``path``, and rename it when it is complete.
 
     An error inside the block removes what was written. A killed process leaves
     ``.<name>.<number>.part``, and nothing under the final name.
@@ -106,7 +105,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Make a folder beside ``folder`` to fill, and move it there when it is whole.
+    """Yield a temporary folder next to ``folder``, and rename it when it is complete.
 
     A folder that is there is replaced. What a killed process left is removed by the
     next one; only one may fill the same folder at a time.

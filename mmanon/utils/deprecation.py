@@ -101,7 +101,7 @@ def _alias(kind: str, old: str, new: str) -> property:
 
 
 class RenamedOption(argparse.Action):
-    """An option of the command line that has another name now; its ``dest`` says which.
+    """A renamed option of the command line; its ``dest`` is the new name.
 
     Examples:
         >>> parser = argparse.ArgumentParser()

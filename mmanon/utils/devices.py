@@ -110,7 +110,7 @@ def torch_place(device: str) -> Place:
 
 
 def told_places(device: str, parts: Sequence[tuple[str, Place]]) -> str:
-    """One sentence that says where each part runs, and why it is not the device.
+    """One sentence: where each part runs, and why not on the requested device.
 
     Args:
         device (str): What was asked for.

@@ -1,4 +1,4 @@
-"""What is installed only for some: one sentence says which extra brings it."""
+"""Optional packages: if one is missing, one sentence names the extra to install."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NAMES = {
 
 
 class ExtraNotInstalled(ImportError):
-    """What an extra brings is not there; the text is one sentence."""
+    """A package of an extra is missing; the text is one sentence."""
 
 
 def require(what: str, modules: str | Sequence[str], extra: str) -> None:
-    """Refuse to go on without modules of an extra; nothing is imported.
+    """Raise an error if modules of an extra are missing; imports nothing.
 
     Args:
         what (str): What is about to be done, as the beginning of a sentence.

@@ -10,8 +10,8 @@ def render_page(template: Path, **values: Any) -> str:
     """Fill a template; all values are escaped for HTML.
 
     Args:
-        template (Path): It may include the files beside it.
-        **values: What it shows. One it does not get is an error.
+        template (Path): It may include files of the same folder.
+        **values: The values that it shows. A missing value is an error.
 
     Returns:
         str: The page.

@@ -1,4 +1,4 @@
-"""Pictures that stand in the text of a web page, as data URLs."""
+"""Pictures inside the text of a web page, as data URLs."""
 
 from __future__ import annotations
 

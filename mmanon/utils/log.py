@@ -1,4 +1,4 @@
-"""What the commands say while they work.
+"""Messages of the commands while they work.
 
 mmengine's own logger imports PyTorch, which takes longer than anonymizing a short clip.
 """

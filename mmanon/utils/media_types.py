@@ -69,7 +69,7 @@ def is_hidden(path: str | Path) -> bool:
 
 
 def without_video_suffix(name: str) -> str:
-    """A name without the end that makes it a video's; any other as it is.
+    """A name without its video suffix; other names are returned unchanged.
 
     Example:
         >>> without_video_suffix('day.2/clip.MP4'), without_video_suffix('day.2')

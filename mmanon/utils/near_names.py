@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that is not known."""
+"""Suggestions for an unknown name."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def or_near(name: str, known: Iterable[str], most: int = 12) -> str:
 
     Args:
         name (str): Unknown.
-        known (Iterable[str]): What there is.
-        most (int): How many are told at most where none is like it. Defaults to 12.
+        known (Iterable[str]): The known names.
+        most (int): Maximum number of names to list if none is similar. Defaults to 12.
 
     Example:
         >>> or_near('modifer', ['modifier', 'discriminator'])

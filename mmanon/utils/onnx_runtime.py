@@ -18,7 +18,8 @@ def import_onnxruntime() -> ModuleType:
     """Import ONNX Runtime with its telemetry off.
 
     From 1.32 on it collects events, with a device id and the path of the interpreter,
-    in the user's cache folder, unless it is told not to before it is imported.
+    in the user's cache folder, unless an environment variable forbids it before the
+    import.
 
     Raises:
         ImportError: When it is not installed.
@@ -35,8 +36,8 @@ def open_session(
 ) -> tuple[Any, Place]:
     """Let ONNX Runtime read a model.
 
-    Where its CUDA provider cannot be had, it says so in the log and takes the CPU; here
-    that is looked for, and told.
+    If its CUDA provider is not available, ONNX Runtime logs that and uses the CPU; this
+    function detects and reports it.
 
     Args:
         model (str, Path or bytes): The file, or what is in it.

@@ -1,4 +1,4 @@
-"""How a stored picture has to be turned to stand upright."""
+"""How to rotate a stored picture so that it is upright."""
 
 from __future__ import annotations
 

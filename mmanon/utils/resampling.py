@@ -1,7 +1,7 @@
 """Pictures made smaller, turned, blurred and grey in NumPy, as OpenCV does it.
 
-What anonymizes needs no OpenCV by this: it comes in four packages that overwrite each
-other, and the usual one asks for libGL.
+So the anonymizer needs no OpenCV, which comes in four packages that overwrite each
+other, and whose usual package needs libGL.
 """
 
 from __future__ import annotations

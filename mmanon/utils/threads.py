@@ -39,10 +39,10 @@ class _Failed:
 class _Passage:
     """A bounded queue that Ctrl-C cannot break.
 
-    ``queue.Queue`` takes its lock in Python code, where an interrupt may strike before
-    the block that gives it back is entered: whoever needs the queue then waits for
+    ``queue.Queue`` takes its lock in Python code, where an interrupt may come before
+    the block that releases it is entered, and then every user of the queue waits for
     ever. A ``SimpleQueue`` is one call in C; of two of them, one holds the items and
-    the other what room is left.
+    the other the free places.
     """
 
     def __init__(self, most: int) -> None:
@@ -72,7 +72,7 @@ class _Passage:
 
 
 class Answer(Generic[T]):
-    """What a function returns or raises, once it has; one thread waits for it.
+    """The result or error of a function, once it is there; one thread waits for it.
 
     A ``Future`` that Ctrl-C cannot break, as :class:`_Passage` is a queue.
     """
@@ -151,7 +151,7 @@ class Workers:
 
 @contextmanager
 def worked_ahead(items: Iterable[T], most: int) -> Iterator[Iterator[T]]:
-    """Let an iterable be gone through by a thread of its own.
+    """Iterate in a separate thread.
 
     Args:
         items (Iterable): Where the items come from.
@@ -202,16 +202,16 @@ def worked_ahead(items: Iterable[T], most: int) -> Iterator[Iterator[T]]:
 def worked_behind(
     function: Callable[[T], object], most: int
 ) -> Iterator[Callable[[T], None]]:
-    """Let a function be called by a thread of its own, one item after the other.
+    """Call a function in a separate thread, one item after the other.
 
     Args:
         function (callable): What is done with each item.
         most (int): How many items may wait.
 
     Yields:
-        callable: Takes an item, and waits where there are too many. An error of the
-        function is raised by the next call, or when the block ends. When that ends with
-        no error of its own, all items are done.
+        callable: Takes an item, and waits if there are too many. The next call, or the
+            end of the block, raises an error of the function. If the block ends without
+            an error, all items are done.
     """
     queue = _Passage(most)
     ended = Event()

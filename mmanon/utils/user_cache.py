@@ -1,4 +1,4 @@
-"""Where what can be made anew is kept for the user."""
+"""The user's folder of files that can be made again."""
 
 from __future__ import annotations
 

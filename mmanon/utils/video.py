@@ -1,7 +1,7 @@
 """The frames of a video file as a player shows them: turned as the file asks for.
 
-A phone held upright stores the pixels lying on their side and a display matrix that
-says so. mmaction2's ``DecordDecode`` obeys it, as FFmpeg's own tools do.
+An upright phone stores rotated pixels and a display matrix with the rotation.
+mmaction2's ``DecordDecode`` applies it, as FFmpeg's own tools do.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
     """All frames of the stream of pictures.
 
     Raises:
-        IndexError: If there is none.
-        av.FFmpegError: Where decoding cannot go on.
+        IndexError: If there is none. av.FFmpegError: If decoding cannot continue.
     """
     stream = video_stream(container)
     stream.thread_type = 'AUTO'
@@ -72,7 +71,7 @@ def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
-    """How a frame has to be turned to stand upright."""
+    """How to rotate a frame so that it is upright."""
     matrix = display_matrix(frame)
     return Orientation() if matrix is None else Orientation.of_matrix(matrix)
 
@@ -104,7 +103,7 @@ _MATRICES = {
 
 
 def upright(frame: av.VideoFrame, pixels: str = 'rgb24') -> np.ndarray:
-    """The picture of a frame as it is seen, uint8 (H, W, 3).
+    """The upright picture of a frame, uint8 (H, W, 3).
 
     Args:
         frame: As :func:`decode` gives it.

@@ -1,9 +1,9 @@
 """Face tables: the faces of every frame of a video data set, in one Parquet file.
 
 A row is one face; a frame examined without finding any is one row whose box is null; a
-frame without a row was never examined. Rows are sorted by (video, frame), so that a
-row group is found by its statistics. A column tells what each video was, see
-:class:`VideoInfo`: faces of another video of the same name must not be taken for them.
+frame without a row was never examined. Rows are sorted by (video, frame), so that a row
+group is found by its statistics. A column describes each video, see :class:`VideoInfo`,
+so that a table is rejected for a different video with the same name.
 
 Nothing grows with the number of faces or videos but the file's footer, a few kilobytes
 for a row group of 16384 faces: a process that opens a table reads the footer, and maps

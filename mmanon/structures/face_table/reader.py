@@ -31,14 +31,15 @@ _CACHED_INFOS = 4096
 class FaceTable:
     """Reads a face table frame by frame, holding only a few row groups in memory.
 
-    Opening it reads the file's footer. A copy sent to another process carries no more
-    than the path. One inherited by a forked process is read there as it is: the file is
-    mapped into memory and never written, so that there is no file position to share.
+    Opening it reads the file's footer. A copy for another process contains only the
+    path. A forked process uses the inherited table directly: the file is mapped into
+    memory and never written, so there is no shared file position.
 
     Args:
         path: The Parquet file written by ``tools/detect_faces.py``.
-        warn: Is told, once each, what of the table covers frames whole; a function of a
-            module, that copies can find it. Defaults to the log of mmanon.
+        warn: Called once for each reason why the table covers whole frames. It must be
+            a function of a module, so that copies can find it. Defaults to the log of
+            mmanon.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -218,7 +219,7 @@ class FaceTable:
         return self._abouts.keys()
 
     def info(self, video: str) -> VideoInfo | None:
-        """What a video was when its faces were found; None where that is unknown.
+        """The video when its faces were found; None if unknown.
 
         It is unknown in a table of an earlier release, and of a video that the table
         does not have.
@@ -273,10 +274,10 @@ class FaceTable:
 
         A frame that was never examined is covered whole, with a warning for the first
         one of a video. In a table of interval n > 1 it may lie between two examined
-        ones at most n apart: where both have faces, and the same tracks, it gets one
-        box for each that encloses both. Where a track begins or ends, or none is seen
-        on either side, somebody may have been there in between, for a glance into the
-        camera or in passing: it is covered whole as well, which is said once.
+        frames with a distance of at most n: if both have the same tracks, it gets one
+        box for each track that encloses both boxes. If a track begins or ends, or
+        neither frame has a track, a face may have been visible in between: the frame is
+        covered whole, with one warning.
 
         Args:
             video: Path of the video or frame folder relative to the data set's root,

@@ -83,7 +83,7 @@ class RowGroup:
         self.landmarks[known] = values.reshape(-1, 5, 2)
 
     def info(self, video: str) -> VideoInfo | None:
-        """What a video was; None where that is unknown."""
+        """The video; None if unknown."""
         if self._infos is None:
             return None
         return VideoInfo.from_json(self._infos[self.videos[video].start].as_py())
@@ -107,7 +107,7 @@ class RowGroup:
 
 
 def videos_of(table: pa.Table) -> Iterator[tuple[str, str | None]]:
-    """Each video in some rows, and what ``video_info`` says of it.
+    """Each video in some rows, with its ``video_info``.
 
     Args:
         table: The column ``video`` and, where there is one, ``video_info``.

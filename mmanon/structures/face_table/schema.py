@@ -1,4 +1,4 @@
-"""What a face table holds: its columns, and what is known of a video."""
+"""The columns of a face table, and the description of a video."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ MAKE = 'mmanon detect-faces DATA_ROOT --out {}'
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video was when its faces were found.
+    """A video when its faces were found.
 
     Attributes:
         kind: ``'file'``, a video file, or ``'folder'``, a folder of numbered images.
-        width: Width of its frames in pixels as they are seen, upright; None where
-            they differ in size or none could be read.
+        width: Width of its upright frames in pixels; None if sizes differ or no frame
+            could be read.
         height: Their height, or None.
-        num_frames: How many it has; None where it could not be read to its end.
+        num_frames: Number of frames; None if it could not be read to its end.
         turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, to be
             turned by 90 degrees to either side; ``'other'``, upside down or mirrored.
         file: Name of the video file, with its extension; None of a folder, and in a
@@ -89,7 +89,7 @@ class VideoInfo:
         )
 
     def to_json(self) -> str:
-        """What the column ``video_info`` holds."""
+        """The value of the column ``video_info``."""
         return json.dumps(astuple(self), separators=(',', ':'))
 
     @classmethod

@@ -20,7 +20,7 @@ __all__ = ['FaceTableWriter']
 
 
 class FaceTableWriter:
-    """Writes a face table beside its place and moves it there when it is complete.
+    """Writes a face table to a temporary file and renames it when it is complete.
 
     Used as a context manager; where its block is left by an error, or the writer is
     never closed, no table appears. What a killed process leaves, ``.<name>.part``, is
