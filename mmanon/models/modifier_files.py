@@ -26,12 +26,12 @@ def load_modifier(path: str | Path) -> tuple[BaseModifier, ModifierCard]:
             checkpoint.
 
     Returns:
-        tuple[BaseModifier, ModifierCard]: M with its weights, and what its file tells.
+        tuple[BaseModifier, ModifierCard]: M with its weights, and the card of its file.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it holds no modifier or does not tell which, or the modifier
-            is not registered.
+        ValueError: When it holds no modifier or no card, or the modifier is not
+            registered.
     """
     checkpoint = load_checkpoint(path)
     try:

@@ -1,4 +1,4 @@
-"""The attacker that learns people anew from what the modifier draws."""
+"""An attacker that learns people from modified faces."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from .trained_attacker import TrainedAttacker, margin_for
 class AdaptiveRecognizer(TrainedAttacker):
     """A recognizer trained from scratch on modified faces.
 
-    What is left of a person that a recognizer of photographs does not look at, this one
-    can find. By default it learns from each face modified and as it was, so that both
-    lie near each other; without originals it learns to link modified faces alone.
+    It can find features in modified faces that a recognizer of photographs ignores. By
+    default it learns from each face, modified and original, so that both embeddings are
+    close; without originals it learns to link modified faces only.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.

@@ -82,7 +82,7 @@ class DlibRecognizer(BaseModule):
 
 
 def _chip_region(margin: float) -> np.ndarray:
-    """What dlib is shown of a crop, (x1, y1, x2, y2) as fractions of its side.
+    """The part of a crop that dlib sees, (x1, y1, x2, y2) as fractions of its side.
 
     The square that brings eyes and mouth of ArcFace's template, by which crops are
     aligned, nearest to where dlib has them.

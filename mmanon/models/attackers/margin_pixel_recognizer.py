@@ -13,8 +13,8 @@ from mmanon.registry import MODELS
 class MarginPixelRecognizer(BaseModule):
     """Compares the pixels outside of the face box: a nearest neighbour, no weights.
 
-    Whom it tells apart is not hidden, whatever happens to the face. It needs a view
-    with a margin, ``'crop'`` or ``'head'``.
+    People that it can identify are not hidden, whatever happens to the face. It needs a
+    view with a margin, ``'crop'`` or ``'head'``.
 
     Args:
         size (int): Side in pixels that images are shrunk to. Defaults to 32.

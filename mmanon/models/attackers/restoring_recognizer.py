@@ -11,9 +11,9 @@ from .trained_attacker import TrainedAttacker, margin_for
 class RestoringRecognizer(TrainedAttacker):
     """A network that learns to undo M, and a recognizer that sees what it restores.
 
-    The restorer learns from pairs that anybody can make who has M: faces of the
-    attacker's own people before and after. The recognizer has never seen a modified
-    face, and stays as it is.
+    The restorer learns from pairs that anybody with M can make: original and modified
+    faces of the attacker's own people. The recognizer has never seen a modified face
+    and does not learn.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.

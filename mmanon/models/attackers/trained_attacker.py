@@ -1,4 +1,4 @@
-"""What the attackers share that practise on a modifier before they attack it."""
+"""Shared by the attackers that practise on a modifier."""
 
 from abc import abstractmethod
 
@@ -17,8 +17,8 @@ __all__ = ['TrainedAttacker', 'margin_for']
 def margin_for(recognizer: dict, view: FaceView) -> float:
     """The ``margin`` of a recognizer's config, so that it sees a view.
 
-    Those that know of views say it by ``margin_in``; to others all of the image is the
-    face where the view is a wider one.
+    Recognizers that know views return it by ``margin_in``; for others, the whole image
+    is the face in a wider view.
     """
     kind = recognizer.get('type')
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
@@ -77,7 +77,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
         return view.margin
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Train what learns; what is frozen stays as it is in testing."""
+        """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         for name in self.frozen:
             getattr(self, name).eval()
@@ -115,7 +115,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def predict(self, image: Tensor, label: Tensor) -> list[dict[str, Tensor]]:
-        """Embed each face as it is and modified, to see how good the attacker is.
+        """Embed each face, original and modified, to evaluate the attacker.
 
         Args:
             image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
@@ -132,7 +132,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @torch.no_grad()
     def redraw(self, faces: Tensor) -> Tensor:
-        """What the modifier's users get to see of faces.
+        """Modified faces, as users of the modifier see them.
 
         Args:
             faces (Tensor): Images of its view, (B, 3, P, P) in [-1, 1].
@@ -156,7 +156,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @abstractmethod
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """What the attacker minimizes on original faces of its people.
+        """The attacker's loss on original faces of its people.
 
         Args:
             image (Tensor): (B, 3, S, S) in [-1, 1].

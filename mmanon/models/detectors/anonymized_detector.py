@@ -50,12 +50,12 @@ class AnonymizedDetector(BaseModel):
         adversarial_loss (nn.Module or dict, optional): What M minimizes against D.
             Defaults to the paper's :class:`NegatedClassifierLoss`.
         structure_loss (nn.Module or dict, optional): A loss of (modified, original)
-            faces that M minimizes beside. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
-        temporal_loss (nn.Module or dict, optional): A loss of the clips' own faces
+            faces that M minimizes as well. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
+        temporal_loss (nn.Module or dict, optional): A loss of the faces of the clips
             along their tracks, such as :class:`FlickerLoss`.
         crop_size (int): S, the side of a face crop in pixels. Defaults to 256.
-        margin (float): By how much of its side a face box is enlarged on each side.
-            Defaults to 0.6.
+        margin (float): Enlargement of a face box on each side, as a fraction of its
+            longer side. Defaults to 0.6.
         feather (float): Width of the band in which a crop fades into the frame, as a
             fraction of the crop's side. Defaults to 0.1.
         ema (dict, optional): Config of mmengine's averaged model, such as
@@ -131,7 +131,7 @@ class AnonymizedDetector(BaseModel):
 
     @property
     def learners(self) -> dict[str, nn.Module]:
-        """What learns, each by an optimizer of its own, by the optimizers' names."""
+        """The networks that have their own optimizer, by the optimizers' names."""
         return {
             'detector': self.detector,
             'modifier': self.modifier,
@@ -140,7 +140,7 @@ class AnonymizedDetector(BaseModel):
 
     @property
     def deployed_modifier(self) -> BaseModifier:
-        """What redraws faces in prediction: M's average where there is one, or M."""
+        """The modifier for prediction: M's average if there is one, or M."""
         if self.modifier_ema is not None:
             return self.modifier_ema.module
         return self.modifier
@@ -162,10 +162,10 @@ class AnonymizedDetector(BaseModel):
         keys: Tensor | None = None,
         tracks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Redraw faces as in prediction, and tell which are covered.
+        """Redraw faces as in prediction, and return which are covered.
 
-        Faces that the modifier would let through are covered, which is said in the
-        log; see :func:`redraw_or_cover`.
+        Faces that the modifier would leave nearly unchanged are covered, with a message
+        in the log; see :func:`redraw_or_cover`.
 
         Args:
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
@@ -207,13 +207,13 @@ class AnonymizedDetector(BaseModel):
                 (N, C, T, H, W).
             data_samples (list): The detector's data samples; their metainfo ``faces``
                 names the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
-                Those that ``covers``, (K,) bool and optional, marks are filled with
-                one colour: frames that nobody has examined. ``face_tracks``, (K,) and
-                optional, tells which belong to one person: they get one key.
+                Boxes marked in ``covers``, (K,) bool and optional, are filled with one
+                colour: frames that no face detector has examined. ``face_tracks``, (K,)
+                and optional, are the tracks: all faces of a track get one key.
             mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Raises:
-            KeyError: When a data sample does not say which faces it shows.
+            KeyError: When a data sample has no ``faces``.
             ValueError: When ``covers`` and ``faces`` differ in length.
         """
         modifier = self.parallel['modifier'] if mode == 'loss' else None
@@ -231,8 +231,8 @@ class AnonymizedDetector(BaseModel):
         Args:
             inputs (Tensor): As for :meth:`forward`.
             data_samples (list): As for :meth:`forward`.
-            modifier (nn.Module, optional): M as it stands, without
-                :meth:`redraw_faces` and its cover.
+            modifier (nn.Module, optional): Used directly, without :meth:`redraw_faces`
+                and its cover.
 
         Returns:
             tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
@@ -280,7 +280,7 @@ class AnonymizedDetector(BaseModel):
     def train_step(
         self, data: dict, optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
-        """One iteration of the game, as :attr:`phase` says who learns what.
+        """One iteration of the game; :attr:`phase` decides which networks learn.
 
         Args:
             data (dict): A batch of the detector's (``inputs``, ``data_samples``) and

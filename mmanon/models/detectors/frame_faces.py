@@ -14,7 +14,7 @@ __all__ = ['FrameFaces', 'boxes_of_samples', 'fill_boxes', 'neighbours']
 
 
 class FrameFaces(NamedTuple):
-    """What is named in the frames of a batch.
+    """The faces in the frames of a batch.
 
     Attributes:
         boxes (Tensor): Of the faces, (K, 5) float64 as ``(frame, x1, y1, x2, y2)``,
@@ -22,7 +22,7 @@ class FrameFaces(NamedTuple):
             ``n * T + t``.
         unexamined (Tensor): Boxes to fill, likewise.
         tracks (Tensor): (K,) int64, the same number for all faces of a track, counted
-            from 0; a face of no track has one of its own.
+            from 0; a face without a track gets its own number.
     """
 
     boxes: Tensor
@@ -42,7 +42,7 @@ def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> Fram
             numbers of tracks in this sample, or -1.
 
     Raises:
-        KeyError: When a data sample does not say which faces it shows.
+        KeyError: When a data sample has no ``faces``.
         ValueError: When ``covers`` or ``face_tracks`` and ``faces`` differ in length.
     """
     if data_samples is None or any('faces' not in sample for sample in data_samples):
@@ -106,7 +106,7 @@ def fill_boxes(inputs: Tensor, boxes: Tensor, color: Tensor) -> Tensor:
         color (Tensor): (C,), in the frames' value range.
 
     Returns:
-        Tensor: Of the shape of ``inputs``, which stay as they are.
+        Tensor: Of the shape of ``inputs``, which are not changed.
     """
     if not len(boxes):
         return inputs

@@ -118,7 +118,7 @@ def modifier_and_detector_step(
     """One backward pass for both; the detector's optimizer keeps the count.
 
     Args:
-        model (AnonymizedDetector): Whose phase says whether M learns.
+        model (AnonymizedDetector): Its phase decides whether M learns.
         loss (Tensor): The sum of their losses, a scalar.
         optim_wrapper (OptimWrapperDict): ``detector``, and ``modifier`` if it learns.
     """

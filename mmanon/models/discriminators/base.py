@@ -1,4 +1,4 @@
-"""What the game asks of a discriminator, one recognizer or several."""
+"""The interface of a discriminator, one recognizer or several."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ['BaseDiscriminator', 'discriminator_parts']
 class BaseDiscriminator(WholePretrained):
     """D: names people by their face crops, (K, 3, S, S) in [-1, 1].
 
-    One that consists of several learners says so by :attr:`parts`; each of them gets an
-    optimizer of its own, and can start anew.
+    A discriminator of several learners names them by :attr:`parts`; each of them gets
+    its own optimizer and can restart.
     """
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """What learns, each by itself, under a short name; itself alone by default."""
+        """Parts with their own optimizer, by a short name; by default only itself."""
         return {'': self}
 
     @property
@@ -78,10 +78,10 @@ class BaseDiscriminator(WholePretrained):
         """A config with what the game knows of the faces.
 
         Args:
-            cfg (dict): As the training config has it; stays as it is.
-            margin (float): Of the faces that D is shown.
+            cfg (dict): From the training config; it is not changed.
+            margin (float): Of the faces that D sees.
             people (int): I.
-            where (str): What holds these people, for errors.
+            where (str): The source of these people, for error messages.
 
         Raises:
             ValueError: When the config names another number of people.
@@ -101,7 +101,7 @@ class BaseDiscriminator(WholePretrained):
 
 
 def discriminator_parts(discriminator: nn.Module | None) -> dict[str, nn.Module]:
-    """What of D learns by itself: its networks by the names of their optimizers.
+    """The parts of D that have their own optimizer, by the optimizers' names.
 
     Args:
         discriminator (nn.Module, optional): D.

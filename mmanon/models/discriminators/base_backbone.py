@@ -1,4 +1,4 @@
-"""What all face recognizers share."""
+"""Shared by all face recognizers."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -23,14 +23,14 @@ AGAINST = ('most_confident', 'mean')
 class DiscriminatorEnsemble(BaseDiscriminator):
     """D as several recognizers of different architectures and views.
 
-    A modifier that plays against one recognizer learns to mislead this one. Against
-    several, some of which start anew from time to time, it has to take out what
-    recognizers in general know people by: the ensemble and the restarts of the budget
-    models of Wu et al., "Privacy-Preserving Deep Action Recognition: An Adversarial
-    Learning Framework and A New Dataset" (TPAMI 2020).
+    A modifier that plays against one recognizer learns to mislead only this one.
+    Against several recognizers that restart from time to time, it has to remove the
+    features that recognizers in general use: the ensemble and the restarts of the
+    budget models of Wu et al., "Privacy-Preserving Deep Action Recognition: An
+    Adversarial Learning Framework and A New Dataset" (TPAMI 2020).
 
-    Each member learns by an optimizer of its own. When one starts anew is up to
-    ``phases`` of the :class:`AdversarialAnonymizationHook`.
+    Each member has its own optimizer. ``phases`` of the
+    :class:`AdversarialAnonymizationHook` decides when one restarts.
 
     Args:
         members (Sequence[dict]): Configs of :class:`FaceClassifier`; each may have

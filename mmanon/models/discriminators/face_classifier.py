@@ -77,7 +77,7 @@ class FaceClassifier(BaseDiscriminator):
                 )
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Let D learn or not; with :attr:`norm_eval` batch norms stay as they are."""
+        """Set training mode; :attr:`norm_eval` keeps the statistics of batch norms."""
         super().train(mode)
         if self.norm_eval:
             for module in self.modules():

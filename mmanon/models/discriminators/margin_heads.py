@@ -25,7 +25,7 @@ class BaseFaceHead(BaseModule):
         init_cfg (dict, optional): As for any ``BaseModule``.
 
     Raises:
-        ValueError: When there are fewer than two people to tell apart.
+        ValueError: When there are fewer than two people.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class CosineMarginHead(BaseFaceHead):
 
     @abstractmethod
     def scale(self, embeddings: Tensor) -> Tensor | float:
-        """What cosines are multiplied by: a number, or (K, 1)."""
+        """The factor of the cosines: a number, or (K, 1)."""
 
     @abstractmethod
     def penalize(self, cosine: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the learned modifiers share: blocks, padding, and the way they start."""
+"""Shared by the learned modifiers: blocks, padding, and how they start."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -110,15 +110,15 @@ STARTS = ('identity', 'scratch', 'blend')
 class FaceOutput(nn.Module):
     """Turns features into faces by a last convolution and tanh.
 
-    Started as the identity it answers ``tanh(atanh(f) + change)`` with a change of 0 at
-    first: faces come back within 0.01. Since the change is unbounded, any colour
-    remains within reach, black from white too, though slowly there: beside 1 the slope
-    of tanh is a fiftieth of what it is at 0.
+    Started as the identity it returns ``tanh(atanh(f) + change)``, with a change of 0
+    at first: faces differ by at most 0.01. The change is unbounded, so every colour can
+    be reached, even black from white, although slowly: near 1 the slope of tanh is a
+    fiftieth of the slope at 0.
 
-    Blending it answers ``f + share * (tanh(change) - f)``, with a share in [0, 1] for
-    each pixel that the network draws beside the colours: the attention mask of Pumarola
-    et al., "GANimation" (ECCV 2018). Where the share is 0 things before and around a
-    face stay as they are, colours and all; where it is 1 nothing of the face is left.
+    When blending it returns ``f + share * (tanh(change) - f)``. The network draws the
+    share, in [0, 1] for each pixel, in addition to the colours: the attention mask of
+    Pumarola et al., "GANimation" (ECCV 2018). Where the share is 0, the original pixel
+    stays; where it is 1, nothing of the face is left.
 
     Args:
         channels (int): Channels of the features.
@@ -171,9 +171,9 @@ class FaceOutput(nn.Module):
         """Load weights of the same start.
 
         Raises:
-            ValueError: When they are of the other start. Weights that do not say
-                which are refused by the identity, and taken by ``'scratch'``, which
-                has no path along which a face could come through.
+            ValueError: When they belong to the other start. The identity rejects
+                weights that do not name their start; ``'scratch'`` accepts them,
+                because its output does not contain the original face.
         """
         index = state_dict.get(f'{prefix}start_index')
         if index is not None:

@@ -1,4 +1,4 @@
-"""Faces that are nobody's: the average face, and how faces differ from it."""
+"""Faces of no real person: the average face, and directions of variation."""
 
 from __future__ import annotations
 

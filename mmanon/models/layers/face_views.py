@@ -1,7 +1,8 @@
-"""What a recognizer sees of a face: the box, the whole crop, or the head in the frame.
+"""Views of a recognizer: the face box, the whole crop, or the head in the frame.
 
-A modifier redraws a crop around the face box. What tells people apart may also lie in
-the crop's margin, or in what the crop leaves of the head: hair, ears, neck, outline.
+A modifier redraws a crop around the face box. Features that identify people may also be
+in the margin of the crop, or in the part of the head outside the crop: hair, ears,
+neck, outline.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ __all__ = ['evaluating', 'held_still']
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Let a network answer as in testing: statistics of batch norms stay as they are.
+    """Evaluation mode for a block: batch norms keep their statistics.
 
     Afterwards each of its modules is in the mode that it was in.
     """

@@ -1,4 +1,4 @@
-"""A code of a few noisy numbers, which can say little."""
+"""A code of a few noisy numbers with limited information."""
 
 from torch import Tensor
 

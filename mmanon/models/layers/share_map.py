@@ -14,7 +14,7 @@ __all__ = ['ShareMap']
 
 
 class ShareMap(nn.Module):
-    """A small U-Net that says how much of each pixel is drawn over."""
+    """A small U-Net that predicts how much of each pixel is covered."""
 
     def __init__(self, base: int, depth: int = 3) -> None:
         super().__init__()

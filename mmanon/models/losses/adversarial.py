@@ -1,4 +1,4 @@
-"""What the modifier minimizes against the discriminator.
+"""Losses of the modifier against the discriminator.
 
 Each loss asks the discriminator about modified faces and is differentiable in them.
 The discriminator itself learns elsewhere: here its parameters are held still.
@@ -19,11 +19,11 @@ from mmanon.registry import MODELS
 class AdversarialLoss(nn.Module, metaclass=ABCMeta):
     """Base of the modifier's objectives against the discriminator.
 
-    With ``shrinks`` beside 1 the discriminator sees some batches of modified faces with
-    less detail: the expectation over transformations of Athalye et al., "Synthesizing
-    Robust Adversarial Examples" (ICML 2018). Fine texture that misleads this
-    discriminator and no other recognizer counts for less then, and what a person is
-    known by at a distance has to change.
+    With ``shrinks`` other than 1 the discriminator sees some batches of modified faces
+    with less detail: the expectation over transformations of Athalye et al.,
+    "Synthesizing Robust Adversarial Examples" (ICML 2018). This reduces the benefit of
+    fine texture that misleads only this discriminator, and forces the modifier to
+    change features that identify a person at a distance.
 
     Of a :class:`DiscriminatorEnsemble` each member is asked, and what counts is the
     most confident one or their mean, as the ensemble says.

@@ -1,4 +1,4 @@
-"""What keeps modified faces looking like faces."""
+"""Losses that keep modified faces similar to faces."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from mmanon.registry import MODELS
 class AverageFaceLoss(nn.Module):
     """L1 distance of modified faces from the average of the batch's originals.
 
-    The structure loss of Ren et al. (ECCV 2018) with the average person beside the
-    face itself: ``|M(f) - average| + own_weight * |M(f) - f|``. What M keeps is a face,
-    but nobody's: k-Same (Newton et al., "Preserving Privacy by De-identifying Face
+    The structure loss of Ren et al. (ECCV 2018) with the average person in addition to
+    the face itself: ``|M(f) - average| + own_weight * |M(f) - f|``. M keeps a face, but
+    of no real person: k-Same (Newton et al., "Preserving Privacy by De-identifying Face
     Images", TKDE 2005) as an objective, with all people of the batch as the k. Needs
-    face batches of several people, all cut out alike.
+    face batches of several people with the same alignment.
 
     With an ``own_weight`` near 1 all that lies between the face and the average costs
     about the same, pixel by pixel: the adversarial loss moves M towards the average
@@ -25,8 +25,8 @@ class AverageFaceLoss(nn.Module):
     texture that is neither is dear.
 
     Args:
-        own_weight (float): Weight of the distance from the face itself beside that from
-            the average, in [0, 1]. Defaults to 0.
+        own_weight (float): Weight of the distance from the face itself, relative to the
+            distance from the average, in [0, 1]. Defaults to 0.
         loss_weight (float): Factor of the loss. Defaults to 1.
 
     Raises:

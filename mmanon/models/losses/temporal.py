@@ -1,4 +1,4 @@
-"""What keeps modified faces steady along a video."""
+"""A loss that keeps modified faces steady along a video."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ['FlickerLoss']
 class FlickerLoss(nn.Module):
     """By how much modified faces change more than their originals along a track.
 
-    The mean over pixels of ``max(0, |M(f₂) − M(f₁)| − |f₂ − f₁|)`` for two faces of a
-    track that follow each other: a mouth that opens may open, and what stands still in
-    the video has to stand still in what is drawn. Crops follow the face, so that a head
-    that moves through the frame is not counted as change.
+    The mean over pixels of ``max(0, |M(f₂) − M(f₁)| − |f₂ − f₁|)`` for two consecutive
+    faces of a track: changes of the original, such as a mouth that opens, are allowed,
+    and what does not change in the video must not change in the modified faces. Crops
+    follow the face, so a head that moves through the frame does not count as change.
 
     Args:
         loss_weight (float): Factor of the loss. Defaults to 1.

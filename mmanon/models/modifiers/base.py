@@ -1,4 +1,4 @@
-"""What every modifier is: a map from face crops to face crops."""
+"""The base of all modifiers: a map from face crops to face crops."""
 
 from abc import abstractmethod
 from typing import Any
@@ -87,7 +87,7 @@ class BaseModifier(BaseModule):
         return torch.randn(count, self.key_size, device=device)
 
     def pass_losses(self) -> dict[str, Tensor]:
-        """What the last pass with gradients tells the game, by names of the log.
+        """Losses and values of the last pass with gradients, by names of the log.
 
         Names that begin with ``loss`` are losses of the modifier's own, with their
         weights, which the game adds to the others; other scalars are logged. Asking

@@ -24,22 +24,22 @@ _NARROWEST, _TARGET_SIDE = 6, 24
 
 @MODELS.register_module()
 class BottleneckModifier(LearnedModifier):
-    """Draws a new head from a code that can say little, and lets objects through.
+    """Draws a new head from a code of limited information, and keeps objects.
 
     ``M(f) = f + share(f) · (G(z, k) − f)``, where ``z = μ(f) + σ(f) · ε`` are a few
     numbers, ``G`` a decoder that never sees the face, and ``share``, in [0, 1] for each
-    pixel, how much of it is put over the face: a variational information bottleneck
-    (Alemi et al., ICLR 2017) beside the attention mask of GANimation (Pumarola et al.,
-    ECCV 2018). What can be known of a person is bounded by the rate of the code,
-    ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and by what the share lets through; see
-    :meth:`covers` for a limit to that.
+    pixel, its opacity over the face: a variational information bottleneck (Alemi et
+    al., ICLR 2017) combined with the attention mask of GANimation (Pumarola et al.,
+    ECCV 2018). The rate of the code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and the pixels
+    that the share keeps limit the information about a person; see :meth:`covers` for a
+    limit of the latter.
 
-    ``ε`` and ``k`` are the key of a track: the noise of its code, and whom to draw. M
-    itself draws nothing at random, so one track with one key stays one person.
+    ``ε`` and ``k`` are the key of a track: the noise of its code, and the person to
+    draw. M itself uses no random numbers, so a track with one key stays one person.
 
-    ``G`` begins with a face that ``k`` chooses of :class:`RunningEigenfaces`: a mixture
-    of all people whom M has been shown, the average of them where ``k`` has no numbers.
-    From there it moves as far as the detector and the discriminators make it worth.
+    ``G`` starts from a face that ``k`` selects from :class:`RunningEigenfaces`: a
+    mixture of all people that M has seen, or their average if ``k`` has no numbers. The
+    detector and the discriminators move it away from there.
 
     Its own losses are the three weights below, and it needs no structure loss: give the
     game ``structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0)``.
@@ -48,7 +48,8 @@ class BottleneckModifier(LearnedModifier):
         size (int): Side in pixels at which faces are coded and drawn: 6 times a power
             of 2. Crops of another size are resampled. Defaults to 96.
         code_size (int): Numbers of ``z``, and of ``ε``. Defaults to 12.
-        look_size (int): Numbers of ``k``; 0 to draw everybody alike. Defaults to 4.
+        look_size (int): Numbers of ``k``; with 0 everybody gets the same face. Defaults
+            to 4.
         base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
         rate_weight (float): Of the rate in nats. Defaults to 0.02.
         target_weight (float): Of the mean absolute distance of the drawn face from that
