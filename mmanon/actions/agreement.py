@@ -23,7 +23,7 @@ class Agreement:
     """How many actions are the same.
 
     Attributes:
-        raw (int): Actions seen on faces as they are.
+        raw (int): Actions seen on original faces.
         anonymized (int): Actions seen when anonymized.
         same (int): Pairs of one of each: same video, frame and action, and boxes that
             overlap by :data:`LEAST_OVERLAP` at least.
@@ -55,7 +55,7 @@ class Agreement:
 def agreement(
     raw: Iterable[ActionRecord], anonymized: Iterable[ActionRecord]
 ) -> Agreement:
-    """Compare what is seen on faces as they are and when anonymized.
+    """Compare the actions seen on original and on anonymized faces.
 
     Args:
         raw, anonymized (Iterable[ActionRecord]): Of the same videos and frames.

@@ -31,7 +31,7 @@ _LOADING = ('Decode', 'Init', 'LoadFaces', 'LoadAnnotations')
 
 
 class Sight(NamedTuple):
-    """What a detector has seen in one window, for K people.
+    """The result of a detector for one window with K people.
 
     Attributes:
         boxes (np.ndarray): (K, 4), x1, y1, x2, y2 in fractions of the frame.
@@ -86,10 +86,11 @@ class ActionDetector:
 
     Attributes:
         config (Config): As it was read.
-        takes_people (bool): Whether it has to be told where people are.
-        offsets (list[int]): Where the frames of its window lie, from the middle on.
-        names (list[str]): What each column of its scores is called.
-        place (Place): Where it really runs.
+        takes_people (bool): Whether it needs the boxes of people.
+        offsets (list[int]): Positions of the frames of its window, relative to the
+            middle.
+        names (list[str]): The names of the columns of its scores.
+        place (Place): Where it runs.
         plays_game (bool): Whether the config has a hook that anonymizes.
 
     Raises:

@@ -233,7 +233,7 @@ def draw_comparison(
     path: Path,
     step: int,
 ) -> None:
-    """Write both films beside each other, faces as they are on the left.
+    """Write both films side by side, with original faces on the left.
 
     Args:
         raw, anonymized (Iterable[TimedFrame]): The frames of both, as many.

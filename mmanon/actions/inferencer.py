@@ -51,7 +51,7 @@ __all__ = ['ActionDetectionInferencer', 'ActionDetectionResult']
 
 @dataclass
 class ActionDetectionResult:
-    """What became of one video.
+    """The result for one video.
 
     Attributes:
         source (str): What it was.
@@ -60,9 +60,9 @@ class ActionDetectionResult:
         reason (str): Why it was not written.
         out (Path, optional): The anonymized video.
         film (Path, optional): That with people and actions drawn in.
-        comparison (Path, optional): Both films beside each other.
-        records (list[ActionRecord]): What was seen in the anonymized video, and on the
-            faces as they are where that was asked for.
+        comparison (Path, optional): Both films side by side.
+        records (list[ActionRecord]): Actions in the anonymized video, and on original
+            faces if requested.
         agreement (Agreement, optional): Of both.
     """
 
@@ -79,9 +79,9 @@ class ActionDetectionResult:
 class ActionDetectionInferencer:
     """Anonymizes videos and finds the actions in what comes out.
 
-    The detector is shown the anonymized file, as whoever gets it would show it. It is
-    called as mmengine's inferencers are, and is none of their subclasses, for the same
-    reasons as :class:`mmanon.AnonymizerInferencer`.
+    The detector sees the anonymized file, as its recipients do. It is called like
+    mmengine's inferencers but is not a subclass, for the same reasons as
+    :class:`mmanon.AnonymizerInferencer`.
 
     Args:
         config (str, Path or Config), checkpoint (str or Path): The detector, as of
@@ -183,13 +183,13 @@ class ActionDetectionInferencer:
             inputs (str, Path, int or a sequence of these): Videos, folders, cameras or
                 streams; see :func:`mmanon.anonymizer.find_sources`.
             out_dir (str or Path): Folder of the outputs.
-            raw (bool): Whether the same is done on the faces as they are, for the
-                table and the agreement. Cameras and streams are not kept for it.
-            compare (bool): Whether a film shows both beside each other, and with it
-                the faces as they are.
-            film (bool): Whether a film shows people and actions.
-            start, end (float, optional): Seconds at which to begin and to end.
-            overwrite (bool): Whether videos whose output is there are done anew.
+            raw (bool): Whether the detector also runs on original faces, for the table
+                and the agreement. Not for cameras and streams.
+            compare (bool): Whether to write a film that shows both side by side, which
+                includes original faces.
+            film (bool): Whether to write a film with people and actions. start, end
+            (float, optional): Seconds at which to begin and to end.
+            overwrite (bool): Whether to repeat videos whose output exists.
             show_progress (bool): Whether progress is shown, on a terminal.
 
         Returns:
@@ -284,7 +284,7 @@ class ActionDetectionInferencer:
         frames: Iterator[TimedFrame],
         covered: AnonymizationResult,
     ) -> list[ActionRecord]:
-        """What the detector sees in one video."""
+        """Run the detector on one video."""
         find = self._finder(source, covered)
         windows: list[_Looked] = []
         short = False

@@ -1,4 +1,4 @@
-"""What the actions of a detector are called."""
+"""Names of a detector's actions."""
 
 from __future__ import annotations
 

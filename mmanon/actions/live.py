@@ -1,4 +1,4 @@
-"""Names actions in a camera's covered frames, beside what covers them."""
+"""Detects actions in the covered frames of a camera."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Kept(NamedTuple):
 
 
 class LiveActions:
-    """What a detector sees in the last frames of one camera.
+    """Runs a detector on the latest frames of one camera.
 
-    It is asked in a thread of its own, and when it is done again about what is newest
-    then: frames wait for no answer. People are where faces are covered.
+    It runs in a separate thread, always on the newest frames: frames do not wait for
+    it. It places people below covered faces.
 
     Args:
         detector (ActionDetector): One of clips; several cameras may share it.
@@ -73,7 +73,7 @@ class LiveActions:
 
     @property
     def seen(self) -> list[SeenAction]:
-        """What was seen when it was asked last."""
+        """The latest result."""
         return self._seen
 
     def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:

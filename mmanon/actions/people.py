@@ -168,7 +168,7 @@ def detected_people(
 def track_people(
     found: list[tuple[np.ndarray, np.ndarray]], min_iou: float = 0.3, max_gap: int = 2
 ) -> list[np.ndarray]:
-    """Number the people of a video whom nobody has numbered, by their overlap.
+    """Number the people of a video without numbers, by their overlap.
 
     Args:
         found (list): Boxes in fractions of the frame, (K, 4), and scores, (K,), of each

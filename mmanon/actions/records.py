@@ -1,4 +1,4 @@
-"""What was seen, a line for each person and action: as Parquet and as JSON lines."""
+"""Detected actions, one row for each person and action: as Parquet and JSON lines."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ActionRecord:
     """One action of one person in one frame, or a person without an action.
 
     Attributes:
-        video (str): The path of the video below the folder that was asked for.
-        shown (str): ``'anonymized'``, or ``'raw'`` for faces as they are.
+        video (str): The path of the video below the input folder.
+        shown (str): ``'anonymized'``, or ``'raw'`` for original faces.
         frame (int): The frame in the middle of the detector's window, from 0.
         time (float): When it is shown, in seconds.
         track (int): The person's number in this video.

@@ -20,15 +20,15 @@ class TimedFrame(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """What a detector is shown of a video at once.
+    """The frames that a detector sees at once.
 
     Attributes:
-        index (int): The frame in its middle, for which it is asked, from 0.
+        index (int): The frame in its middle, counted from 0.
         time (float): When that is shown, in seconds.
         frames (list[np.ndarray]): T pictures, each uint8 (H, W, 3) RGB.
         middle (np.ndarray): That frame, likewise.
-        repeated (bool): Whether it reaches over an end of the video, whose first or
-            last frame then stands for what is missing.
+        repeated (bool): Whether it reaches beyond an end of the video; the first or
+            last frame is then repeated.
     """
 
     index: int

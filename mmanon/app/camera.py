@@ -78,7 +78,7 @@ class Watcher(Protocol):
 
     @property
     def seen(self) -> Sequence[Any]:
-        """The latest actions, each with ``track``, ``action`` and ``score``."""
+        """What was seen last, each with ``track``, ``action`` and ``score``."""
 
     def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:
         """Take the next covered frame."""
@@ -259,7 +259,7 @@ class CameraTab:
         ]
 
     def _of(self, session: str, settings: _Settings) -> LiveAnonymizer:
-        """The anonymizer of a visitor's camera; new when the settings change."""
+        """What covers a visitor's camera; made anew when the settings change."""
         known, live = self._running.get(session, (None, None))
         if live is None or known != settings:
             name, strength, key_per, seed = settings

@@ -1,4 +1,4 @@
-"""Reusable parts of the page."""
+"""Parts of the page that stand for one thing each."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Side:
 
     @staticmethod
     def show(preview: Path | None) -> list[dict]:
-        """Changes of the two parts that show a file, or nothing."""
+        """What changes of the two parts to show a file, or nothing."""
         if preview is None:
             return [
                 gr.update(value=None, visible=True),

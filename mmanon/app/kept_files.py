@@ -1,4 +1,4 @@
-"""Files of the page's users: kept in separate folders, and deleted."""
+"""Files of people who use the page: kept apart, and deleted."""
 
 from __future__ import annotations
 

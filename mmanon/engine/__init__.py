@@ -1,7 +1,7 @@
 """Hooks and the game, imported when the first hook is asked for.
 
-What checks a config imports :mod:`mmanon.engine.game.config_check` and does not wait
-for models and data sets.
+Checks of a config import only :mod:`mmanon.engine.game.config_check`, without models
+and data sets.
 """
 
 from typing import Any

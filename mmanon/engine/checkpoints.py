@@ -43,7 +43,7 @@ def fit_checkpoint(
 ) -> None:
     """Fit a plain or an anonymized detector's checkpoint to a model, in place.
 
-    What is taken over by each network is said in the log.
+    The log says which weights each network takes over.
 
     Args:
         checkpoint (dict): A checkpoint of mmengine's, or a state dict.
@@ -110,7 +110,7 @@ def check_losses(losses: Mapping[str, Any], iteration: int) -> None:
 
 
 def tell_of_modifier(meta: dict, hook: Mapping, loader: Mapping | None) -> None:
-    """Put the modifier's card into a checkpoint's ``meta``; if it has none, say so.
+    """Put the modifier's card into a checkpoint's ``meta``; log it if there is none.
 
     Args:
         meta (dict): Of the checkpoint.
@@ -145,8 +145,8 @@ def adapt_state_dict(
     Args:
         state (Mapping): Weights of a plain or an anonymized detector.
         model_state (Mapping): The state dict of an :class:`AnonymizedDetector`.
-        new_head (bool): Whether D may name other people than the checkpoint's: a head
-            of another shape is left to learn anew. Defaults to False.
+        new_head (bool): Whether D may classify other people than the checkpoint's: a
+            head of another shape then starts from random weights. Defaults to False.
 
     Returns:
         dict[str, Tensor]: Weights by the model's names.
@@ -221,7 +221,7 @@ class WeightReport:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the checkpoint has the network, but not as it is here."""
+        """Whether the checkpoint has the network, but with other weights than here."""
         found = self.matched or self.unexpected or self.mismatched
         return bool(found) and not self.is_whole
 

@@ -50,8 +50,8 @@ def seed_iteration(seed: int, iteration: int) -> None:
 def follow_seed(loader: DataLoader, drawn: int, seed: int) -> None:
     """Let samplers that were built with one seed draw by another from here on.
 
-    A runner without a seed of its own draws one and builds its samplers with it, and
-    takes over the seed of the checkpoint that it resumes only later.
+    A runner without a configured seed draws one and builds its samplers with it. It
+    takes over the seed of a resumed checkpoint only later.
 
     Args:
         loader (DataLoader): Of the training; its samplers have drawn nothing yet.
@@ -70,13 +70,12 @@ def follow_seed(loader: DataLoader, drawn: int, seed: int) -> None:
 def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
     """Let a data loader's samples begin with random numbers of their own.
 
-    Iterators that the loader has given out before stay as they are.
+    Earlier iterators of the loader are not changed.
 
     Args:
-        loader (DataLoader): Of a data set that is asked for samples by index; others
-            are left as they are.
+        loader (DataLoader): Of a data set with an index; others are not changed.
         seed (int): Seed of the run, the same in all processes.
-        epoch (int): How often the sampler has been gone through. Defaults to 0.
+        epoch (int): Number of finished passes through the sampler. Defaults to 0.
     """
     batches: Any = loader.batch_sampler
     dataset: Any = loader.dataset
@@ -94,7 +93,7 @@ def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
 def skip_batches(loader: DataLoader, count: int) -> None:
     """Let a loader's next epoch begin at a later batch; nothing before it is loaded.
 
-    Its length and the seeds of its samples stay as they are.
+    Its length and the seeds of its samples do not change.
 
     Args:
         loader (DataLoader): One that has given out no iterator yet.
@@ -105,7 +104,7 @@ def skip_batches(loader: DataLoader, count: int) -> None:
 
 
 def restart_workers(loader: DataLoader) -> None:
-    """Let a loader's next iterator begin anew, with the pipelines as they are now.
+    """Make a loader's next iterator start with the current pipelines.
 
     Some loops draw from their loader when they are built: its workers hold the
     pipelines of that time, persistent ones for good.
@@ -223,7 +222,7 @@ class _SeededItems:
 
 @contextmanager
 def _kept_random_numbers() -> Iterator[None]:
-    """Without workers the training goes on with the random numbers it had."""
+    """Without workers the training continues with its random numbers."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield

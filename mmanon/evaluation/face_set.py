@@ -1,4 +1,4 @@
-"""What measuring needs of a set of faces; how it reads them is not its business."""
+"""The interface of a face set for metrics, independent of how it reads faces."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
 
 
 def _remedy(checkpoint: str | Path) -> str:
-    """What to do about weights of another network."""
+    """Advice about weights of another network."""
     if str(checkpoint).startswith(SCHEME):
         card = modifier_card(load_checkpoint(shipped_weights(str(checkpoint))))
         if card is not None and card.modifier:
@@ -136,7 +136,7 @@ def _remedy(checkpoint: str | Path) -> str:
 def _differences(
     state: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """What is wrong with each weight that does not fit, by its name."""
+    """The problem of each weight that does not fit, by its name."""
     wrong = {}
     for name in own:
         if name not in state:

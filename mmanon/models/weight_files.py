@@ -63,8 +63,8 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is another kind of file, cut short, or holds more than
-            weights, numbers and mmengine's logs; says what it seems to be.
+        ValueError: When it is another kind of file, incomplete, or holds more than
+            weights, numbers and mmengine's logs; the message says what it seems to be.
     """
     checkpoint = load_checkpoint(path)
     return checkpoint.get('state_dict', checkpoint)
@@ -138,7 +138,7 @@ def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
 
 
 def _other_kind(path: Path) -> str | None:
-    """What a file seems to be, or None where it may be PyTorch's."""
+    """What a file seems to be, or None if PyTorch may have written it."""
     if path.is_dir():
         return 'a folder: name a file in it'
     with open(path, 'rb') as file:
@@ -198,7 +198,7 @@ def _refusal(path: Path, said: str) -> str:
 
 
 def _logs() -> list:
-    """What mmengine's checkpoints hold beside tensors and numbers."""
+    """Contents of mmengine's checkpoints other than tensors and numbers."""
     core = getattr(np, '_core', None) or np.core
     logs = [
         HistoryBuffer,
@@ -224,7 +224,7 @@ def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: Any) -> 
     Args:
         path (str or Path): The file; its folder is made.
         state (Mapping): Weights by their names.
-        **meta: What is said of them: texts, numbers, and lists and dicts of these.
+        **meta: Their description: texts, numbers, and lists and dicts of these.
     """
     with written_whole(Path(path)) as beside, open(beside, 'wb') as file:
         # A file by its name would have that name in it, and bytes of its own each time.
@@ -232,7 +232,7 @@ def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: Any) -> 
 
 
 def modifier_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """A modifier's weights, of its own file or of a training checkpoint.
+    """A modifier's weights, from its own file or a training checkpoint.
 
     Args:
         checkpoint (Mapping): What :func:`load_checkpoint` returned.
@@ -249,18 +249,18 @@ def modifier_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def tell_card(meta: dict[str, Any], card: ModifierCard) -> None:
-    """Let a checkpoint's meta tell of its modifier; see :func:`modifier_card`."""
+    """Add the modifier's card to a checkpoint's meta; see :func:`modifier_card`."""
     meta[_CARD] = card.to_dict()
 
 
 def modifier_card(checkpoint: Mapping[str, Any]) -> ModifierCard | None:
-    """What a checkpoint tells of its modifier, or None where it tells nothing.
+    """The card of a checkpoint's modifier, or None if it has none.
 
     Args:
         checkpoint (Mapping): What :func:`load_checkpoint` returned.
 
     Raises:
-        ValueError: When what it tells is wrong, or of a later version.
+        ValueError: When the card is wrong or of a later version.
     """
     meta = checkpoint.get('meta')
     said = meta.get(_CARD) if isinstance(meta, Mapping) else None

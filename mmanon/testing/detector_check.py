@@ -46,8 +46,8 @@ class DetectorCheck:
     :func:`shrink`, and that training is one iteration long.
 
     Args:
-        detector (str): A detector's config, as an entry of ``_base_`` or a file. One
-            that names the hook already is taken as it is.
+        detector (str): A detector's config, as an entry of ``_base_`` or a file. A
+            config with the hook is used unchanged.
         anonymizer (str or Path): The anonymizer's, added to one without the hook.
         work_dir (str or Path): A folder for data, logs and checkpoints.
     """
@@ -77,7 +77,7 @@ class DetectorCheck:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the networks where they stand: feature banks are written then."""
+        """Release the networks: feature banks are written then."""
         with _working_in(self.work_dir):
             for name in ('plain', 'plain_watch', 'joint', 'watch'):
                 vars(self).pop(name, None)
@@ -88,7 +88,7 @@ class DetectorCheck:
     def why_not(self, stage: str) -> str | None:
         """The reason for which a stage does not exist for this config, if there is one.
 
-        This is the one place where such reasons stand. Running the stage fails.
+        This is the only list of such reasons. Running the stage fails.
         """
         if stage == 'joint step' and not self.trains:
             return 'the config only predicts: it has no training data and no schedule'
@@ -120,7 +120,7 @@ class DetectorCheck:
         self.joint.register_hook(self.watch, priority='LOWEST')
 
     def _train(self) -> None:
-        """A plain iteration, and one of the game that goes on from its weights."""
+        """A plain iteration, and one of the game that continues from its weights."""
         if self.trains:
             self.plain.train()
         self.joint.train()
@@ -274,7 +274,7 @@ def _shorten(config: Config) -> None:
 
 
 def _without_game(config: Config) -> bool:
-    """Leave out the hooks of the game, and tell whether there were any."""
+    """Remove the hooks of the game, and return whether there were any."""
     hooks = config.get('custom_hooks') or []
     others = [one for one in hooks if not str(one.type).startswith('mmanon.')]
     config.custom_hooks = others

@@ -1,8 +1,8 @@
 """Made-up data where a config looks for its own.
 
-Files are written at the very paths that the config names, so that its data sets,
-pipelines and metrics run as they stand. Paths are relative in the frameworks' configs:
-call :func:`write_made_up_data` from a folder of its own.
+Files are written to the paths that the config names, so that its data sets, pipelines
+and metrics run unchanged. Paths are relative in the frameworks' configs: call
+:func:`write_made_up_data` in an empty folder.
 """
 
 from collections import defaultdict

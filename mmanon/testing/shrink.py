@@ -34,9 +34,9 @@ _BASE_CHANNELS = 64
 def shrink(config: Config) -> None:
     """Divide all widths of the model and all sides of the frames by four, in place.
 
-    Depth, clip length, heads, losses and everything else stay. What asks for a GPU, a
-    network of its owner's or downloads is replaced: feature banks go where the model
-    is, files are read from disk, and weights start at random. No block is skipped by
+    Depth, clip length, heads, losses and everything else stay. Parts that need a GPU, a
+    network connection or downloads are replaced: feature banks go where the model is,
+    files are read from disk, and weights start at random. No block is skipped by
     chance, so that all of them learn in one iteration.
 
     Args:

@@ -42,7 +42,7 @@ def plot_tradeoff(
     Args:
         points (Sequence[Point]): Points of all attackers and matchings.
         attackers (Sequence[str], optional): Which to draw. Defaults to all.
-        raw (str): The method that leaves faces as they are, for the corner.
+        raw (str): The method that does not change faces, for the corner.
         learned (Sequence[str]): The methods to draw as stars.
 
     Returns:

@@ -22,7 +22,7 @@ WORST = 'worst case'
 
 @dataclass(frozen=True)
 class Row:
-    """What one attacker makes of one trained detector's faces.
+    """The figures of one attacker on the faces of one trained detector.
 
     Attributes:
         method: Name of the method.
@@ -91,7 +91,7 @@ def shown_name(attacker: str, view: str) -> str:
 
 
 def worst_case(rows: Sequence[Row]) -> list[Row]:
-    """What the worst attacker in the worst view makes of each run and matching.
+    """The worst figures of each run and matching over attackers and views.
 
     Of each figure by itself: the lowest equal error rate, the highest others. The
     lowest of several errors that are guesses is below a guess.

@@ -125,7 +125,7 @@ def _worst_of(rows: Sequence[Row], name: str, matching: str, figure: str) -> str
 
 
 def _fronts(points: Sequence[Point]) -> list[Point]:
-    """What is on the front of its attacker and matching, where faces are modified."""
+    """Points on the Pareto front of their attacker and matching, for modified faces."""
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
         if point.matching != 'original_original':

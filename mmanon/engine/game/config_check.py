@@ -1,4 +1,4 @@
-"""What is wrong with a config's game, told before anything heavy is imported or built.
+"""Checks of a config's game before anything heavy is imported or built.
 
 No PyTorch here, and no registry: what is registered is read from the source.
 """
@@ -57,7 +57,7 @@ _PARTS = (
 
 
 def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None:
-    """Look at what a config says of the game; one without a game is fine.
+    """Check the game of a config; a config without a game is valid.
 
     Args:
         config (Mapping): As read, such as mmengine's ``Config``.
@@ -212,7 +212,7 @@ def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
 def _check_types(
     where: str, part: Any, registry: str, default_scope: str | None
 ) -> None:
-    """Make sure that a part, and all that stand in it, are of registered types."""
+    """Check that a part, and all parts in it, have registered types."""
     if not isinstance(part, Mapping):
         return
     kind = part.get('type')

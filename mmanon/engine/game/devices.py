@@ -1,4 +1,4 @@
-"""What a training on a GPU needs beside its networks."""
+"""What a training on a GPU needs in addition to its networks."""
 
 from collections.abc import Iterator
 
@@ -32,10 +32,10 @@ _REFUSED_BY_NAME = {'RoIAlign', 'RoIPool'}
 
 
 def copies_ahead(runner: Runner) -> bool:
-    """Let clips be copied to a GPU while the program goes on, where it trains on one.
+    """Copy clips to a GPU in the background, if the training uses one.
 
-    Loaders give their batches in pinned memory then, and the detector's preprocessor
-    does not wait for what it copies. Iterators that are there already stay as they are.
+    Loaders then return batches in pinned memory, and the detector's preprocessor does
+    not wait for its copies. Existing iterators are not changed.
 
     Returns:
         bool: Whether the detector is on a GPU.
@@ -53,7 +53,7 @@ def copies_ahead(runner: Runner) -> bool:
 def refuses_fixed_order(model: nn.Module) -> Iterator[tuple[str, str]]:
     """Layers that PyTorch cannot run backward in a fixed order on a GPU.
 
-    What works by functions, and not by layers, is not seen.
+    It sees layers only, not functions.
 
     Args:
         model (nn.Module): Its layers are looked through.

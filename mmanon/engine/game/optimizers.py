@@ -1,4 +1,4 @@
-"""Optimizers of the modifier and the discriminator beside the detector's own."""
+"""Optimizers of the modifier and the discriminator, next to the detector's own."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ __all__ = [
 def add_optimizers(
     runner: Runner, optimizers: Mapping, schedulers: Mapping, modifier_learns: bool
 ) -> None:
-    """Give M and D optimizers and schedules beside the detector's.
+    """Add optimizers and schedules of M and D to the detector's.
 
     Args:
         runner (Runner): Its model is an :class:`AnonymizedDetector`.
@@ -41,8 +41,8 @@ def add_optimizers(
         modifier_learns (bool): Whether M gets an optimizer.
 
     Raises:
-        ValueError: When the detector's optimizer is of a kind that M's cannot step
-            beside, or a config sets what follows the detector's.
+        ValueError: When M's optimizer cannot work with the kind of the detector's, or a
+            config sets a value that the detector's determines.
     """
     model, lead = runner.model, runner.optim_wrapper
     check_optimizer(lead)
@@ -85,7 +85,7 @@ def _one_each(cfg: Mapping | Sequence[Mapping], parts: Mapping) -> list[dict]:
 def count_updates(
     runner: Runner, schedule: PhaseSchedule, discriminator_steps: int
 ) -> None:
-    """Tell the optimizers where they stand, so that they step at the end too.
+    """Set the optimizers' progress, so that they also step at the end.
 
     Args:
         runner (Runner): As :func:`add_optimizers` left it.

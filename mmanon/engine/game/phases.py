@@ -18,18 +18,18 @@ class PhaseSchedule:
     modifier to reconstruct faces, the discriminator to name original faces. While
     fine-tuning, the modifier is frozen and the detector learns on what it redraws.
 
-    From time to time a discriminator starts anew, of several the next one in turn. It
-    knows nobody at first, and the modifier would learn nothing from it: for some
+    From time to time a discriminator restarts, of several the next one in turn. At
+    first it can identify nobody, and the modifier would learn nothing from it: for some
     iterations only the discriminator learns, while modifier and detector rest.
 
     Args:
         warm_up (int): Iterations of the warm-up. Defaults to 0.
         fine_tune (int): Iterations of the fine-tuning at the end. Defaults to 0.
-        restart (int): After how many iterations of the game a discriminator starts
-            anew, again and again; 0 for never. One that would not get to play any more
-            before the fine-tuning goes on instead. Defaults to 0.
-        catch_up (int): For how many iterations only the discriminator learns then.
-            Defaults to 0.
+        restart (int): Number of iterations of the game after which a discriminator
+            restarts, repeatedly; 0 for never. A discriminator that would not play again
+            before the fine-tuning does not restart. Defaults to 0.
+        catch_up (int): Iterations after a restart in which only the discriminator
+            learns. Defaults to 0.
 
     Raises:
         ValueError: When a number is negative, or nothing is left between catching up
@@ -72,9 +72,9 @@ class PhaseSchedule:
 
         Args:
             done (int): Iterations before it.
-            left (int): Iterations from it on, itself among them. Where training goes on
-                with another number of processes, an epoch has another number of
-                iterations, and the two do not add up to what they were before.
+            left (int): Iterations from it on, including itself. After resuming with
+                another number of processes, an epoch has another number of iterations,
+                so the sum of both changes.
         """
         if done < self.warm_up:
             return WARM_UP
@@ -117,8 +117,8 @@ class PhaseSchedule:
 def iterations_left(loop: BaseLoop, batch_idx: int = 0) -> int:
     """Iterations of a training to come, from a batch of the epoch on.
 
-    An epoch's are counted as it has them now: a training that goes on with another
-    number of processes has done another number of them before.
+    Iterations of an epoch are counted as they are now: after resuming with another
+    number of processes, earlier epochs had another number of them.
 
     Args:
         loop (BaseLoop): Of epochs or of iterations.

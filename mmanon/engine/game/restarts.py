@@ -1,4 +1,4 @@
-"""A discriminator that starts anew in the middle of the game."""
+"""Restarts of a discriminator during the game."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ['check_restarts', 'restart_discriminator']
 
 
 def check_restarts(discriminator: nn.Module | None, has_faces: bool) -> None:
-    """Make sure that all of D's learners can start anew.
+    """Check that all learning parts of D can restart.
 
     Args:
         discriminator (nn.Module, optional): D.
         has_faces (bool): Whether there are faces to learn from.
 
     Raises:
-        ValueError: When it does not learn, or a part of it cannot start anew.
+        ValueError: When it does not learn, or a part of it cannot restart.
     """
     parts = discriminator_parts(discriminator)
     if not parts or not has_faces:
@@ -42,8 +42,8 @@ def check_restarts(discriminator: nn.Module | None, has_faces: bool) -> None:
 def restart_discriminator(runner: Runner, count: int) -> None:
     """Let the next of D's learners forget weights and its optimizer's state.
 
-    What it starts from is a function of the run's seed and the iteration, so that a
-    resumed training and all processes have the same.
+    The new weights depend only on the run's seed and the iteration, so that a resumed
+    training and all processes get the same.
 
     Args:
         runner (Runner): Its model is an :class:`AnonymizedDetector` with a D.

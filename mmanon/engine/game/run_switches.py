@@ -1,9 +1,9 @@
 """mmengine's switches for large runs, with the game in the runner.
 
 The runner turns on ``activation_checkpointing`` and ``compile`` for the model that it
-was given. By then the detector is one of three networks, so both are taken out of its
-hands and reach all of them, under the names that the config would use without the game.
-What cannot play the game is refused before anything is trained.
+was given. By then the detector is one of three networks, so mmanon handles both
+switches and applies them to all three, under the names that the config would use
+without the game. Unsupported switches are rejected before the training starts.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def check_wrapper(wrapper: nn.Module) -> None:
 
 
 def check_optimizer(wrapper: OptimWrapper) -> None:
-    """Refuse optimizer wrappers that the modifier's cannot step beside.
+    """Reject optimizer wrappers that do not work with the modifier's.
 
     Raises:
         ValueError: When the wrapper is of such a kind.
@@ -149,7 +149,7 @@ def _find(model: Any, name: str) -> nn.Module:
 
 
 def _networks(model: Any) -> Iterator[tuple[str, nn.Module]]:
-    """What consists of tensors in and tensors out, by its name in the model."""
+    """Modules that map tensors to tensors, by their names in the model."""
     yield 'modifier', model.modifier
     for name, learner in discriminator_parts(model.discriminator).items():
         backbone = getattr(learner, 'backbone', None)

@@ -1,4 +1,4 @@
-"""What is registered and which arguments it takes, read from the source of mmanon.
+"""Registered classes and their arguments, read from the source of mmanon.
 
 Importing it would take seconds, and build nothing that a check of a config needs.
 """

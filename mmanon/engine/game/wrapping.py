@@ -43,11 +43,11 @@ def insert_faces(runner: Runner, face_table: dict[str, str | None]) -> None:
 
     Args:
         runner (Runner): Its loops for this run are built.
-        face_table (dict): Face tables for ``train``, ``val`` and ``test``; without one
-            it is ``faces.parquet`` beside the folder of the videos.
+        face_table (dict): Face tables for ``train``, ``val`` and ``test``; by default
+            ``faces.parquet`` next to the folder of the videos.
 
     Raises:
-        ValueError: When a data set does not say where its videos lie.
+        ValueError: When a data set does not name the folder of its videos.
     """
     loops = dict(train=runner._train_loop, val=runner._val_loop, test=runner._test_loop)
     for stage, loop in loops.items():

@@ -67,32 +67,32 @@ class AdversarialAnonymizationHook(Hook):
     batches and sets the phase of the game. In testing it wraps the model alike, and
     adds a :class:`DiscriminatorMetric` of ``val_faces`` to the evaluator's metrics.
 
-    A list in a config replaces that of its base, and two bases may not both have it. A
-    config whose detector brings hooks of its own keeps both as
+    A list in a config replaces that of its base, and two bases may not both have it. If
+    the detector's config has its own hooks, join both lists as
     ``configs/rtmdet/rtmdet-tiny_resnet9-sphereface20_coco.py`` does.
 
     Args:
         modifier (dict): M, learned or hand-crafted.
         discriminator (dict, optional): D, a :class:`FaceClassifier` or a
-            :class:`DiscriminatorEnsemble`. The ``num_classes`` of heads is that of the
-            faces. Without it M stays as it is and only the detector learns.
+            :class:`DiscriminatorEnsemble`. The ``num_classes`` of heads is the number
+            of people. Without D only the detector learns.
         faces (dict, optional): Face batches to train with: ``dataset`` (a config
             without ``crop_size`` and ``margin``, which are the hook's), ``batch_size``
             and ``num_workers``.
-        val_faces (dict, optional): The same for faces that D is asked to name in
+        val_faces (dict, optional): The same for the faces that D classifies in
             validation and testing; its identities must be those of ``faces``.
         face_table (str or dict, optional): Face table of the videos, or one each for
-            ``train``, ``val`` and ``test``, made by ``tools/detect_faces.py``.
-            Defaults to ``faces.parquet`` beside the folder of the videos.
+            ``train``, ``val`` and ``test``, made by ``tools/detect_faces.py``. Defaults
+            to ``faces.parquet`` next to the folder of the videos.
         adversarial_loss (dict, optional): What M minimizes against D.
-        structure_loss (dict, optional): What keeps modified faces like the originals.
-        temporal_loss (dict, optional): What keeps the clips' own faces from flickering,
+        structure_loss (dict, optional): Keeps modified faces similar to the originals.
+        temporal_loss (dict, optional): Reduces the flicker of the faces of the clips,
             such as :class:`FlickerLoss`.
         crop_size (int): S, side of a face crop in pixels. Defaults to 256.
-        margin (float): By how much of its side a face box is enlarged on each side.
-            Defaults to 0.6.
+        margin (float): Enlargement of a face box on each side, as a fraction of its
+            longer side. Defaults to 0.6.
         feather (float): Width of the fading band, a fraction of the crop's side.
-        ema (dict, optional): Average of M to predict with.
+        ema (dict, optional): Running average of M for prediction.
         optim_wrapper (dict, optional): ``modifier`` and ``discriminator``, each with
             ``optimizer`` and optionally ``clip_grad``; for several discriminators a
             list of these if they differ. Defaults to the paper's Adam.
@@ -103,7 +103,7 @@ class AdversarialAnonymizationHook(Hook):
         phases (dict, optional): ``warm_up``, ``fine_tune``, ``restart`` and
             ``catch_up`` iterations; see :class:`PhaseSchedule`.
         discriminator_steps (int): Steps of D in each iteration. Defaults to 1.
-        **unknown: Refused, with the argument that may have been meant.
+        **unknown: Rejected, with the nearest known argument.
 
     Raises:
         ValueError: When arguments are unknown, or contradict each other or the data.
@@ -296,7 +296,7 @@ class AdversarialAnonymizationHook(Hook):
     # While training: feed and guard.
 
     def before_train(self, runner: Runner) -> None:
-        """Open the streams of clips and of face batches where training stands."""
+        """Open the streams of clips and face batches at the current iteration."""
         device = next(runner.model.detector.parameters()).device
         check_deterministic(runner.model, device)
         ahead = copies_ahead(runner)

@@ -33,10 +33,10 @@ _ASKED = 10
 class SaveOnInterruptHook(Hook):
     """Save a checkpoint when Ctrl-C is pressed, then stop; pressed again, stop at once.
 
-    The iteration under way is finished, and the steps of optimizers that gather
-    gradients over several. ``stopped.pth`` in the work dir is what ``--resume`` goes on
-    from, exactly where the training stopped, also within an epoch.
-    The :class:`AdversarialAnonymizationHook` brings it along.
+    It first finishes the current iteration, and the steps of optimizers that accumulate
+    gradients. It saves ``stopped.pth`` in the work dir. ``--resume`` continues from it
+    exactly where the training stopped, also within an epoch. The
+    :class:`AdversarialAnonymizationHook` brings it along.
     """
 
     # After all that moves the model, the optimizers and their schedules.
@@ -110,7 +110,7 @@ class SaveOnInterruptHook(Hook):
         self._done_before = 0
 
     def _pressed_anywhere(self) -> bool:
-        """Whether any process was told: they stop after the same iteration."""
+        """Whether any process was interrupted: all stop after the same iteration."""
         pressed = self._pressed is not None
         if get_world_size() == 1:
             return pressed

@@ -22,7 +22,7 @@ def unit_embeddings(
 ) -> np.ndarray:
     """Scale embeddings to length 1, so that their products are cosines.
 
-    An embedding of zeros stays as it is: it is equally unlike every other.
+    An embedding of zeros is not changed: its cosine with every other is zero.
 
     Args:
         embeddings (np.ndarray or Tensor): (K, E).
@@ -48,7 +48,7 @@ def unit_embeddings(
 
 
 def cosines(products: np.ndarray) -> np.ndarray:
-    """Round cosines, lest faces that look the same be told by a float's last bits.
+    """Round cosines, so that rounding errors do not rank equal faces.
 
     One image comes out of a network with other last bits in a batch of another size:
     the faces of a person who is alone in the last batch would match each other best.

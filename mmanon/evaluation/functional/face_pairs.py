@@ -32,9 +32,9 @@ class FacePairs(NamedTuple):
 def read_lfw_pairs(
     pairs_file: str | Path, root: str | Path
 ) -> tuple[list[Path], FacePairs]:
-    """Read the pairs of Labeled Faces in the Wild, ``pairs.txt`` as it is published.
+    """Read the published pairs of Labeled Faces in the Wild, ``pairs.txt``.
 
-    The first line says the number of folds and of pairs of each kind in a fold. Each
+    The first line has the number of folds and of pairs of each kind in a fold. Each
     fold has lines ``name i j``, two images of a person, and then ``name1 i name2 j``.
     Image ``i`` of a person is ``<root>/<name>/<name>_<i with four digits>.jpg``.
 

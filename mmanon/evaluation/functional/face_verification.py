@@ -57,7 +57,7 @@ def pair_scores(
 
 
 def equal_error_rate(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> float:
-    """Where as many pairs of one person are refused as of two people are accepted.
+    """The rate where false rejects and false accepts are equal.
 
     Between two thresholds both rates are interpolated. Chance is 0.5.
 

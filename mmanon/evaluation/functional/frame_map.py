@@ -85,10 +85,10 @@ def frame_average_precisions(
     """Average precision of each class over all frames.
 
     As in PASCAL VOC: detections of a class are taken from all frames by descending
-    score. Each looks at the box of its class and frame that it overlaps most, and is
-    right if the IoU reaches the threshold and no surer detection had that box; a second
-    detection of a box is wrong, and does not go on to the next best box. Equal scores
-    keep the order they are given in.
+    score. Each is compared with the box of its class and frame that it overlaps most.
+    It is right if the IoU reaches the threshold and no surer detection had that box; a
+    second detection of a box is wrong and is not compared with the next best box. Equal
+    scores keep the order they are given in.
 
     Args:
         detections: D detections.

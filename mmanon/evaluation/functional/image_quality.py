@@ -102,8 +102,8 @@ class Flicker(NamedTuple):
     Attributes:
         original: Of the original faces, which move.
         modified: Of the modified faces.
-        ratio: The second over the first: how much more a modified face flickers. 1
-            where both stand still, infinite where only the original does.
+        ratio: The second divided by the first: how much more a modified face flickers.
+            1 if neither changes, infinite if only the modified face changes.
     """
 
     original: float

@@ -43,11 +43,10 @@ def link_tubes(
     of its boxes'. Detections are expected as detectors give them, after non-maximum
     suppression.
 
-    Of several boxes that would do, Singh et al. take the surest, which swaps people
-    who stand close whenever their scores cross. Here it is the one of the greatest
-    linking score as in Gkioxari & Malik, *Finding Action Tubes*, CVPR 2015: its score
-    plus ``iou_weight`` times the overlap. An ``iou_weight`` of 0 is Singh et al.'s
-    rule.
+    If several boxes match, Singh et al. take the surest, which swaps people close to
+    each other whenever their scores cross. Here it is the one with the greatest linking
+    score as in Gkioxari & Malik, *Finding Action Tubes*, CVPR 2015: its score plus
+    ``iou_weight`` times the overlap. An ``iou_weight`` of 0 is Singh et al.'s rule.
 
     Args:
         detections: Of one video; ``frames`` number its frames.
@@ -173,19 +172,19 @@ class _Linker:
 
 
 def trim_tube(tube: Tube, switch_cost: float) -> list[Tube]:
-    """Cut a linked tube down to the stretches in which the action goes on.
+    """Cut a linked tube into the parts in which the action takes place.
 
-    As Singh et al., ICCV 2017, have it of Saha et al., BMVC 2016: each box is labelled
-    as action, which gains its score s, or as not, which gains 1 - s; each change of the
+    As in Singh et al., ICCV 2017, after Saha et al., BMVC 2016: each box is labelled as
+    action, which gains its score s, or as not, which gains 1 - s; each change of the
     label from a box to the next costs ``switch_cost``; the labelling of the greatest
-    sum is found by dynamic programming. Between equal sums, the action goes on.
+    sum is found by dynamic programming. Between equal sums, the action continues.
 
     Args:
         tube: As :func:`link_tubes` gives it, with ``box_scores`` in [0, 1].
         switch_cost: At least 0. The greater, the fewer and longer stretches.
 
     Returns:
-        The stretches, each with the mean of its own scores; perhaps none.
+        The parts, each with its mean score; possibly none.
 
     Raises:
         ValueError: If the tube has no ``box_scores`` in [0, 1], or the cost is below 0.

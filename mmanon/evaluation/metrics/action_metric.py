@@ -1,4 +1,4 @@
-"""What the metrics of detected actions share: reading predictions, naming figures."""
+"""Shared by the metrics of detected actions: reading predictions, naming figures."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class ActionMetric(BaseMetric):
         """Take a batch of predictions.
 
         Raises:
-            ValueError: If a score or a box is not finite, a class is not known, or a
-                sample does not say which frame it is; names the frame.
+            ValueError: If a score or a box is not finite, a class is unknown, or a
+                sample does not name its frame; the message names the frame.
         """
         self.results += [self.read(sample) for sample in data_samples]
 

@@ -21,12 +21,12 @@ __all__ = ['AttackMetric']
 
 @METRICS.register_module()
 class AttackMetric(BaseMetric):
-    """What an attacker that practises makes of people it has not practised on.
+    """Validates a practising attacker on people that it has not practised on.
 
-    It stands in the ``val_evaluator`` of a :class:`TrainedAttacker`'s training and says
-    when that has been long enough. It reports ``<matching>/eer`` and ``<matching>/auc``
-    of each matching, and ``auc``, the mean over them, which moves in smaller steps than
-    the error rate.
+    Use it in the ``val_evaluator`` of the training of a :class:`TrainedAttacker`, to
+    decide when to stop. It reports ``<matching>/eer`` and ``<matching>/auc`` of each
+    matching, and ``auc``, the mean over them, which moves in smaller steps than the
+    error rate.
 
     Args:
         matchings (Sequence[str]): Which of ``modified_original`` and

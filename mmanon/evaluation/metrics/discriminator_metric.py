@@ -21,18 +21,19 @@ class DiscriminatorMetric(FaceMetric):
     """How many faces the game's D names, before M and after it.
 
     The :class:`AdversarialAnonymizationHook` adds it for its ``val_faces``, pictures of
-    the people whom D is taught to name. It reports
+    the people that D learns to classify. It reports
 
-    - ``acc_original`` and ``acc_modified``: the share of faces that D names rightly,
-      left out with a warning as long as D has not learned to name anybody;
+    - ``acc_original`` and ``acc_modified``: the share of faces that D classifies
+      correctly; left out with a warning if D has not learned;
     - ``pixel_change``: the mean absolute change on the scale of [-1, 1];
-    - ``covered``: the share of faces that a learned modifier would have let through;
-    - ``rate`` and ``share`` of a modifier with a bottleneck: what its code tells of a
-      face, in nats, and how much of the crop is drawn over;
+    - ``covered``: the share of faces that a learned modifier would leave nearly
+      unchanged;
+    - ``rate`` and ``share`` of a modifier with a bottleneck: the information of its
+      code about a face, in nats, and the covered share of the crop;
     - ``num_identities``: how many people there are.
 
     Args:
-        dataset (dict): Of the people whom D names; see :class:`FaceMetric`.
+        dataset (dict): Of the people that D classifies; see :class:`FaceMetric`.
         batch_size (int): Faces at once. Defaults to 64.
         **kwargs: See :class:`FaceMetric`.
 

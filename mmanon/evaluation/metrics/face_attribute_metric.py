@@ -1,4 +1,4 @@
-"""What modified faces still tell of people: gender, age, and the like."""
+"""Attributes that modified faces still show: gender, age and others."""
 
 import csv
 import logging
@@ -36,15 +36,15 @@ class FaceAttributeMetric(FaceMetric):
     known are left out of it, and an attribute with too few people is, with a warning.
 
     Args:
-        dataset (dict): People of whom attributes are known; see :class:`FaceMetric`.
-            Those whom the modifier was trained on say nothing.
+        dataset (dict): People with known attributes; see :class:`FaceMetric`. Use
+            people that the modifier was not trained on.
         labels (str): CSV file with a column ``person`` (the folder's name), or
             ``image`` (its path, of which the last two parts count), and a column for
             each attribute; an empty cell is not known.
         attributes (Sequence[str], optional): Columns. Defaults to all.
-        recognizer (dict, optional): One with trained weights, whose embeddings the
-            heads learn from beside the faces shrunk to 20 pixels a side; see
-            :class:`RecognitionMetric`. Defaults to the pixels alone.
+        recognizer (dict, optional): One with trained weights. The heads learn from its
+            embeddings and from the faces at 20 x 20 pixels; see
+            :class:`RecognitionMetric`. Defaults to the pixels only.
         folds (int): Defaults to 5.
         least (int): People that each class of an attribute needs. Defaults to 10.
         **kwargs: See :class:`FaceMetric`.

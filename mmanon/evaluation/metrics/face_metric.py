@@ -1,4 +1,4 @@
-"""What all metrics of faces share: the faces, and the model that redraws them."""
+"""Shared by all metrics of faces: the faces, and the model that redraws them."""
 
 import json
 from abc import abstractmethod
@@ -22,11 +22,11 @@ __all__ = ['FaceMetric', 'build_faces', 'prepare_face_metrics']
 class FaceMetric(BaseMetric):
     """Measures what the model makes of the faces of an identity data set.
 
-    It stands in ``val_evaluator`` or ``test_evaluator`` beside the detector's metrics
-    and takes no notice of the detections: the :class:`AdversarialAnonymizationHook`
-    gives it the model by :meth:`prepare`, and when the detector's metrics are computed
-    it looks at the faces. Metrics of the same ``dataset``, ``batch_size`` and ``seed``
-    look together: each face is redrawn once for all of them.
+    Use it in ``val_evaluator`` or ``test_evaluator`` together with the detector's
+    metrics. It ignores the detections: the :class:`AdversarialAnonymizationHook` passes
+    it the model by :meth:`prepare`, and it evaluates the faces when the detector's
+    metrics are computed. Metrics of the same ``dataset``, ``batch_size`` and ``seed``
+    share the work: each face is redrawn once for all of them.
 
     Args:
         dataset (dict): Config of a :class:`FaceIdentityDataset`, without ``crop_size``
@@ -137,7 +137,7 @@ class FaceMetric(BaseMetric):
         )
 
     def _check_wide(self) -> None:
-        """Refuse images of which nobody has said that they show more than a crop."""
+        """Reject images that are not known to show more than a crop."""
         if not {'detector', 'image_margin'} & set(self.dataset_cfg):
             raise ValueError(
                 f"{self.prefix}: the view 'head' needs images that show more than the "

@@ -15,9 +15,9 @@ __all__ = ['EmbeddingWatcher', 'FacePass', 'FaceWatcher', 'RedrawingModel']
 
 
 class RedrawingModel(Protocol):
-    """What a pass needs of a model; an :class:`AnonymizedDetector` is one.
+    """The interface of a model for a pass; an :class:`AnonymizedDetector` has it.
 
-    One that has ``redraw_or_cover`` as well tells which faces it has covered.
+    A model with ``redraw_or_cover`` also returns which faces it has covered.
 
     Attributes:
         crop_size: S.
@@ -32,7 +32,7 @@ class RedrawingModel(Protocol):
     training: bool
 
     def redraw_faces(self, faces: Tensor) -> Tensor:
-        """Faces (K, 3, S, S) in [-1, 1] as they are shown."""
+        """Faces (K, 3, S, S) in [-1, 1] as a viewer sees them."""
 
     def train(self, mode: bool = True) -> Any:
         """Let it learn, or not."""

@@ -1,4 +1,4 @@
-"""What an attacker still recognizes: verification and identification of faces."""
+"""Verification and identification of faces by an attacker."""
 
 import logging
 from abc import abstractmethod

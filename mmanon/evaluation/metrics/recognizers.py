@@ -55,7 +55,7 @@ def load_recognizer(
 
 
 def name_of(recognizer: dict | str) -> str:
-    """What a recognizer is called where nobody has given it a name."""
+    """The default name of a recognizer."""
     if isinstance(recognizer, str):
         return recognizer
     part = recognizer.get('backbone', recognizer)

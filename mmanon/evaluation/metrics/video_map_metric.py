@@ -48,7 +48,7 @@ class VideoMAPMetric(ActionMetric):
     - a ``.csv`` file in the format of AVA, of which the boxes of one person doing one
       action make a tube (:func:`person_tubes`). All its videos count.
 
-    Which frames count is said by ``frames``:
+    ``frames`` selects the frames that count:
 
     - ``'annotated'``: all frames of the annotated tubes: every one of a ``.json`` file,
       the annotated timestamps of a ``.csv`` file. With a ``.json`` file and predictions
@@ -56,9 +56,9 @@ class VideoMAPMetric(ActionMetric):
     - ``'predicted'``: those alone for which there are data samples. It is fair between
       methods that are tested on the same keyframes, however few.
 
-    ``AVADataset`` has samples for annotated timestamps only, and so tells the detector
-    when something happens: on untrimmed videos the figure is then above one of a
-    detector that looks at all frames.
+    ``AVADataset`` has samples for annotated timestamps only, so the detector knows when
+    something happens: on untrimmed videos the figure is then higher than for a detector
+    that examines all frames.
 
     Reported are, in [0, 1], ``video/mAP@0.2``, ``video/mAP@0.5`` and others of
     ``iou_thrs``, the mean over the thresholds 0.5, 0.55, …, 0.95 as

@@ -1,4 +1,4 @@
-"""The page of a study, and the key to its answers, which is kept apart."""
+"""The page of a study, and the key to its answers in a separate file."""
 
 import hashlib
 import json
@@ -120,7 +120,7 @@ def build_study(
 
 
 class _Pictures:
-    """Pictures by an id that says nothing of what they show."""
+    """Pictures by an id that does not reveal what they show."""
 
     def __init__(self) -> None:
         self.urls: dict[str, str] = {}
@@ -186,7 +186,7 @@ def _name_on_page(
 def _redraw(
     dataset: FaceSet, indices: list[int], modifier: BaseModifier, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """What people are shown of these images, and which of them were covered."""
+    """The versions of these images that people see, and which of them were covered."""
     faces, covered = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -34,7 +34,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Answers:
-    """What one person, or a machine, answered.
+    """The answers of one person, or of a machine.
 
     Attributes:
         path: The file.

@@ -20,9 +20,9 @@ def answer_by_machine(
 ) -> dict[str, Any]:
     """Let a recognizer answer, from the pictures on the page as people see them.
 
-    Of the pairs it calls the more alike half the same person, as it is told, like
-    people are, that half of them are. A face is named by the person with the reference
-    picture that is most alike.
+    It calls the more similar half of the pairs the same person, because it knows, like
+    the people asked, that half of them are. It names a face by the person with the most
+    similar reference picture.
 
     Args:
         study (dict): What the page shows, of :func:`read_page`.

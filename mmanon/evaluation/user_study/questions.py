@@ -65,9 +65,9 @@ def draw_questions(
 ) -> Questions:
     """Draw the questions of a study.
 
-    The reference images of a person are asked about nowhere, and are the same in all
-    questions: neither a photograph shown twice nor one that is missing tells the
-    answer. No image is in two questions of a kind.
+    The reference images of a person are in no question, and are the same in all
+    questions: so neither a repeated nor a missing photograph reveals the answer. No
+    image is in two questions of a kind.
 
     Args:
         labels (Sequence[int]): Who is on each image, (K,).

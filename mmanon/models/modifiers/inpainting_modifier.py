@@ -38,21 +38,20 @@ class InpaintingModifier(LearnedModifier):
     ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
     which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
     numbers, from which ``G`` learns where the face looks, what it does, how it is lit
-    and where its five landmarks are; ``k`` says who is drawn. ``share`` is the ellipse
-    without what is in front of the face. What a drawn head can tell of the one before
-    is bounded by the rate of the code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, by what is
-    around the ellipse and by what is taken to be in front of the face; all else within
-    the ellipse reaches ``G`` by no other way. Before the eyes nothing comes through,
-    and nothing at all where it would be more than a third of the face box. An
-    inpainting of faces as in DeepPrivacy (Hukkelås et al., ISVC 2019), with a
-    variational information bottleneck (Alemi et al., ICLR 2017) in the place of
-    landmarks.
+    and where its five landmarks are; ``k`` determines who is drawn. ``share`` is the
+    ellipse without objects in front of the face. A drawn head can contain information
+    about the original only through the code, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in
+    nats is limited, through the surroundings of the ellipse, and through pixels
+    classified as objects in front of the face. No pixel at the eyes is kept, and no
+    pixel at all if more than a third of the face box would be kept. An inpainting of
+    faces as in DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information
+    bottleneck (Alemi et al., ICLR 2017) in the place of landmarks.
 
     ``ε`` and ``k`` are the key of a track. M itself draws nothing at random, so one
     track with one key stays one person.
 
-    It is trained by :class:`~mmanon.models.pretraining.InpaintingPretraining` first,
-    and may go on in the game.
+    :class:`~mmanon.models.pretraining.InpaintingPretraining` trains it first; it can
+    continue to learn in the game.
 
     Args:
         size (int): Side in pixels at which heads are drawn: 8 times a power of 2. Crops
@@ -116,7 +115,7 @@ class InpaintingModifier(LearnedModifier):
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
 
     def modify(self, faces: Tensor) -> Tensor:
-        """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
+        """Redraw at least one face by random keys; shapes as in :meth:`forward`."""
         return self.modify_by_key(faces, self.draw_keys(len(faces), faces.device))
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
@@ -163,7 +162,7 @@ class InpaintingModifier(LearnedModifier):
         return 1 - self.share(faces)
 
     def _guard(self, kept: Tensor, landmarks: Tensor) -> Tensor:
-        """What may come through: nothing before the eyes, and no large part of a face.
+        """The pixels that may be kept: none at the eyes, and no large part of a face.
 
         A face in a light that was never learned from may be taken for a thing. Where
         more than a third of the face box would come through, nothing does.
@@ -176,7 +175,7 @@ class InpaintingModifier(LearnedModifier):
         return kept * trusted * (1.2 - 2 * band).clamp(0, 1)
 
     def rate(self, faces: Tensor) -> Tensor:
-        """What the code tells of each face beyond chance, (K,) in nats."""
+        """The information of each face's code, (K,) in nats."""
         return rate_of(*self.code(resized(faces, self.size)))
 
     def _tell(self, mean: Tensor, log_variance: Tensor, kept: Tensor) -> None:
@@ -218,7 +217,7 @@ class CodeEncoder(nn.Module):
 
 
 class _Inpainting(nn.Module):
-    """What is around a head, and numbers, to a head."""
+    """Maps the surroundings of a head and some numbers to a head."""
 
     def __init__(self, base: int, levels: int, numbers: int) -> None:
         super().__init__()

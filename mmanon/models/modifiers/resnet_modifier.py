@@ -9,7 +9,7 @@ from .base import LearnedModifier, check_sizes
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with instance norm, beside a shortcut."""
+    """Two 3x3 convolutions with instance norm, and a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -29,11 +29,11 @@ class ResNetModifier(LearnedModifier):
     A 7x7 convolution, two of stride 2, residual blocks, two up-convolutions, a 7x7
     convolution and tanh, with instance norm and reflection padding.
 
-    The identity is a good place to start from, as a detector's weights fit the videos
-    as they are, but what starts there has a path past the network along which a face
-    comes through unless the network cancels it. The paper's network has none: give it
-    ``start='scratch'`` and some steps of reconstruction before the game. It has to draw
-    everything anew; with ``start='blend'`` it may leave the pixels that name nobody.
+    The identity is a good start, because a detector's weights fit original videos. But
+    the output then contains the original face unless the network cancels it. The
+    paper's network has no such path: use ``start='scratch'`` and some steps of
+    reconstruction before the game. It then has to draw everything; with
+    ``start='blend'`` it may keep pixels that identify nobody.
 
     Args:
         base_channels (int): Channels of the first convolution. Defaults to 64.

@@ -1,4 +1,4 @@
-"""What looks at drawn heads while they are learned: is it real, where is it looking."""
+"""Critics of drawn heads in pretraining: is it real, where is it looking."""
 
 from __future__ import annotations
 

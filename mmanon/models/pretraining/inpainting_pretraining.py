@@ -61,25 +61,25 @@ class _Scene(NamedTuple):
 class InpaintingPretraining(BaseModel):
     """Teaches a modifier to draw heads from portraits.
 
-    Each portrait is seen in two views. From one, an encoder that is thrown away
-    afterwards learns who it is, as a key (a variational autoencoder of keys, Kingma and
-    Welling 2014); into what is around the head of the other, the modifier draws the
-    person again with that key, and somebody else with a key drawn at random. A critic
-    tells drawn heads from real ones (Goodfellow et al. 2014, with hinge losses). Drawn
-    ones must have the landmarks of the face before, and somebody else must not be known
-    by a recognizer. What is held before faces in training is known, and so is what the
-    modifier must let through.
+    Each portrait appears in two views. From one view, an encoder (not used afterwards)
+    computes a key of the person (a variational autoencoder of keys, Kingma and Welling
+    2014). Into the surroundings of the head of the other view, the modifier draws the
+    person with that key, and another person with a random key. A critic separates drawn
+    heads from real ones (Goodfellow et al. 2014, with hinge losses). Drawn heads must
+    have the landmarks of the original face, and a recognizer must not identify the
+    other person as the original. The training puts known objects in front of faces, so
+    it knows which pixels the modifier must keep.
 
     Args:
         modifier (dict): Config of an :class:`InpaintingModifier`.
-        recognizer (dict): Config of a face backbone whose weights are trained, such as
-            :class:`MobileFaceNet`; they are left as they are.
+        recognizer (dict): Config of a face backbone with trained weights, such as
+            :class:`MobileFaceNet`; it does not learn.
         weights (dict, optional): Of the losses, in the place of :attr:`WEIGHTS`.
-        draw_first (int): Iterations in which people are only drawn again: there is
-            neither a critic nor anybody else. Defaults to 300.
-        momentum (float): What a step weighs in the average of the modifier's weights,
-            which is what is kept. Defaults to 0.003.
-        log_interval (int): Losses are told every so many steps: each time waits for the
+        draw_first (int): Iterations in which the modifier only reconstructs people,
+            without a critic and without other people. Defaults to 300.
+        momentum (float): Weight of a step in the average of the modifier's weights,
+            which checkpoints keep. Defaults to 0.003.
+        log_interval (int): Steps between logs of the losses; each log waits for the
             device. Defaults to 50.
 
     Raises:
@@ -284,7 +284,7 @@ class InpaintingPretraining(BaseModel):
     def _drawing_losses(
         self, drawn: dict[str, Tensor], scene: _Scene
     ) -> dict[str, Tensor]:
-        """Losses of whom the modifier draws again, and of what it lets through."""
+        """Losses of reconstructed people, and of the kept pixels."""
         weights, head = self.weights, self.modifier.head
         again, clean = drawn['again'], scene.clean
         off = (drawn['told'] - scene.places).norm(dim=2).mean(1) / scene.eyes
@@ -319,7 +319,7 @@ class InpaintingPretraining(BaseModel):
     def _playing_losses(
         self, drawn: dict[str, Tensor], scene: _Scene
     ) -> dict[str, Tensor]:
-        """Losses of whom the modifier draws before critic and recognizer."""
+        """Losses of drawn people by critic and recognizer."""
         weights, count = self.weights, len(scene.shown)
         both = torch.cat([drawn['again_in'], drawn['other_in']])
         whole, patches, features = self.critic(torch.cat([both, scene.shown]))

@@ -159,7 +159,7 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     """Hold things in front of half of the faces.
 
     A thing is up to five rounded bars of one pattern: a stick, a cup, a phone, fingers.
-    Its colour is any, that of the skin beside the nose, or a part of another picture.
+    Its colour is random, that of the skin next to the nose, or part of another picture.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].

@@ -41,7 +41,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are shown; the first of a line is its head."""
+    """Cells as shown; the first of a line is its head."""
 
     title: str
     heads: list[str]
@@ -112,7 +112,7 @@ def _attacker_tables(sweep: SweepFolder) -> list[Table]:
 
 
 def _discriminator_table(sweep: SweepFolder) -> Table:
-    """What D makes of faces, as far as the runs have it."""
+    """D's accuracy on faces, as far as the runs have it."""
     heads = [
         'method',
         'seeds',

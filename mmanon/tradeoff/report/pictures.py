@@ -56,7 +56,7 @@ class Grid:
 def make_grids(
     sweep: SweepFolder, people: str | Path | None = None, columns: int = 8
 ) -> list[Grid]:
-    """Draw faces of the people whom the attackers were tested on.
+    """Draw faces of the people that the attackers were tested on.
 
     One grid has a picture each of several people; two have several pictures of one
     person, the two with the most pictures. Of each setting the first seed is drawn.
@@ -92,7 +92,7 @@ def make_grids(
 def faces_config(
     run: RunFolder, root: str | Path | None, metric: dict[str, Any]
 ) -> dict[str, Any]:
-    """The data set of the people whom a metric looked at, without its geometry.
+    """The data set of the people of a metric, without its geometry.
 
     Args:
         run (RunFolder): A run.

@@ -1,4 +1,4 @@
-"""What ``tools/tradeoff.py`` has left in its work dir."""
+"""The work dir of ``tools/tradeoff.py``."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _SYSTEM = re.compile(r'System environment:\n(.*?)\n\n?Runtime environment:', re.
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A method at a strength, trained with a seed, and what its test said.
+    """A method at a strength, trained with a seed, and its test results.
 
     Attributes:
         method: Name of the method.
@@ -109,7 +109,7 @@ class SweepFolder:
         return list(found)
 
     def system(self) -> str | None:
-        """What the first log says of the machine and of versions, or None."""
+        """The machine and versions in the first log, or None."""
         for log in sorted(self.folder.glob('**/*.log')):
             text = log.read_text(encoding='utf-8', errors='replace')
             match = _SYSTEM.search(text)
@@ -129,7 +129,8 @@ def read_sweep(folder: str | Path) -> SweepFolder:
         folder (str or Path): Work dir of ``tools/tradeoff.py``.
 
     Raises:
-        FileNotFoundError: When a file is missing; says which, and what makes it.
+        FileNotFoundError: When a file is missing; the message says which, and what
+            makes it.
         ValueError: When a file cannot be read.
     """
     folder = Path(folder)

@@ -30,15 +30,14 @@ _VALIDATION_HOOKS = ('ValidateFirstHook', 'EarlyStoppingHook')
 
 
 class Attack(NamedTuple):
-    """An attacker in a view: what a metric measures, and rows tell of.
+    """An attacker in a view, as measured by a metric and stored in rows.
 
     Attributes:
-        attacker: What rows call it: its name in the config, or of a restorer before
-            several recognizers, ``<restorer>+<recognizer>``.
-        view: What it looks at.
+        attacker: Its name in rows: the name in the config, or
+            ``<restorer>+<recognizer>`` for a restorer with several recognizers.
+        view: What it sees.
         spec: Its name in the config.
-        judge: The name of the recognizer that looks at what it restores; None where
-            it has one of its own.
+        judge: The name of the recognizer of the restored faces; None if it has its own.
     """
 
     attacker: str
@@ -48,7 +47,7 @@ class Attack(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What its figures' names begin with."""
+        """The prefix of its figures' names."""
         return shown_name(self.attacker, self.view)
 
     @property
@@ -107,7 +106,7 @@ class AttackConfigs:
         return list(DATASETS.build(faces).metainfo['classes'])
 
     def trainings(self, once: bool) -> list[Attack]:
-        """What is trained: once for all runs, or anew on each modifier."""
+        """The trainings: once for all runs, or again for each modifier."""
         key = 'train_once' if once else 'train'
         found: dict[str, Attack] = {}
         for attack in list_attacks(self.plan.attackers):
@@ -149,7 +148,7 @@ class AttackConfigs:
         return config
 
     def recognizer(self, attack: Attack, run: 'Run | None' = None) -> str | dict:
-        """What a metric takes as ``recognizer``."""
+        """The ``recognizer`` of a metric."""
         spec = self.plan.attackers[attack.spec]
         if not (spec.get('train') or spec.get('train_once')):
             return spec['recognizer']
@@ -180,7 +179,7 @@ class AttackConfigs:
         return found
 
     def _validate(self, config: Config, shown: dict) -> None:
-        """Let it stop by people of its own; without such it trains to the end."""
+        """Let it stop by its validation people; without them it trains to the end."""
         if config.get('val_dataloader') is None:
             return
         if self.plan.attacker_val_faces is not None:

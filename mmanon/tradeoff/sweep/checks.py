@@ -1,4 +1,4 @@
-"""What is looked at before anything long begins."""
+"""Checks before anything long begins."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations

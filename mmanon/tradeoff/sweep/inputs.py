@@ -25,9 +25,9 @@ def named_weights(settings: Any) -> Iterator[Path]:
 
 
 def fingerprint(path: Path) -> str | None:
-    """What tells a file of weights from another one; None where there is no file.
+    """The fingerprint of a file of weights; None if there is no file.
 
-    Of a file of PyTorch's it is made of the checksums that stand in it already.
+    For a file of PyTorch it uses the checksums inside the file.
     """
     if not path.is_file():
         return None

@@ -1,15 +1,16 @@
 """Which modifiers are compared, with which seeds, before which attackers.
 
-A config says it under ``tradeoff``, a dict of
+The key ``tradeoff`` of a config is a dict of
 
 - ``methods``: by name, each a dict of ``hook`` (arguments of the
   :class:`AdversarialAnonymizationHook` to replace, such as its ``modifier``),
   ``strength`` (which argument is the strength, such as ``'modifier.size'``),
   ``strengths`` (its values) and ``seeds`` (``[0]`` if not given); all optional;
-- ``people``: the :class:`FaceIdentityDataset` whom attackers are tested on;
-- ``attacker_faces``, ``attacker_val_faces``: those whom attackers practise on, and by
-  whom they see when to stop; other people than the hook's ``faces`` and ``people``.
-  Without, attackers practise on the hook's people, for as long as their configs say;
+- ``people``: the :class:`FaceIdentityDataset` that attackers are tested on;
+- ``attacker_faces``, ``attacker_val_faces``: the people that attackers practise on, and
+  those that decide when to stop; both different from the hook's ``faces`` and from
+  ``people``. Without them, attackers practise on the hook's people, for as long as
+  their configs say;
 - ``attackers``: by name, each a dict of ``recognizer`` (of a metric), ``train_once`` or
   ``train`` (the config of a :class:`TrainedAttacker`, to be trained once as it is, or
   anew on each modifier); beside ``train``, ``recognizer`` is the one within it: a
@@ -90,16 +91,16 @@ class Plan:
 
     Attributes:
         config: The anonymizing config without ``tradeoff``.
-        hook_index: Where the hook stands in its ``custom_hooks``.
-        runs: What is trained and tested.
-        people: Whom attackers are tested on.
+        hook_index: Position of the hook in its ``custom_hooks``.
+        runs: The runs to train and test.
+        people: The people that attackers are tested on.
         attackers: By name, as in the config.
         detector: Config of the plain detector, or None.
         figure: Name of the detector's figure.
         work_dir: Where everything is written.
-        attacker_faces: Whom attackers practise on; the hook's ``faces`` where the
-            config names nobody else.
-        attacker_val_faces: By whom attackers see when to stop, or None.
+        attacker_faces: The people that attackers practise on; by default the hook's
+            ``faces``.
+        attacker_val_faces: The people that decide when attackers stop, or None.
         head_margin: Of the view ``'head'``.
         attributes: Arguments of a metric of attributes, or None.
     """
@@ -134,7 +135,7 @@ class Plan:
         return {**self.hook['faces']['dataset'], **self.geometry}
 
     def view(self, name: str) -> FaceView:
-        """What an attacker sees of faces of this geometry."""
+        """The view of an attacker for faces of this geometry."""
         cfg = HOOKS.build(self.hook).model_cfg
         size, margin = cfg['crop_size'], cfg['margin']
         return FaceView(name, size, margin, self.head_margin, cfg['feather'])

@@ -73,7 +73,7 @@ class Stage:
         return list(dict.fromkeys(found))
 
     def difference(self) -> str | None:
-        """What differs from the settings it was begun with, or None."""
+        """The difference from the settings it was started with, or None."""
         path = self.folder / f'{self.name}.json'
         if not path.is_file():
             return None
@@ -114,7 +114,7 @@ class Stage:
             )
 
     def run(self, execute: Execute) -> None:
-        """Do what is not done yet; a training goes on where it was stopped."""
+        """Do what is not done yet; a training continues where it stopped."""
         if self.is_done:
             return
         try:

@@ -35,7 +35,7 @@ class Commands:
         self._stopped = False
 
     def __call__(self, arguments: list[str], log: Path) -> None:
-        """Run a tool and wait for it; what it says is added to the log.
+        """Run a tool and wait for it; append its output to the log.
 
         Raises:
             StageFailed: When it fails, or the commands have been stopped.
