@@ -14,7 +14,8 @@ For each row are printed, over all clips and for each one: labelled faces that a
 (less than half of the ellipse in the face's box is changed) or partly open (less than
 nine tenths), by their longer side in pixels; in how many labelled frames in a row one
 person was open; the area covered outside face boxes, as a multiple of the faces' area,
-and how much of that is on heads that show no face; the share of the pictures that is
+and how much of that is on heads that show no face; of how many of these half is
+covered; the share of the pictures that is
 covered; covers that meet no head, per minute; how much the cover changes from frame to
 frame (1 is all of it); and the seconds that the command took.
 
@@ -177,7 +178,8 @@ def _line(figures: dict) -> str:
     return (
         f'open+partly/faces {opened}; in a row {figures["open_in_a_row_24"]}; '
         f'excess {figures["excess"]} (on heads {figures["excess_on_heads"]}); '
-        f'covered {figures["covered"]}; '
+        f'covered {figures["covered"]}; heads without a face covered '
+        f'{figures["heads_covered"]} of {figures["heads_without_a_face"]}; '
         f'false covers/min {figures["false_covers_a_minute"]}; '
         f'change {figures["change"]}; {figures["seconds"]} s'
     )

@@ -63,6 +63,7 @@ def build_detector(
     detector: str | Mapping | BaseFaceDetector | None = None,
     weights: str | Path | None = None,
     device: str = 'cpu',
+    heads: bool | str | Path = False,
 ) -> BaseFaceDetector:
     """Build a face detector that also reports candidates it is not sure of.
 
@@ -75,6 +76,8 @@ def build_detector(
             ``'thorough'``.
         device (str): Where its networks run, such as ``'cuda'``; the detector's
             ``places`` tell where they really do.
+        heads (bool, str or Path): Whether it reports the heads of people who show no
+            face as well, or an ONNX file that finds people; see :class:`.HeadDetector`.
 
     Returns:
         BaseFaceDetector: The detector.
@@ -86,11 +89,22 @@ def build_detector(
     """
     device = check_device(device)
     if isinstance(detector, BaseFaceDetector | Mapping):
-        return build_face_detector(detector)
+        return _with_heads(build_face_detector(detector), heads, device)
     # Looking so often, and covering what persists, it would cover too much otherwise.
     score = _THOROUGH_CANDIDATE if detector == 'thorough' else _CANDIDATE
     config = named_detector(detector or DETECTORS[0], weights, score, device)
-    return build_face_detector(config)
+    return _with_heads(build_face_detector(config), heads, device)
+
+
+def _with_heads(
+    detector: BaseFaceDetector, heads: bool | str | Path, device: str
+) -> BaseFaceDetector:
+    if heads is False:
+        return detector
+    people = None if heads is True else heads
+    return build_face_detector(
+        dict(type='mmanon.HeadDetector', faces=detector, people=people, device=device)
+    )
 
 
 class DetectedFaces:

@@ -134,7 +134,7 @@ class AnonymizerInferencer:
             finder = GivenFaces(detection.boxes)
         else:
             detector = build_detector(
-                detection.detector, detection.detector_weights, device
+                detection.detector, detection.detector_weights, device, detection.heads
             )
             finder = DetectedFaces(detector, detection.scale)
             known = _known_people(people, detector, device)

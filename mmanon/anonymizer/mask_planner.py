@@ -171,6 +171,8 @@ class MaskPlanner:
             begin=0.0 if follows_all else min(_BEGIN, sure),
         )
         self._chosen, self._sheet = chosen or Chosen(), sheet
+        if sheet is not None:
+            sheet.decided = self._chosen
         self._tracks: dict[int, FaceTrack] = {}
         self._numbers: set[int] = set()
         self._waiting: deque[_Waiting] = deque()

@@ -81,6 +81,9 @@ class DetectionOptions:
         covered_kinds (str or Mapping): Which kinds of things are covered: a text as of
             :func:`.kinds.parse_kinds`, or by kind what finds it, as of
             :func:`.other_kinds.build_others`. Defaults to faces.
+        heads (bool, str or Path): Whether heads that show no face are masked too, where
+            a body is found below them; a path is that of an ONNX file that finds
+            people. See :class:`.HeadDetector`.
 
     Raises:
         ValueError: When values do not go together.
@@ -96,6 +99,7 @@ class DetectionOptions:
     hold: int = 4
     minimum_consecutive_frames: int | None = None
     covered_kinds: str | Mapping[str, Any] = FACES
+    heads: bool | str | Path = False
 
     def __post_init__(self) -> None:
         if FACES not in self.kinds() and self.boxes is not None:
@@ -111,6 +115,8 @@ class DetectionOptions:
             raise ValueError(
                 'every and scale are for looking for faces: they do not go with boxes'
             )
+        if self.boxes is not None and self.heads is not False:
+            raise ValueError('heads are looked for: they do not go with boxes')
 
     def kinds(self) -> Mapping[str, Any]:
         """By kind of thing that is covered what finds it."""

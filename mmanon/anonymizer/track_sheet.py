@@ -16,6 +16,7 @@ __all__ = ['Chosen', 'TrackSheet']
 _TILE, _COLUMNS, _CAPTION = 160, 6, 46
 _EACH = 6  # tracks of each kind
 _KINDS = ('least sure', 'largest', 'longest', 'newest', 'not masked')
+_DROPPED, _KEPT = 'dropped by you', 'kept by you'
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,14 @@ class TrackSheet:
 
     The sheet shows faces as they are: it is for those who check the output, and not for
     those who get it.
+
+    Attributes:
+        decided (Chosen): Tracks that are shown by themselves, as dropped and kept.
     """
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Shown] = {}
+        self.decided = Chosen()
 
     def saw(
         self,
@@ -94,9 +99,18 @@ class TrackSheet:
         """The tracks that the sheet shows, by why it does; each is shown once.
 
         Returns:
-            dict[str, list[int]]: Numbers of tracks; six of a kind at most.
+            dict[str, list[int]]: Numbers of tracks; six of a kind at most, and all that
+            somebody has dropped or kept.
         """
-        left = dict(self._tracks)
+        decided = {_DROPPED: self.decided.drop, _KEPT: self.decided.keep}
+        found = {
+            kind: sorted(one & self._tracks.keys()) for kind, one in decided.items()
+        }
+        left = {
+            number: shown
+            for number, shown in self._tracks.items()
+            if number not in self.decided.drop | self.decided.keep
+        }
         masked = [shown for shown in left.values() if shown.masked]
         others = [shown for shown in left.values() if not shown.masked]
         orders = (
@@ -106,7 +120,6 @@ class TrackSheet:
             sorted(masked, key=lambda shown: -shown.first),
             sorted(others, key=lambda shown: -shown.score),
         )
-        found: dict[str, list[int]] = {}
         for kind, order in zip(_KINDS, orders, strict=True):
             here = [shown.number for shown in order if shown.number in left][:_EACH]
             found[kind] = here
@@ -124,7 +137,11 @@ class TrackSheet:
         Raises:
             OSError: When it cannot be written.
         """
-        rows = [(kind, numbers) for kind, numbers in self.chosen().items() if numbers]
+        rows = [
+            (kind, numbers[first : first + _COLUMNS])
+            for kind, numbers in self.chosen().items()
+            for first in range(0, len(numbers), _COLUMNS)
+        ]
         height = max(len(rows), 1) * (_TILE + _CAPTION)
         sheet = Image.new('L', (_COLUMNS * _TILE, height), 255)
         draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
@@ -134,6 +151,10 @@ class TrackSheet:
                 x, y = column * _TILE, row * (_TILE + _CAPTION)
                 if shown.picture is not None:
                     sheet.paste(_fitted(shown.picture), (x, y))
+                if kind == _DROPPED:
+                    end = _TILE - 6
+                    draw.line((x, y, x + end, y + end), 255, 5)
+                    draw.line((x, y + end, x + end, y), 0, 5)
                 draw.multiline_text(
                     (x + 3, y + _TILE + 1), _caption(kind, shown, rate), 0, font
                 )

@@ -219,6 +219,20 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         'adds needs no file',
     )
     group.add_argument(
+        '--heads',
+        action='store_const',
+        const=True,
+        help='mask heads that show no face, too, where OpenCV finds a body below them '
+        '(it finds few)',
+    )
+    group.add_argument(
+        '--heads-by',
+        dest='heads',
+        metavar='PEOPLE.onnx',
+        help='the same, by an ONNX file that finds people, of the kinds that '
+        '--covered-kinds takes',
+    )
+    group.add_argument(
         '--boxes',
         metavar='FILE',
         help='take faces from a face table (*.parquet), a *.json of your own or of '

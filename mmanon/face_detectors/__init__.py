@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .build import build_face_detector
     from .centerface import CenterFaceDetector
     from .combined import CombinedFaceDetector
+    from .heads import HeadDetector
     from .kinds import register_kind
     from .mtcnn import MTCNNFaceDetector
     from .yunet import YuNetFaceDetector
@@ -24,6 +25,7 @@ __all__ = [
     'CenterFaceDetector',
     'CombinedFaceDetector',
     'FaceDetections',
+    'HeadDetector',
     'MTCNNFaceDetector',
     'OnnxBoxDetector',
     'YuNetFaceDetector',
@@ -36,6 +38,7 @@ _MODULES = {
     'CenterFaceDetector': 'centerface',
     'CombinedFaceDetector': 'combined',
     'FaceDetections': 'base',
+    'HeadDetector': 'heads',
     'MTCNNFaceDetector': 'mtcnn',
     'OnnxBoxDetector': 'boxes_by_onnx',
     'YuNetFaceDetector': 'yunet',

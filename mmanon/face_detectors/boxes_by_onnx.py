@@ -94,6 +94,11 @@ class OnnxBoxDetector(BaseFaceDetector):
         # What the file answers with is told before a video is begun.
         self._detect(np.full((64, 64, 3), _GREY, np.uint8))
 
+    @property
+    def first_class(self) -> int:
+        """The number of its first class: 0 in rows; 1 in labels, 0 being none."""
+        return int('labels' in self._names)
+
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         given, factors = self._fitted(image)
         answers = self._session.run(None, {self._input: given})

@@ -6,6 +6,7 @@ from .base import BaseFaceDetector
 from .boxes_by_onnx import OnnxBoxDetector
 from .centerface import CenterFaceDetector
 from .combined import CombinedFaceDetector
+from .heads import HeadDetector
 from .mtcnn import MTCNNFaceDetector
 from .yunet import YuNetFaceDetector
 
@@ -16,6 +17,7 @@ FACE_DETECTORS: dict[str, type[BaseFaceDetector]] = {
     for one in (
         CenterFaceDetector,
         CombinedFaceDetector,
+        HeadDetector,
         MTCNNFaceDetector,
         OnnxBoxDetector,
         YuNetFaceDetector,

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from mmanon.anonymizer.track_sheet import TrackSheet
+from mmanon.anonymizer.track_sheet import Chosen, TrackSheet
 from mmanon.tracking.face_track import FaceTrack
 
 LUMA = np.random.default_rng(0).integers(0, 255, (90, 160)).astype(np.uint8)
@@ -54,3 +54,18 @@ def test_what_is_kept_of_a_frame_is_a_copy():
     made.saw(FaceTrack(0, 0), 0, np.array([20.0, 20, 40, 40]), 0.7, picture)
     picture[:] = 0
     assert made._tracks[0].picture.any()
+
+
+def test_dropped_and_kept_tracks_are_marked_and_counted_nowhere_else(tmp_path):
+    made = sheet(*[(0.6 + 0.01 * n, 30, 0, 9, True) for n in range(9)])
+    made.decided = Chosen(frozenset({0, *range(2, 8), 99}), frozenset({1}))
+    chosen = made.chosen()
+    assert chosen['dropped by you'] == [0, 2, 3, 4, 5, 6, 7]
+    assert chosen['kept by you'] == [1] and chosen['least sure'] == [8]
+    made.write(tmp_path / 'a.png', 25.0)
+    drawn = np.asarray(Image.open(tmp_path / 'a.png'))
+    rows = drawn.reshape(4, -1, drawn.shape[1])  # seven dropped ones take two
+    middles = rows[:, 67:87, 67:87].reshape(4, -1)
+    # A white and a black line cross in the middle of what was dropped.
+    black = (middles == 0).mean(1)
+    assert black[:2].min() > 0.1 and not black[2:].any()

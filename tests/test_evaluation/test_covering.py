@@ -128,3 +128,10 @@ def test_labels_are_read_and_wrong_ones_named(tmp_path):
     write_rows(['a.mp4', 0, 1, 'nose', 1, 2, 30, 40])
     with pytest.raises(ValueError, match="line 2: no kind is called 'nose'"):
         read_labels(path)
+
+
+def test_heads_without_a_face_are_counted_and_those_that_are_covered(clip, tmp_path):
+    head = (60, 10, 84, 40)
+    labels = [label('face', FACE), label('head', (16, 10, 56, 60)), label('head', head)]
+    found = score(clip, tmp_path, lambda frame: [FACE, head][: frame or 1], labels)
+    assert (found.heads, found.heads_covered) == (2, 1)

@@ -51,6 +51,8 @@ class Score:
         faces, open, partly (np.ndarray): Counts by size.
         open_in_a_row (int): The most labelled frames of one person, of 24 pixels or
             more.
+        heads, heads_covered (int): Heads that show no face, and those of them of which
+            half is covered.
         face_area, excess, on_heads, covered, pixels (float): In pixels.
         false_covers (int): Covers that meet nothing that is labelled.
         frames, minutes (float): Of the clips.
@@ -62,6 +64,8 @@ class Score:
     open: np.ndarray = field(default_factory=lambda: np.zeros(4, int))
     partly: np.ndarray = field(default_factory=lambda: np.zeros(4, int))
     open_in_a_row: int = 0
+    heads: int = 0
+    heads_covered: int = 0
     face_area: float = 0
     excess: float = 0
     on_heads: float = 0
@@ -88,6 +92,8 @@ class Score:
             open=dict(zip(names, self.open.tolist(), strict=True)),
             partly_open=dict(zip(names, self.partly.tolist(), strict=True)),
             open_in_a_row_24=self.open_in_a_row,
+            heads_without_a_face=self.heads,
+            heads_covered=self.heads_covered,
             excess=_ratio(self.excess, self.face_area),
             excess_on_heads=_ratio(self.on_heads, self.face_area),
             covered=_ratio(self.covered, self.pixels),
@@ -189,9 +195,14 @@ def _add_frame(
 ) -> np.ndarray:
     """Count a labelled frame; return its covers that meet nothing."""
     boxes = {kind: np.zeros(cover.shape, bool) for kind in ('face', 'head', 'unclear')}
+    faces = [label.box for label in labels if label.kind == 'face']
     for label in labels:
         x1, y1, x2, y2 = label.box.round().astype(int).clip(0).tolist()
         boxes[label.kind][y1:y2, x1:x2] = True
+        if label.kind == 'head' and not any(_holds(label.box, face) for face in faces):
+            score.heads += 1
+            share = cover[_in_ellipse(label.box, cover.shape)].mean()
+            score.heads_covered += int(share >= OPEN)
         if label.kind != 'face':
             continue
         share = cover[_in_ellipse(label.box, cover.shape)].mean()
@@ -219,6 +230,11 @@ def _add_frame(
             score.on_heads += (here & excess & boxes['head']).sum()
     score.excess += excess.sum()
     return false
+
+
+def _holds(head: np.ndarray, face: np.ndarray) -> bool:
+    middle = (face[:2] + face[2:]) / 2
+    return bool((middle > head[:2]).all() and (middle < head[2:]).all())
 
 
 def _in_ellipse(box: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
