@@ -65,6 +65,7 @@ def make_video(folder: Path, out: Path) -> None:
     images = sorted(folder.glob(f'*{IMAGES}'))
     with av.open(str(out), 'w') as file:
         stream = file.add_stream('libx264rgb', rate=25, options=dict(qp='0'))
+        assert isinstance(stream, av.VideoStream)
         for number, path in enumerate(images):
             frame = av.VideoFrame.from_image(Image.open(path).convert('RGB'))
             stream.width, stream.height = frame.width, frame.height

@@ -250,6 +250,8 @@ class MaskPlanner:
         luma = here.frame.luma
         if track is None or track.patch is None or luma is None:
             return
+        if track.evidence <= 0 and not here.frame.looked:
+            return  # it would count for nothing, and is half of the work
         box, alike = find_patch(luma, track.patch, expected)
         if here.frame.looked and not _at_border(box, luma):
             track.weigh(_MISSED)

@@ -50,7 +50,7 @@ class _Histograms(_Bodies):
     def __init__(self) -> None:
         self._cv2 = opencv('finding heads from bodies')
         self._hog = self._cv2.HOGDescriptor()
-        people = self._cv2.HOGDescriptor_getDefaultPeopleDetector()  # type: ignore[attr-defined]
+        people = self._cv2.HOGDescriptor_getDefaultPeopleDetector()
         self._hog.setSVMDetector(people)
         self.places = (Place('cpu', 'OpenCV'),)
 
