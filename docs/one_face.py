@@ -86,18 +86,18 @@ def before_and_after(frame: np.ndarray) -> Image.Image:
     """The frame, what the command makes of it, and what ``new_head`` does."""
     shown = {'original': frame}
     for name, modifier in (
-        ('mmanon-anonymize', None),
-        ('mmanon-anonymize --modifier new_head', 'new_head'),
+        ('default', None),
+        ('--modifier new_head', 'new_head'),
     ):
         options = MaskingOptions(modifier, seed=SEED)
         image = AnonymizerInferencer(masking=options)(frame)[0].image
         assert image is not None
         shown[name] = image
-    side, edge, line = frame.shape[0], 8, 34
+    side, edge, line = frame.shape[0], 8, 42
     width = len(shown) * (side + edge) - edge
     sheet = Image.new('RGB', (width, side + line), 'white')
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=18)
+    font = ImageFont.load_default(size=26)
     for index, (name, image) in enumerate(shown.items()):
         left = index * (side + edge)
         sheet.paste(Image.fromarray(image), (left, 0))

@@ -180,4 +180,5 @@ def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
 
     assert citation['version'] == mmanon.__version__
-    assert f'({mmanon.__version__})' in (ROOT / 'CHANGELOG.md').read_text()
+    newest = (ROOT / 'CHANGELOG.md').read_text().split('\n## ')[1].splitlines()[0]
+    assert newest == f'{mmanon.__version__} ({citation["date-released"]})'
