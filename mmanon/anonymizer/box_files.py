@@ -21,6 +21,7 @@ import numpy as np
 
 __all__ = ['KnownBoxes', 'read_csv', 'read_cvat', 'read_label_studio']
 
+_OF_CVAT = {'version', 'meta', 'track', 'image', 'tag'}
 _WIDTHS, _HEIGHTS = ('w', 'width'), ('h', 'height')
 
 
@@ -60,6 +61,7 @@ class KnownBoxes:
     percent: bool = False
     count: int | None = None
     _frames: dict[int, list[_Box]] = field(default_factory=lambda: defaultdict(list))
+    _stay: list[tuple[int, _Box]] = field(default_factory=list)
 
     def add(self, frame: int, box: _Box) -> None:
         """Add a box of a frame, which is counted from 0."""
@@ -74,6 +76,9 @@ class KnownBoxes:
                 self.add(key.frame, key.box)
             if not key.stays:
                 continue
+            if after is None and self.count is None:
+                # Nobody has said that it ends: to leave a face open is worse.
+                self._stay.append((key.frame + 1, key.box))
             end = after.frame if after is not None else self.count or key.frame + 1
             moves = after is not None and after.shown
             for frame in range(key.frame + 1, end):
@@ -103,7 +108,9 @@ class KnownBoxes:
         """
         if self.count is not None and frame >= self.count:
             return None
-        corners = [self._corners(box, size) for box in self._frames.get(frame, ())]
+        here = [*self._frames.get(frame, ())]
+        here += [box for first, box in self._stay if frame >= first]
+        corners = [self._corners(box, size) for box in here]
         return np.array(corners, np.float64).reshape(-1, 4)
 
     def _corners(self, box: _Box, size: Sequence[int]) -> list[float]:
@@ -177,6 +184,12 @@ def read_cvat(path: Path) -> dict[str | None, KnownBoxes]:
         raise ValueError(
             f'{path} begins with <{root.tag}> and not with <annotations>: export it as '
             '"CVAT for video" or "CVAT for images"'
+        )
+    strange = sorted({one.tag for one in root} - _OF_CVAT)
+    if strange:
+        raise ValueError(
+            f'{path} has <{strange[0]}>, which CVAT does not write: boxes stand in '
+            '<track> or <image>'
         )
     found: dict[str | None, KnownBoxes] = {}
     for image in root.iter('image'):

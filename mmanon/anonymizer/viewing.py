@@ -29,6 +29,7 @@ __all__ = ['newest_frames', 'view']
 _TITLE = 'mmanon: before and after (q ends)'
 _ENDING = (ord('q'), 27)  # and Escape
 _RECORDS = ord('r')
+_LARGEST = 1600, 900  # pixels of a window at first
 
 
 def view(
@@ -75,6 +76,8 @@ def view(
             if frame.image is None:
                 continue
             shown += 1
+            if shown == 1:
+                _fit_window(cv2, image)
             if recording is not None and is_recording:
                 recording.put(frame.image)
             key = _show(cv2, image, frame, is_recording)
@@ -166,12 +169,20 @@ def _check_display() -> None:
 
 def _open_window(cv2: ModuleType) -> None:
     try:
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)
+        # Without the buttons of Qt's windows, one of which saves what is shown, and the
+        # face with it.
+        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
     except cv2.error as error:
         raise InputError(
             'this OpenCV opens no windows: install opencv-python in the place of '
             'opencv-python-headless'
         ) from error
+
+
+def _fit_window(cv2: ModuleType, image: np.ndarray) -> None:
+    height, width = image.shape[0], 2 * image.shape[1]
+    factor = min(1.0, _LARGEST[0] / width, _LARGEST[1] / height)
+    cv2.resizeWindow(_TITLE, round(width * factor), round(height * factor))
 
 
 def _show(

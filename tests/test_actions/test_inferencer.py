@@ -206,3 +206,31 @@ def test_the_command_says_what_it_found(plain, clips, tmp_path, capsys):
     argv[1] = str(plain / 'annotations' / 'clips.csv')
     assert main([*argv, '-o', str(tmp_path / 'out')]) == 1
     assert 'holds no weights of PyTorch' in capsys.readouterr().err
+
+
+def test_a_clip_of_ucf101_is_anonymized_compared_and_drawn(
+    plain, shared_data, tmp_path, capsys
+):
+    folder = shared_data / 'videos' / 'ucf24'
+    name = 'v_SalsaSpin_g03_c01'
+    known = json.loads((folder / 'tubes.json').read_text())['clips'][name]
+    scale = np.tile([known['width'] / 320, known['height'] / 240], 2)
+    people = {str(frame): [] for frame in range(known['num_frames'])}
+    for tube in known['tubes']:
+        for frame, box in enumerate(tube['boxes'], tube['start_frame']):
+            people[str(frame)].append((np.array(box) * scale).tolist())
+    (tmp_path / 'people.json').write_text(json.dumps({f'{name}.mp4': people}))
+    argv = [str(plain / 'plain.py'), str(plain / 'plain.pth'), str(folder / name)]
+    argv[-1] += '.mp4'
+    argv += ['-o', str(tmp_path / 'out'), '--people', str(tmp_path / 'people.json')]
+    argv += ['--compare', '--end', '0.6', '--score-thr', '0', '--step', '5']
+    assert main(argv) == 0
+    assert 'agreement' in capsys.readouterr().out
+    seen = pq.read_table(tmp_path / 'out' / 'actions.parquet').to_pylist()
+    assert {(one['shown'], one['frame'], one['track']) for one in seen} == {
+        (shown, frame, track)
+        for shown in ('raw', 'anonymized')
+        for frame in (0, 5, 10)
+        for track in (0, 1)
+    }
+    assert len(frames_of(tmp_path / 'out' / f'{name}_compare.mp4')) == 15

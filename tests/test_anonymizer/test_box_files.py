@@ -89,6 +89,9 @@ def test_cvats_tracks_move_between_keyframes_and_end_outside(tmp_path):
 def test_a_track_without_an_end_goes_on_to_the_end_of_the_task(tmp_path):
     path = write(tmp_path / 'a.xml', TRACK.replace('<size>8', '<size>12'))
     assert len(found(path, frame=11)) == 1
+    # Where nobody has said how long that is, to the end of the video.
+    path = write(tmp_path / 'b.xml', TRACK.replace('<size>8</size>', ''))
+    assert [len(found(path, frame=frame)) for frame in (6, 7, 500)] == [0, 1, 1]
 
 
 def test_cvats_images_have_their_names_and_turned_boxes_that_around_them(tmp_path):
@@ -118,6 +121,7 @@ def test_cvats_images_have_their_names_and_turned_boxes_that_around_them(tmp_pat
             TRACK.replace('xtl="20"', 'xtl="left"'),
             "xtl of a <box>: 'left' is no number",
         ),
+        (TRACK.replace('track', 'trak'), 'has <trak>, which CVAT does not write'),
         (TRACK.replace('xbr="60"', 'xbr="20"'), 'must be wider and higher than 0'),
     ],
 )

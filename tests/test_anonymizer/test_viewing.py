@@ -1,11 +1,18 @@
 """The window: with an OpenCV that is made up, as there is no display here."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from made_videos import (
@@ -39,6 +46,8 @@ def window(monkeypatch):
     cv2 = SimpleNamespace(
         error=Error,
         WINDOW_NORMAL=0,
+        WINDOW_GUI_NORMAL=16,
+        resizeWindow=lambda _, *size: setattr(seen, 'size', size),
         WND_PROP_VISIBLE=4,
         namedWindow=lambda *_: None,
         imshow=lambda _, image: seen.shown.append(image),
@@ -70,6 +79,7 @@ def test_a_video_is_shown_before_and_after(window, source):
     for both in window.shown:
         before, after = both[:, :96, ::-1], both[:, 96:, ::-1]
         assert is_red(before).any() and not is_red(after).any()
+    assert window.size == (2 * 96, 64)
     assert '1 faces' in window.title and 'frames a second' in window.title
 
 
@@ -195,3 +205,60 @@ def test_a_video_that_cannot_be_read_is_told_of(window, tmp_path):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     with pytest.raises(InputError, match='cannot be opened'):
         view(anonymizer(), tmp_path / 'a.mp4')
+
+
+SHOW = """
+import sys
+from made_videos import RedSquareDetector, main
+from mmanon.anonymizer import inferencer
+inferencer.build_detector = lambda *_: RedSquareDetector()
+sys.exit(main([sys.argv[1], '--view']))
+"""
+
+
+@pytest.fixture
+def display():
+    """The name of a display that nobody sees."""
+    if shutil.which('Xvfb') is None:
+        pytest.skip('there is no Xvfb to open a window on (Debian: xvfb)')
+    cv2 = pytest.importorskip('cv2')
+    if re.search(r'GUI: +NONE', cv2.getBuildInformation()):
+        pytest.skip('this OpenCV opens no windows')
+    read, write = os.pipe()
+    command = ['Xvfb', '-displayfd', str(write), '-screen', '0', '800x500x24']
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    try:
+        yield f':{os.read(read, 16).decode().strip()}'
+    finally:
+        os.close(read)
+        server.terminate()
+        server.wait(20)
+
+
+def test_a_real_window_shows_the_face_on_the_left_alone(display, tmp_path):
+    frames = [np.kron(picture(t % 30), np.ones((4, 4, 1), np.uint8)) for t in range(90)]
+    source = write_video(tmp_path / 'a.mp4', frames)
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join(map(str, (tests, tests.parent)))
+    shown = subprocess.Popen(
+        [sys.executable, '-c', SHOW, str(source)],
+        env={**os.environ, 'DISPLAY': display, 'PYTHONPATH': paths},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    seen = []
+    size = {'video_size': '800x500', 'framerate': '20'}
+    with av.open(display, format='x11grab', options=size) as screen:
+        for frame in screen.decode(video=0):
+            if shown.poll() is not None:
+                break
+            seen.append(is_red(frame.to_ndarray(format='rgb24')))
+    assert shown.returncode == 0
+    assert '88 frames were shown' in shown.stdout.read()
+    # The window is as large as both pictures.
+    with_face = [one for one in seen if one.sum() > 1000]
+    assert with_face
+    for one in with_face:
+        columns = np.flatnonzero(one.any(0))
+        assert np.ptp(columns) < 80, 'there is a second one'
