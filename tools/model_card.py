@@ -10,6 +10,7 @@ written it:
     <!-- figures: attackers seed0.json seed1.json -->
     <!-- figures: attackers NAME.json#portraits/ -->
     <!-- figures: groups gender=female:female.json gender=male:male.json -->
+    <!-- figures: practice NAME.json#practice/ -->
     <!-- figures: kept NAME.json#kept/ -->
     <!-- figures: others seed0.json seed1.json -->
     <!-- figures: files NAME.onnx NAME.pth -->
@@ -116,6 +117,8 @@ def filled(text: str, card: Path) -> str:
         kind, files = block['kind'], block['files'].split()
         if kind not in KINDS:
             raise ValueError(f'{card}: no block is called {kind!r}; {_kinds(kind)}')
+        if kind in ('kept', 'practice') and len(files) > 1:
+            raise ValueError(f'{card}: {kind} is of one file, got {files}')
         body = KINDS[kind](files, card.parent) if files else NOTHING
         return f'{block["head"]}\n{body}\n{block["tail"]}'
 
@@ -215,9 +218,7 @@ def groups(files: Sequence[str], folder: Path) -> str:
 
 def kept(files: Sequence[str], folder: Path) -> str:
     """A table of what a face detector finds again, by sets of people."""
-    (name,) = files if len(files) == 1 else (None,)
-    if name is None:
-        raise ValueError(f'kept is of one file, got {list(files)}')
+    (name,) = files
     figures = _read(name, folder)
     lines = _header(
         'people',
@@ -245,6 +246,27 @@ def kept(files: Sequence[str], folder: Path) -> str:
             )
         )
     return '\n'.join([*lines, '', f'Of {_named(files)}.', ''])
+
+
+def practice(files: Sequence[str], folder: Path) -> str:
+    """A table of how long attackers have practised; of one file."""
+    (name,) = files
+    figures = _read(name, folder)
+    lines = _header(
+        'attacker', 'iterations', 'best weights after', 'would have been ended after'
+    )
+    for stage in dict.fromkeys(key.rpartition('/')[0] for key in figures):
+        if not stage:
+            continue
+        told = (
+            figures.get(f'{stage}/{key}', math.nan)
+            for key in ('iterations', 'best_iteration', 'most')
+        )
+        cells = [f'{one:.0f}' if math.isfinite(one) else '' for one in told]
+        lines.append(_row(stage, *cells))
+    people = figures.get('people')
+    said = '' if people is None else f'On {people:.0f} people. '
+    return '\n'.join([*lines, '', f'{said}Of {_named(files)}.', ''])
 
 
 def others(files: Sequence[str], folder: Path) -> str:
@@ -277,7 +299,12 @@ def sizes(files: Sequence[str], folder: Path) -> str:
 
 
 KINDS: dict[str, Callable[[Sequence[str], Path], str]] = dict(
-    attackers=attackers, groups=groups, kept=kept, others=others, files=sizes
+    attackers=attackers,
+    groups=groups,
+    kept=kept,
+    practice=practice,
+    others=others,
+    files=sizes,
 )
 """What a block may ask for."""
 

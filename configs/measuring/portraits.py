@@ -68,6 +68,8 @@ measured = dict(
     ),
     attackers=dict(
         mobilefacenet=dict(recognizer=aligning),
+        # Of the face box as it is, and of all of the crop.
+        mobilefacenet_box=dict(recognizer=mobilefacenet, views=['face', 'crop']),
         dlib=dict(
             recognizer=dict(
                 type='mmanon.DlibRecognizer',
@@ -134,6 +136,8 @@ measured = dict(
         named='london_*',
         apart_from='data/splits/modifier.txt',
         labels='data/attributes.csv',
+        # Of the margin the two pictures of a person, of one sitting, tell all.
+        attackers=['mobilefacenet', 'dlib'],
     ),
     clips=['data/videos/book.mkv', 'data/videos/eat.mkv'],
     # Of second portraits the terms are not known.

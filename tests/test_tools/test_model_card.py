@@ -84,6 +84,33 @@ def test_groups_stand_beside_the_mean_of_their_attribute(tmp_path, main):
     assert rows(text, 'age')[0][1:4] == ['50 and over', '40.0 %', '+0.0']
 
 
+def test_one_file_of_figures_fills_several_blocks(tmp_path, main):
+    told = {'people/known/modified_original/eer': 0.4, 'people/people': 7}
+    told |= {'people/faces': 14, 'kept/people/found_again': 0.98}
+    told |= {'kept/people/landmarks': 0.061, 'kept/people/faces': 14}
+    told |= {'practice/people': 352, 'practice/scratch-crop/iterations': 650}
+    told |= {'practice/scratch-crop/best_iteration': 450}
+    for group, error in (('female', 0.4), ('male', 0.5)):
+        start = f'groups/gender/{group}'
+        told |= {f'{start}/people': 9, f'{start}/known/modified_original/eer': error}
+        told |= {f'{start}/known/modified_original/spread': 0.03}
+    (tmp_path / 'a.json').write_text(json.dumps({'modifier': 'a', **told}))
+    text = card_of(
+        tmp_path,
+        main,
+        'attackers a.json#people/',
+        'kept a.json#kept/',
+        'practice a.json#practice/',
+        'groups gender=a.json#groups/gender/',
+    )
+    assert rows(text, 'known')[0][4] == '40.0 %' and '7 people, 14 faces' in text
+    assert rows(text, 'people | 14')[0][2:5] == ['98.0 %', '0.061', '']
+    assert rows(text, 'scratch-crop')[0][1:] == ['650', '450', '']
+    assert 'On 352 people. Of `a.json`.' in text
+    female = rows(text, 'gender | female')[0]
+    assert female[2:4] == ['40.0 ± 3.0 %', '-5.0'] and female[-1] == '9'
+
+
 def test_files_are_told_by_size_and_digest(tmp_path, main):
     (tmp_path / 'm.onnx').write_bytes(b'0' * 1_234_567)
     ((_, size, digest),) = rows(card_of(tmp_path, main, 'files m.onnx'), '`m.onnx')
@@ -109,6 +136,8 @@ def test_a_new_card_says_that_nothing_was_measured(tmp_path, main, capsys):
         ('attackers broken.json', 'broken.json is not JSON'),
         ('attackers empty.json', 'holds no figures of attackers'),
         ('groups a.json', 'attribute=group:file.json'),
+        ('attackers a.json#none/', "no figures that begin with 'none/'"),
+        ('kept a.json a.json', 'kept is of one file'),
     ],
 )
 def test_what_is_wrong_is_named_and_the_card_stays(tmp_path, main, capsys, block, said):

@@ -15,8 +15,8 @@ A config says it under ``measured``, a dict of
 - ``groups``, optional: ``labels`` (a CSV file, as of a :class:`FaceAttributeMetric`),
   ``attributes`` (columns), ``people`` (a set to be divided in groups), ``named`` (a
   pattern of their names) and ``apart_from`` (a file of names of those who are left out,
-  since the modifier has learned from them), ``keys`` (how often each face is drawn) and
-  ``least`` (people that a group needs);
+  since the modifier has learned from them), ``keys`` (how often each face is drawn),
+  ``least`` (people that a group needs) and ``attackers`` (names of some);
 - ``clips``, optional: videos of people whose faces are followed;
 - ``sheets``, optional: ``people`` (name of a set), ``skip`` (patterns of images that
   are not shown) and ``count``;

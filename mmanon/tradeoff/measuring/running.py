@@ -125,10 +125,12 @@ class _Parts:
         if not asked:
             return {}
         people = as_crops(asked, measured.geometry, _cut_folder(measured, 'groups'))
+        named = measured.groups.get('attackers')
         attacks = [
             attack
             for attack in attacks_of(measured, practising=False)
-            if attack.view != 'head'
+            if (named is None or attack.spec in named)
+            and attack.view != 'head'
             and not measured.plan.attackers[attack.spec].get('train_once')
         ]
         figures = measure_groups(measured, people, attacks)
