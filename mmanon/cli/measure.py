@@ -48,6 +48,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--attackers', nargs='+', metavar='NAME', help='attackers of the config'
     )
     parser.add_argument(
+        '--start-from',
+        type=Path,
+        metavar='DIR',
+        help="folder of another modifier's measurement: attackers begin as they came "
+        'out of that, and go on practising',
+    )
+    parser.add_argument(
         '--seed', type=int, default=0, help='of keys and attackers (default: 0)'
     )
     parser.add_argument(
@@ -89,7 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     init_default_scope(config.get('default_scope') or 'mmengine')
     try:
         measured = read_measurement(
-            config, args.modifier, args.preset, args.seed, args.attackers
+            config,
+            args.modifier,
+            args.preset,
+            args.seed,
+            args.attackers,
+            args.start_from,
         )
         path = measure(measured, tools_folder(), args.workers, args.parts)
     except (ImportError, OSError, ValueError, StageFailed) as error:

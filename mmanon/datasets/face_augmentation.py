@@ -10,6 +10,9 @@ from mmanon.registry import TRANSFORMS
 
 __all__ = ['FaceAugmentation']
 
+# Pictures that are kept where their number has an end.
+_MOST_KEPT = 4096
+
 
 @TRANSFORMS.register_module()
 class FaceAugmentation:
@@ -56,6 +59,7 @@ class FaceAugmentation:
         if versions is not None and versions < 1:
             raise ValueError(f'versions must be at least 1, got {versions!r}')
         self.versions = versions
+        self._made: dict[tuple[int, int], np.ndarray] = {}
         self.light = light
         self.colour = colour
         self.tilt = tilt
@@ -80,7 +84,13 @@ class FaceAugmentation:
     def version(self, image: np.ndarray, number: int) -> np.ndarray:
         """The picture of a number, from 0, that an image becomes; shapes as above."""
         about = zlib.crc32(np.ascontiguousarray(image).tobytes())
-        return self._change(image, np.random.default_rng([about, number]))
+        key = about, number
+        if key not in self._made:
+            if len(self._made) >= _MOST_KEPT:
+                self._made.clear()
+            random = np.random.default_rng([about, number])
+            self._made[key] = self._change(image, random)
+        return self._made[key]
 
     def _change(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         side = len(image)

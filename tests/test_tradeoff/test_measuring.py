@@ -20,7 +20,7 @@ from mmanon.registry import MODELS
 from mmanon.tradeoff.measuring import PARTS, measure, read_measurement
 from mmanon.tradeoff.measuring.crops import as_crops
 from mmanon.tradeoff.measuring.groups import error_with_spread, measure_groups
-from mmanon.tradeoff.measuring.practice import attacks_of
+from mmanon.tradeoff.measuring.practice import Practice, attacks_of
 from mmanon.tradeoff.measuring.remembered import FaceMemory, RememberedModifier
 from mmanon.tradeoff.measuring.strength import judge_attackers
 
@@ -291,6 +291,12 @@ def test_a_whole_measurement_and_its_card(config, named, tmp_path, monkeypatch):
     assert command.main([*arguments, '--parts', 'attackers', 'speed']) == 0
     assert json.loads(Path('stranger.json').read_text())['speed/faces_a_second'] > 0
     assert trained == ['practising']
+    # Others begin as these came out.
+    again = read_measurement(config, 'raw', start_from=folder)
+    (stage,) = Practice(again).stages()
+    assert stage.config.load_from == str(folder.resolve() / 'seed_0/practising.pth')
+    with pytest.raises(FileNotFoundError, match='no attackers that have practised'):
+        read_measurement(config, 'raw', start_from=tmp_path)
 
 
 def test_a_preset_leaves_out_and_names_are_checked(config, named):

@@ -75,6 +75,7 @@ class Measurement:
         parts: The parts that a preset asks for; none for all.
         left_out: Optional attackers that cannot take part, and why.
         beside: By attackers' names whom they are compared with.
+        start_from: Folder of weights that attackers begin with, or None.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Measurement:
     parts: Sequence[str] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
+    start_from: Path | None = None
 
     @property
     def run(self) -> Run:
@@ -123,6 +125,7 @@ def read_measurement(
     preset: str | None = None,
     seed: int = 0,
     attackers: Sequence[str] | None = None,
+    start_from: Path | None = None,
 ) -> Measurement:
     """Read what is to be measured of a modifier.
 
@@ -134,6 +137,8 @@ def read_measurement(
         preset (str, optional): Name of a preset.
         seed (int): Of keys and of the attackers. Defaults to 0.
         attackers (Sequence[str], optional): Names. Defaults to the preset's, or all.
+        start_from (Path, optional): Work dir of another modifier's measurement, whose
+            attackers these begin as, where they have the same name and view.
 
     Raises:
         FileNotFoundError: When a file is missing.
@@ -206,6 +211,7 @@ def read_measurement(
         parts=chosen.get('parts') or (),
         left_out=left_out,
         beside={key: one for key, one in beside.items() if one},
+        start_from=_weights_in(start_from, seed),
     )
 
 
@@ -226,6 +232,18 @@ def _drawn_by(name: str, table: dict) -> tuple[str | dict, str, CropGeometry, bo
     _, geometry = build_backend(str(file), seed=0)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return str(file), digest, geometry, True
+
+
+def _weights_in(folder: Path | None, seed: int) -> Path | None:
+    if folder is None:
+        return None
+    weights = Path(folder).resolve() / f'seed_{seed}'
+    if not any(weights.glob('*.pth')):
+        raise FileNotFoundError(
+            f'{weights} holds no attackers that have practised: name the folder of a '
+            "modifier in this command's work dir, of the same seed"
+        )
+    return weights
 
 
 def _left_out(attackers: dict, optional: Sequence[str]) -> dict[str, str]:

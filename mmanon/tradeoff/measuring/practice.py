@@ -46,6 +46,11 @@ class Practice(AttackConfigs):
         """See :meth:`AttackConfigs.training`."""
         config = super().training(attack, run)
         config.custom_imports = dict(imports=_IMPORTS, allow_failed_imports=False)
+        begun = self.measured.start_from
+        if run is not None and begun is not None:
+            weights = begun / f'{attack.stage}.pth'
+            if weights.is_file():
+                config.load_from = str(weights)
         return config
 
     def stages(self) -> list[Stage]:

@@ -187,6 +187,7 @@ def _collect(measured: Measurement, folder: Path, people: str) -> Path:
         seed=measured.run.seed,
         mmanon_version=__version__,
         left_out=list(measured.left_out),
+        start_from=measured.start_from and measured.start_from.parent.name,
     )
     path = measured.work_dir / 'figures.json'
     write_whole(path, json.dumps({**told, **figures}, indent=1) + '\n')
