@@ -53,8 +53,8 @@ class _Entry(NamedTuple):
 class CheckedImages:
     """Which images can be decoded, found out once.
 
-    ``index.parquet`` in the folder tells of each image its size and time when it was
-    read and what came of it. An image is read again when these change.
+    ``index.parquet`` in the folder stores for each image its size and time when it was
+    read, and the result. An image is read again when these change.
 
     Args:
         folder (Path): Where to keep the index.
@@ -122,7 +122,7 @@ class CheckedImages:
         """Called before the first image is read."""
 
     def _read(self, path: Path) -> tuple[str, np.ndarray | None]:
-        """What comes of an image, and what to keep of it."""
+        """The result for an image, and the crop to store."""
         return (UNREADABLE if read_image(path) is None else USABLE), None
 
     def _keep(self, name: str, image: np.ndarray) -> None:
@@ -220,7 +220,7 @@ class CheckedImages:
 class AlignedCrops(CheckedImages):
     """A folder of aligned face crops, one folder inside it for each way to make them.
 
-    Crops are PNG files beside the index. A crop that is gone is made anew.
+    Crops are PNG files next to the index. A missing crop is made again.
 
     Args:
         folder (Path): Where to keep the crops.

@@ -1,9 +1,8 @@
 """Face batches: which faces a training draws, and the stream of them.
 
-What is drawn at a position of the stream depends on the seed and the position alone,
-so a resumed training goes on with the batches it would have had, and processes share
-out one stream: the batch of all of them together is the batch of one that draws as
-many faces.
+The faces at a position of the stream depend only on the seed and the position. So a
+resumed training continues with the same batches, and processes share one stream: their
+batches together are the batch of a single process that draws as many faces.
 """
 
 from collections import OrderedDict
@@ -92,7 +91,7 @@ class ClassBalancedSampler(Sampler):
         return sum(map(len, self._images))
 
     def draw(self, position: int) -> FaceDraw:
-        """What is drawn at a position of the stream that all processes share."""
+        """The faces at a position of the stream that all processes share."""
         group, image = divmod(position, self.images_per_identity)
         # A person comes up once in each round through all of them.
         round_, place = divmod(group, len(self._images))
@@ -122,12 +121,12 @@ class FaceBatchLoader:
 
     Args:
         dataset (FaceIdentityDataset): Faces.
-        sampler (ClassBalancedSampler): What to draw.
+        sampler (ClassBalancedSampler): Selects the faces.
         num_workers (int): Processes that decode; 0 to decode in this one.
-        as_bytes (bool): Leave ``images`` as uint8, in [0, 255], for a device to turn
-            into numbers: a quarter of what has to be copied there. Defaults to False.
-        pin_memory (bool): Give batches in memory that a GPU copies from while the
-            program goes on. Defaults to False.
+        as_bytes (bool): Leave ``images`` as uint8, in [0, 255], and convert them on the
+            device: a quarter of the bytes to copy. Defaults to False.
+        pin_memory (bool): Put batches into pinned memory, so that a GPU copies them in
+            the background. Defaults to False.
     """
 
     def __init__(

@@ -46,12 +46,12 @@ class FaceIdentityDataset(Dataset):
     """Face crops of people, one folder of images a person.
 
     With a detector the images are photographs: in each the face nearest the middle (a
-    large one before a small one) is aligned by its five landmarks and cut out; the
-    crops are kept in a cache and only made anew when a photograph, the crops' geometry
-    or the detector changes. Images in which no face is found are left out. Before a
-    distributed training on many photographs run ``tools/align_faces.py``, lest all
-    processes wait for the first. Without a detector the images are taken as face crops
-    of this ``margin`` already. Those that cannot be decoded are named and left out.
+    large one before a small one) is aligned by its five landmarks and cut out; a cache
+    keeps the crops; they are made again only when a photograph, the geometry of the
+    crops or the detector changes. Images without a detected face are left out. Before a
+    distributed training on many photographs run ``tools/align_faces.py``; otherwise all
+    processes wait for the first. Without a detector the images are face crops of this
+    ``margin``. Images that cannot be decoded are logged and left out.
 
     Items are ``dict(image=..., label=..., path=...)``: a float32 tensor (3, S, S) in
     [-1, 1], the number of the person by the sorted names of the folders, and the
@@ -59,31 +59,31 @@ class FaceIdentityDataset(Dataset):
     all items.
 
     Args:
-        data_root (str or Path): Folder of the people's folders; or several, whose
-            people are all different ones. Those of the first are named ``0/<folder>``
-            then, those of the second ``1/<folder>``.
+        data_root (str or Path): Folder of the people's folders; or several, with
+            different people. Then people of the first are named ``0/<folder>``, those
+            of the second ``1/<folder>``.
         crop_size (int): S. Defaults to 256.
-        margin (float): By how much of its side the face box is enlarged on each side.
-            Defaults to 0.6.
+        margin (float): Enlargement of the face box on each side, as a fraction of its
+            longer side. Defaults to 0.6.
         detector (dict, optional): Face detector, such as
             ``dict(type='mmanon.MTCNNFaceDetector')``.
-        cache_dir (str or Path, optional): Aligned crops are kept in a folder
-            ``<name of data_root>_<key of its path>_aligned`` in here; of many images
-            that are crops already, which can be decoded, in ``..._checked``. Defaults
-            to ``faces`` in :func:`mmanon.utils.user_cache.user_cache`, but to the
-            folder that holds the data root where such a folder is there already.
+        cache_dir (str or Path, optional): Holds the aligned crops in a folder ``<name
+            of data_root>_<key of its path>_aligned``, or, for images that are crops
+            already, the list of readable images in ``..._checked``. Defaults to
+            ``faces`` in :func:`mmanon.utils.user_cache.user_cache`, or to the parent of
+            the data root if such a folder exists there.
         identities (Sequence[str] or str, optional): Names of the people to use, or a
             text file with one a line. Defaults to all.
-        min_images (int): What each person must have at least; 2 where pairs are
-            needed. Defaults to 1.
+        min_images (int): Minimum number of images of a person; 2 if pairs are needed.
+            Defaults to 1.
         flip_ratio (float): Probability of mirroring a drawn face. Defaults to 0.5.
         image_margin (float, optional): The margin of images that are crops already and
-            were cut wider than ``margin``; they are cut to it. Defaults to ``margin``.
+            wider than ``margin``; they are cut to ``margin``. Defaults to ``margin``.
         skip (Sequence[str]): Patterns of names of images to leave out, such as
             ``['second.*']``. Defaults to none.
-        augmentation (dict, optional): What changes a drawn face further, such as
+        augmentation (dict, optional): Further changes of a drawn face, such as
             ``dict(type='mmanon.FaceAugmentation')``.
-        test_mode (bool): Leave images as they are. Defaults to False.
+        test_mode (bool): Do not change images. Defaults to False.
 
     Raises:
         FileNotFoundError: When the data root or the file of identities does not exist.
@@ -241,9 +241,10 @@ class FaceIdentityDataset(Dataset):
         detector: dict | None,
         cache_dir: str | Path | None,
     ) -> CheckedImages:
-        """What is kept of a root's images: where it is named, or was, or for the user.
+        """Open the cache of a root's images: the named, an existing or the user's
+        folder.
 
-        It was kept beside the root. There it goes on, unless it could not.
+        Earlier versions stored it next to the root. It stays there if it is writable.
         """
         real = root.resolve()
         key = hashlib.sha256(str(real).encode()).hexdigest()[:8]

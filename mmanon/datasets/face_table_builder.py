@@ -1,6 +1,6 @@
 """Finds the faces of a video data set once and writes them to a face table.
 
-Each video's faces go to a file of their own first, a part, in a folder beside the
+The faces of each video go to a separate file first, a part, in a folder next to the
 table: an interrupted run continues from there.
 """
 
@@ -35,13 +35,13 @@ _PARTS_VERSION = 2
 
 @dataclass(frozen=True)
 class FaceSearch:
-    """What decides the faces that are found.
+    """Settings that determine the faces found.
 
     Attributes:
         detector: Config of the face detector; its ``type`` a name or a class.
         interval: n: every n-th frame is examined, and the last. Frames between are
-            covered whole when the table is used, but where the same faces are tracked
-            from one examined frame to the next.
+            covered whole when the table is used, unless the same faces are tracked from
+            one examined frame to the next.
         max_side: Larger frames are shrunk to this side, in pixels, before the search;
             None for no bound.
 
@@ -62,7 +62,7 @@ class FaceSearch:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What came out of one video.
+    """The result for one video.
 
     Attributes:
         video: Its name in the table.
@@ -97,17 +97,18 @@ def build_face_table(
         data_root: Folder with video files or folders of numbered images, nested or not.
         out: The table, ``*.parquet``.
         search: How faces are looked for.
-        workers: Videos examined at the same time, each by a process of its own.
-        say: Is told what a user should know before the end.
+        workers: Videos examined at the same time, each by a separate process.
+        say: Called with messages for the user before the end.
 
     Returns:
         A report of each video.
 
     Raises:
-        FileExistsError: If the table is there already.
+        FileExistsError: If the table exists.
         FileNotFoundError: If ``data_root`` is no folder, or the detector lacks a file.
         ValueError: If there is no video, two share a name, the detector cannot be
-            built, or the parts are of a run with other settings; says which.
+            built, or the parts belong to a run with other settings; the message says
+            which.
         OSError: If the table cannot be written there.
     """
     if workers < 1:
@@ -178,7 +179,7 @@ def examine_video(
     part: Path,
     progress: Callable[[], object] = lambda: None,
 ) -> VideoReport:
-    """Write the faces of one video to the table ``part``; its report beside it.
+    """Write the faces of one video to the table ``part``, and its report next to it.
 
     Args:
         source: The video.

@@ -43,16 +43,16 @@ class VideoSource:
 def find_video_sources(root: Path) -> tuple[list[VideoSource], list[str]]:
     """All videos under a folder.
 
-    What begins with a dot is no data, and images named ``flow_…`` are none of a video:
-    optical flow lies beside the frames in folders made for mmaction2.
+    Names that begin with a dot are ignored. Images named ``flow_…`` are not frames:
+    folders made for mmaction2 contain optical flow next to the frames.
 
     Args:
         root: The data set's folder.
 
     Returns:
         The videos by name; and, in words, the images that are left out because they are
-        no frames of a video: they lie in ``root`` itself or beside video files, or have
-        no numbers.
+            not frames of a video: they are in ``root`` itself or next to video files,
+            or have no numbers.
 
     Raises:
         ValueError: If there is no video, or two share a name.
@@ -111,7 +111,7 @@ class VideoReading:
 
     @property
     def info(self) -> VideoInfo:
-        """What is told to readers of a face table, when all frames were read."""
+        """The description for readers of a face table, when all frames were read."""
         width, height = None, None
         if len(self._sizes) == 1:
             [(width, height)] = self._sizes

@@ -74,8 +74,8 @@ def extract_frames(
 ) -> int:
     """Write frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
 
-    A folder that is there already, and so complete, is left as it is. What a killed
-    call leaves, ``.<name>.part``, is removed by the next one.
+    An existing folder is complete and is not changed. The next call removes what a
+    killed call leaves, ``.<name>.part``.
 
     Args:
         video: File that PyAV decodes.

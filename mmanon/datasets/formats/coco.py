@@ -20,7 +20,7 @@ def write_coco(
     annotations: Iterable[Annotation],
     classes: Sequence[str],
 ) -> None:
-    """Write a ``.json`` file that mmdet's ``CocoDataset`` reads as it is.
+    """Write a ``.json`` file for mmdet's ``CocoDataset``.
 
     A person who does several things at once has a box for each of them: mmdet's
     detectors give a box one class.

@@ -1,4 +1,4 @@
-"""Person proposals in NumPy's ``.npz``, read by mmaction2's data sets as they are.
+"""Person proposals in NumPy's ``.npz``, which mmaction2's data sets read directly.
 
 mmaction2 loads a ``proposal_file`` through ``mmengine.fileio.load``, which takes the
 format from the file's extension and knows pickle alone for arrays. Unpickling a file

@@ -1,8 +1,8 @@
 """The actions, and what head, face and hands do in each.
 
-In all actions of the face one hand is held beside the mouth, drawn from one and the
-same distribution: what tells them apart is a small object or the mouth itself. Only in
-brushing teeth the hand also swings to and fro with the brush.
+In all face actions one hand is next to the mouth, at a position from the same
+distribution: the actions differ by a small object or the mouth itself. Only in brushing
+teeth the hand also swings with the brush.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _OBJECT_OF = {
 
 @dataclass(frozen=True)
 class Moment:
-    """What one person does in one frame; lengths in units of half a head's height.
+    """The pose of one person in one frame; lengths in units of half a head's height.
 
     Attributes:
         expression: Of the face.
@@ -116,7 +116,7 @@ class Performance:
         return np.zeros(frames)
 
     def moment(self, frame: int, mouth: tuple[float, float]) -> Moment:
-        """What is done in frame ``frame``, counted from 0.
+        """The pose in frame ``frame``, counted from 0.
 
         Args:
             frame: In [0, T).

@@ -22,7 +22,7 @@ __all__ = ['KnownClip', 'write_face_table', 'write_labels', 'write_split']
 
 @dataclass(frozen=True)
 class KnownClip:
-    """What is known of a drawn clip of K people and T frames.
+    """The annotations of a drawn clip of K people and T frames.
 
     Attributes:
         video: Name of its folder of frames.
@@ -49,7 +49,7 @@ class KnownClip:
         views: list[list[PersonView]],
         size: int,
     ) -> KnownClip:
-        """Gather what drawing told in pixels of frames of a side."""
+        """Collect annotations in pixels from the drawing."""
 
         def gather(name: str) -> np.ndarray:
             return np.array([[getattr(v, name) for v in frame] for frame in views])

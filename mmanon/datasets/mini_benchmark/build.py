@@ -1,4 +1,4 @@
-"""Builds a mini benchmark on disk: beside its place first, moved there when whole."""
+"""Builds a mini benchmark on disk: in a temporary folder, renamed when complete."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def build_mini_benchmark(
 
     Args:
         out: Its folder; appears when everything is written.
-        settings: What decides its content.
+        settings: Determine its content.
         workers: Processes to draw with; they do not change the content.
         force: Replace a mini benchmark of other settings.
-        report: Is told what is being done.
+        report: Called with messages about the progress.
 
     Returns:
         Whether it was generated; False where it was there.
@@ -196,7 +196,7 @@ class _Album:
 
 @dataclass(frozen=True)
 class _Studio:
-    """What every process needs to draw and write anything."""
+    """Everything that a process needs to draw and write."""
 
     out: Path
     cast: Cast

@@ -172,7 +172,7 @@ class Canvas:
         region[:] = np.rint(mixed).astype(np.uint8)
 
     def picture(self) -> np.ndarray:
-        """The picture as it stands, uint8 (H, W, 3)."""
+        """The current picture, uint8 (H, W, 3)."""
         return cv2.resize(
             self._pixels, (self.width, self.height), interpolation=cv2.INTER_AREA
         )

@@ -28,9 +28,9 @@ def write_clips(root: Path, out: Path, count: int = 6) -> list[Path]:
 
     Args:
         root (Path): Folder of the mini benchmark.
-        out (Path): The videos' folder. Beside it, ``<out>_faces.json`` says where the
-            faces of each frame are and ``<out>_people.json`` where the people of the
-            frame with annotations are, as ``--boxes`` and ``--people`` take them.
+        out (Path): The videos' folder. Next to it, ``<out>_faces.json`` lists the faces
+            of each frame and ``<out>_people.json`` the people of the annotated frame,
+            in the format of ``--boxes`` and ``--people``.
         count (int): How many.
 
     Returns:

@@ -154,8 +154,8 @@ class HeadFeatures:
     def appearance(self: Self, rng: np.random.Generator) -> Self:
         """The head on one occasion: another complexion, haircut, dye and spectacles.
 
-        What stays is what tells people apart in photographs too: the shape of face,
-        eyes, brows, nose and mouth, beard, moles, freckles, and roughly the skin.
+        Constant features also identify people in photographs: the shape of face, eyes,
+        brows, nose and mouth, beard, moles, freckles, and roughly the skin.
         """
         skin = shade(self.skin, rng.uniform(0.8, 1.2))
         skin = tuple(np.clip(np.array(skin) + rng.uniform(-10, 10, 3), 0, 255).tolist())

@@ -18,7 +18,7 @@ __all__ = ['Expression', 'HeadPose']
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does, each in [0, 1] but for ``smile``.
+    """The expression of a face; each value in [0, 1] except ``smile``.
 
     Attributes:
         mouth_open: 0 closed, 1 as wide as in a yawn.
@@ -44,7 +44,7 @@ class HeadPose:
         yaw: Turn to the image's right, in radians.
         pitch: Nod downwards, in radians.
         roll: Tilt clockwise, in radians.
-        depth: How far the face's middle stands before its outline, in units; 0 for a
+        depth: Distance of the face's middle in front of its outline, in units; 0 for a
             photograph, which is flat.
     """
 

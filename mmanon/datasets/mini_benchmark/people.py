@@ -22,7 +22,7 @@ _OBJECT_LIFT = 0.15
 
 
 class Head(Protocol):
-    """What a person's head must offer; drawn and photographed ones do."""
+    """The interface of a person's head, drawn or photographed."""
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class Head(Protocol):
 
     @property
     def depth(self) -> float:
-        """How far the face's middle stands before its outline; see HeadPose."""
+        """Distance of the face's middle in front of its outline; see HeadPose."""
 
     @property
     def skin(self) -> Color:
@@ -60,7 +60,7 @@ class Head(Protocol):
 
 
 class Identity(Protocol):
-    """Someone who can be told from others by the head."""
+    """A person with an individual head."""
 
     @property
     def name(self) -> str:

@@ -177,7 +177,7 @@ def _mask(shape: tuple[int, int], landmarks: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Photographed:
-    """A person of whom there are photographs.
+    """A person with photographs.
 
     Attributes:
         name: The identity's name.

@@ -33,7 +33,7 @@ class PlannedClip:
 
 
 def stream(seed: int, *purpose: str | int) -> np.random.Generator:
-    """Random numbers for one purpose alone, whatever else is drawn before or beside."""
+    """Random numbers for one purpose, independent of all other draws."""
     words = [seed]
     for part in purpose:
         words += [part] if isinstance(part, int) else list(part.encode())

@@ -1,4 +1,4 @@
-"""What a mini benchmark is generated from, and the geometry all of them share."""
+"""Settings of a mini benchmark, and the geometry that all of them share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class MiniBenchmarkSettings:
-    """What decides every byte of a mini benchmark.
+    """Determines every byte of a mini benchmark.
 
     Attributes:
         seed: Of all that is drawn.

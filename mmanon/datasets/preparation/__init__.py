@@ -1,1 +1,1 @@
-"""What the converters of data sets share: `tools/dataset_converters/`."""
+"""Shared by the converters of data sets: `tools/dataset_converters/`."""

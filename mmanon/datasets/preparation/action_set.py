@@ -114,8 +114,8 @@ def write_action_set(
 ) -> None:
     """Write a data set.
 
-    What is extracted or linked already is kept, so that an interrupted call is
-    continued by the next.
+    Existing frames and links are kept, so that the next call continues after an
+    interruption.
 
     Args:
         out: Folder of the data set.

@@ -126,10 +126,10 @@ def extract_at_rate(
 
     Args:
         video: The file.
-        folder: Where to; left as it is where it is there.
-        start: In seconds, on the clock that the video begins at ``offset`` of.
+        folder: The target; an existing one is not changed.
+        start: In seconds, on a clock that shows ``offset`` when the video begins.
         stop: As ``start``.
-        offset: What that clock says at the video's first frame.
+        offset: The time on that clock at the video's first frame.
 
     Raises:
         ValueError: If the video cannot be decoded, or ends before ``start``.

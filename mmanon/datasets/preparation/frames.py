@@ -37,7 +37,7 @@ def numbered_images(folder: Path) -> dict[int, Path]:
 
 
 def link(target: Path, path: Path) -> None:
-    """Make ``path`` a link to ``target``; the same link is left as it is.
+    """Make ``path`` a link to ``target``; an equal link is kept.
 
     Raises:
         FileExistsError: If there is something else of that name.
@@ -56,7 +56,7 @@ def link(target: Path, path: Path) -> None:
 def link_frames(images: Mapping[int, Path], folder: Path) -> None:
     """Make a folder of links ``img_00001.jpg``, … to the images of a video.
 
-    A folder that is there already, and so complete, is left as it is.
+    An existing folder is complete and is not changed.
 
     Args:
         images: The images by their number.
@@ -76,7 +76,7 @@ def frame_times(video: Path) -> np.ndarray:
     The packets are read and none is decoded.
 
     Raises:
-        ValueError: If the file cannot be read or does not say it.
+        ValueError: If the file cannot be read or has no times.
     """
     try:
         with open_video(video) as container:

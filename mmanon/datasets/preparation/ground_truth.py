@@ -1,8 +1,8 @@
 """The ground truth files that UCF101-24, JHMDB and MultiSports share, as JSON.
 
 They are published as pickles (``UCF101v2-GT.pkl``, ``multisports_GT.pkl``). Reading a
-pickle runs what it holds, so that nothing here does; whoever trusts the file turns it
-into JSON once, see docs/datasets/pickles.md.
+pickle runs its code, so nothing here does that. If you trust the file, convert it to
+JSON once, see docs/datasets/pickles.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ['GroundTruth', 'read_ground_truth', 'read_json']
 
 @dataclass
 class GroundTruth:
-    """What such a file holds.
+    """The content of such a file.
 
     Attributes:
         classes: The actions.

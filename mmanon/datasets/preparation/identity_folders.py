@@ -43,7 +43,7 @@ def check_identity_folders(root: Path, problems: Problems) -> int:
 
 
 def link_people(people: Mapping[str, Iterable[Path]], out: Path) -> None:
-    """Make a folder of links for each person; a complete one is left as it is."""
+    """Make a folder of links for each person; a complete one is kept."""
     for name, images in people.items():
         folder = out / name
         if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Clips of one's own, whose people and actions stand in a table.
+"""The user's own clips, with people and actions in a table.
 
 A line of the table, a ``.csv`` file with a header, is one person doing one action at
 one moment::
@@ -61,7 +61,7 @@ def read_own_clips(
         test: Patterns of the clips to test on; see :func:`split_clips`.
 
     Returns:
-        What is annotated, or None where that cannot be told.
+        The annotations, or None if they cannot be read.
     """
     try:
         sources, _ = find_video_sources(clips)
@@ -138,7 +138,7 @@ def split_clips(names: Sequence[str], test: Sequence[str] = ()) -> dict[str, lis
 
 
 def _read_rows(table: Path, problems: Problems) -> tuple[list[_Row], bool]:
-    """The lines of the table, and whether they tell the time, not the frame."""
+    """The lines of the table, and whether they have times instead of frames."""
     text = table.read_text('utf-8-sig')
     header = text.partition('\n')[0]
     lines = csv.reader(
@@ -221,7 +221,7 @@ def _by_clip(
 
 @dataclass(frozen=True)
 class _Clip:
-    """What has to be known of a clip to place a box in it.
+    """The properties of a clip that are needed to place a box in it.
 
     Attributes:
         width, height: As it is shown, in pixels.

@@ -1,7 +1,7 @@
 """People shared out: some to train a modifier on, others for attackers to practise on.
 
-Attackers must not practise on the modifier's own people, whom it may hide best, nor on
-those they are tested on.
+Attackers must not practise on the modifier's own people, which it may hide best, or on
+those that they are tested on.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def write_split(
     Args:
         parts (Mapping[str, Sequence[str]]): Names of the people of each part.
         out (str or Path): Folder.
-        record (Mapping): What is to be said besides, such as seed and source.
+        record (Mapping): Further information, such as seed and source.
 
     Returns:
         list[Path]: The files.

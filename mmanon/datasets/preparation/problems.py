@@ -1,4 +1,4 @@
-"""What is missing, wrong or unreadable in a data set."""
+"""Missing, wrong or unreadable parts of a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ['Problems']
 
 
 class Problems:
-    """Collects what is wrong with a data set, so that all of it is told at once.
+    """Collects the problems of a data set, to report them together.
 
     Each problem names a file or an entry of one, and what to do where that is not
     plain.

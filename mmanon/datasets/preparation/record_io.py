@@ -11,7 +11,7 @@ The format, as dmlc-core and MXNet document it (all numbers little-endian):
   ``flag``, float32 ``label``, uint64 ``id``, uint64 ``id2``; where ``flag`` is not 0,
   that many float32 labels follow it and ``label`` is not used.
 
-The face sets of InsightFace have records without an image besides: the first tells the
+The face sets of InsightFace have records without an image besides: the first has the
 range of those that follow the images, one for each identity.
 """
 
@@ -53,7 +53,7 @@ def read_image_records(path: str | Path) -> Iterator[ImageRecord]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is none, or is cut off; says where.
+        ValueError: If it is not a record file or incomplete; the message says where.
     """
     with Path(path).open('rb') as file:
         if not file.seek(0, 2):

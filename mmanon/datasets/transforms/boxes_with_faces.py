@@ -1,8 +1,8 @@
 """Annotated boxes that take the faces of their image along, wherever its pixels go.
 
 mmdet's transforms that mix images (Mosaic, MixUp) record no map of the pixels, but they
-tell the annotated boxes of every image where its pixels go, by the methods of a box
-class. Here those methods move the image's faces as well.
+move the annotated boxes of every image by the methods of a box class. Here those
+methods move the image's faces as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ['AttachFaces', 'BoxesWithFaces']
 
 
 class BoxesWithFaces(HorizontalBoxes):
-    """The annotated boxes of an image and, beside them, its faces.
+    """The annotated boxes of an image, together with its faces.
 
     Boxes can be clipped, chosen and left out; all faces stay, whole, and follow the
     pixels. What this class does not know how to do with faces raises a TypeError.
@@ -43,7 +43,7 @@ class BoxesWithFaces(HorizontalBoxes):
         return HorizontalBoxes(self.tensor, clone=False)
 
     def _beside(self, boxes: BaseBoxes) -> BoxesWithFaces:
-        """The same faces beside other annotated boxes."""
+        """The same faces with other annotated boxes."""
         faces = self.faces.clone()
         return BoxesWithFaces(boxes.tensor, faces, self.covers.copy(), clone=False)
 

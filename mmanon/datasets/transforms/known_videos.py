@@ -25,7 +25,7 @@ def warn(text: str) -> None:
 
 
 class KnownVideos:
-    """The videos of a face table, by what samples tell of them.
+    """The videos of a face table, by the metadata of samples.
 
     That a sample's video is the one whose faces the table holds, and not another of
     that name, is made sure by its kind (file or folder), its shape, the number of
@@ -101,7 +101,7 @@ class KnownVideos:
             )
 
     def _other_path(self, name: str, path: str) -> str | None:
-        """Another path that stands for a name of the table, in any data set in use."""
+        """Another path with the same name in the table, in any data set in use."""
 
         def find() -> str | None:
             for known in list(_in_use):
@@ -165,7 +165,7 @@ class KnownVideos:
 
         Args:
             name: Of the video in the table.
-            have: How many frames the decoder sees, if it says so.
+            have: Number of frames of the decoder, if known.
             what: Names the sample.
 
         Raises:

@@ -31,11 +31,11 @@ _Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @TRANSFORMS.register_module()
 class LoadFaces(BaseTransform):
-    """Add the faces of the sampled frames, in pixels of the frames as they are now.
+    """Add the faces of the sampled frames, in pixels of the transformed frames.
 
-    It stands right before the packing transform; :func:`insert_load_faces` puts it
-    there. A frame that was never examined is one box over all of it, marked in
-    ``covers``, unless the faces before and after it tell what it shows; see
+    Put it directly before the packing transform; :func:`insert_load_faces` does that. A
+    frame that was never examined gets one box over all of it, marked in ``covers``,
+    unless the faces before and after it determine its faces; see
     :meth:`mmanon.datasets.FaceTable.lookup`.
 
     A video is known by its ``video_id`` or by the end of its path. That it is the one

@@ -60,11 +60,11 @@ _KNOWN_PACKAGES = {'mmaction', 'mmanon', 'mmcv', 'mmdet', 'mmengine'}
 def insert_load_faces(dataset: Any, face_table: str) -> None:
     """Make a built data set deliver its samples' faces in their metainfo.
 
-    Puts :class:`LoadFaces` right before the packing transform of the pipeline and adds
-    what it adds to the packed meta keys; one that stands elsewhere in the
-    pipeline is moved there, and where all is done already, nothing changes. Makes sure
-    beforehand that the table has all videos of the data set, that they are those of
-    the table, and that the boxes can be carried through the pipeline.
+    Puts :class:`LoadFaces` directly before the packing transform of the pipeline and
+    adds its keys to the packed meta keys. It moves an existing one there, and changes
+    nothing if all is done already. It first checks that the table has all videos of the
+    data set, that they are the same videos, and that the boxes can be carried through
+    the pipeline.
 
     Args:
         dataset: A data set of mmaction2 or mmdet, or a wrapper around some

@@ -37,7 +37,7 @@ class ClipView:
 
 
 def clip_views(results: dict, num_frames: int) -> list[ClipView]:
-    """What each crop of a clip (three for ThreeCrop, else one) shows of the frame."""
+    """The part of the frame in each crop of a clip (three for ThreeCrop, else one)."""
     size = np.array(results['img_shape'][::-1], np.float64)
     region = np.asarray(results.get('crop_quadruple', (0, 0, 1, 1)), np.float64)
     original = np.array(results['original_shape'][:2][::-1], np.float64)
