@@ -1,4 +1,4 @@
-"""What draws over faces, built as the options say."""
+"""Builds the compositor from the options."""
 
 from __future__ import annotations
 

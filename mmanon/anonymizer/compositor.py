@@ -79,17 +79,17 @@ class FaceCompositor:
     what it lets through is masked; both as an ellipse.
 
     Args:
-        backend (ModifierBackend, optional): What modifies faces; they are mid-grey by
-            default.
-        geometry (CropGeometry): What it is shown.
+        backend (ModifierBackend, optional): Modifies faces; by default they become
+            mid-grey.
+        geometry (CropGeometry): The geometry of its crops.
         shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` an ellipse
             around the face, which leans as the head does. Defaults to ``'square'``.
-        align (bool): Whether crops lean as the heads do, so that the backend is shown
+        align (bool): Whether crops lean with the heads, so that the backend sees
             upright faces. Defaults to ``False``.
         mask_scale (float): Width and height of the ellipse in parts of the face box's,
             at least 1, and at most what the crop holds. Defaults to 1.12.
-        key_per (str): What has a key, and noise, of its own, one of
-            :data:`.options.KEY_PER`. Defaults to ``'track'``.
+        key_per (str): The scope of a key and of noise, one of :data:`.options.KEY_PER`.
+            Defaults to ``'track'``.
 
     Attributes:
         masked (int): Faces so far that a learned modifier would have let through, and
@@ -222,7 +222,7 @@ class FaceCompositor:
         return Cut(places, crops, frame)
 
     def drawn(self, cuts: Sequence[Cut]) -> list[list[Drawn]]:
-        """What is to be put in each place of several pictures, of one call of M.
+        """The drawn faces for each place of several pictures, from one call of M.
 
         Args:
             cuts (Sequence[Cut]): Of the pictures, in the order they are shown.
@@ -251,7 +251,7 @@ class FaceCompositor:
         crops: Sequence[np.ndarray],
         numbers: Sequence[int],
     ) -> Iterator[tuple[int, Drawn]]:
-        """What the modifier, and the cover where it does not draw, make of crops."""
+        """Crops modified by the modifier, or by the cover where it does not draw."""
         for drawn, backend in ((True, self.backend), (False, self._cover)):
             chosen = [i for i, place in enumerate(places) if place.drawn == drawn]
             if not chosen or backend is None:
@@ -295,7 +295,7 @@ class FaceCompositor:
         return place.with_ellipse(0.0, self.mask_scale)
 
     def _number(self, track: int, frame: int) -> int:
-        """The number of what has a key of its own, among all sources.
+        """The number of the scope of a key, among all sources.
 
         -1 stays where it is a face of no track: its key comes of its pixels.
         """

@@ -16,7 +16,7 @@ _COLUMNS = 8
 
 
 class CoveredBoxes:
-    """What was covered, frame by frame.
+    """The covered boxes, frame by frame.
 
     Attributes:
         frames (int): How many frames there were so far.

@@ -37,7 +37,7 @@ def cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 
 def spread(face: np.ndarray, place: Place) -> np.ndarray:
-    """What was drawn of a face, in the pixels of its place's region.
+    """The drawn face, in the pixels of its place's region.
 
     Args:
         face (np.ndarray): (3, S, S); of one pixel, it is the same everywhere.

@@ -1,7 +1,7 @@
 """Where the faces of a frame are, by a face detector.
 
-Whatever happens here a frame comes out: one that could not be examined says so, and is
-masked whole.
+Every frame gets a result: a frame that could not be examined is marked and masked
+whole.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def build_detector(
             ``'centerface'``.
         weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
             ``'thorough'``.
-        device (str): Where its networks run, such as ``'cuda'``; the detector's
-            ``places`` tell where they really do.
-        heads (bool, str or Path): Whether it reports the heads of people who show no
-            face as well, or an ONNX file that finds people; see :class:`.HeadDetector`.
+        device (str): The requested device of its networks, such as ``'cuda'``; the
+            detector's ``places`` name the actual ones.
+        heads (bool, str or Path): Whether it also reports heads without a visible face,
+            or an ONNX file that finds people; see :class:`.HeadDetector`.
 
     Returns:
         BaseFaceDetector: The detector.
@@ -110,13 +110,13 @@ def _with_heads(
 class DetectedFaces:
     """Faces as a detector finds them.
 
-    Large pictures are searched in overlapping tiles beside the whole at a smaller
-    size, so that memory does not grow with them.
+    Large pictures are searched in overlapping tiles, and as a whole at a smaller size,
+    so that memory does not grow with them.
 
     Args:
-        detector (BaseFaceDetector): What finds faces.
-        scale (float): By how much the picture is made smaller before, in (0, 1]; the
-            smallest face that is found grows as much. Defaults to 1.
+        detector (BaseFaceDetector): Finds faces.
+        scale (float): Factor by which the picture is shrunk first, in (0, 1]; the
+            smallest face that is found grows accordingly. Defaults to 1.
 
     Raises:
         ValueError: When the scale is out of its range.

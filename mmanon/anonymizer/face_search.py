@@ -33,11 +33,11 @@ class Picture(NamedTuple):
     """A frame that has not been searched yet.
 
     Attributes:
-        frame: Whatever stands for it; it is passed on.
+        frame: Any object for the frame; it is passed on.
         size (tuple[int, int]): Width and height of the upright picture.
         thumbnail (np.ndarray): Its :func:`~mmanon.tracking.scene_cuts.thumbnail`.
-        upright (callable): Of a number to the upright picture so many times larger,
-            uint8 (H, W, 3) RGB.
+        upright (callable): Maps a scale to the upright picture at that scale, uint8 (H,
+            W, 3) RGB.
         luma (np.ndarray, optional): Its brightness, upright, uint8 (H, W).
     """
 
@@ -66,7 +66,7 @@ class _Held:
 
     @property
     def look(self) -> Look:
-        """What a look at it has found; waits for it."""
+        """The result of a look at it; waits for it."""
         assert self.answer is not None
         return Look(self.answer.result()[0], self.scale)
 

@@ -1,4 +1,4 @@
-"""Draws over the faces of video frames as they are stored, on their side or not."""
+"""Draws over the faces of stored video frames, which may be rotated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ['composite_frame', 'composite_frames', 'picture_of']
 
 
 def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
-    """What the search for faces needs of a frame; RGB is made when it is asked for."""
+    """The picture of a frame for the search; RGB is made on demand."""
     grey = luma(frame)
     if grey is None:
         grey = converted(frame, 'gray').to_ndarray()

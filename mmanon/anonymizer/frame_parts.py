@@ -1,6 +1,6 @@
-"""Rectangles of a video frame as it is stored, cut out and put back.
+"""Cuts rectangles out of a stored video frame and puts them back.
 
-What lies outside a rectangle keeps every bit, and is not converted to RGB and back.
+Pixels outside a rectangle keep every bit and are not converted to RGB and back.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def put_in(
     corner: Sequence[int],
     regions: Sequence[Sequence[int]],
 ) -> None:
-    """Put rectangles of a cut-out back; all else stays as it is.
+    """Put rectangles of a cut-out back; other pixels are not changed.
 
     Args:
         frame (av.VideoFrame): What is changed; its pixels may be shared with a

@@ -1,4 +1,4 @@
-"""What is known of a frame, and what of it is masked.
+"""A searched frame, and the masks of a frame.
 
 Coordinates are pixels of the upright picture.
 """
@@ -24,15 +24,15 @@ class SearchedFrame:
     """A frame after the search for faces.
 
     Attributes:
-        picture: Whatever stands for the frame; it is passed on.
-        faces (Faces): What was found.
+        picture: Any object for the frame; it is passed on.
+        faces (Faces): The faces found.
         size (tuple[int, int]): Width and height.
         thumbnail (np.ndarray): See :func:`thumbnail`.
-        similarity (np.ndarray, optional): Of each face to the people looked for, (k,);
-            NaN where that cannot be told.
-        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), in
-            which faces are followed that were not looked for or not found.
-        looked (bool): Whether faces were looked for.
+        similarity (np.ndarray, optional): Of each face to the people searched for,
+            (k,); NaN if unknown.
+        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), for
+            following faces that were not searched for or not found.
+        looked (bool): Whether the frame was searched for faces.
     """
 
     picture: Any

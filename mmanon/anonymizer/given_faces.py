@@ -25,7 +25,7 @@ __all__ = ['GivenFaces']
 
 
 class GivenFaces:
-    """Faces from a face table, from an annotation tool, or from a JSON of one's own.
+    """Faces from a face table, an annotation tool, or your own JSON.
 
     The JSON file maps names of images and videos (their paths below the folder that is
     anonymized) to boxes in pixels of the upright picture: of an image a list of
@@ -124,7 +124,7 @@ class GivenFaces:
         return find
 
     def beyond(self, name: str, frames: int) -> list[str]:
-        """What is to be said of boxes that a source of so many frames does not have.
+        """The message about boxes beyond the last frame of a source.
 
         Args:
             name (str): As of :meth:`open`.

@@ -137,7 +137,7 @@ class ImagePipeline:
         return pixels
 
     def _plan_still(self, image: np.ndarray, find: Find) -> FramePlan:
-        """What to mask in one picture: all faces that are sure, but those spared."""
+        """The masks of one picture: all sure faces except the spared ones."""
         faces, least = find(0, image), self.faces.score_thr
         if self.faces.scales and max(image.shape) <= _ENLARGED_UP_TO:
             faces = _joined(faces, find(0, _enlarged(image)))

@@ -66,17 +66,15 @@ class AnonymizerInferencer:
             :meth:`list_modifiers`), config or file; short for
             ``masking=MaskingOptions(modifier=...)``. Defaults to mean colours.
         weights (str or Path, optional): Its weights; short in the same way.
-        detection (DetectionOptions, optional): Where faces are looked for, and how long
-            one is followed.
-        people (PeopleOptions, optional): Whose faces are masked, where it is not
-            everybody's.
+        detection (DetectionOptions, optional): How faces are searched for and followed.
+        people (PeopleOptions, optional): Whose faces are masked, if not everybody's.
         masking (MaskingOptions, optional): What is drawn over a face.
-        encoding (EncodingOptions, optional): How outputs are written, and what they
+        encoding (EncodingOptions, optional): How outputs are written and what they
             keep.
         device (str): Where networks run and videos are decoded and encoded, such as
-            ``'cuda'``. What cannot be is done on the CPU, and the log says which.
-        **options: The attributes of these groups one by one, as they were given before
-            there were groups; the next version knows them no more.
+            ``'cuda'``. What cannot run there runs on the CPU, and the log says which.
+        **options: The attributes of these groups one by one, as in earlier versions;
+            the next version removes them.
 
     Attributes:
         left_out (list[str]): Files in the folders of the last call that are neither
@@ -193,7 +191,7 @@ class AnonymizerInferencer:
     ) -> list[AnonymizationResult]:
         """Anonymize all inputs.
 
-        One that fails is told of in its result; the others are done all the same.
+        The result of a failed input has the reason; the others are processed anyway.
 
         Args:
             inputs (str, Path, int, np.ndarray or a sequence of these): See
@@ -204,20 +202,19 @@ class AnonymizerInferencer:
                 which are written as ``<number>.png``.
             start (float, optional): Second at which to begin, of videos.
             end (float, optional): Second at which to end, of videos.
-            overwrite (bool): Whether files that are there are made anew. Defaults to
-                leaving them: they are whole.
+            overwrite (bool): Whether existing outputs are made again. By default they
+                are kept: they are complete.
             show_progress (bool): Whether progress is shown, on a terminal.
-            report (str or Path, optional): Folder in which each file that is written
-                gets a report, ``<name>.json``, of what was found and done. See
-                :meth:`.report.FileReport.as_dict`.
-            preview (str or Path, optional): Folder in which each video that is written
-                gets a sheet, ``<name>.png``, of the tracks that are most in doubt, with
-                their numbers.
-            drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks, as of a preview
-                with the same settings, that are no faces, and that are. For one video.
-            keep_boxes (bool): Whether each result has the boxes that were masked.
-            boxes_out (str or Path, optional): Folder in which these are written as
-                well; see :func:`.box_writer.write_boxes`.
+            report (str or Path, optional): Folder for a report, ``<name>.json``, of
+                each written file. See :meth:`.report.FileReport.as_dict`.
+            preview (str or Path, optional): Folder for a sheet, ``<name>.png``, of the
+            most uncertain tracks of each written video, with their numbers.
+            drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks that are not
+            faces, and of tracks that are, from a preview with the same settings. For
+            one video.
+            keep_boxes (bool): Whether each result contains the masked boxes.
+            boxes_out (str or Path, optional): Folder for files of the masked boxes; see
+                :func:`.box_writer.write_boxes`.
 
         Returns:
             list[AnonymizationResult]: One for each input.

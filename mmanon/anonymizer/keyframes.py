@@ -30,7 +30,7 @@ _SURELY_SEEN = 24
 
 
 class Look(NamedTuple):
-    """What was found by a look at a frame.
+    """The faces found by a look at a frame.
 
     Attributes:
         faces (Faces): Some, or none.
@@ -105,9 +105,9 @@ class KeyframePolicy:
     def is_doubtful(self, before: Look, after: Look, size: Sequence[int]) -> bool:
         """Whether to look between two frames after all.
 
-        A sure face that is in one and not in the other came, went, moved far, or was
-        missed; and nothing is known of the frames beside one that could not be
-        examined. A face too small for one of the looks counts only if it has moved.
+        A sure face that is in only one of them came, went, moved far, or was missed.
+        The neighbours of a frame that could not be examined are doubtful as well. A
+        face too small for one of the looks counts only if it has moved.
 
         Args:
             before (Look): Of a frame.

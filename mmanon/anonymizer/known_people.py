@@ -27,16 +27,15 @@ class KnownPeople:
     """Tells which tracked faces may be seen. When unsure, a face is masked.
 
     Args:
-        folder (str or Path): Photographs, one face each, or the largest in the middle;
-            in folders or not.
+        folder (str or Path): Photographs with one face each, or with the main face
+            largest in the middle; in folders or not.
         detector (BaseFaceDetector): Finds the faces on them.
-        recognizer (FaceClassifier): Tells people apart.
+        recognizer (FaceClassifier): Compares faces.
         only (bool): ``False`` leaves these people visible and masks all others;
             ``True`` masks these people and leaves the others visible.
-        same (float): Cosine of embeddings above which two faces are one person's.
-            Pairs of one person are above 0.3 or so for MobileFaceNet trained on MS1M;
-            the default asks for more, since a mistake would show a face. Defaults to
-            0.45.
+        same (float): Cosine of embeddings above which two faces are one person's. Pairs
+            of one person are above about 0.3 for MobileFaceNet trained on MS1M; the
+            default is higher, because a mistake would show a face. Defaults to 0.45.
         different (float): Cosine below which they are two people's. Defaults to 0.15.
 
     Raises:
@@ -111,7 +110,7 @@ class KnownPeople:
         Args:
             away (np.ndarray): Frames from this one to each in which the face was seen,
                 (n,), ascending; 0 is this frame.
-            similarity (np.ndarray): What :meth:`similarity` said of it there, (n,).
+            similarity (np.ndarray): Its :meth:`similarity` there, (n,).
 
         Returns:
             bool: ``True`` only where the frames around agree and the nearest of them

@@ -73,13 +73,13 @@ class Finding:
 
     @property
     def leaks(self) -> bool:
-        """Whether a face can be recognized here, or nobody can tell."""
+        """Whether a face can be recognized here, or that is unknown."""
         return self.kind not in ('unsure', 'unexplained')
 
 
 @dataclass
 class Audit:
-    """What came of checking one file.
+    """The result of checking one file.
 
     Attributes:
         original, anonymized (str): The two files.
@@ -151,16 +151,16 @@ class FaceAuditor:
     """Compares originals with their anonymized files.
 
     Args:
-        detector (BaseFaceDetector): Finds faces; best another than the one that was
-            used to anonymize, and one that reports candidates it is not sure of.
-        recognizer (FaceClassifier, optional): Tells people apart. Without one no face
-            is ``'matched'``: only those are found that were left open.
+        detector (BaseFaceDetector): Finds faces; preferably another one than the
+            anonymizer's, and one that also reports unsure candidates.
+        recognizer (FaceClassifier, optional): Compares faces. Without one no face is
+            ``'matched'``: the audit finds only open faces.
         threshold (float, optional): Cosine from which two faces are one person's, in
             [-1, 1]; goes with a recognizer.
-        sure (float): The detector's confidence from which a face that is left open
-            is a leak; below, it is a place to look at. Defaults to 0.6.
+        sure (float): The detector's confidence from which an open face is a leak;
+            below, the user should look at it. Defaults to 0.6.
         unchanged (float): Pixels whose grey levels, of 255, differ by less on average
-            are as they were: encoding changes them so far. Defaults to 6.
+            count as unchanged: encoding changes them by as much. Defaults to 6.
 
     Raises:
         ValueError: When a number is out of its range, or recognizer and threshold do
@@ -300,7 +300,7 @@ class FaceAuditor:
         score: float,
         marks: np.ndarray,
     ) -> dict | None:
-        """What is to be said of a place; None where all is well."""
+        """The finding for a place; None if it has none."""
         left = self._left_open(old, new, box)
         # A recognizer finds any two faces of which it sees nothing alike.
         blank = not left and self._is_blank(new, box)

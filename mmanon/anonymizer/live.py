@@ -23,7 +23,7 @@ _REMEMBERED = 20  # frames, of which the rate is told
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """What comes out for one frame that went in.
+    """The output for one input frame.
 
     Attributes:
         image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8
@@ -49,9 +49,9 @@ class LiveAnonymizer:
 
     Args:
         inferencer (AnonymizerInferencer): Its detector, modifier and regions do the
-            work. It must look at each frame by a detector, and not tell people apart.
-        delay (int): Frames by which what is shown lags behind, at least 1.
-        name (str): What regions and keys know the camera by.
+            work. It must search each frame by a detector, and not distinguish people.
+        delay (int): Frames by which the output lags behind, at least 1.
+        name (str): The camera's name for regions and keys.
 
     Raises:
         ValueError: When the delay is below 1.

@@ -60,11 +60,11 @@ class _Waiting:
 class MaskPlanner:
     """Decides what to mask, some frames behind the search for faces.
 
-    A track is taken for a face when it is seen surely enough, often enough. It is then
-    masked in each frame in which it was seen, or in which the picture where it is
-    expected looks as the face did when it was last seen; between two such frames that
-    are at most ``look_ahead`` apart, on a straight line; and ``hold`` frames before the
-    first and after the last. Scene cuts end tracks.
+    A track counts as a face when it was seen surely enough, often enough. It is then
+    masked in each frame in which it was seen, or in which the picture at the expected
+    place looks like the face when it was last seen; between two such frames that are at
+    most ``look_ahead`` apart, on a straight line; and ``hold`` frames before the first
+    and after the last. Scene cuts end tracks.
 
     Args:
         look_ahead (int): Frames that are known beyond the one decided on. Memory grows
@@ -128,8 +128,8 @@ class MaskPlanner:
 
         Args:
             frames (Iterable[SearchedFrame]): In the order they are shown.
-            chosen (Chosen, optional): What somebody has decided about tracks.
-            sheet (TrackSheet, optional): What is told of each sight of a face.
+            chosen (Chosen, optional): The user's decisions about tracks.
+            sheet (TrackSheet, optional): Called for each sight of a face.
             rate (float): Frames a second, 0 where it is not known: below 25, a face is
                 held and bridged for as much less, at least for one frame.
 
@@ -179,7 +179,7 @@ class MaskPlanner:
         self._count = self._scene = 0
 
     def put(self, frame: SearchedFrame, cut: bool = False) -> FramePlan | None:
-        """Add the next frame of what was begun; ``cut`` says whether a scene begins.
+        """Add the next frame; ``cut`` says whether a scene begins.
 
         Returns:
             FramePlan or None: Of the frame ``look_ahead`` before it, once there is one.

@@ -1,4 +1,4 @@
-"""What can be chosen; read by the commands before anything large is imported."""
+"""The options; the commands read them before anything large is imported."""
 
 from __future__ import annotations
 
@@ -65,25 +65,24 @@ class DetectionOptions:
             instead; see :class:`.given_faces.GivenFaces`.
         score_thr (float): Score, in [0, 1], from which one sight of a face is enough to
             mask it. A track of less sure sights is masked when there are enough.
-        every (int, optional): Look for faces in each n-th frame of a video, where the
-            picture changes, and between two that do not agree; in the others faces are
-            followed. At fewer than 25 frames a second it is so much more often.
-            Defaults to 5, and to 1 where people are told apart or the detector is one
-            of your own.
-        scale (float): Look for faces in a picture made smaller by this, in (0, 1].
-        look_ahead (int): Frames known beyond the one that is written; so long a track
-            that is lost is bridged.
+        every (int, optional): Search each n-th frame of a video, frames in which the
+            picture changes, and frames between two that do not agree; in the others
+            faces are followed. Below 25 frames a second it searches more often
+            accordingly. Defaults to 5, and to 1 if people are distinguished or you
+            supply the detector.
+        scale (float): Search a picture that is shrunk by this factor, in (0, 1].
+        look_ahead (int): Frames known beyond the one that is written; a lost track is
+            bridged for as long.
         hold (int): Frames a face is masked before and after it is found.
-        minimum_consecutive_frames (int, optional): Mask a face below ``score_thr``,
-            too, when its track finds it in so many frames of those known at a time.
-            Defaults to 5 for ``'thorough'`` (with as much look-ahead), else to not
-            doing so.
-        covered_kinds (str or Mapping): Which kinds of things are covered: a text as of
-            :func:`.kinds.parse_kinds`, or by kind what finds it, as of
+        minimum_consecutive_frames (int, optional): Also mask a face below ``score_thr``
+            if its track finds it in so many of the frames known at a time. Defaults to
+            5 for ``'thorough'`` (with as much look-ahead); otherwise off.
+        covered_kinds (str or Mapping): The kinds of objects to cover: a text for
+            :func:`.kinds.parse_kinds`, or the detector of each kind, as for
             :func:`.other_kinds.build_others`. Defaults to faces.
-        heads (bool, str or Path): Whether heads that show no face are masked too, where
-            a body is found below them; a path is that of an ONNX file that finds
-            people. See :class:`.HeadDetector`.
+        heads (bool, str or Path): Whether heads without a visible face are masked if a
+            body is found below them; a path names an ONNX file that finds people. See
+            :class:`.HeadDetector`.
 
     Raises:
         ValueError: When values do not go together.
@@ -185,7 +184,7 @@ class PeopleOptions:
 
     @property
     def folder(self) -> str | Path | None:
-        """The folder of photographs, where people are told apart."""
+        """The folder of photographs, if people are distinguished."""
         return self.allowlist if self.only is None else self.only
 
 
@@ -247,7 +246,7 @@ class MaskingOptions:
 
 @dataclass(frozen=True)
 class EncodingOptions:
-    """How outputs are written, and what of the input they keep beside the picture.
+    """How outputs are written, and what they keep of the input.
 
     Attributes:
         codec, quality, container, encoder_options: Of videos; see

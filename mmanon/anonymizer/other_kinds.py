@@ -1,4 +1,4 @@
-"""Covers what is no face: each kind of things has a detector and tracks of its own."""
+"""Covers objects other than faces: each kind has its own detector and tracks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NoFaces:
 
 @dataclass(frozen=True)
 class OtherKind:
-    """A kind of things that are covered beside faces.
+    """A kind of objects that is covered in addition to faces.
 
     Attributes:
         name (str): What it is called.
@@ -66,7 +66,7 @@ class OtherKind:
         return search(pictures, lambda k, one: (find(k, one), None), policy, parallel)
 
     def in_picture(self, image: np.ndarray, name: str) -> FramePlan:
-        """What of them to mask in one picture, uint8 (H, W, 3) RGB."""
+        """Their masks in one picture, uint8 (H, W, 3) RGB."""
         found = self.finder.open(name)(0, image)
         if not found.examined:
             return FramePlan(None, True, [])
@@ -85,7 +85,7 @@ class OtherKind:
 def build_others(
     kinds: Mapping[str, Any], options: DetectionOptions, device: str = 'cpu'
 ) -> tuple[OtherKind, ...]:
-    """Build what covers kinds beside faces.
+    """Build the covers of kinds other than faces.
 
     Args:
         kinds (Mapping): By kind what finds it, as of :func:`.kinds.build_kind`, or a
@@ -123,7 +123,7 @@ def build_others(
 def joined_plan(
     faces: FramePlan, others: Sequence[FramePlan], kinds: Sequence[OtherKind]
 ) -> FramePlan:
-    """What to mask of a frame: its faces, and things of other kinds.
+    """The masks of a frame: its faces, and objects of other kinds.
 
     Args:
         faces (FramePlan): By its faces.

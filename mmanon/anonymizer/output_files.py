@@ -1,4 +1,4 @@
-"""Outputs and what is written beside them."""
+"""Outputs, and the files written next to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_writable(folder: Path, name: str) -> None:
     """Make sure that a folder can be written.
 
     Raises:
-        InputError: When it cannot; says what it is for, by ``name``.
+        InputError: When it cannot; the message names its purpose, ``name``.
     """
     try:
         with written_whole(folder / '.mmanon_probe') as probe:
@@ -59,7 +59,7 @@ def write_beside(
     report: str | Path | None,
     boxes_out: str | Path | None,
 ) -> None:
-    """Write what stands beside an output: its report and its boxes.
+    """Write the report and the boxes of an output.
 
     Args:
         result (AnonymizationResult): Of the output; told where they cannot be written.

@@ -1,4 +1,4 @@
-"""What of a picture has changed, looked at from afar and without any boxes."""
+"""Detects changes of a whole picture at low resolution, without boxes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _AROUND = 1.0  # beside a face more may be covered: by so many of its sides
 def fitted_to(image: np.ndarray, shape: tuple[int, ...], later: bool) -> np.ndarray:
     """An original as its output shows it, where that has another size for a reason.
 
-    Pixels that are no squares may have become some, which stretches one side. A picture
-    that changes its size on the way stands in the middle of that of its beginning.
+    Non-square pixels may have become square, which stretches one side. A picture that
+    changes its size is in the middle of the first size.
 
     Args:
         image (np.ndarray): uint8 (H, W, 3) RGB.

@@ -1,4 +1,4 @@
-"""What pictures of all kinds go through: find faces, plan masks, draw them."""
+"""Shared by all kinds of pictures: find faces, plan masks, draw them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class FacePipeline:
         finder (FaceFinder): Finds faces.
         planner (MaskPlanner): Decides what to mask in moving pictures.
         compositor (FaceCompositor): Draws the masks.
-        people (KnownPeople, optional): Tells whose faces may be seen.
+        people (KnownPeople, optional): Decides whose faces stay visible.
         score_thr (float): Score from which a face of a still picture is masked.
-        every (int): Frames of a video from one look to the next, at most; at least
-            five times a second is looked.
-        scales (bool): Whether pictures may be looked at in other sizes.
-        regions (Regions): What is covered and left, whatever is found there.
-        others (tuple[OtherKind, ...]): What is covered beside faces.
+        every (int): Maximum number of frames of a video between two searches; at least
+            five searches a second.
+        scales (bool): Whether pictures may be searched in other sizes.
+        regions (Regions): Areas that are always covered, or whose faces stay visible.
+        others (tuple[OtherKind, ...]): Other kinds of objects to cover.
     """
 
     finder: FaceFinder

@@ -1,4 +1,4 @@
-"""A recognizer, and what it says of photographs: in PyTorch, of the extra ``train``."""
+"""A recognizer and its embeddings of photographs; needs PyTorch (extra ``train``)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 def build_recognizer(
     recognizer: str | Path | Mapping, device: str = 'cpu'
 ) -> FaceClassifier:
-    """Build what tells people apart.
+    """Build a recognizer.
 
     Args:
         recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a

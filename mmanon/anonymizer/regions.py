@@ -28,10 +28,10 @@ class Region:
     """A polygon of the upright picture.
 
     Attributes:
-        covers (bool): Whether it is always covered; else faces whose middle lies in it
-            are left as they are.
-        points (np.ndarray): (n, 2), x and y in pixels, n at least 3.
-        start, end (float): From which second on, and before which; of an image, 0.
+        covers (bool): Whether it is always covered; otherwise faces whose middle is in
+            it stay visible.
+        points (np.ndarray): (n, 2), x and y in pixels, n at least 3. start, end
+        (float): First second, and the second before which it ends; 0 for an image.
         video (str, optional): The path of the file below the folder of all; None for
             all files.
 
@@ -203,7 +203,7 @@ class Regions:
         return bool(self._all)
 
     def apply(self, plan: FramePlan, name: str, time: float = 0.0) -> FramePlan:
-        """What of a frame is to be masked, with the regions.
+        """The masks of a frame, including the regions.
 
         Args:
             plan (FramePlan): By its faces.

@@ -1,4 +1,4 @@
-"""What was found in a file and what was done to it, for people who check outputs."""
+"""A report of the faces found in a file and of the masks, for checking outputs."""
 
 from __future__ import annotations
 
@@ -155,8 +155,8 @@ def report_path(folder: Path, name: str) -> Path:
         name (str): Of the source, with the folders below that of all.
 
     Returns:
-        Path: ``<name>.json``; of a name that is too long for it a part, and digits that
-        tell it from others.
+        Path: ``<name>.json``; a name that is too long is shortened, with digits that
+            make it unique.
     """
     path = folder / f'{name}.json'
     packed = os.fsencode(path.name)

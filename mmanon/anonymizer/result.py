@@ -25,24 +25,24 @@ class AnonymizationResult:
 
     Attributes:
         source (str): What it was; ``'array'`` for pixels.
-        status (str): ``'written'``, ``'skipped'`` (finished by an earlier run) or
+        status (str): ``'written'``, ``'skipped'`` (an earlier run has finished it) or
             ``'failed'``; ``'returned'`` for pixels without an output folder.
-        out (Path, optional): The file that was written.
+        out (Path, optional): The written file.
         image (np.ndarray, optional): The anonymized pixels, for an input of pixels.
-        reason (str): Why it failed, or why its report did.
-        problems (list[str]): What could not be read of it.
+        reason (str): Why it, or its report, failed.
+        problems (list[str]): Parts of it that could not be read.
         removed (list[str]): Metadata and streams that the output does not have.
         frames (int): Frames of the output.
         faces (int): Boxes of faces masked, over all frames.
         others (dict[str, int]): Boxes of each other kind of things, likewise.
-        filled (int): Those of them in frames where the detector did not see the face.
-        whole (int): Frames masked whole, since they could not be examined.
-        spared (int): Faces left visible because of who they are, over all frames.
-        covers (dict[str, int]): Of the faces masked those that a learned modifier did
-            not draw and that got a plain cover, by why: ``'too small'``, or
-            ``'let through'`` nearly unchanged.
-        report (FileReport): What was masked, frame by frame.
-        boxes (CoveredBoxes, optional): Where, if that was asked for.
+        filled (int): Masked boxes in frames in which the detector did not see the face.
+        whole (int): Frames masked whole because they could not be examined.
+        spared (int): Faces of people who stay visible, over all frames.
+        covers (dict[str, int]): Masked faces that a learned modifier did not draw and
+            that got a plain cover, by reason: ``'too small'``, or ``'let through'``
+            (nearly unchanged).
+        report (FileReport): The masks, frame by frame.
+        boxes (CoveredBoxes, optional): The masked boxes, if requested.
     """
 
     source: str

@@ -21,9 +21,9 @@ _DROPPED, _KEPT = 'dropped by you', 'kept by you'
 
 @dataclass(frozen=True)
 class Chosen:
-    """What somebody has decided about tracks, by their numbers.
+    """The user's decisions about tracks, by their numbers.
 
-    The numbers are those of a run with the same settings: they say nothing else.
+    The numbers are those of a run with the same settings and have no other meaning.
 
     Attributes:
         drop (frozenset[int]): Never masked.
@@ -44,7 +44,7 @@ class Chosen:
 
 @dataclass
 class _Shown:
-    """What is known of a track."""
+    """The data of a track."""
 
     number: int
     first: int
@@ -59,8 +59,8 @@ class _Shown:
 class TrackSheet:
     """Remembers a picture of each track while a video is planned.
 
-    The sheet shows faces as they are: it is for those who check the output, and not for
-    those who get it.
+    The sheet shows original faces: it is for those who check the output, not for those
+    who receive it.
 
     Attributes:
         decided (Chosen): Tracks that are shown by themselves, as dropped and kept.

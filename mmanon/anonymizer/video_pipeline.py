@@ -75,7 +75,7 @@ class VideoPipeline:
             result (AnonymizationResult): Where to count what is done.
             start, end (float, optional): Seconds at which to begin and to end.
             show_progress (bool): Whether progress is shown, on a terminal.
-            chosen (Chosen, optional): What somebody has decided about tracks.
+            chosen (Chosen, optional): The user's decisions about tracks.
             preview (Path, optional): Where to write a :class:`.TrackSheet`.
 
         Raises:
@@ -166,7 +166,7 @@ class VideoPipeline:
         return NVENC, {'gpu': str(number)}, Place(f'cuda:{number}', NVENC)
 
     def _tell(self, reader: VideoReader, encoder: Place) -> None:
-        """Say where videos are decoded and encoded, once for as long as it is so."""
+        """Log where videos are decoded and encoded, whenever that changes."""
         told = told_places(
             self.device,
             [('videos are decoded', reader.decoder), ('encoded', encoder)],

@@ -1,4 +1,4 @@
-"""What modifies faces: a modifier in NumPy, in an ONNX file, or in PyTorch."""
+"""Backends that modify faces: in NumPy, in ONNX Runtime, or in PyTorch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def parts_of(count: int) -> Iterator[slice]:
 class ModifierBackend(Protocol):
     """Draws new faces in the place of faces.
 
-    One may say more of itself, by three attributes:
+    A backend may have three more attributes:
 
     - ``place`` (Place): where it runs;
     - ``frames_at_once`` (int): the faces of how many frames it is best given in one
@@ -164,7 +164,7 @@ def build_backend(
 
 
 def known_names() -> list[str]:
-    """What modifiers are called that need no PyTorch, learned ones first."""
+    """Names of the modifiers that need no PyTorch, learned ones first."""
     learned = [one.name for one in list_modifiers() if one.onnx is not None]
     return [*learned, *SHORT_NAMES]
 

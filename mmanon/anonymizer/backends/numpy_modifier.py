@@ -74,8 +74,8 @@ class MixingModifier:
     """Mixes the pixels of faces; a :class:`.base.ModifierBackend`.
 
     Args:
-        weights (callable): Of the side of a face, S, to weights (S, S), each row of
-            which says how a pixel is mixed from those of its row or column.
+        weights (callable): Maps the side of a face, S, to weights (S, S). Each row has
+            the weights of a pixel for the pixels of its row or column.
     """
 
     place, frames_at_once = _PLACE, 1

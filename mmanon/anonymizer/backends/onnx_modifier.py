@@ -38,9 +38,8 @@ def export_modifier(
 ) -> float:
     """Write a modifier as an ONNX file.
 
-    What guards against faces that are let through nearly unchanged goes into the file,
-    and so does the modifier's card. The file is compared with the modifier before it
-    gets its name.
+    The file contains the guard against nearly unchanged faces, and the modifier's card.
+    It is compared with the modifier before it gets its name.
 
     Args:
         modifier (BaseModifier): M, trained if it is a learned one.
@@ -53,8 +52,8 @@ def export_modifier(
         faces of noise.
 
     Raises:
-        ValueError: When M is untrained, draws noise, cannot be told in ONNX, or ONNX
-            Runtime draws something else.
+        ValueError: When M is untrained, draws noise, cannot be exported to ONNX, or
+            ONNX Runtime draws something else.
         ImportError: When `onnx` or `onnxruntime` is not installed.
     """
     import onnx
@@ -197,12 +196,12 @@ class OnnxModifier:
             ONNX Runtime can use it.
 
     Attributes:
-        card (ModifierCard): What the file tells of the modifier.
-        geometry (CropGeometry): What it is to be shown.
-        place (Place): Where it really runs.
+        card (ModifierCard): The card in the file.
+        geometry (CropGeometry): The geometry of its crops.
+        place (Place): Where it runs.
         frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
-        learned (bool): Whether it has learned what it draws; of older files, which do
-            not say, ``True``.
+        learned (bool): Whether it is a learned modifier; ``True`` for older files,
+            which do not say.
 
     Raises:
         FileNotFoundError: When there is no such file.

@@ -59,12 +59,12 @@ def build_modifier_and_card(
     modifier: str | Path | Mapping | BaseModifier | None = None,
     weights: str | Path | None = None,
 ) -> tuple[BaseModifier, ModifierCard]:
-    """Build a modifier for use, and tell what is known of it.
+    """Build a modifier for use, and return its card.
 
     Args:
         modifier (str, Path, Mapping or BaseModifier, optional): The file of a modifier
             that ``mmanon export`` has written, or a training checkpoint (``*.pth``),
-            which say themselves what they hold; the name of a registered modifier
+            whose card describes it; the name of a registered modifier
             (``'PixelateModifier'``, or ``'pixelate'`` for short); its config; or a
             config file: one that says ``modifier = dict(...)``, or a training config
             with an ``AdversarialAnonymizationHook``, whose geometry of crops is taken
@@ -164,7 +164,7 @@ def _check_file(modifier: object) -> None:
 
 
 def _without(modifier: object) -> str:
-    """What a message says of modifiers that need no PyTorch."""
+    """The part of a message about modifiers that need no PyTorch."""
     if not isinstance(modifier, str) or modifier.endswith((*_CONFIGS, *_CHECKPOINTS)):
         return ''
     known = known_names()
@@ -225,10 +225,10 @@ def _from_config_file(path: Path) -> tuple[dict[str, Any], ModifierCard]:
 def _load(
     modifier: BaseModifier, card: ModifierCard, path: Path, own_geometry: bool
 ) -> ModifierCard:
-    """Load weights; the card with what their file tells of them.
+    """Load weights; return the card with the data of their file.
 
     Args:
-        own_geometry (bool): Whether the modifier's config said what it is to be shown.
+        own_geometry (bool): Whether the modifier's config sets the geometry of crops.
     """
     from mmanon.models.modifier_files import fill_modifier
     from mmanon.models.weight_files import load_checkpoint, modifier_card
@@ -263,8 +263,7 @@ class TorchModifier:
         device (str): Where M runs. Defaults to ``'cpu'``.
 
     Attributes:
-        place (Place): Where it really runs: on the CPU, too, where PyTorch cannot use
-            the device.
+        place (Place): Where it runs: on the CPU if PyTorch cannot use the device.
         frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
     """
 
@@ -345,7 +344,7 @@ class TorchModifier:
             return not torch.equal(first, second)
 
     def _drawn(self, faces: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Each face modified by noise of its own seed."""
+        """Modify each face with noise of its seed."""
         import torch
 
         answers = []

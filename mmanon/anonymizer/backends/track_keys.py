@@ -1,4 +1,4 @@
-"""The key of each track: whom a modifier draws in its place, and by which noise."""
+"""The key of each track, which determines the drawn person and the noise."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ['TrackKeys']
 class TrackKeys:
     """Derives keys from a secret seed and the number of a track.
 
-    The same track has the same key in each of its frames, and another track has
-    another. Without the seed no key tells of another one: who knew the key of a face
-    could draw it again, and compare. A face of no track has a key of its own, which
-    follows from the seed and its pixels.
+    A track has the same key in all of its frames, and other tracks have other keys.
+    Without the seed a key reveals nothing about other keys. (With the key of a face, an
+    attacker could draw it again and compare.) The key of a face without a track follows
+    from the seed and its pixels.
 
     Args:
         size (int): C, how many numbers a key has.

@@ -1,8 +1,8 @@
-"""What the numbers of a video's pixels mean, and how the output says it.
+"""The meaning of a video's pixel values, and how the output declares it.
 
 A format of pixels, the matrix that makes brightness and colour of RGB, and the range of
-the numbers belong together. Where the output cannot say what the source says, the
-pixels are converted to what players take for granted.
+the numbers belong together. If the output cannot declare the format of the source, the
+pixels are converted to what players assume.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OF_600_LINES = 600  # from here on players take an unsaid matrix for that of HD
 
 @dataclass(frozen=True)
 class Colours:
-    """What pixels are, by FFmpeg's names and numbers.
+    """The format of pixels, by FFmpeg's names and numbers.
 
     Attributes:
         pixel_format (str): Such as ``'yuv420p'``.
@@ -42,7 +42,7 @@ class Colours:
 
     @classmethod
     def of_output(cls, first: av.VideoFrame, codec: str, container: str) -> Colours:
-        """What an output of a source with this first frame has.
+        """The colours of the output of a source with this first frame.
 
         Args:
             first (av.VideoFrame): Of the source.
@@ -102,7 +102,7 @@ def _is_full(frame: av.VideoFrame) -> bool:
 
 
 def _says_full(pixel_format: str, span: int) -> bool:
-    """Whether numbers go from the least to the most; of grey they do unless said."""
+    """Whether values use the full range; grey does unless declared otherwise."""
     if pixel_format.startswith('gray'):
         return span != _LIMITED
     return span == _FULL or pixel_format.startswith('yuvj')

@@ -31,7 +31,7 @@ def converted_to(
 
 
 def letterboxed(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A frame in the middle of another size, with black beside it.
+    """A frame in the middle of another size, with black bars.
 
     Args:
         frame (av.VideoFrame): Of any size.

@@ -1,4 +1,4 @@
-"""The frames of an image or video as they are seen, one after the other."""
+"""The upright frames of an image or video, one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ['ShownFrame', 'upright_frames']
 
 
 class ShownFrame(NamedTuple):
-    """A frame as it is seen.
+    """An upright frame.
 
     Attributes:
         seconds (float, optional): When it is shown; None for an image.

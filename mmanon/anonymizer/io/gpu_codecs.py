@@ -44,7 +44,7 @@ class FromGpu:
         self.hwaccel, self.example = hwaccel, example
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Such a frame, in the format of the CPU's; another one stays as it is."""
+        """A GPU frame in the format of the CPU's; another frame unchanged."""
         example = self.example
         if frame.format.name != _FROM_GPU.get(example.format.name):
             return frame

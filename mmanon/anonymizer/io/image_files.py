@@ -49,11 +49,11 @@ class ImageFile:
         durations (list[float]): Milliseconds each frame of a moving one is shown.
         loop (int, optional): How often a moving one is played again; 0 is for ever,
             None where it does not say.
-        default_image (bool): Whether the first frame is not played, but shown by those
-            who do not know how to play.
+        default_image (bool): Whether the first frame is not played, but shown by
+            programs that cannot play.
         removed (list[str]): What will not be written again, in words.
         problems (list[str]): What of its pixels could not be kept, in words.
-        saving (dict): What Pillow is told so that the output is of the same kind.
+        saving (dict): Arguments of Pillow for an output of the same kind.
     """
 
     path: Path
@@ -218,7 +218,7 @@ _STRUCTURE = {
 
 
 def _identifying(image: Image.Image) -> list[str]:
-    """What the file says beside its pixels, in words."""
+    """The identifying metadata of the file, in words."""
     words = []
     exif = image.getexif()
     for tag, value in exif.items():

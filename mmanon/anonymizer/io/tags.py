@@ -1,4 +1,4 @@
-"""What a video says of people, places and devices: kept, or removed and named."""
+"""Metadata of a video about people, places and devices: kept, or removed and named."""
 
 from __future__ import annotations
 

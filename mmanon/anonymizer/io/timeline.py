@@ -1,7 +1,7 @@
-"""The time of packets, where parts of a stream begin to count anew.
+"""The time of packets, if parts of a stream restart their clock.
 
 A recording of television, a stream that was interrupted, and files that were joined
-byte by byte jump in time. Players go on where they are; so does this.
+byte by byte jump in time. Players continue without a gap, and so does this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _USUAL = Fraction(1, 25)
 
 
 class Timeline:
-    """Moves packets so that their time goes on where it jumps.
+    """Moves packets so that their time continues after a jump.
 
     Args:
         jumps (bool): Whether the kind of file may jump at all.

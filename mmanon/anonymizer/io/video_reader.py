@@ -107,18 +107,18 @@ class VideoReader:
             :func:`.devices.check_device`: on a GPU where NVDEC can be used.
 
     Attributes:
-        decoder (Place): Where they really are.
+        decoder (Place): Where they are.
         container: PyAV's container.
         stream: The video stream that is read.
-        copied (list): The audio and subtitle streams, whose packets come unopened.
-        left_out (list[str]): What the output will not have, in words.
+        copied (list): The audio and subtitle streams, whose packets are not decoded.
+        left_out (list[str]): Parts that the output will not have, in words.
         first (av.VideoFrame): The first frame.
-        orientation (Orientation): How frames have to be turned to stand upright.
+        orientation (Orientation): How to rotate frames so that they are upright.
         matrix (list[int] or None): The display matrix that says so.
         aspect (Fraction, optional): Width of a pixel in parts of its height, as the
             file or the stream in it says.
-        refitted (bool): Whether the picture has changed its size on the way: such
-            frames come with black beside them, in the size of the first.
+        refitted (bool): Whether the picture has changed its size: such frames get black
+            bars and the size of the first frame.
         problems (list[str]): What could not be read so far.
 
     Raises:
@@ -226,7 +226,7 @@ class VideoReader:
             self._zero = self.container.start_time / av.time_base
 
     def offset(self, stream: av.stream.Stream) -> int:
-        """What a time stamp of ``stream`` loses so that the output begins at 0."""
+        """The offset of time stamps of ``stream``, so that the output begins at 0."""
         zero = self._zero if self._start is None else self._start
         return 0 if zero is None else _ticks(zero, stream.time_base)
 

@@ -65,7 +65,7 @@ class VideoWriter:
     """One video that is being written.
 
     Time stamps, pixel aspect, colour description, and rotation are the source's;
-    packets of sound and subtitles are written as they are.
+    packets of sound and subtitles are copied.
 
     Args:
         path (Path): The file to write.
@@ -246,10 +246,10 @@ class VideoWriter:
     def write_frame(self, frame: av.VideoFrame) -> None:
         """Encode one frame, shown at its own time.
 
-        It is held until the next one tells how long it is shown.
+        It is held until the next one determines its duration.
 
         Args:
-            frame (av.VideoFrame): With the output's colours, lying as it is stored.
+            frame (av.VideoFrame): With the output's colours, in stored orientation.
         """
         time_base = self._time_base
         pts = self._pts(frame, time_base)
