@@ -116,17 +116,15 @@ def filled(text: str, card: Path) -> str:
     def write(block: re.Match) -> str:
         kind, files = block['kind'], block['files'].split()
         if kind not in KINDS:
-            raise ValueError(f'{card}: no block is called {kind!r}; {_kinds(kind)}')
+            raise ValueError(
+                f'{card}: no block is called {kind!r}; {or_near(kind, KINDS)}'
+            )
         if kind in ('kept', 'practice') and len(files) > 1:
             raise ValueError(f'{card}: {kind} is of one file, got {files}')
         body = KINDS[kind](files, card.parent) if files else NOTHING
         return f'{block["head"]}\n{body}\n{block["tail"]}'
 
     return BLOCK.sub(write, text)
-
-
-def _kinds(kind: str) -> str:
-    return or_near(kind, KINDS)
 
 
 def attackers(files: Sequence[str], folder: Path) -> str:
@@ -178,11 +176,11 @@ def groups(files: Sequence[str], folder: Path) -> str:
             )
         attribute, group, name = match.groups()
         here = by_attribute.setdefault(attribute, [])
+        figures = _read(name, folder)
         if group is not None:
-            here.append((group, _read(name, folder)))
+            here.append((group, figures))
             continue
-        every = _read(name, folder)
-        for group in dict.fromkeys(key.partition('/')[0] for key in every):
+        for group in dict.fromkeys(key.partition('/')[0] for key in figures):
             here.append((group, _read(f'{name}{group}/', folder)))
     asked = [name for name in MATCHINGS if name != 'original_original']
     lines = _header(
@@ -196,16 +194,16 @@ def groups(files: Sequence[str], folder: Path) -> str:
             matching: [_worst(figures, matching, 'eer', min) for _, figures in members]
             for matching in asked
         }
-        for index, (group, _) in enumerate(members):
+        for index, (group, figures) in enumerate(members):
             cells = []
             for matching in asked:
-                mean = statistics.fmean(errors[matching])
                 error = errors[matching][index]
+                beside = error - statistics.fmean(errors[matching])
                 cells += [
-                    _with_spread(members[index][1], matching, error),
-                    f'{100 * (error - mean):+.1f}',
+                    _with_spread(figures, matching, error),
+                    f'{100 * beside:+.1f}',
                 ]
-            people = members[index][1].get('people')
+            people = figures.get('people')
             cells.append('' if people is None else f'{people:.0f}')
             lines.append(_row(attribute, group.replace('_', ' '), *cells))
     said = (
@@ -217,53 +215,40 @@ def groups(files: Sequence[str], folder: Path) -> str:
 
 
 def kept(files: Sequence[str], folder: Path) -> str:
-    """A table of what a face detector finds again, by sets of people."""
-    (name,) = files
-    figures = _read(name, folder)
-    lines = _header(
-        'people',
-        'faces',
-        'found again',
-        'landmarks, mean distance in parts of the eye distance',
-        'nine of ten below',
-        'covered, as let through',
-    )
-    for people in dict.fromkeys(key.partition('/')[0] for key in figures):
-        told = {
-            key: figures.get(f'{people}/{key}', math.nan)
-            for key in ('faces', 'found_again', 'landmarks', 'landmarks_90', 'covered')
-        }
-        lines.append(
-            _row(
-                people,
-                f'{told["faces"]:.0f}',
-                _percent(told['found_again']),
-                *(
-                    f'{told[key]:.3f}' if math.isfinite(told[key]) else ''
-                    for key in ('landmarks', 'landmarks_90')
-                ),
-                _percent(told['covered']),
-            )
-        )
-    return '\n'.join([*lines, '', f'Of {_named(files)}.', ''])
+    """A table of what a face detector finds again, by sets of people; of one file."""
+    columns: dict[str, tuple[str, Callable[[float], str]]] = {
+        'faces': ('faces', '{:.0f}'.format),
+        'found again': ('found_again', _percent),
+        'landmarks, mean distance in parts of the eye distance': ('landmarks', _number),
+        'nine of ten below': ('landmarks_90', _number),
+        'covered, as let through': ('covered', _percent),
+    }
+    return _by_name('people', columns, files, folder)
 
 
 def practice(files: Sequence[str], folder: Path) -> str:
     """A table of how long attackers have practised; of one file."""
-    (name,) = files
-    figures = _read(name, folder)
-    lines = _header(
-        'attacker', 'iterations', 'best weights after', 'would have been ended after'
-    )
-    for stage in dict.fromkeys(key.rpartition('/')[0] for key in figures):
-        if not stage:
-            continue
-        told = (
-            figures.get(f'{stage}/{key}', math.nan)
-            for key in ('iterations', 'best_iteration', 'most')
-        )
-        cells = [f'{one:.0f}' if math.isfinite(one) else '' for one in told]
-        lines.append(_row(stage, *cells))
+    columns = {
+        'iterations': ('iterations', '{:.0f}'.format),
+        'best weights after': ('best_iteration', '{:.0f}'.format),
+        'would have been ended after': ('most', '{:.0f}'.format),
+    }
+    return _by_name('attacker', columns, files, folder)
+
+
+def _by_name(
+    first: str,
+    columns: Mapping[str, tuple[str, Callable[[float], str]]],
+    files: Sequence[str],
+    folder: Path,
+) -> str:
+    """A table of one file's figures ``<name>/<figure>``, a row for each name."""
+    figures = _read(files[0], folder)
+    lines = _header(first, *columns)
+    names = (key.rpartition('/')[0] for key in figures)
+    for name in dict.fromkeys(filter(None, names)):
+        told = ((figures.get(f'{name}/{key}'), show) for key, show in columns.values())
+        lines.append(_row(name, *('' if v is None else show(v) for v, show in told)))
     people = figures.get('people')
     said = '' if people is None else f'On {people:.0f} people. '
     return '\n'.join([*lines, '', f'{said}Of {_named(files)}.', ''])
@@ -335,11 +320,8 @@ def _read(entry: str, folder: Path) -> dict[str, float]:
     """The figures of ``file.json``, or of ``file.json#start`` those that begin so."""
     name, _, start = entry.partition('#')
     figures = read_figures(folder / name)
-    chosen = {
-        key.removeprefix(start): value
-        for key, value in figures.items()
-        if key.startswith(start)
-    }
+    begun = [key for key in figures if key.startswith(start)]
+    chosen = {key.removeprefix(start): figures[key] for key in begun}
     if not chosen:
         raise ValueError(f'{folder / name} has no figures that begin with {start!r}')
     return chosen
@@ -348,9 +330,8 @@ def _read(entry: str, folder: Path) -> dict[str, float]:
 def _with_spread(figures: Figures, matching: str, error: float) -> str:
     """The worst attacker's error, and its spread where that is told."""
     for key, value in figures.items():
-        start, _, figure = key.rpartition('/')
-        spread = figures.get(f'{start}/spread')
-        if figure == 'eer' and matching in start and value == error and spread:
+        spread = figures.get(key.removesuffix('eer') + 'spread')
+        if f'/{matching}/' in key and value == error and spread:
             return f'{100 * error:.1f} ± {100 * spread:.1f} %'
     return _percent(error)
 
@@ -359,14 +340,10 @@ def _of(
     figures: Figures, attacker: str, view: str, matching: str, figure: str
 ) -> float:
     for key, value in figures.items():
-        match = FIGURE.fullmatch(key)
-        if match is None or match['attacker'] != attacker:
+        if (match := FIGURE.fullmatch(key)) is None:
             continue
-        if (match['view'] or 'face', match['matching'], match['figure']) == (
-            view,
-            matching,
-            figure,
-        ):
+        told = match.group('attacker', 'matching', 'figure')
+        if told == (attacker, matching, figure) and (match['view'] or 'face') == view:
             return value
     return math.nan
 
