@@ -43,7 +43,7 @@ _SAME_PLACE = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """A place in a frame that somebody should look at.
+    """A place in a frame that the user should check.
 
     Attributes:
         frame (int): Its number from 0.
@@ -83,10 +83,10 @@ class Audit:
 
     Attributes:
         original, anonymized (str): The two files.
-        threshold (float, optional): The cosine from which faces are one person's;
-            None where no recognizer was asked.
-        frames (int): Frames that were compared.
-        faces (int): Faces that a detector was sure of in the original.
+        threshold (float, optional): The cosine from which faces are one person's; None
+            without a recognizer.
+        frames (int): Compared frames.
+        faces (int): Sure faces in the original.
         findings (list[Finding]): Places to look at.
     """
 
@@ -103,7 +103,7 @@ class Audit:
         return sum(finding.leaks for finding in self.findings)
 
     def as_dict(self) -> dict:
-        """All of it, as what JSON holds."""
+        """All of it, in types for JSON."""
         return {**asdict(self), 'leaks': self.leaks}
 
     def as_text(self) -> str:
@@ -189,7 +189,7 @@ class FaceAuditor:
         self.threshold, self.sure, self.unchanged = threshold, sure, unchanged
 
     def compare(self, original: Path, anonymized: Path, every: int = 1) -> Audit:
-        """Compare a file with what was made of it.
+        """Compare a file with its anonymized version.
 
         Args:
             original (Path): An image or video.

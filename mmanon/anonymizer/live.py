@@ -26,11 +26,11 @@ class LiveFrame:
     """The output for one input frame.
 
     Attributes:
-        image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8
-            (H, W, 3) RGB; None where there is none yet.
+        image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8 (H,
+            W, 3) RGB; None if there is none yet.
         masks (list[FaceMask]): The faces that are covered in it.
         seconds (float): How long that took here.
-        rate (float): Frames a second that came lately; 0 where that is not known.
+        rate (float): Recent frames a second; 0 if unknown.
     """
 
     image: np.ndarray | None
@@ -42,10 +42,10 @@ class LiveFrame:
 class LiveAnonymizer:
     """Covers frame after frame of one camera.
 
-    Each frame is searched for faces before it is shown. Frames that are left out since
-    the machine is too slow are simply not put in: none is shown that was not searched.
-    A face is tracked, held where it is lost for a moment, and covered before it is
-    found, as far as ``delay`` reaches. What fails is masked whole.
+    Each frame is searched for faces before it is shown. If the machine is too slow,
+    leave frames out by not putting them in: every frame that is shown was searched. A
+    face is tracked, held if it is lost for a moment, and covered before it is found, as
+    far as ``delay`` reaches. A frame that fails is masked whole.
 
     Args:
         inferencer (AnonymizerInferencer): Its detector, modifier and regions do the

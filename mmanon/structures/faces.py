@@ -36,7 +36,7 @@ class Faces:
 
     @property
     def is_cover(self) -> bool:
-        """Whether this is :meth:`whole_frame`: no face, but a frame to be hidden."""
+        """Whether this is :meth:`whole_frame`: a frame to be covered whole."""
         return not self.examined and bool((self.boxes == (0, 0, 1, 1)).all(1).any())
 
     @classmethod
@@ -46,7 +46,7 @@ class Faces:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Faces]) -> Faces:
-        """The faces of all of some parts, at least one, in their order."""
+        """Concatenate the faces of at least one part, in order."""
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),
@@ -57,7 +57,7 @@ class Faces:
 
     @classmethod
     def whole_frame(cls) -> Faces:
-        """One box over all of a frame of which nothing is known."""
+        """One box over a whole frame that was not examined."""
         return cls(
             np.array([[0, 0, 1, 1]], np.float32),
             np.zeros(1, np.float32),

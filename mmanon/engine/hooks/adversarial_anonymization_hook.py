@@ -63,8 +63,8 @@ class AdversarialAnonymizationHook(Hook):
     Named in ``custom_hooks`` of an mmaction2 or mmdet config, it wraps the runner's
     model in an :class:`AnonymizedDetector` before weights and checkpoints are loaded,
     adds the faces of the videos to the pipelines, gives the modifier and the
-    discriminator optimizers of their own (the detector keeps its config's), feeds face
-    batches and sets the phase of the game. In testing it wraps the model alike, and
+    discriminator separate optimizers (the detector keeps that of its config), feeds
+    face batches and sets the phase of the game. In testing it also wraps the model, and
     adds a :class:`DiscriminatorMetric` of ``val_faces`` to the evaluator's metrics.
 
     A list in a config replaces that of its base, and two bases may not both have it. If

@@ -15,7 +15,7 @@ from mmanon.registry import HOOKS
 
 @HOOKS.register_module()
 class FacePictureHook(Hook):
-    """Write what M makes of faces and of a clip, every few iterations.
+    """Draw original and modified faces and frames, every few iterations.
 
     Two pictures go to all visualization back-ends: ``faces``, original faces above
     their modified ones, and ``frames``, original frames of the first clip above the

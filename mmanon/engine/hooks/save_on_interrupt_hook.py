@@ -48,7 +48,7 @@ class SaveOnInterruptHook(Hook):
         self._chances = 0
 
     def before_run(self, runner: Runner) -> None:
-        """Listen while the training runs, and no longer."""
+        """Handle Ctrl-C while the training runs."""
         if is_built(runner._train_loop) and not hasattr(runner._train_loop, 'listens'):
             loop = runner._train_loop
             loop.listens = True
@@ -59,7 +59,7 @@ class SaveOnInterruptHook(Hook):
             return run()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Go on within the epoch in which a training was stopped."""
+        """Continue within the epoch in which the training was stopped."""
         stopped = checkpoint.get('meta', {}).get('stopped_in_epoch')
         if stopped and runner._resume and is_built(runner._train_loop):
             loader = runner._train_loop.dataloader
@@ -75,7 +75,7 @@ class SaveOnInterruptHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Save and stop where that was asked for.
+        """Save and stop if requested.
 
         Raises:
             KeyboardInterrupt: When it was.

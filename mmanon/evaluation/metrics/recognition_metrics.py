@@ -51,7 +51,7 @@ _FARS = {'tar_at_far_1e-2': 1e-2, 'tar_at_far_1e-3': 1e-3}
 
 
 class RecognitionMetric(FaceMetric):
-    """Lets a recognizer embed the faces, original and modified, for each matching.
+    """Base class: a recognizer embeds original and modified faces for each matching.
 
     Args:
         dataset (dict): See :class:`FaceMetric`.

@@ -50,7 +50,7 @@ class AdaptiveRecognizer(TrainedAttacker):
         self.learn_originals = learn_originals
 
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The recognizer's loss, and how many faces of each kind it names.
+        """The recognizer's loss, and its accuracy on faces of each kind.
 
         Args:
             image (Tensor): (B, 3, S, S) in [-1, 1].

@@ -15,11 +15,11 @@ __all__ = ['TunedRecognizer']
 class TunedRecognizer(TrainedAttacker):
     """A trained recognizer, fine-tuned until modified faces look like the originals.
 
-    It starts as the recognizer is, and so never does worse than that one where it is
-    chosen by validation. Originals are embedded by the recognizer as it was; a copy
-    learns to embed a modified face where the original lies (feature distillation), and
-    nearer to the originals of its person than to those of other people. That takes few
-    faces, and a single one of a person will do.
+    It starts from the recognizer, so with validation it is never worse than the
+    recognizer. The original recognizer embeds originals; a copy learns to embed a
+    modified face close to its original (feature distillation), and closer to the
+    originals of its person than to those of other people. It needs few faces; a single
+    one for a person is enough.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.

@@ -36,12 +36,12 @@ from .pixel_range import PixelRange
 
 @MODELS.register_module()
 class AnonymizedDetector(BaseModel):
-    """Any detector, seen through a modifier, and the game that trains both.
+    """Any detector with a modifier in front of it, and the game that trains both.
 
-    ``forward`` answers in each mode as the wrapped detector does. Before that, every
-    face named by the data samples' ``faces`` is cut out, redrawn by the modifier and
-    put back. ``train_step`` plays ``min over M, A; max over D: L_det + L_adv + L_l1``
-    (Ren et al., ECCV 2018): discriminator first, then modifier and detector together.
+    ``forward`` returns in each mode what the wrapped detector returns. Before that, the
+    modifier redraws every face of the data samples' ``faces``. ``train_step`` plays
+    ``min over M, A; max over D: L_det + L_adv + L_l1`` (Ren et al., ECCV 2018):
+    discriminator first, then modifier and detector together.
 
     Args:
         detector (nn.Module or dict): A detector of mmaction2 or mmdet, or its config.
@@ -200,7 +200,7 @@ class AnonymizedDetector(BaseModel):
         data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> Any:
-        """Redraw all faces, then answer as the wrapped detector does.
+        """Redraw all faces, then run the wrapped detector.
 
         Args:
             inputs (Tensor): Normalized frames, (N, C, H, W), or clips,
@@ -226,7 +226,7 @@ class AnonymizedDetector(BaseModel):
         data_samples: list | None,
         modifier: nn.Module | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Replace every face in normalized frames by what the modifier makes of it.
+        """Replace every face in normalized frames by the modified one.
 
         Args:
             inputs (Tensor): As for :meth:`forward`.

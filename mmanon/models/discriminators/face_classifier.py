@@ -20,7 +20,7 @@ VIEWS = ('face', 'crop')
 
 @MODELS.register_module()
 class FaceClassifier(BaseDiscriminator):
-    """D: names people by their face crops.
+    """D: classifies people by their face crops.
 
     Args:
         backbone (dict): A face recognizer, such as :class:`SphereFaceNet`.
@@ -123,7 +123,7 @@ class FaceClassifier(BaseDiscriminator):
         return self._naming_head().logits(self.embed(faces))
 
     def loss(self, faces: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The loss of naming people.
+        """The classification loss.
 
         Args:
             faces (Tensor): (K, 3, S, S) in [-1, 1].
@@ -139,13 +139,13 @@ class FaceClassifier(BaseDiscriminator):
         return self._naming_head().loss(self.embed(faces), labels)
 
     def advance(self) -> None:
-        """Take note of one optimizer step, which moves the head's annealing."""
+        """Count one optimizer step, which advances the head's annealing."""
         self._has_learned = True
         if self.head is not None:
             self.head.advance()
 
     def start_anew(self) -> None:
-        """Take weights as this D had them at first: random ones, or its file's."""
+        """Restart from the initial weights of this D: random ones, or its file's."""
         fresh = FaceClassifier(**copy.deepcopy(self._arguments))
         fresh.init_weights()
         own = self.state_dict()

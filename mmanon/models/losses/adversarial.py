@@ -25,8 +25,8 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
     fine texture that misleads only this discriminator, and forces the modifier to
     change features that identify a person at a distance.
 
-    Of a :class:`DiscriminatorEnsemble` each member is asked, and what counts is the
-    most confident one or their mean, as the ensemble says.
+    With a :class:`DiscriminatorEnsemble` each member is evaluated, and the most
+    confident one or the mean counts, as the ensemble determines.
 
     Args:
         loss_weight (float): Factor of the loss. Defaults to 1.
@@ -122,8 +122,8 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
 class NegatedClassifierLoss(AdversarialLoss):
     """The discriminator's own loss, negated: ``L_adv`` of Ren et al., ECCV 2018.
 
-    It has no lower bound: the modifier gains by leaving the image altogether unless the
-    structure loss weighs enough against it.
+    It has no lower bound: unless the structure loss weighs enough, the modifier gains
+    by drawing something that has nothing to do with the image.
     """
 
     def compute(
@@ -162,7 +162,7 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
     """Push the embedding of a modified face away from the original's.
 
     The mean of ``max(0, cos(embed(M(f)), embed(f)) - margin)``, in [0, 1 - margin]. It
-    needs no identities beyond those of the face batch, and any recognizer will do.
+    needs no identities beyond those of the face batch, and works with any recognizer.
 
     Args:
         margin (float): Cosine under which a pair counts as two people. Defaults to 0.

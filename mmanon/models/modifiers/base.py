@@ -22,17 +22,17 @@ def check_sizes(**sizes: int) -> None:
 
 
 class BaseModifier(BaseModule):
-    """Redraws face crops; learned and hand-crafted modifiers are of one kind.
+    """Base class of all modifiers, learned and hand-crafted: redraws face crops.
 
-    Subclasses implement :meth:`modify`. One with weights to learn is a subclass of
+    Subclasses implement :meth:`modify`. A modifier with trainable weights subclasses
     :class:`LearnedModifier`, whose faces are covered until the game has trained it;
-    :class:`AnonymizedDetector` takes no other.
+    :class:`AnonymizedDetector` accepts no other trainable modifier.
 
-    One that draws by keys sets :attr:`key_size` and implements :meth:`modify_by_key` in
-    the place of :meth:`modify`. A key is C numbers of a standard normal distribution:
-    what the modifier draws at random it takes from there, and from nowhere else. All
-    faces of a track have one key, so that a person stays the same along it; each track
-    has another, so that two videos of a person do not match.
+    A modifier with keys sets :attr:`key_size` and implements :meth:`modify_by_key`
+    instead of :meth:`modify`. A key is C numbers of a standard normal distribution, the
+    modifier's only source of randomness. All faces of a track have the same key, so a
+    person stays the same along it; other tracks have other keys, so two videos of a
+    person do not match.
     """
 
     key_size = 0
@@ -40,7 +40,7 @@ class BaseModifier(BaseModule):
 
     @property
     def is_untrained(self) -> bool:
-        """Whether there are weights to learn that nobody has trained."""
+        """Whether it has trainable weights that were never trained."""
         return False
 
     def forward(self, faces: Tensor, keys: Tensor | None = None) -> Tensor:
@@ -89,9 +89,9 @@ class BaseModifier(BaseModule):
     def pass_losses(self) -> dict[str, Tensor]:
         """Losses and values of the last pass with gradients, by names of the log.
 
-        Names that begin with ``loss`` are losses of the modifier's own, with their
-        weights, which the game adds to the others; other scalars are logged. Asking
-        takes them away.
+        Names that begin with ``loss`` are the modifier's own losses, with their
+        weights, which the game adds to the others; other scalars are logged. A call
+        removes them.
         """
         return {}
 
@@ -100,7 +100,7 @@ class BaseModifier(BaseModule):
         """Redraw at least one face; shapes as in :meth:`forward`."""
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
-        """The same by keys, (K, C), where :attr:`key_size` is not 0."""
+        """The same with keys, (K, C), if :attr:`key_size` is not 0."""
         raise NotImplementedError(
             f'{type(self).__name__} has key_size={self.key_size}: implement '
             '`modify_by_key`'
@@ -129,15 +129,15 @@ class LearnedModifier(WholePretrained, BaseModifier):
         """Whether the game has never updated the weights.
 
         A trained modifier answers without waiting for its device. An untrained one
-        looks at the buffer each time: an average of models copies buffers into it
-        without telling.
+        reads the buffer each time, because an average of models copies buffers into it
+        without notice.
         """
         if not self._trained:
             self._trained = bool(self.updates > 0)
         return not self._trained
 
     def pass_losses(self) -> dict[str, Tensor]:
-        """See :meth:`BaseModifier.pass_losses`; what a subclass put into ``_told``."""
+        """See :meth:`BaseModifier.pass_losses`; returns the content of ``_told``."""
         told, self._told = self._told, {}
         return told
 

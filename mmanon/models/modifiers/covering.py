@@ -23,18 +23,17 @@ def redraw_or_cover(
     keys: Tensor | None = None,
     tracks: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Redraw faces to be shown, and cover those that would come through as they were.
+    """Redraw faces for viewers, and cover those that would stay nearly unchanged.
 
-    A learned modifier may have no trained weights, or next to none: one that starts at
-    the identity passes faces through until it has learned to do better. All faces of
-    an untrained modifier are covered by a solid mask, as is each face that a trained
-    one changes by less than :data:`LEAST_CHANGE` within the face box, whatever it does
-    to the margin around. Along a track all faces are covered or none, so that a cover
-    does not flicker. A hand-crafted modifier does what it was asked to.
+    A learned modifier may have no trained weights, or hardly trained ones: a modifier
+    that starts at the identity does not change faces at first. All faces of an
+    untrained modifier are covered by a solid mask, as is each face that a trained one
+    changes by less than :data:`LEAST_CHANGE` within the face box, whatever it does to
+    the margin. Along a track all faces are covered or none, so that a cover does not
+    flicker. Faces of a hand-crafted modifier are not checked.
 
-    This looks at the change of pixels, not at who is recognized: a face that was
-    changed more may still be known, and so may one of which a part was left, as a
-    modifier that blends can do.
+    This measures the change of pixels, not recognition: a face that changed more may
+    still be recognized, and so may a face of which a blending modifier keeps a part.
 
     Args:
         modifier (BaseModifier): M.

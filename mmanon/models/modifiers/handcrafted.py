@@ -26,7 +26,7 @@ def _check_positive(name: str, value: float) -> None:
 
 @MODELS.register_module()
 class IdentityModifier(BaseModifier):
-    """Leaves faces as they are: the upper bound of detection, no privacy at all."""
+    """Does not change faces: the upper bound of detection, without privacy."""
 
     def modify(self, faces: Tensor) -> Tensor:
         """Return the faces; shapes as in :meth:`forward`."""
@@ -120,7 +120,7 @@ def _blurred(faces: Tensor, kernel: int, sigma: float) -> Tensor:
 
 @MODELS.register_module()
 class GaussianNoiseModifier(BaseModifier):
-    """Adds noise, drawn anew each time from torch's generator, and clamps.
+    """Adds new noise from torch's generator in each call, and clamps.
 
     Args:
         std (float): Standard deviation of the noise, where faces span [-1, 1].
