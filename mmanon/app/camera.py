@@ -215,6 +215,8 @@ class CameraTab:
             recording = self._recordings.pop(session, None)
         if recording is not None:
             recording.discard()
+        if self._kept is not None:
+            self._kept.forget(_files_of(session))
 
     def _switch(self, on: bool, request: gr.Request) -> dict:
         """Begin a visitor's recording, or end it and offer it."""
@@ -223,9 +225,14 @@ class CameraTab:
             return gr.skip()
         with self._lock:
             before = self._recordings.pop(session, None)
-        made = None if before is None else before.finish()
+        made = None
+        if before is not None:
+            try:
+                made = before.finish()
+            except OSError as error:
+                gr.Warning(f'The recording is lost: {error.strerror or error}.')
         if on:
-            with self._kept.working(session) as folder:
+            with self._kept.working(_files_of(session)) as folder:
                 recording = Recording(folder / 'covered.mp4', _LONGEST)
             with self._lock:
                 self._recordings[session] = recording
@@ -276,6 +283,11 @@ class CameraTab:
         words = chosen.describe(int(strength))
         shown = gr.update(visible=chosen.learned)
         return [gr.update(info=words, interactive=bool(chosen.values)), shown, shown]
+
+
+def _files_of(session: str) -> str:
+    # Apart from those of the first tab, which go when they are given away there.
+    return f'{session} camera'
 
 
 def _how_fast(frame: LiveFrame) -> str:
