@@ -101,7 +101,13 @@ class DetectionOptions:
     heads: bool | str | Path = False
 
     def __post_init__(self) -> None:
-        if FACES not in self.kinds() and self.boxes is not None:
+        kinds = self.kinds()
+        if not kinds or kinds.get(FACES) is not None:
+            raise ValueError(
+                'covered_kinds must name a kind at least, and of faces None: they are '
+                f'found as detector and boxes say; got {dict(kinds)!r}'
+            )
+        if FACES not in kinds and self.boxes is not None:
             raise ValueError(
                 'boxes are those of faces, and covered_kinds names other things alone: '
                 'name faces as well'
