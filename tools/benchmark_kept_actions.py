@@ -143,7 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in folders:
         make_video(folder, videos / f'{folder.name}.mp4')
     nothing = args.work_dir / 'nothing.json'
-    nothing.write_text(json.dumps({f'{one.name}.mp4': {} for one in folders}))
+    # Each frame is named: one that is not has not been examined, and is masked whole.
+    empty = {
+        f'{one.name}.mp4': {n: [] for n, _ in enumerate(one.glob(f'*{IMAGES}'))}
+        for one in folders
+    }
+    nothing.write_text(json.dumps(empty))
     rows = {'encoded': f'--boxes {shlex.quote(str(nothing))}', 'default': ''}
     for option in (*args.row, *args.against):
         name, _, rows[name] = option.partition('=')
