@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,15 @@ def search(
     Yields:
         SearchedFrame: As many, in the same order.
     """
+    pictures = iter(pictures)
+    first = next(pictures, None)
+    if first is None:
+        return
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
+    if policy.glances(first.size):
+        # Each look takes 100 MB and more; coding needs the other processors anyway.
+        threads = max(1, threads // 2)
+    pictures = chain([first], pictures)
     workers = Workers(threads)
 
     def look_at(held: _Held, scale: float) -> None:

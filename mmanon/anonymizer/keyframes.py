@@ -92,6 +92,14 @@ class KeyframePolicy:
             return _ENLARGED if self._looks % 2 else 1.0
         return 1.0 if self._looks % _CLOSE == 1 else self.scale_between(size)
 
+    def glances(self, size: Sequence[int]) -> bool:
+        """Whether most looks at pictures of a size are at them made smaller.
+
+        Args:
+            size (Sequence[int]): Width and height.
+        """
+        return self.scale_between(size) < 1
+
     def scale_between(self, size: Sequence[int]) -> float:
         """How many times larger to make a picture between keyframes.
 
