@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         make_video(folder, videos / f'{folder.name}.mp4')
     nothing = args.work_dir / 'nothing.json'
     # Each frame is named: one that is not has not been examined, and is masked whole.
-    empty = {
+    empty: dict[str, dict[int, list]] = {
         f'{one.name}.mp4': {n: [] for n, _ in enumerate(one.glob(f'*{IMAGES}'))}
         for one in folders
     }
