@@ -22,7 +22,14 @@ from mmanon.utils.video import file_url
 from .records import ActionRecord
 from .windows import TimedFrame
 
-__all__ = ['Painter', 'draw_comparison', 'draw_film', 'film_writer', 'timed_frames']
+__all__ = [
+    'Painter',
+    'draw_comparison',
+    'draw_film',
+    'film_writer',
+    'free_places',
+    'timed_frames',
+]
 
 # Smaller pictures are enlarged until what is written in them can be read.
 _LEAST_SIDE = 320
@@ -34,6 +41,8 @@ _COLOURS = [
     (200, 130, 255),
     (255, 150, 60),
 ]
+# Of a letter and a line, in parts of the size of the font that mmengine is told.
+_WIDE, _HIGH = 0.8, 1.5
 _TIME_BASE = Fraction(1, 90_000)
 _ENCODER = {'crf': '20', 'preset': 'veryfast'}
 
@@ -149,13 +158,22 @@ class Painter:
         canvas.set_image(image)
         font = max(7, round(high / 32))
         plate = dict(facecolor='black', alpha=0.6, pad=1, edgecolor='none')
-        for person in people:
+        boxes = [(one.box * factor).clip(0, [wide - 1, high - 1] * 2) for one in people]
+        said = [[f'#{person.track}', *person.words] for person in people]
+        sizes = [
+            (_WIDE * font * max(map(len, lines)), _HIGH * font * len(lines))
+            for lines in said
+        ]
+        corners = free_places([box[:2] + 3 for box in boxes], sizes, (wide, high))
+        for person, box in zip(people, boxes, strict=True):
             colour = _COLOURS[person.track % len(_COLOURS)]
-            box = (person.box * factor).clip(0, [wide - 1, high - 1] * 2)
             canvas.draw_bboxes(box[None], edge_colors=colour, line_widths=2)
+        # Words last: no box of a neighbour shall cross them.
+        for person, lines, corner in zip(people, said, corners, strict=True):
+            colour = _COLOURS[person.track % len(_COLOURS)]
             canvas.draw_texts(
-                '\n'.join([f'#{person.track}', *person.words]),
-                box[:2] + 3,
+                '\n'.join(lines),
+                corner,
                 font_sizes=font,
                 colors=colour,
                 bboxes=plate,
@@ -170,6 +188,36 @@ class Painter:
                 bboxes=plate,
             )
         return canvas.get_image()
+
+
+def free_places(
+    corners: Sequence[np.ndarray],
+    sizes: Sequence[tuple[float, float]],
+    picture: tuple[int, int],
+) -> list[np.ndarray]:
+    """Where plates with words stand so that none hides another, as far as they can.
+
+    Args:
+        corners (Sequence[np.ndarray]): Where each should stand: its x and y.
+        sizes (Sequence[tuple[float, float]]): Width and height of each.
+        picture (tuple[int, int]): Those of the picture, in which they stay.
+
+    Returns:
+        list[np.ndarray]: Their corners: as asked for, farther left, or farther down.
+    """
+    places = [np.asarray(corner, float) for corner in corners]
+    standing: list[np.ndarray] = []
+    for k in sorted(range(len(places)), key=lambda k: tuple(places[k][::-1])):
+        size = np.array(sizes[k])
+        most = np.maximum(np.array(picture) - size, 0)
+        place = places[k].clip(0, most)
+        for other in sorted(standing, key=lambda one: one[3]):
+            meet = (place < other[2:]) & (place + size > other[:2])
+            if meet.all():
+                place[1] = other[3] + 2
+        places[k] = place.clip(0, most)
+        standing.append(np.concatenate([places[k], places[k] + size]))
+    return places
 
 
 @contextmanager
