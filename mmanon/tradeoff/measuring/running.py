@@ -182,7 +182,7 @@ def _collect(measured: Measurement, folder: Path, people: str) -> Path:
         if path.is_file():
             figures |= json.loads(path.read_text(encoding='utf-8'))
     told: dict[str, Any] = dict(
-        modifier=measured.name,
+        modifier=measured.run.setting.method,
         digest=measured.digest,
         seed=measured.run.seed,
         mmanon_version=__version__,
