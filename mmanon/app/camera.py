@@ -78,7 +78,7 @@ class Watcher(Protocol):
 
     @property
     def seen(self) -> Sequence[Any]:
-        """What was seen last, each with ``track``, ``action`` and ``score``."""
+        """The latest actions, each with ``track``, ``action`` and ``score``."""
 
     def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:
         """Take the next covered frame."""
@@ -266,7 +266,7 @@ class CameraTab:
         ]
 
     def _of(self, session: str, settings: _Settings) -> LiveAnonymizer:
-        """What covers a visitor's camera; made anew when the settings change."""
+        """The anonymizer of a visitor's camera; new when the settings change."""
         known, live = self._running.get(session, (None, None))
         if live is None or known != settings:
             name, strength, key_per, seed = settings

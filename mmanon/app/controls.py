@@ -1,4 +1,4 @@
-"""Parts of the page that stand for one thing each."""
+"""Reusable parts of the page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Side:
 
     @staticmethod
     def show(preview: Path | None) -> list[dict]:
-        """What changes of the two parts to show a file, or nothing."""
+        """Changes of the two parts that show a file, or nothing."""
         if preview is None:
             return [
                 gr.update(value=None, visible=True),

@@ -1,4 +1,4 @@
-"""Files of people who use the page: kept apart, and deleted."""
+"""Files of the page's users: kept in separate folders, and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page offers to draw over a face, and how strong each can be."""
+"""The modifiers that the page offers, and their strengths."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Method:
     Attributes:
         name (str): What people read.
         modifier (str or Path): A registered modifier, or a config file that names one.
-        argument (str, optional): Its argument that says how strong it is.
-        values (tuple): Of that argument, from weak to strong; none where there is but
-            one strength.
+        argument (str, optional): Its argument for the strength.
+        values (tuple): Values of that argument, from weak to strong; empty if there is
+            only one strength.
         words (str): What a value means, with ``{}`` in its place.
         weights (str or Path, optional): Weights of a learned modifier.
         learned (bool): Whether it is a learned one, which may draw by keys.
@@ -60,7 +60,7 @@ class Method:
         return str(self.modifier).removeprefix('mmanon.') in NUMPY_MODIFIERS
 
     def describe(self, strength: int) -> str:
-        """What a strength, from 1 to :data:`STRENGTHS`, means."""
+        """Describe a strength, from 1 to :data:`STRENGTHS`."""
         if not self.values:
             return self.words
         return self.words.format(self.values[strength - 1])
@@ -68,7 +68,7 @@ class Method:
     def inferencer_arguments(
         self, strength: int, key_per: str = 'track', seed: int | None = None
     ) -> dict:
-        """How ``AnonymizerInferencer`` is told.
+        """Arguments for ``AnonymizerInferencer``.
 
         Args:
             strength (int): From 1 to :data:`STRENGTHS`.

@@ -66,7 +66,7 @@ _LIGHT: dict[str, Any] = dict(api_visibility='private', show_progress='hidden')
 
 @dataclass(frozen=True)
 class _Done:
-    """What a session has before it; kept by the server, not by the browser."""
+    """The last result of a session; the server keeps it, not the browser."""
 
     original: Path
     anonymized: Path | None = None
@@ -80,12 +80,10 @@ class Page:
         kept (KeptFiles): Where files are kept and deleted.
         make_inferencer (callable): Of the arguments that choose a modifier to an
             :class:`AnonymizerInferencer`.
-        methods (tuple[Method, ...]): What people choose from; the first is chosen at
-            first.
-        namer (PeopleNamer, optional): Who tells who is seen. Without one the page says
-            what it needs.
-        make_auditor (callable, optional): Makes what checks a result, when it is first
-            asked for.
+        methods (tuple[Method, ...]): The choices; the first is the default.
+        namer (PeopleNamer, optional): Names the people in a file. Without it the page
+            says what it needs.
+        make_auditor (callable, optional): Makes the auditor when it is first needed.
         make_watcher (callable, optional): As of :class:`.camera.CameraTab`.
     """
 
@@ -311,7 +309,7 @@ def _no_download() -> dict:
 
 
 def _given(done: _Done | None) -> _Done:
-    """What a session has before it, if that is still there."""
+    """The last result of a session, if it still exists."""
     if done is None:
         raise gr.Error('Give an image or video first.', print_exception=False)
     if not done.original.is_file():

@@ -67,11 +67,12 @@ class PeopleNamer:
     """Names the people of an image or video.
 
     Args:
-        folder (Path): One folder of photographs a person, who has its name.
+        folder (Path): One folder of photographs for each person, with the person's
+            name.
         detector (BaseFaceDetector): Finds faces.
-        recognizer (FaceClassifier): Tells people apart.
+        recognizer (FaceClassifier): Compares faces.
         threshold (float): Cosine from which two faces are one person's, in [-1, 1].
-        guesses (int): How many of the most similar people are told. Defaults to 3.
+        guesses (int): How many of the most similar people are shown. Defaults to 3.
 
     Attributes:
         people (list[str]): Who is known.

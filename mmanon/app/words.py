@@ -1,4 +1,4 @@
-"""What the page says of a job: what was done, and how far it can be trusted."""
+"""Texts of the page about a job: what was done, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AUDIT_TAB = 'Does a face still show?'
 
 
 def what_was_done(result: AnonymizationResult) -> str:
-    """What was masked, kept and left out."""
+    """Describe what was masked, kept and left out."""
     filled = f', {result.filled} of them along a track' if result.filled else ''
     words = [f'{result.faces} faces masked in {result.frames} frames{filled}.']
     if result.whole:
@@ -46,7 +46,7 @@ def how_sure(result: AnonymizationResult) -> str:
 
 
 def what_the_audit_found(audit: Audit, every: int) -> str:
-    """What was compared, what was found, and what was not asked."""
+    """Describe what the audit compared, found, and did not check."""
     words = [audit.as_text()]
     if every > 1:
         words.append(f'One of {every} frames was compared; mmanon-audit compares all.')

@@ -119,7 +119,7 @@ def _view(inferencer: AnonymizerInferencer, args: argparse.Namespace) -> int:
 
 
 def report(results: Sequence[AnonymizationResult], left_out: Sequence[str] = ()) -> int:
-    """Say what came of all files; list the failures last.
+    """Report the results of all files; list the failures last.
 
     Args:
         results: One for each file.

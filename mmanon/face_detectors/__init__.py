@@ -1,7 +1,7 @@
-"""What finds faces in a picture.
+"""Detectors of faces in a picture.
 
-Imported when the first of it is asked for: commands tell the names of detectors before
-anything large is loaded.
+Modules are imported when first used, so that commands can list the names of detectors
+before anything large is loaded.
 """
 
 from __future__ import annotations

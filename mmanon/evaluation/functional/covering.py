@@ -1,4 +1,4 @@
-"""What a cover leaves open of labelled faces, and what it covers beside them."""
+"""Measures what a cover leaves open of labelled faces, and what else it covers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RATE = 25
 
 @dataclass(frozen=True)
 class Label:
-    """What is in one place of a frame.
+    """A labelled object in a frame.
 
     Attributes:
         frame (int): From 0.
@@ -45,7 +45,7 @@ class Label:
 
 @dataclass
 class Score:
-    """What a row is measured by; scores of clips add up.
+    """The sums behind the figures of a row; scores of clips add up.
 
     Attributes:
         faces, open, partly (np.ndarray): Counts by size.
@@ -85,7 +85,7 @@ class Score:
         return total
 
     def as_dict(self) -> dict:
-        """What is printed and written."""
+        """The figures that are printed and written."""
         names = ['<12', '12-24', '24-48', '48+']
         return dict(
             faces=dict(zip(names, self.faces.tolist(), strict=True)),
