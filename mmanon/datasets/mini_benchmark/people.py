@@ -14,7 +14,7 @@ from .canvas import Canvas, Color, ellipse
 from .head_pose import Expression, HeadPose
 from .objects import PICKS, SmallObject
 
-__all__ = ['Head', 'Identity', 'Person', 'PersonView']
+__all__ = ['Head', 'Identity', 'Person', 'PersonView', 'elbow_of']
 
 _BONE = 0.9
 _SHOULDER = 1.6
@@ -196,7 +196,7 @@ class Person:
         self, canvas: Canvas, pose: HeadPose, side: int, hand: np.ndarray
     ) -> None:
         shoulder = np.array([side * (self._shoulders - 0.2), _SHOULDER])
-        elbow = _elbow(shoulder, hand, side)
+        elbow = elbow_of(shoulder, hand, side)
         upper = self._place(pose, [shoulder, elbow])
         lower = self._place(pose, [elbow, hand])
         shade = tuple(c * 0.9 for c in self._shirt)
@@ -240,7 +240,7 @@ def _wave(
     return lambda frame: middle + size * np.sin(phase + speed * frame)
 
 
-def _elbow(shoulder: np.ndarray, hand: np.ndarray, side: int) -> np.ndarray:
+def elbow_of(shoulder: np.ndarray, hand: np.ndarray, side: int) -> np.ndarray:
     """Where two equal bones from shoulder to hand bend: outwards and down."""
     along = hand - shoulder
     reach = np.linalg.norm(along)

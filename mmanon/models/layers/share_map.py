@@ -1,6 +1,7 @@
 """How much of each pixel a modifier draws over."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmanon.models.layers.blocks import (
@@ -14,32 +15,48 @@ __all__ = ['ShareMap']
 
 
 class ShareMap(nn.Module):
-    """A small U-Net that predicts how much of each pixel is covered."""
+    """A small U-Net that predicts how much of each pixel is covered.
 
-    def __init__(self, base: int, depth: int = 3) -> None:
+    Args:
+        base (int): Channels at the first level; each level below has twice as many.
+        depth (int): Levels below the first, each of half the side. Defaults to 3.
+        block (int): Side of the blocks of pixels that are read and answered as one.
+            With 2, the same computation sees twice as far. Defaults to 1.
+        norm_cfg (dict, optional): Norm of the convolutions. Defaults to an instance
+            norm.
+    """
+
+    def __init__(
+        self, base: int, depth: int = 3, block: int = 1, norm_cfg: dict | None = None
+    ) -> None:
         super().__init__()
-        self.multiple = 2**depth
+        self.block, self.multiple = block, block * 2**depth
         widths = [base * 2**level for level in range(depth + 1)]
         steps = list(zip(widths[:-1], widths[1:], strict=True))
-        self.first = ConvBlock(3, base)
+        self.first = ConvBlock(3 * block**2, base, norm_cfg=norm_cfg)
         self.downs = nn.ModuleList(
-            ConvBlock(above, below, stride=2) for above, below in steps
+            ConvBlock(above, below, stride=2, norm_cfg=norm_cfg)
+            for above, below in steps
         )
-        self.ups = nn.ModuleList(UpConv(below, above) for above, below in steps[::-1])
+        self.ups = nn.ModuleList(
+            UpConv(below, above, norm_cfg=norm_cfg) for above, below in steps[::-1]
+        )
         self.merges = nn.ModuleList(
-            ConvBlock(2 * above, above) for above, _ in steps[::-1]
+            ConvBlock(2 * above, above, norm_cfg=norm_cfg) for above, _ in steps[::-1]
         )
-        self.last = ReflectConv(base, 1, 3)
+        self.last = ReflectConv(base, block**2, 3)
         # Mostly drawn: from a share near 0 there would be little slope to leave by.
         nn.init.ones_(self.last.get_parameter('bias'))
 
     def forward(self, faces: Tensor) -> Tensor:
         """(K, 3, S, S) in [-1, 1] to (K, 1, S, S) in [0, 1]."""
         side = faces.shape[-1]
-        levels = [self.first(pad_to_multiple(faces, self.multiple))]
+        padded = pad_to_multiple(faces, self.multiple)
+        levels = [self.first(F.pixel_unshuffle(padded, self.block))]
         for down in self.downs:
             levels.append(down(levels[-1]))
         features = levels.pop()
         for up, merge in zip(self.ups, self.merges, strict=True):
             features = merge(torch.cat([levels.pop(), up(features)], 1))
-        return self.last(features)[..., :side, :side].float().sigmoid()
+        answers = F.pixel_shuffle(self.last(features), self.block)
+        return answers[..., :side, :side].float().sigmoid()

@@ -15,7 +15,7 @@ from mmanon.registry import MODELS
 
 from .base import LearnedModifier, check_sizes
 
-__all__ = ['InpaintingModifier', 'head_region']
+__all__ = ['CodeEncoder', 'InpaintingModifier', 'head_region', 'spots']
 
 # Side of the narrowest features, and of the faces that the code is read from.
 _NARROWEST, _CODED_SIDE = 8, 64
@@ -110,7 +110,9 @@ class InpaintingModifier(LearnedModifier):
         # Where the five landmarks are to be, by the code alone.
         self.places = nn.Linear(code_size, 10)
         self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
-        self.share = ShareMap(8)
+        self.share = ShareMap(
+            16, depth=4, block=2, norm_cfg=dict(type='GN', num_groups=8)
+        )
         self.register_buffer('head', head_region(size), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
 
@@ -171,7 +173,7 @@ class InpaintingModifier(LearnedModifier):
         part = kept[..., edge:-edge, edge:-edge].mean((2, 3), True)
         trusted = ((_MOST_KEPT - part) / 0.1).clamp(0, 1)
         eyes, middle = landmarks[:, :2], landmarks[:, :2].mean(1, True)
-        band = _spots(torch.cat([eyes, middle], 1), self.size, width=0.07).amax(1, True)
+        band = spots(torch.cat([eyes, middle], 1), self.size, width=0.07).amax(1, True)
         return kept * trusted * (1.2 - 2 * band).clamp(0, 1)
 
     def rate(self, faces: Tensor) -> Tensor:
@@ -256,13 +258,13 @@ class _Inpainting(nn.Module):
         for up in self.ups:
             side *= 2
             above = F.interpolate(features, scale_factor=2.0)
-            spots = _spots(places, side).to(above)
-            features = up(torch.cat([levels.pop(), above, spots], 1), style)
+            marks = spots(places, side).to(above)
+            features = up(torch.cat([levels.pop(), above, marks], 1), style)
         return self.last(features).float().tanh()
 
 
-def _spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
-    """A soft spot at each place, (K, N, 2) to (K, N, side, side)."""
+def spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
+    """A soft spot at each place, (K, N, 2) to (K, N, side, side), all in parts."""
     line = (torch.arange(side, device=places.device) + 0.5) / side
     width = max(width, 1 / side)
     across = (-((line - places[..., :1]) / width).square() / 2).exp()

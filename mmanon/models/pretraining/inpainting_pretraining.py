@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,46 +15,16 @@ from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.modifiers.inpainting_modifier import (
     CodeEncoder,
     InpaintingModifier,
+    spots,
 )
 from mmanon.registry import MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
+from .comparisons import difference, edges, mean_in, moved, overlap_loss
 from .critics import LandmarkNet, RealismCritic, aligned
-from .portrait_views import (
-    Motion,
-    degrade,
-    hold_objects,
-    nudged,
-    relight,
-    view_portraits,
-)
+from .scenes import Scene, make_scene
 
 __all__ = ['InpaintingPretraining']
-
-
-class _Scene(NamedTuple):
-    """A batch of views.
-
-    Attributes:
-        clean: (K, 3, S, S).
-        shown: The same with things before the faces.
-        objects: Where these are, (K, 1, S, S).
-        places: Landmarks, (K, 5, 2) in parts of the side.
-        others: Another view of each, (K, 3, 64, 64).
-        nudge: Where the pixels of the next frame come from, (K, S, S, 2).
-    """
-
-    clean: Tensor
-    shown: Tensor
-    objects: Tensor
-    places: Tensor
-    others: Tensor
-    nudge: Tensor
-
-    @property
-    def eyes(self) -> Tensor:
-        """The distance of the eyes, (K,)."""
-        return (self.places[:, 0] - self.places[:, 1]).norm(dim=1).clamp(min=0.05)
 
 
 @MODELS.register_module()
@@ -64,11 +34,12 @@ class InpaintingPretraining(BaseModel):
     Each portrait appears in two views. From one view, an encoder (not used afterwards)
     computes a key of the person (a variational autoencoder of keys, Kingma and Welling
     2014). Into the surroundings of the head of the other view, the modifier draws the
-    person with that key, and another person with a random key. A critic separates drawn
-    heads from real ones (Goodfellow et al. 2014, with hinge losses). Drawn heads must
-    have the landmarks of the original face, and a recognizer must not identify the
-    other person as the original. The training puts known objects in front of faces, so
-    it knows which pixels the modifier must keep.
+    person with that key, and another person with the key of another portrait or with a
+    random one. A critic separates drawn heads from real ones (Goodfellow et al. 2014,
+    with hinge losses). Drawn heads must have the landmarks of the original face; a
+    recognizer must identify the person of the key and not the original, so that the key
+    decides who is drawn. The training puts known objects in front of faces, so it knows
+    which pixels the modifier must keep.
 
     Args:
         modifier (dict): Config of an :class:`InpaintingModifier`.
@@ -79,6 +50,8 @@ class InpaintingPretraining(BaseModel):
             without a critic and without other people. Defaults to 300.
         momentum (float): Weight of a step in the average of the modifier's weights,
             which checkpoints keep. Defaults to 0.003.
+        bfloat16 (bool, optional): Whether the networks compute in bfloat16, which GPUs
+            and some CPUs do in about half the time. Defaults to True on a GPU.
         log_interval (int): Steps between logs of the losses; each log waits for the
             device. Defaults to 50.
 
@@ -96,10 +69,11 @@ class InpaintingPretraining(BaseModel):
         places=6.0,
         same=0.5,
         other=1.5,
+        meant=1.2,
         apart=1.0,
         objects=2.0,
-        rate=0.012,
-        key_rate=0.002,
+        rate=0.02,
+        key_rate=0.001,
         steady=2.0,
     )
 
@@ -110,6 +84,7 @@ class InpaintingPretraining(BaseModel):
         weights: dict[str, float] | None = None,
         draw_first: int = 300,
         momentum: float = 0.003,
+        bfloat16: bool | None = None,
         log_interval: int = 50,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -132,7 +107,7 @@ class InpaintingPretraining(BaseModel):
         # Named as in the game, so that a checkpoint is taken apart in the same way.
         self.modifier_ema = nn.ModuleDict(dict(module=average))
         self.draw_first, self.momentum = draw_first, momentum
-        self.log_interval = log_interval
+        self.log_interval, self.bfloat16 = log_interval, bfloat16
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
         # On the host, since asking the buffer waits for the device; -1 until asked.
         self._step = -1
@@ -166,8 +141,8 @@ class InpaintingPretraining(BaseModel):
         """One step of the critics, and one of the modifier.
 
         Args:
-            data (dict): ``image``, uint8 (K, 3, P, P), and ``landmarks``, (K, 5, 2) in
-                parts of the side.
+            data (dict): ``image``, uint8 (K, 3, P, P), ``landmarks``, (K, 5, 2) in
+                parts of the side, and perhaps ``thing``, uint8 (K, 4, T, T).
             optim_wrapper (OptimWrapperDict): ``drawing`` and ``critics``.
         """
         if self._step < 0:
@@ -175,21 +150,15 @@ class InpaintingPretraining(BaseModel):
         images = data['image'].to(self.template.device, non_blocking=True)
         landmarks = data['landmarks'].to(self.template.device, non_blocking=True)
         portraits = images.float() / 127.5 - 1
-        size = self.modifier.size
-        with torch.no_grad():
-            views, places = view_portraits(portraits, landmarks, size, Motion())
-            clean = degrade(relight(views, places))
-            shown, objects = hold_objects(clean, places)
-            others, _ = view_portraits(
-                portraits, landmarks, 64, Motion(10.0, 0.1, 0.03, 0.1)
-            )
-            others = relight(others, places)
-            nudge = nudged(shown)
-        scene = _Scene(clean, shown, objects, places, others, nudge)
+        things = data.get('thing')
+        if things is not None:
+            things = things.to(self.template.device, non_blocking=True)
+        scene = make_scene(portraits, landmarks, self.modifier.size, things)
         device = portraits.device.type
         critics: dict[str, Tensor] = {}
         # Places need more digits than bfloat16 has, so that they are found before.
-        with torch.autocast(device, torch.bfloat16, enabled=device == 'cuda'):
+        narrow = device == 'cuda' if self.bfloat16 is None else self.bfloat16
+        with torch.autocast(device, torch.bfloat16, enabled=narrow):
             drawn = self._draw(scene)
             losses = self._drawing_losses(drawn, scene)
             if self._step >= self.draw_first:
@@ -227,7 +196,7 @@ class InpaintingPretraining(BaseModel):
         ):
             kept.copy_(new)
 
-    def _draw(self, scene: _Scene) -> dict[str, Tensor]:
+    def _draw(self, scene: Scene) -> dict[str, Tensor]:
         """The person again."""
         modifier, shown = self.modifier, scene.shown
         mean, log_variance = modifier.code(shown)
@@ -239,7 +208,8 @@ class InpaintingPretraining(BaseModel):
         return dict(
             noise=noise,
             code=code,
-            again=again,
+            look=look,
+            again=again.float(),
             again_in=torch.lerp(shown, again, modifier.head * (1 - scene.objects)),
             kept=modifier.keeps(shown),
             told=modifier.landmarks(code),
@@ -248,26 +218,37 @@ class InpaintingPretraining(BaseModel):
         )
 
     def _draw_another(
-        self, drawn: dict[str, Tensor], scene: _Scene
+        self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
         """Somebody else, and that one in the next frame, where all moved a little."""
-        modifier, shown = self.modifier, scene.shown
-        look = modifier.draw_keys(len(shown), shown.device)[:, modifier.code_size :]
-        later = _moved(shown, scene.nudge)
-        later = later + 0.02 * torch.randn_like(later)
-        mean, log_variance = modifier.code(later)
-        code = mean + drawn['noise'] * (log_variance / 2).exp()
-        now, then = modifier.draw(
-            torch.cat([shown, later]),
-            torch.cat([drawn['code'], code]),
-            torch.cat([look, look]),
-        ).chunk(2)
+        modifier, shown, count = self.modifier, scene.shown, len(scene.shown)
+        # Another one of the batch, or, in a third of the pictures, nobody.
+        nobody = torch.rand(count, 1, device=shown.device) < 1 / 3
+        others = drawn['look'].roll(1, 0)
+        look = torch.where(nobody, torch.randn_like(others), others)
+        if not self.weights['steady']:
+            now = modifier.draw(shown, drawn['code'], look)
+            jump = now.new_zeros(count, *now.shape[2:])
+        else:
+            later = moved(shown, scene.nudge)
+            later = later + 0.02 * torch.randn_like(later)
+            mean, log_variance = modifier.code(later)
+            code = mean + drawn['noise'] * (log_variance / 2).exp()
+            now, then = modifier.draw(
+                torch.cat([shown, later]),
+                torch.cat([drawn['code'], code]),
+                torch.cat([look, look]),
+            ).chunk(2)
+            jump = (then - moved(now, scene.nudge)).abs().mean(1)
         return dict(
-            other_in=torch.lerp(shown, now, modifier.head * (1 - scene.objects)),
-            jump=(then - _moved(now, scene.nudge)).abs().mean(1),
+            other_in=torch.lerp(
+                shown, now.float(), modifier.head * (1 - scene.objects)
+            ),
+            somebody=(~nobody[:, 0]).float(),
+            jump=jump,
         )
 
-    def _judge(self, drawn: dict[str, Tensor], scene: _Scene) -> dict[str, Tensor]:
+    def _judge(self, drawn: dict[str, Tensor], scene: Scene) -> dict[str, Tensor]:
         """Losses of the critics."""
         images = [scene.shown, drawn['again_in'].detach(), drawn['other_in'].detach()]
         whole, patches, _ = self.critic(torch.cat(images))
@@ -282,10 +263,14 @@ class InpaintingPretraining(BaseModel):
         )
 
     def _drawing_losses(
-        self, drawn: dict[str, Tensor], scene: _Scene
+        self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
         """Losses of reconstructed people, and of the kept pixels."""
         weights, head = self.weights, self.modifier.head
+        # What a face does shows at the mouth and the eyes, on few pixels.
+        side, mouth = len(head), scene.places[:, 3:].mean(1, True)
+        telling = 1 + 2 * spots(mouth, side, 0.1)
+        telling = telling + 0.5 * spots(scene.places[:, :2], side, 0.05).sum(1, True)
         again, clean = drawn['again'], scene.clean
         off = (drawn['told'] - scene.places).norm(dim=2).mean(1) / scene.eyes
         with torch.no_grad():
@@ -298,15 +283,21 @@ class InpaintingPretraining(BaseModel):
             wrong = F.binary_cross_entropy(
                 kept, scene.objects.float(), reduction='none'
             )
-        face = sum(map(_difference, seen, wanted)) / len(seen)
+        face = sum(map(difference, seen, wanted)) / len(seen)
         return dict(
-            loss_pixels=weights['pixels'] * _mean_in(head, (again - clean).abs()),
+            loss_pixels=weights['pixels']
+            * mean_in(head * telling, (again - clean).abs()),
             loss_edges=weights['edges']
-            * _mean_in(head[:-1, :-1], (_edges(again) - _edges(clean)).abs()),
+            * mean_in(head[:-1, :-1], (edges(again) - edges(clean)).abs()),
             loss_face_features=weights['face_features'] * face,
             loss_same=weights['same'] * (1 - (person * name).sum(1)).mean(),
             loss_places=weights['places'] * off.mean(),
-            loss_objects=weights['objects'] * _mean_in(head, wrong),
+            # Things are smaller than faces, and the action is with them.
+            loss_objects=weights['objects']
+            * (
+                mean_in(head, wrong * (1 + 2 * scene.objects))
+                + 0.5 * overlap_loss(head, kept, scene.objects)
+            ),
             # The code is dear once it is of use.
             loss_rate=weights['rate']
             * min(1.0, 0.1 + self._step / 1500)
@@ -317,14 +308,14 @@ class InpaintingPretraining(BaseModel):
         )
 
     def _playing_losses(
-        self, drawn: dict[str, Tensor], scene: _Scene
+        self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
         """Losses of drawn people by critic and recognizer."""
         weights, count = self.weights, len(scene.shown)
         both = torch.cat([drawn['again_in'], drawn['other_in']])
         whole, patches, features = self.critic(torch.cat([both, scene.shown]))
         match = sum(
-            _difference(layer[:count], layer[2 * count :]) for layer in features
+            difference(layer[:count], layer[2 * count :]) for layer in features
         ) / len(features)
         answers = (
             whole[: 2 * count].float().mean() + patches[: 2 * count].float().mean()
@@ -334,17 +325,20 @@ class InpaintingPretraining(BaseModel):
         off = off / scene.eyes.repeat(2)
         name, _ = self._recognize(drawn['other_in'], scene.places)
         likeness = (drawn['person'] * name).sum(1)
+        meant = (drawn['person'].roll(1, 0) * name).sum(1)
         apart = name @ name.T - 2 * torch.eye(count, device=name.device)
         return dict(
             loss_features=weights['features'] * match,
             loss_realism=-weights['realism'] * answers,
             loss_landmarks=weights['landmarks'] * off.mean(),
             loss_other=weights['other'] * F.relu(likeness).mean(),
+            loss_meant=weights['meant'] * (drawn['somebody'] * (1 - meant)).mean(),
             loss_apart=weights['apart'] * F.relu(apart - 0.1).mean(),
             loss_steady=weights['steady']
-            * _mean_in(self.modifier.head, drawn['jump'][:, None]),
+            * mean_in(self.modifier.head, drawn['jump'][:, None]),
             off=off[count:].mean().detach(),
             likeness=likeness.mean().detach(),
+            meant=meant.mean().detach(),
         )
 
     def _recognize(self, crops: Tensor, places: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -372,24 +366,3 @@ class InpaintingPretraining(BaseModel):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError('it trains a modifier, which is used by itself')
-
-
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    """Mean absolute difference, in parts of what is wanted."""
-    other = other.detach().float()
-    return (one.float() - other).abs().mean() / other.abs().mean().clamp(min=1e-4)
-
-
-def _mean_in(region: Tensor, values: Tensor) -> Tensor:
-    """The mean of (K, C, S, S) within a region, (S, S) in [0, 1]."""
-    return (values * region).mean((0, 1)).sum() / region.sum()
-
-
-def _edges(images: Tensor) -> Tensor:
-    """Differences to the pixels on the right and below, (K, 2 C, S - 1, S - 1)."""
-    corner = images[..., :-1, :-1]
-    return torch.cat([images[..., :-1, 1:] - corner, images[..., 1:, :-1] - corner], 1)
-
-
-def _moved(images: Tensor, nudge: Tensor) -> Tensor:
-    return F.grid_sample(images, nudge, padding_mode='border', align_corners=False)

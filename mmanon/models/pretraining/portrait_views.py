@@ -15,8 +15,10 @@ from torch import Tensor
 __all__ = [
     'Motion',
     'degrade',
+    'hold_drawn',
     'hold_objects',
     'nudged',
+    'open_mouths',
     'relight',
     'view_portraits',
 ]
@@ -118,8 +120,56 @@ def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
     return change
 
 
+def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
+    """Paint a third of the mouths open, from a slit to a yawn.
+
+    Portraits have closed mouths or smiles, and people in videos talk.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) in parts of the side.
+    """
+    count, side, device = len(views), views.shape[-1], views.device
+    line = (torch.arange(side, device=device) + 0.5) / side
+    places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
+    eyes = (landmarks[:, 0] - landmarks[:, 1]).norm(dim=1)[:, None, None]
+    along = landmarks[:, 4] - landmarks[:, 3]
+    along = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    down = torch.stack([-along[:, 1], along[:, 0]], 1)
+
+    def number(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, 1, 1, device=device)
+
+    height, width = eyes * number(0.04, 0.5), eyes * number(0.2, 0.42)
+    away = places - landmarks[:, 3:].mean(1)[:, None, None]
+    across = (away * along[:, None, None]).sum(-1) / width
+    # An open jaw goes down.
+    below = (away * down[:, None, None]).sum(-1) / height - 0.5
+    radius = torch.hypot(across, below)
+    soft = 1.5 / (side * torch.minimum(height, width))
+    painted = ((1 - radius) / soft + 0.5).clamp(0, 1)
+    lips = ((1.25 - radius) / soft + 0.5).clamp(0, 1) * 0.5
+    tongue = (below > number(0.1, 0.9)).float()
+    teeth = (below < number(-1.3, -0.5)).float()
+
+    def colour(*middle: float) -> Tensor:
+        tone = views.new_tensor(middle)[None, :, None, None]
+        return (tone + 0.15 * _spread(count, 3, 1, 1, like=views)).clamp(-1, 1)
+
+    inside = torch.lerp(
+        colour(-0.75, -0.9, -0.9), colour(0.3, -0.4, -0.4), tongue[:, None]
+    )
+    inside = torch.lerp(inside, colour(0.8, 0.75, 0.65), teeth[:, None])
+    chosen = (number(0, 1) < 1 / 3).float()
+    shown = torch.lerp(views, colour(0.2, -0.35, -0.35), (lips * chosen)[:, None])
+    return torch.lerp(shown, inside, (painted * chosen)[:, None])
+
+
 def relight(views: Tensor, landmarks: Tensor) -> Tensor:
-    """Light views differently: exposure, contrast, colour, side, or without colour."""
+    """Light views differently: exposure, contrast, colour, side, or without colour.
+
+    Every eighth is in the light of one colour, as on a stage.
+    """
     count, side = len(views), views.shape[-1]
     each = (count, 1, 1, 1)
     shown = (views + 1) / 2
@@ -139,14 +189,17 @@ def relight(views: Tensor, landmarks: Tensor) -> Tensor:
     grey = shown.mean(1, True).expand_as(shown)
     without = torch.rand(each, device=views.device) < 0.08
     shown = torch.where(without, grey, shown)
+    stage = torch.rand(count, 3, 1, 1, device=views.device) ** 1.5 + 0.1
+    on_stage = torch.rand(each, device=views.device) < 1 / 8
+    shown = torch.where(on_stage, shown * stage / stage.amax(1, True), shown)
     return shown.clamp(0, 1) * 2 - 1
 
 
 def degrade(views: Tensor) -> Tensor:
-    """A third of the views as from fewer pixels, and noise on half."""
+    """Half of the views as from fewer pixels, and noise on half."""
     side = views.shape[-1]
     shown = views
-    for smaller, share in ((side // 2, 0.2), (side // 3, 0.12)):
+    for smaller, share in ((side * 2 // 3, 0.2), (side // 2, 0.2), (side // 3, 0.12)):
         chosen = torch.rand(len(views), 1, 1, 1, device=views.device) < share
         less = F.interpolate(views, size=smaller, mode='bilinear', antialias=True)
         less = F.interpolate(less, size=side, mode='bilinear')
@@ -225,6 +278,49 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         shown = torch.lerp(shown, colour, mask)
         where = torch.maximum(where, mask)
     return shown, where
+
+
+def hold_drawn(
+    views: Tensor, landmarks: Tensor, objects: Tensor, things: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Hold drawn things in front of half of the faces, at the mouth.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) in parts of the side.
+        objects (Tensor): Where things are already, (K, 1, S, S) in [0, 1].
+        things (Tensor): uint8 (K, 4, T, T): red, green, blue and how much is covered,
+            with the mouth at (0.5, 0.62) and eyes 0.2 apart, in parts of the side.
+
+    Returns:
+        tuple[Tensor, Tensor]: Views with things, and where all of these are.
+    """
+    count, each = len(views), (len(views), 1, 1, 1)
+    cover = things[:, 3:].float() / 255
+    colour = things[:, :3].float() / 127.5 - 1
+    eyes = (landmarks[:, 0] - landmarks[:, 1]).norm(dim=1) / 0.2
+    # From places in the view to places in the picture of the thing, both in [-1, 1].
+    scale = 1 / (eyes * (1 + 0.25 * _spread(count, like=views)))
+    angle = _spread(count, like=views) * 0.35
+    mirror = _spread(count, like=views).sign()
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    turn = torch.stack(
+        [torch.stack([mirror * cos, -mirror * sin], 1), torch.stack([sin, cos], 1)], 1
+    )
+    mouth = landmarks[:, 3:].mean(1) * 2 - 1
+    start = turn.new_tensor([0.0, 0.24]) - torch.einsum('kij,kj->ki', turn, mouth)
+    theta = torch.cat([turn, start[:, :, None]], 2)
+    grid = F.affine_grid(theta, [count, 4, *views.shape[2:]], align_corners=False)
+    # Weighed by the cover, so that no colour of nothing bleeds in from the edge.
+    moved = F.grid_sample(
+        torch.cat([colour * cover, cover], 1), grid, align_corners=False
+    )
+    cover, colour = moved[:, 3:], moved[:, :3] / moved[:, 3:].clamp(min=0.02)
+    tint = 1 + 0.25 * _spread(count, 3, 1, 1, like=views)
+    light = 0.95 + 0.25 * _spread(*each, like=views)
+    colour = ((colour + 1) * tint * light - 1).clamp(-1, 1)
+    cover = cover * (torch.rand(each, device=views.device) < 0.5)
+    return torch.lerp(views, colour, cover), torch.maximum(objects, cover)
 
 
 def nudged(views: Tensor) -> Tensor:

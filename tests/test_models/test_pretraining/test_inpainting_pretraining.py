@@ -6,7 +6,9 @@ from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from torch import Tensor
 
 from mmanon.models.pretraining import InpaintingPretraining
+from mmanon.models.pretraining.comparisons import overlap_loss
 from mmanon.models.pretraining.critics import aligned
+from mmanon.models.pretraining.scenes import make_scene
 from mmanon.registry import MODELS
 
 PLACES = torch.tensor(
@@ -101,6 +103,47 @@ def test_at_first_people_are_only_drawn_again():
     assert {'loss_pixels', 'loss_realism', 'loss_critic', 'loss_other'} <= set(second)
 
 
+def test_somebody_else_is_drawn_by_the_key_of_another_one_of_the_batch():
+    model = build(log_interval=1)
+    seen = {}
+
+    def look_at(module, args):
+        seen['looks'] = args[1][:, model.modifier.code_size :].detach()
+
+    model.modifier.decoder.register_forward_pre_hook(look_at)
+    scene = make_scene(batch(40)['image'] / 127.5 - 1, batch(40)['landmarks'], 32)
+    drawn = model._draw(scene)
+    another = model._draw_another(drawn, scene)
+
+    somebody = another['somebody'].bool()
+    assert 15 < somebody.sum() < 38
+    now = seen['looks'][:40]
+    torch.testing.assert_close(now[somebody], drawn['look'].roll(1, 0)[somebody])
+    assert not torch.isclose(now, drawn['look'].roll(1, 0)).all(1)[~somebody].any()
+
+
+def test_the_next_frame_is_drawn_only_where_steadiness_is_asked_for():
+    model = build(log_interval=1, weights=dict(steady=0.0))
+    counts = []
+    model.modifier.decoder.register_forward_hook(
+        lambda module, args, out: counts.append(len(out))
+    )
+    losses = model.train_step(batch(), optimizers(model))
+    assert counts == [3, 3]
+    assert losses['loss_steady'] == 0
+
+
+def test_drawn_things_teach_what_to_let_through():
+    model = build(log_interval=1)
+    things = torch.full((3, 4, 16, 16), 255, dtype=torch.uint8)
+    torch.manual_seed(1)
+    plain = model.train_step(batch(), optimizers(model))
+    torch.manual_seed(1)
+    model = build(log_interval=1)
+    held = model.train_step({**batch(), 'thing': things}, optimizers(model))
+    assert held['loss_objects'] != plain['loss_objects']
+
+
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match='rates'):
         build(weights=dict(rates=1.0))
@@ -132,3 +175,13 @@ def test_aligned_faces_have_their_landmarks_on_the_template():
         at = int(face.argmax())
         found = torch.tensor([at % 64 + 0.5, at // 64 + 0.5]) / 64
         assert (found - PLACES[index]).norm() < 0.03
+
+
+def test_the_overlap_loss_is_0_for_the_same_map_and_near_1_for_another():
+    wanted = torch.zeros(2, 1, 40, 40)
+    wanted[..., :20] = 1
+    everywhere = torch.ones(40, 40)
+    assert overlap_loss(everywhere, wanted, wanted) == 0
+    assert overlap_loss(everywhere, 1 - wanted, wanted) > 0.95
+    # What is outside of the region does not count.
+    assert overlap_loss(wanted, torch.ones_like(wanted), wanted) == 0

@@ -4,6 +4,7 @@ from torch import Tensor
 from mmanon.models.pretraining.portrait_views import (
     Motion,
     degrade,
+    hold_drawn,
     hold_objects,
     nudged,
     relight,
@@ -100,3 +101,39 @@ def test_the_next_frame_moves_a_little():
     still = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
     away = (nudged(views) - still).norm(dim=-1)
     assert 0.001 < away.mean() < 0.05
+
+
+def test_a_drawn_thing_is_held_at_the_mouth_and_its_place_is_told():
+    torch.manual_seed(0)
+    count, side = 40, 64
+    things = torch.zeros(count, 4, 128, 128, dtype=torch.uint8)
+    # A red spot where the mouth of whoever holds it is.
+    things[:, 0, 73:86, 58:70] = 255
+    things[:, 3, 73:86, 58:70] = 255
+    views = -torch.ones(count, 3, side, side)
+    before = torch.zeros(count, 1, side, side)
+    places = PLACES.expand(count, 5, 2)
+    shown, objects = hold_drawn(views, places, before, things)
+
+    held = objects.amax((1, 2, 3)) > 0.5
+    assert 8 < held.sum() < 32
+    mouth = (PLACES[3:].mean(0) * side).long()
+    assert (objects[held][:, 0, mouth[1], mouth[0]] > 0.9).all()
+    assert torch.equal(shown[~held], views[~held])
+    red = shown[held].amax((2, 3))
+    assert (red[:, 0] > red[:, 1] + 0.3).all()
+    # Nothing changes where nothing is held.
+    assert ((shown - views).abs().amax(1, True)[objects == 0] == 0).all()
+
+
+def test_what_is_held_already_stays_told():
+    torch.manual_seed(0)
+    before = torch.zeros(4, 1, 32, 32)
+    before[:, :, :8] = 1
+    _, objects = hold_drawn(
+        torch.zeros(4, 3, 32, 32),
+        PLACES.expand(4, 5, 2),
+        before,
+        torch.zeros(4, 4, 16, 16, dtype=torch.uint8),
+    )
+    assert torch.equal(objects, before)
