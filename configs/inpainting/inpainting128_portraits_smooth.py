@@ -1,4 +1,4 @@
-# The same without a critic: smooth heads, in less than an hour on one or two cores. With
+# The same without a critic: smooth heads, in an hour on one or two cores. With
 # `load_from` it goes on from a modifier that was trained with one. In small batches a
 # critic, and what finds landmarks in drawn faces, lead to glaring eyes.
 _base_ = './inpainting128_portraits.py'
