@@ -110,9 +110,7 @@ class InpaintingModifier(LearnedModifier):
         # Where the five landmarks are to be, by the code alone.
         self.places = nn.Linear(code_size, 10)
         self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
-        self.share = ShareMap(
-            16, depth=4, block=2, norm_cfg=dict(type='GN', num_groups=8)
-        )
+        self.share = ShareMap(16, block=2, norm_cfg=dict(type='GN', num_groups=8))
         self.register_buffer('head', head_region(size), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
 
