@@ -194,16 +194,16 @@ def groups(files: Sequence[str], folder: Path) -> str:
             matching: [_worst(figures, matching, 'eer', min) for _, figures in members]
             for matching in asked
         }
-        for index, (group, figures) in enumerate(members):
+        for index, (group, found) in enumerate(members):
             cells = []
             for matching in asked:
                 error = errors[matching][index]
                 beside = error - statistics.fmean(errors[matching])
                 cells += [
-                    _with_spread(figures, matching, error),
+                    _with_spread(found, matching, error),
                     f'{100 * beside:+.1f}',
                 ]
-            people = figures.get('people')
+            people = found.get('people')
             cells.append('' if people is None else f'{people:.0f}')
             lines.append(_row(attribute, group.replace('_', ' '), *cells))
     said = (
