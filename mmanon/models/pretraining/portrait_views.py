@@ -187,7 +187,8 @@ def relight(views: Tensor, landmarks: Tensor) -> Tensor:
         dark, shown * (0.25 + 0.5 * torch.rand(each, device=views.device)), shown
     )
     grey = shown.mean(1, True).expand_as(shown)
-    without = torch.rand(each, device=views.device) < 0.08
+    # Grey skin must not be taken for an object.
+    without = torch.rand(each, device=views.device) < 0.25
     shown = torch.where(without, grey, shown)
     stage = torch.rand(count, 3, 1, 1, device=views.device) ** 1.5 + 0.1
     on_stage = torch.rand(each, device=views.device) < 1 / 8
