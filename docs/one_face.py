@@ -1,4 +1,4 @@
-"""Draws the pictures of README and of docs/how_it_works.md, from one portrait.
+"""Draws the pictures of README, how_it_works.md and new_head.md, from one portrait.
 
     python docs/one_face.py
 
@@ -37,6 +37,7 @@ def main(out: Path) -> None:
         small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         small.save(out / 'steps' / f'{name}.jpg', quality=88)
     before_and_after(frame).save(out / 'before_after.jpg', quality=88)
+    three_heads(frame).save(out / 'new_head.jpg', quality=88)
 
 
 def steps(frame: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,6 +104,17 @@ def before_and_after(frame: np.ndarray) -> Image.Image:
         sheet.paste(Image.fromarray(image), (left, 0))
         pen.text((left + side // 2, side + 7), name, 'black', font, anchor='ma')
     return sheet
+
+
+def three_heads(frame: np.ndarray) -> Image.Image:
+    """The head of the frame, and what ``new_head`` draws by three keys."""
+    shown = [frame]
+    for seed in range(3):
+        options = MaskingOptions('new_head', seed=seed)
+        image = AnonymizerInferencer(masking=options)(frame)[0].image
+        assert image is not None
+        shown.append(image)
+    return Image.fromarray(np.hstack([one[:300, 20:350] for one in shown]))
 
 
 def code_picture(code: np.ndarray) -> np.ndarray:
