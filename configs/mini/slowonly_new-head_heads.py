@@ -1,0 +1,9 @@
+# The same, going on from its weights, behind the heads that `new_head` draws.
+_base_ = [
+    '../_base_/models/slowonly_small.py',
+    '../_base_/datasets/mini_heads.py',
+    '../_base_/schedules/mini_finetuned.py',
+    '../_base_/anonymizers/new_head.py',
+]
+
+load_from = 'work_dirs/mini_heads/plain/epoch_7.pth'
