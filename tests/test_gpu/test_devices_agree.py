@@ -113,11 +113,11 @@ def assert_agree(device: str, run, module: nn.Module | None, *given: Tensor) -> 
 
 
 def registered(kind: type) -> set[str]:
-    """The names of mmanon's own of a kind that can be built."""
+    """The names of mmanon's own of a kind that configs of the game build."""
     return {
         name
         for name, found in MODELS.module_dict.items()
-        if issubclass(found, kind) and found.__module__.startswith('mmanon.')
+        if issubclass(found, kind) and found.__module__.startswith('mmanon.models.')
     }
 
 
