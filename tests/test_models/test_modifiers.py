@@ -33,7 +33,7 @@ SMALL = {
 REGISTERED = sorted(
     name
     for name, kind in MODELS.module_dict.items()
-    if issubclass(kind, BaseModifier) and kind.__module__.startswith('mmanon.')
+    if issubclass(kind, BaseModifier) and kind.__module__.startswith('mmanon.models.')
 )
 LEARNED = sorted(SMALL)
 KEYED = {'BottleneckModifier', 'InpaintingModifier'}  # have tests of their own
