@@ -76,3 +76,14 @@ class BaseFaceDetector(ABC):
     @abstractmethod
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes (k, 4), scores (k,) and landmarks (k, 5, 2), in any order."""
+
+
+def check_thresholds(**thresholds: float) -> None:
+    """Reject thresholds outside [0, 1].
+
+    Raises:
+        ValueError: If one is outside; the message names it.
+    """
+    for name, value in thresholds.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f'{name} must be in [0, 1], got {value}')

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmanon.utils.onnx_runtime import open_session
 
-from .base import BaseFaceDetector
+from .base import BaseFaceDetector, check_thresholds
 from .suppression import suppress
 
 __all__ = ['OnnxBoxDetector']
@@ -55,12 +55,7 @@ class OnnxBoxDetector(BaseFaceDetector):
         nms_threshold: float = 0.5,
         device: str = 'cpu',
     ) -> None:
-        for name, value in (
-            ('score_threshold', score_threshold),
-            ('nms_threshold', nms_threshold),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        check_thresholds(score_threshold=score_threshold, nms_threshold=nms_threshold)
         self.weights = Path(weights).expanduser()
         if not self.weights.is_file():
             raise FileNotFoundError(f'detector {weights} does not exist')

@@ -13,7 +13,7 @@ import numpy as np
 from mmanon.utils.devices import Place, torch_place
 from mmanon.utils.onnx_runtime import import_onnxruntime, open_session
 
-from .base import BaseFaceDetector
+from .base import BaseFaceDetector, check_thresholds
 from .centerface_in_torch import load_in_torch, missing_for_torch
 from .suppression import drop_parts, suppress
 
@@ -67,12 +67,7 @@ class CenterFaceDetector(BaseFaceDetector):
         weights: str | Path | None = None,
         device: str = 'cpu',
     ) -> None:
-        for name, value in (
-            ('score_threshold', score_threshold),
-            ('nms_threshold', nms_threshold),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        check_thresholds(score_threshold=score_threshold, nms_threshold=nms_threshold)
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self._weights = _find_weights() if weights is None else Path(weights)
         self._network, place = _load(self._weights, device=device)

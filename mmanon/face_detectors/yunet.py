@@ -6,7 +6,7 @@ import numpy as np
 
 from mmanon.utils.devices import Place
 
-from .base import BaseFaceDetector
+from .base import BaseFaceDetector, check_thresholds
 from .opencv import opencv
 from .suppression import drop_parts
 
@@ -45,12 +45,7 @@ class YuNetFaceDetector(BaseFaceDetector):
         nms_threshold: float = 0.3,
         device: str = 'cpu',
     ) -> None:
-        for name, value in (
-            ('score_threshold', score_threshold),
-            ('nms_threshold', nms_threshold),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in [0, 1], got {value}')
+        check_thresholds(score_threshold=score_threshold, nms_threshold=nms_threshold)
         if not Path(weights).is_file():
             raise FileNotFoundError(
                 f'YuNet weights {weights} do not exist; download '
