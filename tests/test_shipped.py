@@ -115,7 +115,7 @@ def test_training_goes_on_from_a_named_modifier(stranger):
 def test_weights_of_another_architecture_are_told_with_theirs(stranger):
     init = dict(type='Pretrained', checkpoint=f'mmanon://{stranger}')
     other = MODELS.build({**CONFIG, 'code_size': 5, 'init_cfg': init})
-    with pytest.raises(ValueError, match="They are of .*'code_size': 3.*: write that"):
+    with pytest.raises(ValueError, match="They belong to .*'code_size': 3.*: use that"):
         other.init_weights()
 
 

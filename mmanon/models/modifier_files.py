@@ -1,4 +1,4 @@
-"""A modifier out of its file: built as its card says, with its weights."""
+"""Loads a modifier from its file: builds it as its card says, and loads its weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,16 +22,15 @@ def load_modifier(path: str | Path) -> tuple[BaseModifier, ModifierCard]:
     """Build the modifier that a file holds.
 
     Args:
-        path (str or Path): A file of ``tools/export_checkpoint.py``, or a training
-            checkpoint.
+        path (str or Path): A file of ``mmanon export``, or a training checkpoint.
 
     Returns:
-        tuple[BaseModifier, ModifierCard]: M with its weights, and the card of its file.
+        tuple[BaseModifier, ModifierCard]: M with its weights, and its card.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it holds no modifier or no card, or the modifier is not
-            registered.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it holds no modifier or no card, when the modifier is not
+            registered, or when its weights do not fit.
     """
     checkpoint = load_checkpoint(path)
     try:
@@ -40,9 +39,9 @@ def load_modifier(path: str | Path) -> tuple[BaseModifier, ModifierCard]:
         raise ValueError(f'{path}: {error}') from None
     if card is None or not card.modifier:
         raise ValueError(
-            f'{path} does not tell which modifier it holds: name the config that it '
+            f'{path} does not tell which modifier it holds: give the config that it '
             'was trained with as the modifier and this file as its weights, or export '
-            'it anew with --config'
+            'it again with --config'
         )
     try:
         modifier = MODELS.build(dict(card.modifier))
@@ -61,16 +60,16 @@ def load_modifier(path: str | Path) -> tuple[BaseModifier, ModifierCard]:
 def fill_modifier(
     modifier: BaseModifier, checkpoint: Mapping[str, Any], path: str | Path
 ) -> None:
-    """Load a learned modifier's weights, all of them or none.
+    """Load the weights of a learned modifier, all of them or none.
 
     Args:
         modifier (BaseModifier): M.
-        checkpoint (Mapping): What :func:`.weight_files.load_checkpoint` returned.
-        path (str or Path): Where it comes from, for errors.
+        checkpoint (Mapping): The result of :func:`.weight_files.load_checkpoint`.
+        path (str or Path): Path of the checkpoint, for errors.
 
     Raises:
-        ValueError: When M has no weights, the checkpoint has others, or some are not
-            finite.
+        ValueError: When M has no weights, the weights of the checkpoint do not fit, or
+            some are not finite.
     """
     name = type(modifier).__name__
     if not isinstance(modifier, LearnedModifier):
@@ -88,8 +87,8 @@ def fill_modifier(
         ]
         raise ValueError(
             f'{path} does not hold the weights of this {name}: {len(wrong)} differ, '
-            f'such as {wrong[0]}, {shapes[0]} in the file and {shapes[1]} here; name '
-            'the config it was trained with'
+            f'such as {wrong[0]}, {shapes[0]} in the file and {shapes[1]} here; give '
+            'the config that it was trained with'
         )
     floating = [value for value in state.values() if value.is_floating_point()]
     if not all(torch.isfinite(value).all() for value in floating):

@@ -1,4 +1,4 @@
-"""All models: importing this registers them."""
+"""Importing this module registers all models."""
 
 from mmanon.face_detectors import *  # noqa: F401,F403
 from mmanon.face_detectors.build import FACE_DETECTORS
@@ -11,6 +11,6 @@ from .losses import *  # noqa: F401,F403
 from .modifiers import *  # noqa: F401,F403
 from .pretraining import *  # noqa: F401,F403
 
-# Not by a decorator: they are built where there is no registry, too.
+# Not by a decorator: face detectors must also work without a registry.
 for _detector in FACE_DETECTORS.values():
     MODELS.register_module(module=_detector)

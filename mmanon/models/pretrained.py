@@ -1,4 +1,4 @@
-"""Weights that load whole or not at all."""
+"""Pretrained weights that load completely or not at all."""
 
 import logging
 from collections.abc import Mapping
@@ -22,23 +22,23 @@ from mmanon.shipped import SCHEME, shipped_weights
 class WholePretrained(BaseModule):
     """A module whose ``init_cfg=dict(type='Pretrained', ...)`` is strict.
 
-    mmengine's own loads what fits and only logs the rest, so a network could be left
-    random by a file of another architecture. The keys ``checkpoint`` (a file, an http
-    address, or ``mmanon://NAME`` of a modifier that has a name, see
-    :mod:`mmanon.shipped`) and ``prefix`` of ``init_cfg`` mean the same as there.
+    mmengine loads the weights that fit and only logs the others, so a file of another
+    architecture could leave a network random. The keys of ``init_cfg`` are those of
+    mmengine: ``checkpoint``, a file, an http address, or ``mmanon://NAME`` for a
+    modifier that has a name (see :mod:`mmanon.shipped`), and ``prefix``.
     """
 
-    # Weights under these names may be missing or of another shape in the file.
+    # Weights whose names begin so may be missing or have another shape in the file.
     replaceable: tuple[str, ...] = ()
     # Whether weights have been loaded, from this or any other file.
     has_loaded = False
 
     def init_weights(self) -> None:
-        """Initialize as ``init_cfg`` says.
+        """Initialize the weights as ``init_cfg`` says.
 
         Raises:
             FileNotFoundError: When the checkpoint does not exist.
-            ValueError: When it holds other weights than this module's.
+            ValueError: When the checkpoint does not fit this module.
         """
         cfg = self.init_cfg
         if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
@@ -50,15 +50,17 @@ class WholePretrained(BaseModule):
         self._is_init = True
 
     def load_pretrained(self, checkpoint: str | Path, prefix: str = '') -> None:
-        """Load all weights from a file that holds just them.
+        """Load all weights from a file that holds exactly these.
 
         Args:
-            checkpoint (str or Path): A state dict, or a checkpoint of mmengine.
-            prefix (str): What the weights' names begin with in the file.
+            checkpoint (str or Path): A state dict or a checkpoint of mmengine: a file,
+                an http address or ``mmanon://NAME``.
+            prefix (str): Use only weights whose names begin with this prefix, and
+                remove it. Defaults to ``''``.
 
         Raises:
             FileNotFoundError: When the checkpoint does not exist.
-            ValueError: When it holds other weights than this module's.
+            ValueError: When the checkpoint does not fit this module.
         """
         state = _read(checkpoint)
         state = {
@@ -83,7 +85,7 @@ class WholePretrained(BaseModule):
         for name in replaced:
             state.pop(name, None)
         self.load_state_dict(state, strict=False)
-        note = f'; not in the file as here, left as they were: {replaced}'
+        note = f'; not loaded, missing or of another shape in the file: {replaced}'
         print_log(
             f'{type(self).__name__}: {len(state)} weights loaded from {checkpoint}'
             + (note if replaced else ''),
@@ -98,14 +100,14 @@ class WholePretrained(BaseModule):
             self.has_loaded = True
 
     def _dump_init_info(self) -> None:
-        # mmengine says how each parameter was initialized, on the console when there is
-        # no log file: hundreds of lines before a command gets to its point.
+        # Without a log file, mmengine prints how each parameter was initialized to the
+        # console: hundreds of lines before the output of a command.
         handlers = MMLogger.get_current_instance().handlers
         if any(isinstance(handler, logging.FileHandler) for handler in handlers):
             super()._dump_init_info()
 
     def rename_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Turn a file's names into this module's."""
+        """Map the names of weights in a file to those of this module."""
         return state
 
 
@@ -125,11 +127,11 @@ def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
 
 
 def _remedy(checkpoint: str | Path) -> str:
-    """Advice about weights of another network."""
+    """What to do when a file holds the weights of another network."""
     if str(checkpoint).startswith(SCHEME):
         card = modifier_card(load_checkpoint(shipped_weights(str(checkpoint))))
         if card is not None and card.modifier:
-            return f'They are of {card.modifier}: write that with this init_cfg'
+            return f'They belong to {card.modifier}: use that with this init_cfg'
     return 'Name a file of the same architecture and arguments'
 
 

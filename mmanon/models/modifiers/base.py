@@ -1,4 +1,4 @@
-"""The base of all modifiers: a map from face crops to face crops."""
+"""The base class of all modifiers, which map face crops to face crops."""
 
 from abc import abstractmethod
 from typing import Any
@@ -11,10 +11,10 @@ from mmanon.models.pretrained import WholePretrained
 
 
 def check_sizes(**sizes: int) -> None:
-    """Refuse sizes that are not whole numbers of at least 1.
+    """Check that sizes are whole numbers of at least 1.
 
     Raises:
-        ValueError: Naming the size and its value.
+        ValueError: When one is not; the message names the size and its value.
     """
     for name, value in sizes.items():
         if not isinstance(value, int) or value < 1:
@@ -22,25 +22,25 @@ def check_sizes(**sizes: int) -> None:
 
 
 class BaseModifier(BaseModule):
-    """Base class of all modifiers, learned and hand-crafted: redraws face crops.
+    """Base class of all modifiers, learned and hand-crafted; redraws face crops.
 
     Subclasses implement :meth:`modify`. A modifier with trainable weights subclasses
     :class:`LearnedModifier`, whose faces are covered until the game has trained it;
     :class:`AnonymizedDetector` accepts no other trainable modifier.
 
-    A modifier with keys sets :attr:`key_size` and implements :meth:`modify_by_key`
-    instead of :meth:`modify`. A key is C numbers of a standard normal distribution, the
-    modifier's only source of randomness. All faces of a track have the same key, so a
-    person stays the same along it; other tracks have other keys, so two videos of a
-    person do not match.
+    A modifier with keys sets :attr:`key_size` and implements :meth:`modify_by_key` as
+    well; its :meth:`modify` draws random keys. A key is C numbers from a standard
+    normal distribution and the modifier's only source of randomness. All faces of a
+    track have the same key, so a person looks the same along the track. Other tracks
+    have other keys, so two videos of a person do not match.
     """
 
     key_size = 0
-    """C, how many numbers a key has; 0 where there is none."""
+    """C, the number of values in a key; 0 if the modifier takes no keys."""
 
     @property
     def is_untrained(self) -> bool:
-        """Whether it has trainable weights that were never trained."""
+        """Whether the modifier has weights that were never trained."""
         return False
 
     def forward(self, faces: Tensor, keys: Tensor | None = None) -> Tensor:
@@ -48,16 +48,16 @@ class BaseModifier(BaseModule):
 
         Args:
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1]; K may be 0.
-            keys (Tensor, optional): The key of each, (K, C), where the modifier takes
-                keys; others leave them alone. Defaults to another one for each face,
-                drawn from torch's generator.
+            keys (Tensor, optional): The key of each face, (K, C). A modifier without
+                keys ignores them. Defaults to a random key for each face, drawn from
+                torch's generator.
 
         Returns:
             Tensor: Redrawn faces of the same shape, range, type and device.
 
         Raises:
-            TypeError: When the values are not of a floating type.
-            ValueError: When the shape of faces or keys is another one.
+            TypeError: When the faces are not of a floating-point type.
+            ValueError: When faces or keys have another shape.
         """
         if not faces.is_floating_point():
             raise TypeError(
@@ -83,15 +83,15 @@ class BaseModifier(BaseModule):
         return self.modify_by_key(faces, keys)
 
     def draw_keys(self, count: int, device: torch.device | str = 'cpu') -> Tensor:
-        """Keys of tracks that have none yet, (count, C), from torch's generator."""
+        """Draw random keys, (count, C), from torch's generator."""
         return torch.randn(count, self.key_size, device=device)
 
     def pass_losses(self) -> dict[str, Tensor]:
-        """Losses and values of the last pass with gradients, by names of the log.
+        """Return the losses and figures of the last pass with gradients, by log name.
 
-        Names that begin with ``loss`` are the modifier's own losses, with their
-        weights, which the game adds to the others; other scalars are logged. A call
-        removes them.
+        Entries whose name begins with ``loss`` are the modifier's own losses, already
+        weighted; the game adds them to the others. Other entries are scalars for the
+        log. The call removes them from the modifier.
         """
         return {}
 
@@ -100,7 +100,7 @@ class BaseModifier(BaseModule):
         """Redraw at least one face; shapes as in :meth:`forward`."""
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
-        """The same with keys, (K, C), if :attr:`key_size` is not 0."""
+        """Redraw at least one face by keys, (K, C), if :attr:`key_size` is not 0."""
         raise NotImplementedError(
             f'{type(self).__name__} has key_size={self.key_size}: implement '
             '`modify_by_key`'
@@ -108,9 +108,9 @@ class BaseModifier(BaseModule):
 
 
 class LearnedModifier(WholePretrained, BaseModifier):
-    """A modifier with weights, which counts how often the game has updated them.
+    """A modifier with weights; it counts how often the game has updated them.
 
-    The count is a buffer, ``updates``, and so travels with the weights.
+    The count is a buffer, ``updates``, so checkpoints contain it.
 
     Args:
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``;
@@ -121,7 +121,7 @@ class LearnedModifier(WholePretrained, BaseModifier):
         super().__init__(init_cfg)
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
         self._trained = False
-        # What the last pass with gradients has to tell.
+        # Losses and figures of the last pass with gradients.
         self._told: dict[str, Tensor] = {}
 
     @property
@@ -129,8 +129,8 @@ class LearnedModifier(WholePretrained, BaseModifier):
         """Whether the game has never updated the weights.
 
         A trained modifier answers without waiting for its device. An untrained one
-        reads the buffer each time, because an average of models copies buffers into it
-        without notice.
+        reads the buffer each time, because an averaged model may copy the buffer
+        without calling a method of this class.
         """
         if not self._trained:
             self._trained = bool(self.updates > 0)
@@ -142,7 +142,7 @@ class LearnedModifier(WholePretrained, BaseModifier):
         return told
 
     def __getstate__(self) -> dict:
-        # Losses of a pass belong to it, and not to a copy.
+        # A copy must not contain the losses of a pass: they hold its graph.
         return {**self.__dict__, '_told': {}}
 
     def record_update(self) -> None:

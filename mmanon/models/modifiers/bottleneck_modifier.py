@@ -1,4 +1,4 @@
-"""A modifier that draws a face from a few noisy numbers, behind what passes through."""
+"""A modifier that draws a face from a few noisy numbers and keeps some pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import LearnedModifier, check_sizes
 
 __all__ = ['BottleneckModifier']
 
-# Sides of the narrowest features, and of the faces that the target is drawn at.
+# Side in pixels of the smallest feature maps, and of the eigenfaces.
 _NARROWEST, _TARGET_SIDE = 6, 24
 
 
@@ -26,51 +26,52 @@ _NARROWEST, _TARGET_SIDE = 6, 24
 class BottleneckModifier(LearnedModifier):
     """Draws a new head from a code of limited information, and keeps objects.
 
-    ``M(f) = f + share(f) · (G(z, k) − f)``, where ``z = μ(f) + σ(f) · ε`` are a few
-    numbers, ``G`` a decoder that never sees the face, and ``share``, in [0, 1] for each
-    pixel, its opacity over the face: a variational information bottleneck (Alemi et
-    al., ICLR 2017) combined with the attention mask of GANimation (Pumarola et al.,
-    ECCV 2018). The rate of the code, ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats, and the pixels
-    that the share keeps limit the information about a person; see :meth:`covers` for a
-    limit of the latter.
+    ``M(f) = f + share(f) · (G(z, k) − f)``. The code ``z = μ(f) + σ(f) · ε`` consists
+    of a few numbers; the decoder ``G`` never sees the face; ``share``, in [0, 1] for
+    each pixel, is the opacity of the drawn head over the face. This combines a
+    variational information bottleneck (Alemi et al., ICLR 2017) with the attention mask
+    of GANimation (Pumarola et al., ECCV 2018). Information about a person passes only
+    through the code, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats is limited, and
+    through the pixels that ``share`` keeps; ``skin_guard`` limits these.
 
     ``ε`` and ``k`` are the key of a track: the noise of its code, and the person to
-    draw. M itself uses no random numbers, so a track with one key stays one person.
+    draw. M itself uses no random numbers, so all faces of a track with one key show one
+    person.
 
-    ``G`` starts from a face that ``k`` selects from :class:`RunningEigenfaces`: a
-    mixture of all people that M has seen, or their average if ``k`` has no numbers. The
-    detector and the discriminators move it away from there.
+    ``G`` starts from a target face that ``k`` selects from :class:`RunningEigenfaces`:
+    a mixture of all people that M has seen, or their average if ``k`` has no numbers.
+    The detector and the discriminators move it away from there.
 
-    Its own losses are the three weights below, and it needs no structure loss: give the
-    game ``structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0)``.
+    The modifier has its own losses, with the weights below, and needs no structure
+    loss: give the game ``structure_loss=dict(type='mmdet.L1Loss', loss_weight=0.0)``.
 
     Args:
         size (int): Side in pixels at which faces are coded and drawn: 6 times a power
             of 2. Crops of another size are resampled. Defaults to 96.
-        code_size (int): Numbers of ``z``, and of ``ε``. Defaults to 12.
-        look_size (int): Numbers of ``k``; with 0 everybody gets the same face. Defaults
-            to 4.
+        code_size (int): Number of values in ``z``, and in ``ε``. Defaults to 12.
+        look_size (int): Number of values in ``k``; with 0 everybody gets the same
+            target face. Defaults to 4.
         base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
-        rate_weight (float): Of the rate in nats. Defaults to 0.02.
-        target_weight (float): Of the mean absolute distance of the drawn face from that
-            target. Defaults to 3.
-        cover_weight (float): Of the mean of what is let through, ``1 − share``.
-            Defaults to 0.3.
-        hull_weight (float): The same within the face alone, an ellipse in the middle of
-            the crop: to let skin through is dearer than to let a shoulder through, and
-            only what the detector needs, an object in front of the face, is worth it.
-            Defaults to 0.
-        skin_guard (float): Forbids what is of the colour of the skin to come through
-            within the face, in training and afterwards: the share is at least
-            ``exp(−d² / 2 skin_guard²)``, d being a pixel's distance in RGB, in [-1, 1],
-            from the face's most frequent colour. An object of another colour may. 0
-            forbids nothing. Defaults to 0.
-        margin (float): By how much of its side the face box was enlarged on each side
-            of a crop, which says where the face is. Defaults to 0.15.
+        rate_weight (float): Weight of the rate in nats. Defaults to 0.02.
+        target_weight (float): Weight of the mean absolute distance between the drawn
+            face and the target face. Defaults to 3.
+        cover_weight (float): Weight of the mean of ``1 − share``, the part of the crop
+            that stays visible. Defaults to 0.3.
+        hull_weight (float): Weight of the mean of ``1 − share`` within the face alone,
+            an ellipse in the middle of the crop. It makes visible skin cost more than a
+            visible shoulder, so that M keeps only what the detector needs, such as an
+            object in front of the face. Defaults to 0.
+        skin_guard (float): Hides pixels of the colour of the skin within the ellipse,
+            in training and afterwards: the share is at least
+            ``exp(−d² / 2 skin_guard²)``, where d is a pixel's distance in RGB, in
+            [-1, 1], from the most frequent colour of the face. An object of another
+            colour can stay visible. 0 switches it off. Defaults to 0.
+        margin (float): Enlargement of the face box on each side of a crop, as a
+            fraction of its side; it tells where the face is. Defaults to 0.15.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When an argument is outside what is said above.
+        ValueError: When an argument is outside its range.
     """
 
     def __init__(
@@ -127,11 +128,11 @@ class BottleneckModifier(LearnedModifier):
         )
 
     def modify(self, faces: Tensor) -> Tensor:
-        """Redraw at least one face by keys of its own; shapes as in :meth:`forward`."""
+        """Redraw at least one face by random keys; shapes as in :meth:`forward`."""
         return self.modify_by_key(faces, self.draw_keys(len(faces), faces.device))
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
-        """Redraw at least one face; shapes as in :meth:`forward`."""
+        """Redraw at least one face by keys; shapes as in :meth:`forward`."""
         learning = self.training and torch.is_grad_enabled()
         if learning:
             self.faces.update(faces)
@@ -147,7 +148,7 @@ class BottleneckModifier(LearnedModifier):
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
 
     def covers(self, faces: Tensor) -> Tensor:
-        """How much of each pixel is drawn over, (K, 1, S, S) in [0, 1]."""
+        """Return ``share``, the opacity of the drawn head, (K, 1, S, S) in [0, 1]."""
         share = self.share(faces)
         if not self.skin_guard:
             return share
@@ -155,11 +156,11 @@ class BottleneckModifier(LearnedModifier):
         return share.lerp(torch.ones_like(share), hull * self._skin(faces, hull))
 
     def _skin(self, faces: Tensor, hull: Tensor) -> Tensor:
-        """How much a pixel is of its face's most frequent colour, (K, 1, S, S)."""
+        """How close each pixel is to the face's most frequent colour, (K, 1, S, S)."""
         pixels = faces.float()
         alike = hull.expand_as(pixels[:, :1])
         for _ in range(5):
-            # The mean of what is near the last mean moves to where most pixels are.
+            # Mean shift: the weighted mean moves towards the most frequent colour.
             weight = alike * hull
             skin = (pixels * weight).sum((2, 3), True) / weight.sum((2, 3), True)
             away = (pixels - skin).square().sum(1, True)
@@ -167,7 +168,7 @@ class BottleneckModifier(LearnedModifier):
         return alike
 
     def rate(self, faces: Tensor) -> Tensor:
-        """What the code tells of each face beyond chance, (K,) in nats."""
+        """Return the information that the code holds about each face, (K,) in nats."""
         return rate_of(*self.encoder(resized(faces, self.size)))
 
     def _tell(
@@ -193,7 +194,7 @@ class BottleneckModifier(LearnedModifier):
 
 
 class _Encoder(nn.Module):
-    """Faces to the mean and the logarithm of the variance of each number of a code."""
+    """Maps faces to the mean and the log variance of each number of their code."""
 
     def __init__(self, base: int, downs: int, code_size: int) -> None:
         super().__init__()
@@ -207,15 +208,15 @@ class _Encoder(nn.Module):
         self.code = nn.Linear(widths[-1] * _NARROWEST**2, 2 * code_size)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Code faces, (K, 3, size, size), as two of (K, N)."""
+        """Encode faces, (K, 3, size, size): mean and log variance, (K, N) each."""
         features = self.body(faces).flatten(1)
         mean, log_variance = self.code(features).float().chunk(2, 1)
-        # Neither certainty without an end nor noise that drowns all numbers.
+        # Limit the variance: neither almost no noise nor nothing but noise.
         return mean, log_variance.clamp(-6, 4)
 
 
 class _Decoder(nn.Module):
-    """Keys and codes to what a drawn face has beside the face that it begins with."""
+    """Maps codes and keys to the difference between a drawn face and its target."""
 
     def __init__(self, base: int, ups: int, numbers: int) -> None:
         super().__init__()
@@ -229,27 +230,27 @@ class _Decoder(nn.Module):
             ),
         )
         self.last = ReflectConv(base, 3, 3)
-        # Little at first: what is drawn has to be worth it.
+        # The change is small at first: the decoder starts at the target.
         nn.init.normal_(self.last.weight, std=0.01)
         nn.init.zeros_(self.last.get_parameter('bias'))
 
     def forward(self, numbers: Tensor, faces: Tensor) -> Tensor:
-        """Draw on faces, (K, 3, size, size) in [-1, 1], by (K, numbers)."""
+        """Change target faces, (K, 3, size, size) in [-1, 1], by (K, numbers)."""
         features = self.start(numbers)
         features = features.view(-1, self.first, _NARROWEST, _NARROWEST)
         change = self.last(self.body(features)).float()
-        # Where |f| is 1 atanh is infinite.
+        # atanh is infinite at -1 and 1.
         return (torch.atanh(faces.float().clamp(-0.99, 0.99)) + change).tanh()
 
 
 def _norm() -> dict:
-    # Instance norm would take out the colour of a whole face.
+    # Instance norm would remove the colour of a whole face.
     return dict(type='GN', num_groups=8)
 
 
 def _hull(size: int, margin: float, like: Tensor) -> Tensor:
     """1 within the ellipse of the face box in a crop, (size, size)."""
     place = (torch.arange(size, device=like.device) + 0.5) / size * 2 - 1
-    # A head is taller than wide, and its box is square here.
+    # A head is taller than wide, but crops are square.
     away = (place * 1.2)[None].square() + place[:, None].square()
     return (away <= (1 / (1 + 2 * margin)) ** 2).to(like)

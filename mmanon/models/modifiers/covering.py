@@ -1,4 +1,4 @@
-"""The last guard before a redrawn face is shown: what a modifier let through."""
+"""The last check before a redrawn face is shown: has the modifier changed it?"""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from .handcrafted import SolidMaskModifier
 __all__ = ['LEAST_CHANGE', 'redraw_or_cover']
 
 LEAST_CHANGE = 0.05
-"""Mean absolute change of a face on the scale [-1, 1], about 6 of 255 grey levels,
-under which a learned modifier has hardly touched it."""
+"""The smallest mean absolute change of a face, on the scale [-1, 1], that counts as
+redrawn; about 6 of 255 grey levels."""
 
 _cover = SolidMaskModifier()
 
@@ -25,26 +25,28 @@ def redraw_or_cover(
 ) -> tuple[Tensor, Tensor]:
     """Redraw faces for viewers, and cover those that would stay nearly unchanged.
 
-    A learned modifier may have no trained weights, or hardly trained ones: a modifier
-    that starts at the identity does not change faces at first. All faces of an
-    untrained modifier are covered by a solid mask, as is each face that a trained one
-    changes by less than :data:`LEAST_CHANGE` within the face box, whatever it does to
-    the margin. Along a track all faces are covered or none, so that a cover does not
-    flicker. Faces of a hand-crafted modifier are not checked.
+    A learned modifier may be untrained or hardly trained, and one that starts at the
+    identity does not change faces at first. A solid mask covers all faces of an
+    untrained modifier, and each face that a trained one changes by less than
+    :data:`LEAST_CHANGE` within the face box; changes in the margin do not count. Either
+    all faces of a track are covered or none, so that the cover does not flicker. Faces
+    of a hand-crafted modifier are not checked.
 
-    This measures the change of pixels, not recognition: a face that changed more may
-    still be recognized, and so may a face of which a blending modifier keeps a part.
+    The check measures how much pixels change, not recognition. A face that changes more
+    may still be recognizable, as may a face of which a blending modifier keeps a part.
 
     Args:
         modifier (BaseModifier): M.
         faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
-        margin (float): By how much of its side the face box was enlarged on each side.
-        keys (Tensor, optional): As of :meth:`BaseModifier.forward`.
-        tracks (Tensor, optional): Which faces belong together, (K,) int64, at least 0:
-            the same number along a track. Defaults to none.
+        margin (float): Enlargement of the face box on each side of a crop, as a
+            fraction of its side.
+        keys (Tensor, optional): Keys as in :meth:`BaseModifier.forward`.
+        tracks (Tensor, optional): The track number of each face, (K,) int64, at least
+            0. Defaults to a track of its own for each face.
 
     Returns:
-        tuple[Tensor, Tensor]: The faces to show, and which were covered, (K,) bool.
+        tuple[Tensor, Tensor]: The faces to show, (K, 3, S, S), and which of them are
+        covered, (K,) bool.
     """
     given = (faces,) if keys is None else (faces, keys)
     if not isinstance(modifier, LearnedModifier) or not len(faces):
@@ -52,11 +54,11 @@ def redraw_or_cover(
     if modifier.is_untrained:
         return _cover(faces), faces.new_ones(len(faces), dtype=torch.bool)
     drawn = modifier(*given)
-    size = int(faces.shape[-1])  # also while it is exported to ONNX
+    size = int(faces.shape[-1])  # an int also during the export to ONNX
     edge = min(round(size * margin / (1 + 2 * margin)), (size - 1) // 2)
     face = slice(edge, size - edge)
     change = (drawn - faces)[..., face, face].float().abs().mean((1, 2, 3))
-    # Written so that a change that is not a number is covered too.
+    # "Not at least" instead of "less than": NaN is covered too.
     covered = ~(change >= LEAST_CHANGE)
     if tracks is not None:
         tracks = tracks.to(covered.device)

@@ -1,4 +1,4 @@
-"""Hand-crafted modifiers: what people use today, and what a learned one must beat."""
+"""Hand-crafted modifiers: today's methods, the baselines of the learned ones."""
 
 import math
 from abc import abstractmethod
@@ -19,14 +19,14 @@ from .base import BaseModifier, check_sizes
 
 
 def _check_positive(name: str, value: float) -> None:
-    # Written so that a NaN is refused as well.
+    # Written so that NaN is an error too.
     if not 0 < value < math.inf:
         raise ValueError(f'{name} must be a finite number above 0, got {value!r}')
 
 
 @MODELS.register_module()
 class IdentityModifier(BaseModifier):
-    """Does not change faces: the upper bound of detection, without privacy."""
+    """Returns faces unchanged: the best case for the detector, without privacy."""
 
     def modify(self, faces: Tensor) -> Tensor:
         """Return the faces; shapes as in :meth:`forward`."""
@@ -38,7 +38,7 @@ class DownsampleModifier(BaseModifier):
     """Shrinks faces by averaging and enlarges them bilinearly.
 
     Args:
-        size (int): Side in pixels of what is left of a face. Defaults to 8.
+        size (int): Side in pixels of the shrunk face. Defaults to 8.
 
     Raises:
         ValueError: When ``size`` is not a whole number >= 1.
@@ -57,10 +57,10 @@ class DownsampleModifier(BaseModifier):
 
 @MODELS.register_module()
 class PixelateModifier(BaseModifier):
-    """Shows faces as a mosaic of squares of one colour.
+    """Shows faces as a mosaic of squares, each of one colour.
 
     Args:
-        blocks (int): Squares along a side. Defaults to 8.
+        blocks (int): Number of squares along a side. Defaults to 8.
 
     Raises:
         ValueError: When ``blocks`` is not a whole number >= 1.
@@ -79,11 +79,11 @@ class PixelateModifier(BaseModifier):
 
 @MODELS.register_module()
 class GaussianBlurModifier(BaseModifier):
-    """Blurs faces.
+    """Blurs faces with a Gaussian kernel.
 
     Args:
-        sigma (float): Standard deviation as a fraction of the crop's side, so that a
-            strength means the same at any size. Defaults to 0.06.
+        sigma (float): Standard deviation as a fraction of the crop's side, so that the
+            same value has the same effect at any size. Defaults to 0.06.
 
     Raises:
         ValueError: When ``sigma`` is not above 0.
@@ -98,9 +98,9 @@ class GaussianBlurModifier(BaseModifier):
         """Blur; shapes as in :meth:`forward`."""
         side = faces.shape[-1]
         sigma = self.sigma * side
-        # Reflection cannot reach beyond the far edge of the image.
+        # Reflection padding must be smaller than the image.
         kernel = 2 * min(math.ceil(3 * sigma), side - 1) + 1
-        # One direction at a time: the work grows with the kernel, not with its square.
+        # One direction at a time: the cost grows with the kernel, not its square.
         if torch.are_deterministic_algorithms_enabled():
             return _blurred(faces, kernel, sigma).clamp(-1, 1)
         across = gaussian_blur(faces, [kernel, 1], sigma)
@@ -108,7 +108,7 @@ class GaussianBlurModifier(BaseModifier):
 
 
 def _blurred(faces: Tensor, kernel: int, sigma: float) -> Tensor:
-    """The same with a backward pass in a fixed order on a GPU too."""
+    """Blur with a backward pass that is deterministic on a GPU too."""
     reach = kernel // 2
     place = torch.arange(-reach, reach + 1, device=faces.device)
     weights = (-0.5 * (place / sigma).square()).exp()
@@ -120,10 +120,10 @@ def _blurred(faces: Tensor, kernel: int, sigma: float) -> Tensor:
 
 @MODELS.register_module()
 class GaussianNoiseModifier(BaseModifier):
-    """Adds new noise from torch's generator in each call, and clamps.
+    """Adds Gaussian noise from torch's generator, new in each call, and clamps.
 
     Args:
-        std (float): Standard deviation of the noise, where faces span [-1, 1].
+        std (float): Standard deviation of the noise on the scale [-1, 1] of faces.
             Defaults to 1.
 
     Raises:
@@ -148,7 +148,7 @@ class SolidMaskModifier(BaseModifier):
         color (Sequence[float]): RGB in [-1, 1]. Defaults to mid-grey.
 
     Raises:
-        ValueError: When ``color`` is something else.
+        ValueError: When ``color`` is not three numbers in [-1, 1].
     """
 
     def __init__(self, color: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
@@ -164,7 +164,7 @@ class SolidMaskModifier(BaseModifier):
 
 
 class _ImageFilterModifier(BaseModifier):
-    """Base of filters that draw one image of uint8 at a time and have no gradient."""
+    """Base class of filters of single uint8 images, which have no gradient."""
 
     def modify(self, faces: Tensor) -> Tensor:
         """Filter each face; shapes as in :meth:`forward`."""
@@ -183,12 +183,12 @@ class _ImageFilterModifier(BaseModifier):
 class SuperPixelModifier(_ImageFilterModifier):
     """Fills each super-pixel (SLIC, Achanta et al., TPAMI 2012) with its mean colour.
 
-    It has no gradient: what comes before it does not learn through it.
+    It has no gradient, so networks before it do not learn through it.
 
     Args:
-        num_segments (int): The most super-pixels a face may have; small ones are
-            merged, and mostly fewer are left. Defaults to 30.
-        compactness (float): Weight of closeness against colour. Defaults to 10.
+        num_segments (int): The largest number of super-pixels of a face. SLIC merges
+            small ones, so there are usually fewer. Defaults to 30.
+        compactness (float): Weight of distance against colour. Defaults to 10.
 
     Raises:
         ValueError: When ``num_segments`` is not a whole number >= 1, or
@@ -218,7 +218,7 @@ class SuperPixelModifier(_ImageFilterModifier):
             segments = slic(
                 image, n_segments=asked, compactness=self.compactness, start_label=0
             )
-            # SLIC starts from a regular grid, which may have more seeds than asked for.
+            # SLIC starts from a regular grid, which may have more seeds than requested.
             if segments.max() < self.num_segments or asked == 1:
                 return segments
             asked = max(1, int(asked * 0.9))
@@ -228,16 +228,16 @@ class SuperPixelModifier(_ImageFilterModifier):
 class EdgeMapModifier(_ImageFilterModifier):
     """Draws the edges (Canny, TPAMI 1986) of a face, white on black.
 
-    It has no gradient: what comes before it does not learn through it. Its thresholds
-    are slopes, ``|dx| + |dy|`` of 3x3 Sobel filters on grey levels of [0, 255]: the
-    larger a face is drawn, the smoother it is, and the fewer edges it shows.
+    It has no gradient, so networks before it do not learn through it. Its thresholds
+    are slopes, ``|dx| + |dy|`` of 3x3 Sobel filters on grey levels in [0, 255]. The
+    larger the crop of a face is, the smoother it is and the fewer edges it shows.
 
     Args:
         low (float): Slope above which a pixel continues an edge. Defaults to 50.
-        high (float): Slope above which a pixel begins one. Defaults to 120.
+        high (float): Slope above which a pixel starts an edge. Defaults to 120.
 
     Raises:
-        ValueError: Unless ``0 < low <= high``.
+        ValueError: When not ``0 < low <= high``.
     """
 
     def __init__(self, low: float = 50, high: float = 120) -> None:

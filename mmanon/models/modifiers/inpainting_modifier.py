@@ -1,4 +1,4 @@
-"""A modifier that takes a head out and draws another one into what is around it."""
+"""A modifier that cuts out a head and draws another one into its surroundings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .base import LearnedModifier, check_sizes
 
 __all__ = ['CodeEncoder', 'InpaintingModifier', 'head_region', 'spots']
 
-# Side of the narrowest features, and of the faces that the code is read from.
+# Side in pixels of the smallest feature maps, and of the faces that are encoded.
 _NARROWEST, _CODED_SIDE = 8, 64
-# The head in a crop of margin 0.5, hair and chin in it: middle (x, y) and half axes in
-# parts of the crop's side, and the width of the edge in which it fades.
+# The head with hair and chin in a crop of margin 0.5: centre (x, y) and half axes as
+# fractions of the crop's side, and the width of the soft edge.
 _HEAD = (0.5, 0.45, 0.35, 0.41)
 _EDGE = 0.06
-# The part of a face box that may come through.
+# The largest part of a face box that may stay visible.
 _MOST_KEPT = 0.35
-# The eyes, the nose and the mouth's corners of the average face in such a crop.
+# Eyes, nose and corners of the mouth of the average face in such a crop.
 _AVERAGE_FACE = torch.tensor(
     [[0.40, 0.43], [0.60, 0.43], [0.50, 0.54], [0.42, 0.63], [0.58, 0.63]]
 )
@@ -33,39 +33,41 @@ _AVERAGE_FACE = torch.tensor(
 
 @MODELS.register_module()
 class InpaintingModifier(LearnedModifier):
-    """Draws another head in the place of a face's, by a key.
+    """Replaces the head by another one, which a key selects.
 
-    ``M(f) = f + share(f) · (G(c(f), z, k) − f)``: ``c`` is the crop without the head,
-    which is cut out by an ellipse of fixed size; ``z = μ(f) + σ(f) · ε`` a few noisy
-    numbers, from which ``G`` learns where the face looks, what it does, how it is lit
-    and where its five landmarks are; ``k`` determines who is drawn. ``share`` is the
-    ellipse without objects in front of the face. A drawn head can contain information
-    about the original only through the code, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in
-    nats is limited, through the surroundings of the ellipse, and through pixels
-    classified as objects in front of the face. No pixel at the eyes is kept, and no
-    pixel at all if more than a third of the face box would be kept. An inpainting of
-    faces as in DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information
-    bottleneck (Alemi et al., ICLR 2017) in the place of landmarks.
+    ``M(f) = f + share(f) · (G(c(f), z, k) − f)``. ``c(f)`` is the crop without the
+    head, which an ellipse of fixed size cuts out. ``z = μ(f) + σ(f) · ε``, a few noisy
+    numbers, tells ``G`` where the face looks, its expression, its light, and where its
+    five landmarks are. ``k`` selects the person to draw. ``share`` is 1 within the
+    ellipse, except at objects in front of the face.
 
-    ``ε`` and ``k`` are the key of a track. M itself draws nothing at random, so one
-    track with one key stays one person.
+    A drawn head contains information about the original only from three sources: the
+    code ``z``, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats is limited; the
+    surroundings of the ellipse; and the pixels classified as objects in front of the
+    face. No pixel at the eyes is kept, and no pixel at all if more than about a third
+    (0.35) of the face box would be kept. This is an inpainting of faces as in
+    DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck
+    (Alemi et al., ICLR 2017) instead of given landmarks.
 
-    :class:`~mmanon.models.pretraining.InpaintingPretraining` trains it first; it can
-    continue to learn in the game.
+    ``ε`` and ``k`` are the key of a track. M itself uses no random numbers, so all
+    faces of a track with one key show one person.
+
+    :class:`~mmanon.models.pretraining.InpaintingPretraining` trains it first; the game
+    can continue the training.
 
     Args:
         size (int): Side in pixels at which heads are drawn: 8 times a power of 2. Crops
             of another size are resampled. Defaults to 128.
-        code_size (int): Numbers of ``z``, and of ``ε``. Defaults to 16.
-        look_size (int): Numbers of ``k``. Defaults to 32.
+        code_size (int): Number of values in ``z``, and in ``ε``. Defaults to 16.
+        look_size (int): Number of values in ``k``. Defaults to 32.
         base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
-        rate_weight (float): Weight of the rate in nats in the game. Defaults to 0.01.
-        cover_weight (float): Weight in the game of the mean of what is let through
-            within the ellipse. Defaults to 0.3.
+        rate_weight (float): Weight of the rate in nats, in the game. Defaults to 0.01.
+        cover_weight (float): Weight, in the game, of the part of the ellipse that stays
+            visible. Defaults to 0.3.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When an argument is outside what is said above.
+        ValueError: When an argument is outside its range.
     """
 
     head: Tensor
@@ -107,7 +109,7 @@ class InpaintingModifier(LearnedModifier):
         self.key_size = code_size + look_size
         self.rate_weight, self.cover_weight = rate_weight, cover_weight
         self.encoder = CodeEncoder(code_size, 16)
-        # Where the five landmarks are to be, by the code alone.
+        # Predicts the five landmarks of the drawn head from the code alone.
         self.places = nn.Linear(code_size, 10)
         self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
         self.share = ShareMap(16, block=2, norm_cfg=dict(type='GN', num_groups=8))
@@ -119,7 +121,7 @@ class InpaintingModifier(LearnedModifier):
         return self.modify_by_key(faces, self.draw_keys(len(faces), faces.device))
 
     def modify_by_key(self, faces: Tensor, keys: Tensor) -> Tensor:
-        """Redraw at least one face; shapes as in :meth:`forward`."""
+        """Redraw at least one face by keys; shapes as in :meth:`forward`."""
         shown = resized(faces, self.size)
         noise, look = keys.split([self.code_size, self.look_size], 1)
         mean, log_variance = self.code(shown)
@@ -136,16 +138,16 @@ class InpaintingModifier(LearnedModifier):
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
 
     def code(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance of each one's code, two of (K, N)."""
+        """Encode faces, (K, 3, S, S): mean and log variance, (K, N) each."""
         return self.encoder(resized(faces, _CODED_SIDE))
 
     def draw(self, faces: Tensor, code: Tensor, look: Tensor) -> Tensor:
-        """Draw heads, (K, 3, size, size) in [-1, 1], into what is around faces.
+        """Draw heads, (K, 3, size, size) in [-1, 1], into the surroundings of faces.
 
         Args:
-            faces (Tensor): (K, 3, size, size); nothing within the ellipse is read.
-            code (Tensor): (K, code_size).
-            look (Tensor): (K, look_size).
+            faces (Tensor): (K, 3, size, size); pixels within the ellipse are not used.
+            code (Tensor): ``z``, (K, code_size).
+            look (Tensor): ``k``, (K, look_size).
         """
         around = (self.head <= 0).to(faces)
         shown = torch.cat([faces * around, around.expand_as(faces[:, :1])], 1)
@@ -154,19 +156,20 @@ class InpaintingModifier(LearnedModifier):
         )
 
     def landmarks(self, code: Tensor) -> Tensor:
-        """Where a drawn face has its landmarks, (K, 5, 2) in parts of the side."""
+        """Landmarks of the drawn face, (K, 5, 2), as fractions of the side."""
         return self.places(code).float().view(-1, 5, 2) * 0.1 + self.average_face
 
     def keeps(self, faces: Tensor) -> Tensor:
-        """How much of each pixel is in front of the face, (K, 1, S, S) in [0, 1]."""
+        """How much each pixel shows an object to keep, (K, 1, S, S) in [0, 1]."""
         return 1 - self.share(faces)
 
     def _guard(self, kept: Tensor, landmarks: Tensor) -> Tensor:
-        """The pixels that may be kept: none at the eyes, and no large part of a face.
+        """Limit the pixels to keep: none at the eyes, and no large part of a face.
 
-        A face in a light or of a camera that was not learned from may be taken for an
-        object. Hence a doubtful pixel is drawn: 0.6 becomes 0.5, and 0.4 becomes 0.08.
-        Where more than a third of the face box would remain visible, nothing does.
+        The network may take a face for an object when light or camera differ from the
+        training. Doubtful pixels are therefore redrawn: 0.6 becomes 0.5, and 0.4
+        becomes 0.08. If 25 % of the face box would stay visible, the kept pixels begin
+        to fade; at 35 % none is kept.
         """
         kept = ((kept.clamp(1e-4, 1 - 1e-4).logit() - 0.4) * 3).sigmoid()
         edge = self.size // 4
@@ -177,7 +180,7 @@ class InpaintingModifier(LearnedModifier):
         return kept * trusted * (1.2 - 2 * band).clamp(0, 1)
 
     def rate(self, faces: Tensor) -> Tensor:
-        """The information of each face's code, (K,) in nats."""
+        """Return the information that the code holds about each face, (K,) in nats."""
         return rate_of(*self.code(resized(faces, self.size)))
 
     def _tell(self, mean: Tensor, log_variance: Tensor, kept: Tensor) -> None:
@@ -193,10 +196,10 @@ class InpaintingModifier(LearnedModifier):
 
 
 class CodeEncoder(nn.Module):
-    """Faces to mean and logarithm of the variance of each number of a code.
+    """Maps faces to the mean and the log variance of each number of their code.
 
     Args:
-        code_size (int): N.
+        code_size (int): N, the number of values in a code.
         base (int): Channels of the first convolution.
     """
 
@@ -212,14 +215,14 @@ class CodeEncoder(nn.Module):
         self.code = nn.Linear(widths[-1] * (_CODED_SIDE // 16) ** 2, 2 * code_size)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Code faces, (K, 3, 64, 64), as two of (K, N)."""
+        """Encode faces, (K, 3, 64, 64): mean and log variance, (K, N) each."""
         mean, log_variance = self.code(self.body(faces).flatten(1)).float().chunk(2, 1)
-        # Neither certainty without an end nor noise that drowns all numbers.
+        # Limit the variance: neither almost no noise nor nothing but noise.
         return mean, log_variance.clamp(-6, 4)
 
 
 class _Inpainting(nn.Module):
-    """Maps the surroundings of a head and some numbers to a head."""
+    """Maps the surroundings of a head, its code and key, and landmarks to a head."""
 
     def __init__(self, base: int, levels: int, numbers: int) -> None:
         super().__init__()
@@ -246,7 +249,7 @@ class _Inpainting(nn.Module):
         self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
 
     def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
-        """(K, 4, S, S), (K, numbers) and (K, 5, 2) to (K, 3, S, S) in [-1, 1]."""
+        """Map (K, 4, S, S), (K, numbers) and (K, 5, 2) to (K, 3, S, S) in [-1, 1]."""
         levels = [self.first(around)]
         for down in self.downs:
             levels.append(down(levels[-1]))
@@ -264,7 +267,16 @@ class _Inpainting(nn.Module):
 
 
 def spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
-    """A soft spot at each place, (K, N, 2) to (K, N, side, side), all in parts."""
+    """Draw a Gaussian spot of height 1 at each place.
+
+    Args:
+        places (Tensor): (K, N, 2), x and y as fractions of the side.
+        side (int): Side of the maps in pixels.
+        width (float): Standard deviation as a fraction of the side; at least a pixel.
+
+    Returns:
+        Tensor: (K, N, side, side).
+    """
     line = (torch.arange(side, device=places.device) + 0.5) / side
     width = max(width, 1 / side)
     across = (-((line - places[..., :1]) / width).square() / 2).exp()
@@ -294,7 +306,7 @@ class _Styled(nn.Module):
 
 
 class _Conv(nn.Sequential):
-    """Convolution, group norm and leaky ReLU; a stride of 2 has a kernel of 4."""
+    """Convolution, group norm and leaky ReLU; the kernel is 4 at stride 2, else 3."""
 
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
         super().__init__(
@@ -307,10 +319,10 @@ class _Conv(nn.Sequential):
 
 
 def head_region(size: int) -> Tensor:
-    """1 where the head is in a crop of margin 0.5, fading to 0 around it, (S, S)."""
+    """The head in a crop of margin 0.5: 1 inside, fading to 0 at its edge, (S, S)."""
     place = (torch.arange(size) + 0.5) / size
     middle_x, middle_y, across, down = _HEAD
-    # An ellipse with shoulders: hair fills the corners of a head's box.
+    # A superellipse: hair reaches into the corners of the box of a head.
     away = ((place - middle_x).abs() / across).pow(2.5)[None] + (
         (place - middle_y).abs() / down
     ).pow(2.5)[:, None]

@@ -9,7 +9,7 @@ from .base import LearnedModifier, check_sizes
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with instance norm, and a shortcut."""
+    """Two 3x3 convolutions with instance norm and a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -26,31 +26,32 @@ class ResidualBlock(nn.Module):
 class ResNetModifier(LearnedModifier):
     """The generator of Johnson et al. (ECCV 2016), as Ren et al. (ECCV 2018) use it.
 
-    A 7x7 convolution, two of stride 2, residual blocks, two up-convolutions, a 7x7
-    convolution and tanh, with instance norm and reflection padding.
+    A 7x7 convolution, two convolutions of stride 2, residual blocks, two
+    up-convolutions, a 7x7 convolution and tanh, with instance norm and reflection
+    padding.
 
     The identity is a good start, because a detector's weights fit original videos. But
     the output then contains the original face unless the network cancels it. The
     paper's network has no such path: use ``start='scratch'`` and some steps of
     reconstruction before the game. It then has to draw everything; with
-    ``start='blend'`` it may keep pixels that identify nobody.
+    ``start='blend'`` it can keep pixels that identify nobody.
 
     Args:
         base_channels (int): Channels of the first convolution. Defaults to 64.
         num_blocks (int): Residual blocks. Defaults to 9.
         num_downs (int): How often the side is halved and the channels are doubled.
             Defaults to 2.
-        outer_kernel (int): Side of the kernel of the first and the last convolution,
-            odd. At few channels these two cost more than all blocks: 3 makes a small
-            network on a CPU a quarter faster. Defaults to 7.
+        outer_kernel (int): Kernel size of the first and the last convolution, odd.
+            With few channels these two cost more than all blocks: 3 makes a small
+            network a quarter faster on a CPU. Defaults to 7.
         start (str): ``'identity'`` adds the network's output, 0 at first, to the face
             before tanh; ``'scratch'`` is the paper's network; ``'blend'`` draws
-            colours and, for each pixel, how much of them to put over the face.
-            Defaults to ``'identity'``.
+            colours and, for each pixel, their opacity over the face. Defaults to
+            ``'identity'``.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When an argument is outside what is said above.
+        ValueError: When an argument is outside its range.
 
     Examples:
         >>> modifier = ResNetModifier(base_channels=8, num_blocks=1)

@@ -11,26 +11,25 @@ from .base import LearnedModifier, check_sizes
 
 @MODELS.register_module()
 class UNetModifier(LearnedModifier):
-    """A U-Net (Ronneberger et al., MICCAI 2015) from face to face.
+    """A U-Net (Ronneberger et al., MICCAI 2015) that maps faces to faces.
 
-    It sees more of a face at once than the :class:`ResNetModifier`, for less work: most
-    of it happens at small sizes. Details come through its skip connections even with
-    ``start='scratch'``.
+    Its receptive field is larger than that of :class:`ResNetModifier`, at a lower cost,
+    because it computes mostly at small sizes. Its skip connections pass details of the
+    face on even with ``start='scratch'``.
 
     Args:
-        base_channels (int): Channels at full size; they double at each depth.
-            Defaults to 32.
+        base_channels (int): Channels at full size; each halving of the side doubles
+            them. Defaults to 32.
         depth (int): How often the side is halved. Defaults to 4.
         norm_cfg (dict, optional): Norm layer, as of mmcv. Defaults to affine instance
             norm.
         start (str): ``'identity'`` adds the network's output, 0 at first, to the face
             before tanh; ``'scratch'`` does not; ``'blend'`` draws colours and, for
-            each pixel, how much of them to put over the face. Defaults to
-            ``'identity'``.
+            each pixel, their opacity over the face. Defaults to ``'identity'``.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When an argument is outside what is said above.
+        ValueError: When an argument is outside its range.
     """
 
     def __init__(

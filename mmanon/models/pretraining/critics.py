@@ -1,4 +1,4 @@
-"""Critics of drawn heads in pretraining: is it real, where is it looking."""
+"""Critics of drawn heads in pretraining: realism and landmarks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ['LandmarkNet', 'RealismCritic', 'aligned']
 
 
 class RealismCritic(nn.Module):
-    """Tells real crops from drawn ones, as a whole and patch by patch.
+    """Separates real crops from drawn ones, as a whole and patch by patch.
 
-    With spectral normalization (Miyato et al., ICLR 2018).
+    It uses spectral normalization (Miyato et al., ICLR 2018).
 
     Args:
         size (int): Side of the crops: 4 times a power of 2.
-        base (int): Channels at half the side.
+        base (int): Channels of the first layer, at half the side.
     """
 
     def __init__(self, size: int, base: int = 48) -> None:
@@ -36,7 +36,13 @@ class RealismCritic(nn.Module):
         self.whole = spectral_norm(nn.Linear(widths[-1] * 16, 1))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Answers of the whole, (K, 1), of patches, (K, 1, H, W), and features."""
+        """Judge crops, (K, 3, size, size), in [-1, 1].
+
+        Returns:
+            tuple[Tensor, Tensor, list[Tensor]]: Scores of the crops, (K, 1), scores of
+            their patches, (K, 1, H, W), and the features of each layer. High scores
+            mean real.
+        """
         features = []
         for layer in self.body:
             crops = layer(crops)
@@ -49,7 +55,7 @@ class RealismCritic(nn.Module):
 
 
 class LandmarkNet(nn.Module):
-    """Finds five landmarks in crops, in parts of the side."""
+    """Finds five landmarks in crops, as fractions of the side."""
 
     def __init__(self, base: int = 24) -> None:
         super().__init__()
@@ -67,25 +73,28 @@ class LandmarkNet(nn.Module):
         self.out = nn.Linear(widths[-1] * 16, 10)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """(K, 3, S, S) to (K, 5, 2)."""
+        """Map crops, (K, 3, S, S), to landmarks, (K, 5, 2)."""
         shown = F.interpolate(crops, size=64, mode='bilinear', antialias=True)
         found = self.out(self.body(shown).flatten(1)).float()
         return found.view(-1, 5, 2) * 0.1 + 0.5
 
 
 def aligned(crops: Tensor, landmarks: Tensor, template: Tensor, side: int) -> Tensor:
-    """Crops turned, scaled and moved so that the landmarks are on a template.
+    """Rotate, scale and shift crops so that their landmarks match a template.
 
     Args:
         crops (Tensor): (K, 3, S, S).
-        landmarks (Tensor): (K, 5, 2) in parts of the side.
-        template (Tensor): (5, 2) in parts of the new side.
-        side (int): The new side.
+        landmarks (Tensor): (K, 5, 2) as fractions of the side.
+        template (Tensor): (5, 2) as fractions of the new side.
+        side (int): The new side S' in pixels.
+
+    Returns:
+        Tensor: (K, 3, S', S').
     """
     source, goal = landmarks.float() * 2 - 1, template.to(landmarks).float() * 2 - 1
     middle, centre = source.mean(1, True), goal.mean(0)
     away, wanted = source - middle, goal - centre
-    # The similarity, from the template to the crop, of least squares.
+    # The least-squares similarity transform from the template to the crop.
     norm = wanted.square().sum()
     a = (away * wanted).sum((1, 2)) / norm
     b = (away[..., 1] * wanted[:, 0] - away[..., 0] * wanted[:, 1]).sum(1) / norm

@@ -1,4 +1,4 @@
-"""How an inpainting modifier learns to draw heads, before any game."""
+"""Trains an inpainting modifier to draw heads, before the game."""
 
 from __future__ import annotations
 
@@ -29,34 +29,37 @@ __all__ = ['InpaintingPretraining']
 
 @MODELS.register_module()
 class InpaintingPretraining(BaseModel):
-    """Teaches a modifier to draw heads from portraits.
+    """Trains a modifier on portraits to draw heads.
 
-    Each portrait appears in two views. From one view, an encoder (not used afterwards)
-    computes a key of the person (a variational autoencoder of keys, Kingma and Welling
-    2014). Into the surroundings of the head of the other view, the modifier draws the
-    person with that key, and another person with the key of another portrait or with a
-    random one. A critic separates drawn heads from real ones (Goodfellow et al. 2014,
-    with hinge losses). Drawn heads must have the landmarks of the original face; a
-    recognizer must identify the person of the key and not the original, so that the key
-    decides who is drawn. The training puts known objects in front of faces, so it knows
-    which pixels the modifier must keep.
+    The training makes two views of each portrait (see :mod:`.portrait_views`). An
+    encoder, which is not used afterwards, computes the key of the person from one view
+    (a variational autoencoder of keys, Kingma and Welling 2014). In the other view, the
+    modifier draws two heads: the person with that key, and another person with the key
+    of another portrait or a random key. A critic separates drawn heads from real ones
+    (Goodfellow et al. 2014, with hinge losses). Drawn heads must have the landmarks of
+    the original face. A recognizer must identify the person of the key and not the
+    original, so that the key decides who is drawn. The training draws objects in front
+    of faces, so it knows which pixels the modifier must keep.
 
     Args:
         modifier (dict): Config of an :class:`InpaintingModifier`.
         recognizer (dict): Config of a face backbone with trained weights, such as
-            :class:`MobileFaceNet`; it does not learn.
-        weights (dict, optional): Of the losses, in the place of :attr:`WEIGHTS`.
-        draw_first (int): Iterations in which the modifier only reconstructs people,
-            without a critic and without other people. Defaults to 300.
+            :class:`MobileFaceNet`; it is not trained.
+        weights (dict, optional): Weights of losses that replace those of
+            :attr:`WEIGHTS`.
+        draw_first (int): First iterations, in which the modifier only reconstructs
+            people, without a critic and without other people. Defaults to 300.
         momentum (float): Weight of a step in the average of the modifier's weights,
-            which checkpoints keep. Defaults to 0.003.
-        bfloat16 (bool, optional): Whether the networks compute in bfloat16, which GPUs
-            and some CPUs do in about half the time. Defaults to True on a GPU.
+            which checkpoints contain. Defaults to 0.003.
+        bfloat16 (bool, optional): Whether the networks compute in bfloat16, which takes
+            about half the time on GPUs and some CPUs. Defaults to True on a GPU.
         log_interval (int): Steps between logs of the losses; each log waits for the
             device. Defaults to 50.
+        data_preprocessor (dict, optional): As of mmengine's ``BaseModel``.
+        init_cfg (dict, optional): As of mmengine's ``BaseModel``.
 
     Raises:
-        ValueError: When ``weights`` has a name that is unknown.
+        ValueError: When ``weights`` has an unknown name.
     """
 
     WEIGHTS = dict(
@@ -93,7 +96,8 @@ class InpaintingPretraining(BaseModel):
         unknown = set(weights or {}) - set(self.WEIGHTS)
         if unknown:
             raise ValueError(
-                f'weights knows {sorted(self.WEIGHTS)}, not {sorted(unknown)}'
+                f'unknown weights: {sorted(unknown)}; choose from '
+                f'{sorted(self.WEIGHTS)}'
             )
         self.weights = {**self.WEIGHTS, **(weights or {})}
         self.modifier: InpaintingModifier = MODELS.build(modifier)
@@ -104,12 +108,13 @@ class InpaintingPretraining(BaseModel):
         for part in (self.critic, self.recognizer):
             part.to(memory_format=torch.channels_last)
         average = copy.deepcopy(self.modifier).requires_grad_(False)
-        # Named as in the game, so that a checkpoint is taken apart in the same way.
+        # Named as in the game, so that the export of a checkpoint finds it.
         self.modifier_ema = nn.ModuleDict(dict(module=average))
         self.draw_first, self.momentum = draw_first, momentum
         self.log_interval, self.bfloat16 = log_interval, bfloat16
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-        # On the host, since asking the buffer waits for the device; -1 until asked.
+        # A copy on the host, because reading the buffer waits for the device; -1
+        # until it is read.
         self._step = -1
         self.register_buffer(
             'template',
@@ -119,7 +124,7 @@ class InpaintingPretraining(BaseModel):
 
     @property
     def average(self) -> InpaintingModifier:
-        """The modifier to use: the average over the steps."""
+        """The modifier to use afterwards: the average over the steps."""
         average = self.modifier_ema['module']
         assert isinstance(average, InpaintingModifier)
         return average
@@ -131,19 +136,23 @@ class InpaintingPretraining(BaseModel):
         return self
 
     def init_weights(self) -> None:
-        """Begin all networks, and the average at the modifier's weights."""
+        """Initialize all networks, and copy the modifier's weights to the average."""
         super().init_weights()
         self.average.load_state_dict(self.modifier.state_dict())
 
     def train_step(
         self, data: dict[str, Tensor], optim_wrapper: OptimWrapperDict
     ) -> dict[str, Tensor]:
-        """One step of the critics, and one of the modifier.
+        """Update the critics, then the modifier.
 
         Args:
-            data (dict): ``image``, uint8 (K, 3, P, P), ``landmarks``, (K, 5, 2) in
-                parts of the side, and perhaps ``thing``, uint8 (K, 4, T, T).
+            data (dict): ``image``, uint8 (K, 3, P, P), ``landmarks``, (K, 5, 2) as
+                fractions of the side, and optionally ``thing``, uint8 (K, 4, T, T),
+                see :func:`.portrait_views.hold_drawn`.
             optim_wrapper (OptimWrapperDict): ``drawing`` and ``critics``.
+
+        Returns:
+            dict: Losses and figures every ``log_interval`` steps; otherwise empty.
         """
         if self._step < 0:
             self._step = int(self.steps)
@@ -156,7 +165,7 @@ class InpaintingPretraining(BaseModel):
         scene = make_scene(portraits, landmarks, self.modifier.size, things)
         device = portraits.device.type
         critics: dict[str, Tensor] = {}
-        # Places need more digits than bfloat16 has, so that they are found before.
+        # Landmarks need more precision than bfloat16, so the scene is made before.
         narrow = device == 'cuda' if self.bfloat16 is None else self.bfloat16
         with torch.autocast(device, torch.bfloat16, enabled=narrow):
             drawn = self._draw(scene)
@@ -186,7 +195,7 @@ class InpaintingPretraining(BaseModel):
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Let the average follow; at first by the plain mean of the steps."""
+        """Update the average; in the first steps it is their plain mean."""
         weight = max(self.momentum, 1 / (self._step + 1))
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.modifier.parameters()), weight
@@ -197,7 +206,7 @@ class InpaintingPretraining(BaseModel):
             kept.copy_(new)
 
     def _draw(self, scene: Scene) -> dict[str, Tensor]:
-        """The person again."""
+        """Draw the same person again."""
         modifier, shown = self.modifier, scene.shown
         mean, log_variance = modifier.code(shown)
         key, key_variance = self.key_encoder(scene.others)
@@ -220,9 +229,9 @@ class InpaintingPretraining(BaseModel):
     def _draw_another(
         self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
-        """Somebody else, and that one in the next frame, where all moved a little."""
+        """Draw another person, and the same person in a slightly moved next frame."""
         modifier, shown, count = self.modifier, scene.shown, len(scene.shown)
-        # Another one of the batch, or, in a third of the pictures, nobody.
+        # The key of another portrait of the batch; for a third, a random key.
         nobody = torch.rand(count, 1, device=shown.device) < 1 / 3
         others = drawn['look'].roll(1, 0)
         look = torch.where(nobody, torch.randn_like(others), others)
@@ -249,7 +258,7 @@ class InpaintingPretraining(BaseModel):
         )
 
     def _judge(self, drawn: dict[str, Tensor], scene: Scene) -> dict[str, Tensor]:
-        """Losses of the critics."""
+        """Compute the losses of the critics."""
         images = [scene.shown, drawn['again_in'].detach(), drawn['other_in'].detach()]
         whole, patches, _ = self.critic(torch.cat(images))
         losses = []
@@ -265,9 +274,9 @@ class InpaintingPretraining(BaseModel):
     def _drawing_losses(
         self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
-        """Losses of reconstructed people, and of the kept pixels."""
+        """Compute the losses of reconstructed people and of the kept pixels."""
         weights, head = self.weights, self.modifier.head
-        # What a face does shows at the mouth and the eyes, on few pixels.
+        # The few pixels at mouth and eyes show the expression: they weigh more.
         side, mouth = len(head), scene.places[:, 3:].mean(1, True)
         telling = 1 + 2 * spots(mouth, side, 0.1)
         telling = telling + 0.5 * spots(scene.places[:, :2], side, 0.05).sum(1, True)
@@ -276,7 +285,7 @@ class InpaintingPretraining(BaseModel):
         with torch.no_grad():
             person, wanted = self._recognize(clean, scene.places)
         name, seen = self._recognize(drawn['again_in'], scene.places)
-        # For the other's likeness, whose figures are compared with these.
+        # Compared with the other person in `_playing_losses`.
         drawn['person'] = person
         kept = drawn['kept'].float().clamp(1e-4, 1 - 1e-4)
         with torch.autocast(clean.device.type, enabled=False):
@@ -292,13 +301,13 @@ class InpaintingPretraining(BaseModel):
             loss_face_features=weights['face_features'] * face,
             loss_same=weights['same'] * (1 - (person * name).sum(1)).mean(),
             loss_places=weights['places'] * off.mean(),
-            # Things are smaller than faces, and the action is with them.
+            # Objects are smaller than faces, and the detector needs them.
             loss_objects=weights['objects']
             * (
                 mean_in(head, wrong * (1 + 2 * scene.objects))
                 + 0.5 * overlap_loss(head, kept, scene.objects)
             ),
-            # The code is dear once it is of use.
+            # The weight of the rate grows: the code must first become useful.
             loss_rate=weights['rate']
             * min(1.0, 0.1 + self._step / 1500)
             * drawn['rate'],
@@ -310,7 +319,7 @@ class InpaintingPretraining(BaseModel):
     def _playing_losses(
         self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
-        """Losses of drawn people by critic and recognizer."""
+        """Compute the losses of drawn people by the critics and the recognizer."""
         weights, count = self.weights, len(scene.shown)
         both = torch.cat([drawn['again_in'], drawn['other_in']])
         whole, patches, features = self.critic(torch.cat([both, scene.shown]))
@@ -342,7 +351,7 @@ class InpaintingPretraining(BaseModel):
         )
 
     def _recognize(self, crops: Tensor, places: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Embeddings of length 1, and features on the way, of aligned faces."""
+        """Align crops; return embeddings of length 1 and intermediate features."""
         with torch.autocast(crops.device.type, enabled=False):
             faces = aligned(crops, places, self.template, 112)
         seen: list[Tensor] = []
@@ -361,8 +370,10 @@ class InpaintingPretraining(BaseModel):
     def _eyes(self) -> list[nn.Module]:
         """Layers of the recognizer whose features are compared."""
         convs = [m for m in self.recognizer.modules() if isinstance(m, nn.Conv2d)]
-        # Near a sixth, a third and a half of the way: edges, parts, and a face.
+        # At about 1/6, 1/3 and 1/2 of the depth: edges, parts and whole faces.
         return [convs[len(convs) * part // 12] for part in (2, 4, 6)]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError('it trains a modifier, which is used by itself')
+        raise NotImplementedError(
+            'InpaintingPretraining only trains a modifier: call its `average` instead'
+        )

@@ -1,6 +1,8 @@
-"""Many views of one portrait: moved, with another expression, light and camera.
+"""Random views of a portrait, with another pose, expression, light and camera.
 
-All on the device of the portraits, a batch at a time, drawn from torch's generator.
+A view is an augmented portrait. All functions work on a batch, on the device of the
+portraits, with random numbers of torch's generator. "Fractions of the side" are x and y
+in [0, 1] from the upper left corner.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Motion:
-    """How far a view is from the portrait.
+    """The largest differences between a view and its portrait, in both directions.
 
     Attributes:
-        turn (float): Degrees of roll, either way.
-        scale (float): Logarithm of the scale, either way.
-        shift (float): Of the view's side, either way.
-        expression (float): How far mouth and eyes are moved, in parts of the distance
-            of the eyes.
+        turn (float): Rotation in the image plane (roll), in degrees.
+        scale (float): Logarithm of the scale.
+        shift (float): Shift as a fraction of the view's side.
+        expression (float): Strength of the distortion of mouth and eyes; 0 leaves the
+            expression unchanged.
     """
 
     turn: float = 20.0
@@ -43,24 +45,25 @@ class Motion:
 
 
 def _spread(count: int, *shape: int, like: Tensor) -> Tensor:
-    """Numbers in [-1, 1], (count, *shape)."""
+    """Draw numbers in [-1, 1), (count, *shape)."""
     return torch.rand(count, *shape, device=like.device) * 2 - 1
 
 
 def view_portraits(
     portraits: Tensor, landmarks: Tensor, size: int, motion: Motion
 ) -> tuple[Tensor, Tensor]:
-    """Take a view of each portrait.
+    """Make a moved view of each portrait, half of them mirrored.
 
     Args:
         portraits (Tensor): (K, 3, P, P) in [-1, 1].
-        landmarks (Tensor): The eyes, the nose and the mouth's corners, (K, 5, 2) in
-            parts of the portrait's side.
-        size (int): S, side of the views.
-        motion (Motion): How far to move.
+        landmarks (Tensor): Eyes, nose and corners of the mouth, (K, 5, 2), as fractions
+            of the portrait's side.
+        size (int): S, the side of the views in pixels.
+        motion (Motion): The largest movements.
 
     Returns:
-        tuple[Tensor, Tensor]: Views, (K, 3, S, S), and landmarks in them, (K, 5, 2).
+        tuple[Tensor, Tensor]: Views, (K, 3, S, S), and their landmarks, (K, 5, 2), as
+        fractions of S. The landmarks follow pose and mirroring, not the expression.
     """
     count = len(portraits)
     angle = _spread(count, like=portraits) * math.radians(motion.turn)
@@ -68,12 +71,12 @@ def view_portraits(
     shift = _spread(count, 2, like=portraits) * 2 * motion.shift
     mirror = torch.where(torch.rand(count, device=portraits.device) < 0.5, -1.0, 1.0)
     cos, sin = angle.cos() * scale, angle.sin() * scale
-    # From places in the view to places in the portrait, both in [-1, 1].
+    # Maps positions in the view to positions in the portrait, both in [-1, 1].
     turn = torch.stack(
         [torch.stack([mirror * cos, -mirror * sin], 1), torch.stack([sin, cos], 1)], 1
     )
     middle = landmarks[:, 2] * 2 - 1
-    # The nose stays near where it was: the face box does.
+    # The nose stays near its position, as in a crop around a face box.
     start = middle - torch.einsum('kij,kj->ki', turn, middle - shift)
     line = (torch.arange(size, device=portraits.device) + 0.5) / size * 2 - 1
     places = torch.stack(torch.meshgrid(line, line, indexing='xy'), -1)
@@ -89,18 +92,21 @@ def view_portraits(
 
 
 def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
-    """Where else to look in a portrait for mouths and eyes that do something else.
+    """Offsets of the sampled positions that change the expression of a portrait.
 
     Args:
-        source (Tensor): (K, S, S, 2) places in [-1, 1].
-        landmarks (Tensor): (K, 5, 2) likewise.
-        strength (float): See :class:`Motion`.
+        source (Tensor): Sampled positions, (K, S, S, 2) in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) in [-1, 1].
+        strength (float): See :attr:`Motion.expression`.
+
+    Returns:
+        Tensor: Offsets, (K, S, S, 2), to add to ``source``.
     """
     count = len(landmarks)
     eyes = (landmarks[:, 0] - landmarks[:, 1]).norm(dim=1)
     change = torch.zeros_like(source)
     mouth = landmarks[:, 3:].mean(1)
-    # Mouth and each eye opened or closed: squeezed or stretched about a line.
+    # Open or close the mouth and each eye: stretch or squeeze vertically.
     for place, width in (
         (mouth, 0.45),
         (landmarks[:, 0], 0.25),
@@ -110,7 +116,7 @@ def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
         near = (-(away.square().sum(-1) / (width * eyes[:, None, None]).square())).exp()
         amount = _spread(count, like=eyes)[:, None, None] * strength * 2
         change[..., 1] += away[..., 1] * near * amount
-    # The corners of the mouth up or down, and the jaw.
+    # Bend the corners of the mouth and the jaw up or down.
     away = source - mouth[:, None, None]
     near = (-(away.square().sum(-1) / (0.5 * eyes[:, None, None]).square())).exp()
     bend = (away[..., 0] / eyes[:, None, None]).square() * eyes[:, None, None]
@@ -123,11 +129,14 @@ def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
 def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
     """Paint a third of the mouths open, from a slit to a yawn.
 
-    Portraits have closed mouths or smiles, and people in videos talk.
+    Portraits show closed mouths or smiles, but people in videos talk.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].
-        landmarks (Tensor): (K, 5, 2) in parts of the side.
+        landmarks (Tensor): (K, 5, 2) as fractions of the side.
+
+    Returns:
+        Tensor: (K, 3, S, S) in [-1, 1].
     """
     count, side, device = len(views), views.shape[-1], views.device
     line = (torch.arange(side, device=device) + 0.5) / side
@@ -143,7 +152,7 @@ def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
     height, width = eyes * number(0.04, 0.5), eyes * number(0.2, 0.42)
     away = places - landmarks[:, 3:].mean(1)[:, None, None]
     across = (away * along[:, None, None]).sum(-1) / width
-    # An open jaw goes down.
+    # An open mouth extends downwards.
     below = (away * down[:, None, None]).sum(-1) / height - 0.5
     radius = torch.hypot(across, below)
     soft = 1.5 / (side * torch.minimum(height, width))
@@ -166,9 +175,17 @@ def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
 
 
 def relight(views: Tensor, landmarks: Tensor) -> Tensor:
-    """Light views differently: exposure, contrast, colour, side, or without colour.
+    """Change the light: exposure, contrast, colour and direction.
 
-    Every eighth is in the light of one colour, as on a stage.
+    On average, one view in four becomes grey, one in six is dark, and one in eight has
+    light of one colour, as on a stage.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+        landmarks (Tensor): Not used.
+
+    Returns:
+        Tensor: (K, 3, S, S) in [-1, 1].
     """
     count, side = len(views), views.shape[-1]
     each = (count, 1, 1, 1)
@@ -181,13 +198,13 @@ def relight(views: Tensor, landmarks: Tensor) -> Tensor:
     line = torch.linspace(-1, 1, side, device=views.device)
     across, down = _spread(2, *each, like=views) * 0.25
     shown = shown * (1 + across * line + down * line[:, None])
-    # Every sixth is dark.
+    # One in six is dark.
     dark = torch.rand(each, device=views.device) < 1 / 6
     shown = torch.where(
         dark, shown * (0.25 + 0.5 * torch.rand(each, device=views.device)), shown
     )
     grey = shown.mean(1, True).expand_as(shown)
-    # Grey skin must not be taken for an object.
+    # The modifier must not take grey skin for an object.
     without = torch.rand(each, device=views.device) < 0.25
     shown = torch.where(without, grey, shown)
     stage = torch.rand(count, 3, 1, 1, device=views.device) ** 1.5 + 0.1
@@ -197,7 +214,14 @@ def relight(views: Tensor, landmarks: Tensor) -> Tensor:
 
 
 def degrade(views: Tensor) -> Tensor:
-    """Half of the views as from fewer pixels, and noise on half."""
+    """Lower the resolution of 44 % of the views, and add noise to half.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+
+    Returns:
+        Tensor: (K, 3, S, S) in [-1, 1].
+    """
     side = views.shape[-1]
     shown = views
     for smaller, share in ((side * 2 // 3, 0.2), (side // 2, 0.2), (side // 3, 0.12)):
@@ -210,18 +234,19 @@ def degrade(views: Tensor) -> Tensor:
 
 
 def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
-    """Hold things in front of half of the faces.
+    """Draw up to two simple objects into views; 64 % of the views get one or two.
 
-    A thing is up to five rounded bars of one pattern: a stick, a cup, a phone, fingers.
-    Its colour is random, that of the skin next to the nose, or part of another picture.
+    An object consists of one bar or of five parallel bars, rounded or square, like a
+    stick, a cup, a phone or fingers; most are near the mouth. It has one random colour,
+    the colour of the skin next to the nose, or the pixels of another view.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].
-        landmarks (Tensor): (K, 5, 2) in parts of the side.
+        landmarks (Tensor): (K, 5, 2) as fractions of the side.
 
     Returns:
-        tuple[Tensor, Tensor]: Views with things, and where these are, (K, 1, S, S) in
-        [0, 1].
+        tuple[Tensor, Tensor]: Views with objects, (K, 3, S, S), and the opacity of the
+        objects, (K, 1, S, S) in [0, 1].
     """
     count, side = len(views), views.shape[-1]
     device = views.device
@@ -233,7 +258,7 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     tone = F.grid_sample(views, at.to(views), align_corners=False)
     for _ in range(2):
         there = (torch.rand(count, 1, 1, 1, device=device) < 0.4).float()
-        # Near the mouth more often than elsewhere.
+        # 60 % are near the mouth.
         mouth = landmarks[:, 3:].mean(1)
         near = (torch.rand(count, 1, device=device) < 0.6).float()
         spot = near * (mouth + 0.05 * torch.randn(count, 2, device=device)) + (
@@ -246,7 +271,7 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         several = torch.rand(count, device=device) < 0.5
         apart = radius * (1.8 + torch.rand(count, device=device))
         square = torch.rand(count, device=device) < 0.4
-        # Five bars beside each other, all of them or the one in the middle.
+        # Five parallel bars: all of them, or only the one in the middle.
         rank = torch.arange(-2, 3, device=device)
         aside = torch.stack([-along[:, 1], along[:, 0]], 1)
         off = (apart[:, None] * rank)[:, :, None] * aside[:, None]
@@ -284,23 +309,26 @@ def hold_objects(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
 def hold_drawn(
     views: Tensor, landmarks: Tensor, objects: Tensor, things: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Hold drawn things in front of half of the faces, at the mouth.
+    """Put pictures of objects at the mouths of half of the faces.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].
-        landmarks (Tensor): (K, 5, 2) in parts of the side.
-        objects (Tensor): Where things are already, (K, 1, S, S) in [0, 1].
-        things (Tensor): uint8 (K, 4, T, T): red, green, blue and how much is covered,
-            with the mouth at (0.5, 0.62) and eyes 0.2 apart, in parts of the side.
+        landmarks (Tensor): (K, 5, 2) as fractions of the side.
+        objects (Tensor): Opacity of the objects that the views already show,
+            (K, 1, S, S) in [0, 1].
+        things (Tensor): Pictures of objects, uint8 (K, 4, T, T): red, green, blue and
+            opacity, drawn for a face whose mouth is at (0.5, 0.62) and whose eyes are
+            0.2 apart, as fractions of the side.
 
     Returns:
-        tuple[Tensor, Tensor]: Views with things, and where all of these are.
+        tuple[Tensor, Tensor]: Views with objects, (K, 3, S, S), and the opacity of all
+        objects, (K, 1, S, S) in [0, 1].
     """
     count, each = len(views), (len(views), 1, 1, 1)
     cover = things[:, 3:].float() / 255
     colour = things[:, :3].float() / 127.5 - 1
     eyes = (landmarks[:, 0] - landmarks[:, 1]).norm(dim=1) / 0.2
-    # From places in the view to places in the picture of the thing, both in [-1, 1].
+    # Maps positions in the view to positions in the object's picture, both in [-1, 1].
     scale = 1 / (eyes * (1 + 0.25 * _spread(count, like=views)))
     angle = _spread(count, like=views) * 0.35
     mirror = _spread(count, like=views).sign()
@@ -312,7 +340,7 @@ def hold_drawn(
     start = turn.new_tensor([0.0, 0.24]) - torch.einsum('kij,kj->ki', turn, mouth)
     theta = torch.cat([turn, start[:, :, None]], 2)
     grid = F.affine_grid(theta, [count, 4, *views.shape[2:]], align_corners=False)
-    # Weighed by the cover, so that no colour of nothing bleeds in from the edge.
+    # Weighted by opacity, so that transparent pixels do not colour the edge.
     moved = F.grid_sample(
         torch.cat([colour * cover, cover], 1), grid, align_corners=False
     )
@@ -325,9 +353,17 @@ def hold_drawn(
 
 
 def nudged(views: Tensor) -> Tensor:
-    """Where each pixel of the next frame comes from, (K, S, S, 2) in [-1, 1].
+    """Draw a small motion: where each pixel of the next frame comes from.
 
-    As much as a tracked crop moves along a film: a hundredth of its side.
+    Like the crop of a track from frame to frame, it shifts by up to 1 % of its side,
+    scales by up to 1 % and turns by up to 0.02 rad.
+
+    Args:
+        views (Tensor): (K, 3, S, S); only its shape and device are used.
+
+    Returns:
+        Tensor: (K, S, S, 2), positions in the view, in [-1, 1], for
+        :func:`torch.nn.functional.grid_sample`.
     """
     count = len(views)
     scale = 1 + 0.01 * _spread(count, like=views)

@@ -1,4 +1,4 @@
-"""What a modifier is shown of portraits while it learns to draw heads."""
+"""Batches of portrait views for the pretraining of an inpainting modifier."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Scene(NamedTuple):
     """A batch of views.
 
     Attributes:
-        clean: (K, 3, S, S).
-        shown: The same with things before the faces.
-        objects: Where these are, (K, 1, S, S).
-        places: Landmarks, (K, 5, 2) in parts of the side.
-        others: Another view of each, (K, 3, 64, 64).
+        clean: Views without objects, (K, 3, S, S) in [-1, 1].
+        shown: The same views with objects in front of faces.
+        objects: Opacity of these objects, (K, 1, S, S) in [0, 1].
+        places: Landmarks of the views, (K, 5, 2), as fractions of the side.
+        others: Another view of each portrait, (K, 3, 64, 64) in [-1, 1].
         nudge: Where the pixels of the next frame come from, (K, S, S, 2).
     """
 
@@ -42,7 +42,7 @@ class Scene(NamedTuple):
 
     @property
     def eyes(self) -> Tensor:
-        """The distance of the eyes, (K,)."""
+        """Distance between the eyes, (K,), as a fraction of the side; at least 0.05."""
         return (self.places[:, 0] - self.places[:, 1]).norm(dim=1).clamp(min=0.05)
 
 
@@ -50,13 +50,13 @@ class Scene(NamedTuple):
 def make_scene(
     portraits: Tensor, landmarks: Tensor, size: int, things: Tensor | None = None
 ) -> Scene:
-    """Two views of each portrait, the first with things before the face.
+    """Make two views of each portrait, the first with objects in front of the face.
 
     Args:
         portraits (Tensor): (K, 3, P, P) in [-1, 1].
-        landmarks (Tensor): (K, 5, 2) in parts of the portrait's side.
-        size (int): S, side of the views.
-        things (Tensor, optional): Drawn things, see :func:`hold_drawn`.
+        landmarks (Tensor): (K, 5, 2) as fractions of the portrait's side.
+        size (int): S, the side of the first views in pixels.
+        things (Tensor, optional): Pictures of objects, see :func:`hold_drawn`.
     """
     views, places = view_portraits(portraits, landmarks, size, Motion())
     clean = degrade(relight(open_mouths(views, places), places))
