@@ -1,6 +1,6 @@
-"""Files and folders that are either not there or whole.
+"""Write files and folders so that they are complete or do not exist.
 
-They are written to a temporary file on the same file system and renamed in one step.
+They are written under a temporary name on the same file system and renamed in one step.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ __all__ = [
 
 
 class WholeFile:
-    """A file that something else writes, and that appears when it is whole.
+    """A file that other code writes under a temporary name, renamed when complete.
 
-    :func:`written_whole` is the same as a block, :func:`write_whole` for content that
-    is at hand.
+    :func:`written_whole` does the same as a context manager. :func:`write_whole` writes
+    content that is already in memory.
 
     Args:
-        path (Path): The final name; its folder is made.
-        alone (bool): Whether no other process writes the same file at the same time.
-            What a killed process left is then replaced by the next one; otherwise
-            it stays, ``.<name>.<number>.part``.
+        path (Path): The final name; its folder is created.
+        alone (bool): Whether only one process writes this file at a time. The temporary
+            file then has a fixed name, and the next process replaces what a killed one
+            left. Otherwise that remains as ``.<name>.<number>.part``.
 
     Attributes:
         path (Path): The final name.
         beside (Path): Where to write.
 
     Raises:
-        OSError: When the folder cannot be made.
+        OSError: When the folder cannot be created.
     """
 
     def __init__(self, path: Path, alone: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        # Names have 255 bytes.
+        # A file name has at most 255 bytes.
         shown = path.name.encode(errors='replace')[:200].decode(errors='ignore')
-        # Drawn, since processes on two machines may have one number.
+        # Random, since processes on two machines may have the same process number.
         number = '' if alone else f'.{secrets.randbelow(10**9)}'
         self.beside = path.with_name(f'.{shown}{number}.part')
 
     def finish(self) -> None:
-        """Move what was written to its place.
+        """Rename the temporary file to its final name.
 
         Raises:
-            OSError: When it cannot be moved.
+            OSError: When it cannot be renamed.
         """
         os.replace(self.beside, self.path)
 
     def discard(self) -> None:
-        """Remove what was written, unless it is in its place already."""
+        """Remove the temporary file; after :meth:`finish` there is none."""
         self.beside.unlink(missing_ok=True)
 
 
@@ -67,17 +67,17 @@ class WholeFile:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary file next to ``path``, and rename it when it is complete.
 
-    An error inside the block removes what was written. A killed process leaves
-    ``.<name>.<number>.part``, and nothing under the final name.
+    An error inside the block removes the temporary file. A killed process leaves
+    ``.<name>.<number>.part`` and nothing under the final name.
 
     Args:
-        path (Path): The final name; its folder is made.
+        path (Path): The final name; its folder is created.
 
     Yields:
-        Path: Where to write; on the same file system, so that moving is one step.
+        Path: Where to write; on the same file system, so that renaming is one step.
 
     Raises:
-        OSError: When the folder cannot be made or the file cannot be moved.
+        OSError: When the folder cannot be created or the file cannot be renamed.
     """
     file = WholeFile(path)
     try:
@@ -88,11 +88,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is whole or, after an error, as it was before.
+    """Write a file completely; after an error it is as it was before.
 
     Args:
-        path (Path): Its folder is made.
-        content (str or bytes): Text is written as UTF-8, its line ends as they are.
+        path (Path): The file; its folder is created.
+        content (str or bytes): Text is written as UTF-8 with unchanged line ends.
 
     Raises:
         OSError: When it cannot be written.
@@ -107,17 +107,17 @@ def write_whole(path: Path, content: str | bytes) -> None:
 def folder_written_whole(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder next to ``folder``, and rename it when it is complete.
 
-    A folder that is there is replaced. What a killed process left is removed by the
-    next one; only one may fill the same folder at a time.
+    An existing folder is replaced. The next call removes what a killed process left.
+    Only one process may fill the same folder at a time.
 
     Args:
-        folder (Path): The final name; the folder above it is made.
+        folder (Path): The final name; its parent folder is created.
 
     Yields:
         Path: An empty folder, ``.<name>.part``, to fill.
 
     Raises:
-        OSError: When it cannot be made or moved.
+        OSError: When it cannot be created or renamed.
     """
     restore_folder(folder)
     part, old = _beside(folder)
@@ -128,7 +128,8 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
         if folder.exists():
             os.replace(folder, old)
             os.replace(part, folder)
-            # Killed while it is removed, it must not look like the one to restore.
+            # If the process is killed during the removal, the rest must not look like
+            # the folder to restore.
             os.replace(old, part)
         else:
             os.replace(part, folder)
@@ -137,9 +138,9 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
 
 
 def restore_folder(folder: Path) -> None:
-    """Put a folder back that a process was killed while replacing.
+    """Restore a folder if a process was killed while it replaced the folder.
 
-    To be called before looking whether the folder is there.
+    Call this before you check whether the folder exists.
     """
     part, old = _beside(folder)
     if not old.exists():

@@ -1,6 +1,6 @@
-"""Old names of arguments and options, kept for a version.
+"""Keep old names of arguments and options for one version.
 
-Old names of modules, classes and functions are kept by :mod:`mmanon._moved`.
+:mod:`mmanon._moved` keeps old names of modules, classes and functions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ C = TypeVar('C', bound=type)
 
 
 def renamed_arguments(**new_names: str) -> Callable[[F], F]:
-    """Let a function be called by keywords that it had before.
+    """Let a function accept the old names of its arguments.
 
     Args:
-        **new_names: The present name of each old one.
+        **new_names: The new name of each old name.
 
     Returns:
-        callable: The decorator. Whoever uses an old name is warned
-        (:class:`DeprecationWarning`); who gives both gets a :class:`TypeError`.
+        callable: The decorator. The old name causes a :class:`DeprecationWarning`; the
+        old and the new name together cause a :class:`TypeError`.
 
     Examples:
         >>> @renamed_arguments(patience='lost_track_buffer')
@@ -47,9 +47,9 @@ def renamed_arguments(**new_names: str) -> Callable[[F], F]:
             for old in new_names.keys() & kwargs.keys():
                 new = new_names[old]
                 if new in kwargs:
-                    raise TypeError(f'{old} is {new} now: give it once')
+                    raise TypeError(f'{old} was renamed to {new}: give only {new}')
                 warnings.warn(
-                    f'{old} is {new} now; the old name goes with the next version',
+                    f'{old} was renamed to {new}; the next version drops the old name',
                     DeprecationWarning,
                     stacklevel=2,
                 )
@@ -62,14 +62,14 @@ def renamed_arguments(**new_names: str) -> Callable[[F], F]:
 
 
 def renamed_attributes(**new_names: str) -> Callable[[C], C]:
-    """Let attributes and methods of a class be asked for by names that they had before.
+    """Keep the old names of attributes and methods of a class.
 
     Args:
-        **new_names: The present name of each old one.
+        **new_names: The new name of each old name.
 
     Returns:
-        callable: The decorator of the class. Whoever uses an old name is warned
-        (:class:`DeprecationWarning`).
+        callable: The decorator of the class. An old name causes a
+        :class:`DeprecationWarning`.
 
     Examples:
         >>> @renamed_attributes(likeness='similarity')
@@ -90,8 +90,8 @@ def renamed_attributes(**new_names: str) -> Callable[[C], C]:
 def _alias(kind: str, old: str, new: str) -> property:
     def get(self: Any) -> Any:
         warnings.warn(
-            f'{kind}.{old} is {kind}.{new} now; the old name goes with the next '
-            'version',
+            f'{kind}.{old} was renamed to {kind}.{new}; the next version drops the old '
+            'name',
             DeprecationWarning,
             stacklevel=2,
         )
@@ -101,7 +101,7 @@ def _alias(kind: str, old: str, new: str) -> property:
 
 
 class RenamedOption(argparse.Action):
-    """A renamed option of the command line; its ``dest`` is the new name.
+    """The old name of a command-line option; ``dest`` is the new name.
 
     Examples:
         >>> parser = argparse.ArgumentParser()
@@ -123,8 +123,8 @@ class RenamedOption(argparse.Action):
     ) -> None:
         new = '--' + self.dest.replace('_', '-')
         print(
-            f'{parser.prog}: {option_string} is {new} now; the old name goes with the '
-            'next version',
+            f'{parser.prog}: {option_string} was renamed to {new}; the next version '
+            'drops the old name',
             file=sys.stderr,
         )
         setattr(namespace, self.dest, values)

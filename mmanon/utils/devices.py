@@ -1,4 +1,4 @@
-"""Where a part of the work is done: on the CPU, or on a GPU that can be used."""
+"""Find out where work can run: on the CPU or on a usable GPU."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Place:
 
     Attributes:
         device (str): ``'cpu'``, or a device of PyTorch such as ``'cuda:0'``.
-        engine (str): What runs it there, such as ``'PyTorch'``.
-        missing (str, optional): Why it is not the device that was asked for: reasons,
-            with semicolons between them.
+        engine (str): The library that runs it there, such as ``'PyTorch'``.
+        missing (str, optional): Why this is not the requested device: reasons,
+            separated by semicolons.
     """
 
     device: str
@@ -40,13 +40,13 @@ class Place:
 
 
 def check_device(device: str) -> str:
-    """Make sure that a device is named as commands and PyTorch name them.
+    """Check the name of a device.
 
     Args:
         device (str): ``'cpu'``, ``'cuda'``, ``'cuda:1'`` … or ``'mps'``.
 
     Returns:
-        str: The same.
+        str: The same name.
 
     Raises:
         ValueError: When it is something else.
@@ -65,23 +65,23 @@ def check_device(device: str) -> str:
 
 
 def is_cuda(device: str) -> bool:
-    """Whether a device is a GPU of NVIDIA's."""
+    """Whether a device is an NVIDIA GPU."""
     return device.startswith('cuda')
 
 
 def cuda_number(device: str) -> int:
-    """Which GPU ``'cuda'`` or ``'cuda:N'`` is, from 0."""
+    """The number of the GPU that ``'cuda'`` or ``'cuda:N'`` names, from 0."""
     return int(device.partition(':')[2] or 0)
 
 
 def torch_place(device: str) -> Place:
-    """Where PyTorch runs what is asked for on a device; tried, not only looked up.
+    """Where PyTorch can run for a requested device; a small calculation tests it.
 
     Args:
-        device (str): As of :func:`check_device`.
+        device (str): As for :func:`check_device`.
 
     Returns:
-        Place: That device, or the CPU and why.
+        Place: That device, or the CPU and the reason.
     """
     if device == 'cpu':
         return Place('cpu', 'PyTorch')
@@ -97,11 +97,11 @@ def torch_place(device: str) -> Place:
             return Place('cpu', 'PyTorch', 'PyTorch sees no CUDA device')
         count = torch.cuda.device_count()
         if cuda_number(device) >= count:
-            reason = f'PyTorch sees no {device}, but {count} in all'
+            reason = f'there is no {device}: PyTorch sees {count} CUDA device(s)'
             return Place('cpu', 'PyTorch', reason)
         device = f'cuda:{cuda_number(device)}'
     try:
-        # A GPU may be seen, and too old for this build, or full.
+        # PyTorch may see a GPU that is too old for this build, or full.
         torch.zeros(1, device=device).add_(1).item()
     except Exception as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
@@ -110,11 +110,11 @@ def torch_place(device: str) -> Place:
 
 
 def told_places(device: str, parts: Sequence[tuple[str, Place]]) -> str:
-    """One sentence: where each part runs, and why not on the requested device.
+    """Say in one sentence where each part runs, and why not on the requested device.
 
     Args:
-        device (str): What was asked for.
-        parts (Sequence): What is done, and where.
+        device (str): The requested device.
+        parts (Sequence[tuple[str, Place]]): What is done, and where.
 
     Examples:
         >>> on_gpu = Place('cuda:0', 'PyTorch')

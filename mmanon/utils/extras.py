@@ -21,20 +21,20 @@ _NAMES = {
 
 
 class ExtraNotInstalled(ImportError):
-    """A package of an extra is missing; the text is one sentence."""
+    """A package of an extra is missing; the message is one sentence."""
 
 
 def require(what: str, modules: str | Sequence[str], extra: str) -> None:
-    """Raise an error if modules of an extra are missing; imports nothing.
+    """Raise an error if modules of an extra are missing; import nothing.
 
     Args:
-        what (str): What is about to be done, as the beginning of a sentence.
+        what (str): What needs them, as the beginning of a sentence.
         modules (str or Sequence[str]): The modules that it imports.
-        extra (str): The extra of this package that brings them.
+        extra (str): The extra of mmanon that installs them.
 
     Raises:
-        ExtraNotInstalled: When one is not installed; its text is one sentence that
-            says what to install.
+        ExtraNotInstalled: When one is not installed; the message says in one sentence
+            what to install.
 
     Examples:
         >>> require('the modifier pixelate', 'torch', 'train')  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Web pages of one file, from templates."""
+"""Web pages that are one file, from templates."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ def render_page(template: Path, **values: Any) -> str:
     """Fill a template; all values are escaped for HTML.
 
     Args:
-        template (Path): It may include files of the same folder.
-        **values: The values that it shows. A missing value is an error.
+        template (Path): The template; it may include files of the same folder.
+        **values: The values that the template shows. A missing value is an error.
 
     Returns:
         str: The page.

@@ -1,4 +1,4 @@
-"""Images as arrays."""
+"""Read images as arrays."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ __all__ = ['enable_heif', 'read_image']
 
 
 def enable_heif(path: str | Path) -> None:
-    """Let Pillow read and write HEIC, where the name of a file asks for it.
+    """Let Pillow read and write HEIC if a file's suffix is one of HEIC.
 
     Args:
         path: The file.
 
     Raises:
-        ExtraNotInstalled: When what reads it is not installed.
+        ExtraNotInstalled: When the suffix is one of HEIC and pillow-heif is not
+            installed.
     """
     if Path(path).suffix.lower() in HEIFS:
         require(f'reading {path}', 'pillow_heif', 'heic')
@@ -32,9 +33,9 @@ def enable_heif(path: str | Path) -> None:
 
 
 def read_image(path: str | Path) -> np.ndarray | None:
-    """Read an image as 8-bit colours, turned upright as its EXIF data say.
+    """Read an image in 8-bit colours and turn it upright by its EXIF data.
 
-    Of a moving one it is the first picture; transparency is left out.
+    For an animation, this is the first picture. Transparency is dropped.
 
     Args:
         path: The file.
@@ -43,14 +44,15 @@ def read_image(path: str | Path) -> np.ndarray | None:
         uint8 (H, W, 3) RGB; None when it cannot be decoded.
 
     Raises:
-        ExtraNotInstalled: When it is of a kind that an extra reads.
-        OSError: When the file is not there or cannot be read.
+        ExtraNotInstalled: When the file is HEIC and pillow-heif is not installed.
+        OSError: When the file does not exist or cannot be read.
     """
     from PIL import Image, ImageOps
 
     enable_heif(path)
 
-    # What is out of reach is told apart from what cannot be decoded.
+    # Read first: a file that cannot be read is an error, one that cannot be decoded is
+    # None.
     packed = io.BytesIO(Path(path).read_bytes())
     try:
         with warnings.catch_warnings():

@@ -21,10 +21,10 @@ _URL = re.compile(r'data:image/(?:jpeg|png);base64,([A-Za-z0-9+/=]+)')
 
 
 def face_to_pixels(face: Tensor) -> np.ndarray:
-    """The picture of a face.
+    """Convert a face crop to 8-bit pixels.
 
     Args:
-        face (Tensor): RGB, (3, S, S) in [-1, 1]; what lies outside is clipped.
+        face (Tensor): RGB, (3, S, S) in [-1, 1]; other values are clipped.
 
     Returns:
         np.ndarray: RGB, uint8 (S, S, 3).
@@ -33,17 +33,18 @@ def face_to_pixels(face: Tensor) -> np.ndarray:
         ValueError: When a value is not finite.
     """
     if not bool(face.isfinite().all()):
-        raise ValueError('a face holds values that are not finite')
+        raise ValueError('a face crop contains values that are not finite')
     pixels = ((face.float().clamp(-1, 1) + 1) * 127.5).round().byte()
     return pixels.permute(1, 2, 0).cpu().numpy()
 
 
 def image_url(pixels: np.ndarray, quality: int | None = None) -> str:
-    """Encode a picture, without any metadata, as a data URL.
+    """Encode a picture as a data URL without metadata.
 
     Args:
         pixels (np.ndarray): RGB, uint8 (H, W, 3).
-        quality (int, optional): Of a JPEG, 1 to 100. Defaults to a PNG, without loss.
+        quality (int, optional): Quality of a JPEG, 1 to 100. Defaults to a lossless
+            PNG.
 
     Raises:
         ValueError: When the picture cannot be encoded.
@@ -68,25 +69,26 @@ def image_url(pixels: np.ndarray, quality: int | None = None) -> str:
 def file_url(path: Path) -> str:
     """A JPEG, PNG or SVG file as a data URL.
 
-    A browser runs no script and loads no file of an SVG that an ``img`` shows.
+    If an ``img`` element shows the SVG, the browser runs no script of it and loads no
+    file for it.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ValueError: When it is of another kind.
     """
     if path.suffix not in _TYPES:
-        raise ValueError(f'{path} must be one of {", ".join(sorted(_TYPES))}')
+        raise ValueError(f'{path} must end in one of {", ".join(sorted(_TYPES))}')
     return _url(path.read_bytes(), path.suffix)
 
 
 def decode_image_url(url: str) -> np.ndarray:
-    """The picture of :func:`image_url`.
+    """Decode the picture that :func:`image_url` encoded.
 
     Returns:
         np.ndarray: RGB, uint8 (H, W, 3).
 
     Raises:
-        ValueError: When the text is none, or the picture cannot be decoded.
+        ValueError: When the text is no such data URL, or the picture cannot be decoded.
     """
     match = _URL.fullmatch(url)
     if match is None:

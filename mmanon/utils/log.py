@@ -1,6 +1,7 @@
-"""Messages of the commands while they work.
+"""The log of mmanon.
 
-mmengine's own logger imports PyTorch, which takes longer than anonymizing a short clip.
+mmengine's logger is not used here, because it imports PyTorch, and that takes longer
+than anonymizing a short clip.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ _logger = logging.getLogger('mmanon')
 
 
 def print_log(message: str, level: int = logging.INFO) -> None:
-    """Log by the standard logger ``'mmanon'``.
+    """Log a message by the standard logger ``'mmanon'``.
 
     Args:
-        message (str): What to say.
-        level (int): As of the module ``logging``.
+        message (str): The message.
+        level (int): A level of the module ``logging``.
     """
-    # Names of files may hold bytes that are no text.
+    # File names may contain bytes that are no text.
     _logger.log(level, message.encode('utf-8', 'backslashreplace').decode())
 
 
 def show_messages() -> None:
-    """Show messages of all levels from INFO on, as a command does.
+    """Show messages of level INFO and above, as the commands do.
 
-    Without this call Python itself shows warnings and errors only.
+    Without this call, Python shows only warnings and errors.
     """
     for stream in (sys.stdout, sys.stderr):
-        # Names of files may hold bytes that are no text.
+        # File names may contain bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     if not _logger.handlers:
@@ -49,7 +50,7 @@ def show_messages() -> None:
 
 class _Messages(logging.StreamHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        # Nobody reads on, as behind `head`: the work goes on all the same.
+        # The reader has closed the pipe, as `head` does: the work continues.
         if isinstance(sys.exc_info()[1], BrokenPipeError):
             print_nowhere()
         else:

@@ -1,4 +1,4 @@
-"""Which files are images and which are videos, by the ends of their names."""
+"""Which files are images and which are videos, by their suffixes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 HEIFS = frozenset(('.heic', '.heif', '.hif'))
-"""Photographs of phones, which the extra ``heic`` reads."""
+"""Suffixes of HEIC photographs, which need the extra ``heic``."""
 
 IMAGES = frozenset(
     (
@@ -37,24 +37,24 @@ VIDEOS = frozenset(
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether a file is to be taken for an image."""
+    """Whether a file's suffix is that of an image."""
     return Path(path).suffix.lower() in IMAGES
 
 
 def is_video(path: str | Path) -> bool:
-    """Whether a file is to be taken for a video."""
+    """Whether a file's suffix is that of a video."""
     return Path(path).suffix.lower() in VIDEOS
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """The files of a folder, not of those below it, that are of a kind.
+    """List the files of one kind in a folder, without its subfolders.
 
     Args:
-        folder: It is read.
+        folder: The folder.
         suffixes: :data:`IMAGES` or :data:`VIDEOS`.
 
     Returns:
-        In the order of their names, without hidden ones.
+        The files sorted by name, without hidden ones.
     """
     return sorted(
         path
@@ -64,7 +64,7 @@ def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def is_hidden(path: str | Path) -> bool:
-    """Whether a file or folder is no data, such as the remains of a killed run."""
+    """Whether a name begins with a dot, like that of a killed run's temporary file."""
     return Path(path).name.startswith('.')
 
 

@@ -9,9 +9,9 @@ __all__ = ['near_name', 'or_near']
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like another one, or None where none is like it.
+    """The known name that is most similar to ``name``, or None if none is similar.
 
-    Upper and lower case count as alike.
+    The comparison ignores case.
     """
     by_lower = {one.lower(): one for one in known}
     found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
@@ -19,10 +19,10 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def or_near(name: str, known: Iterable[str], most: int = 12) -> str:
-    """The end of a sentence about an unknown name: what was meant, or what there is.
+    """The end of a message about an unknown name: the similar name or the known ones.
 
     Args:
-        name (str): Unknown.
+        name (str): The unknown name.
         known (Iterable[str]): The known names.
         most (int): Maximum number of names to list if none is similar. Defaults to 12.
 

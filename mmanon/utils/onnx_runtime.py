@@ -1,4 +1,4 @@
-"""ONNX Runtime, which keeps to itself."""
+"""ONNX Runtime without telemetry."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _CPU, _CUDA = 'CPUExecutionProvider', 'CUDAExecutionProvider'
 def import_onnxruntime() -> ModuleType:
     """Import ONNX Runtime with its telemetry off.
 
-    From 1.32 on it collects events, with a device id and the path of the interpreter,
-    in the user's cache folder, unless an environment variable forbids it before the
-    import.
+    Since version 1.32, ONNX Runtime collects events, with a device id and the path of
+    the interpreter, in the user's cache folder, unless an environment variable forbids
+    it before the import.
 
     Raises:
         ImportError: When it is not installed.
@@ -34,22 +34,22 @@ def import_onnxruntime() -> ModuleType:
 def open_session(
     model: str | Path | bytes, device: str = 'cpu', options: Any = None
 ) -> tuple[Any, Place]:
-    """Let ONNX Runtime read a model.
+    """Load a model with ONNX Runtime.
 
     If its CUDA provider is not available, ONNX Runtime logs that and uses the CPU; this
     function detects and reports it.
 
     Args:
-        model (str, Path or bytes): The file, or what is in it.
-        device (str): As of :func:`.devices.check_device`.
-        options (SessionOptions, optional): Of ONNX Runtime.
+        model (str, Path or bytes): The file, or its content.
+        device (str): As for :func:`.devices.check_device`.
+        options (SessionOptions, optional): ONNX Runtime's options.
 
     Returns:
-        tuple[InferenceSession, Place]: The session, and where it really runs.
+        tuple[InferenceSession, Place]: The session, and where it actually runs.
 
     Raises:
         ImportError: When ONNX Runtime is not installed.
-        Exception: ONNX Runtime's own, when the model cannot be read.
+        Exception: ONNX Runtime's error, when the model cannot be loaded.
     """
     onnxruntime = import_onnxruntime()
     engine = 'ONNX Runtime'
@@ -59,7 +59,7 @@ def open_session(
         if session is not None:
             return session, Place(f'cuda:{cuda_number(device)}', engine)
     elif device != 'cpu':
-        missing = f'ONNX Runtime is not run on {device} here'
+        missing = f'mmanon does not run ONNX Runtime on {device}'
     session = onnxruntime.InferenceSession(model, options, providers=[_CPU])
     return session, Place('cpu', engine, missing)
 
@@ -71,15 +71,15 @@ def _on_cuda(
     if _CUDA not in onnxruntime.get_available_providers():
         return None, (
             f'ONNX Runtime {onnxruntime.__version__} is a build without CUDA (pip '
-            'install onnxruntime-gpu in the place of onnxruntime)'
+            'install onnxruntime-gpu instead of onnxruntime)'
         )
     if hasattr(onnxruntime, 'preload_dlls'):
-        # CUDA and cuDNN may be there as pip's packages alone, as PyTorch brings them.
+        # CUDA and cuDNN may be installed only as pip packages, as PyTorch does it.
         onnxruntime.preload_dlls()
     chosen = {
         'device_id': number,
-        # The same faces as on the CPU, and pictures come in many sizes: each would be
-        # searched for its fastest convolutions for seconds.
+        # Without TF32, the faces are the same as on the CPU. The heuristic avoids a
+        # search of several seconds for each new size of picture.
         'use_tf32': 0,
         'cudnn_conv_algo_search': 'HEURISTIC',
     }
@@ -87,15 +87,15 @@ def _on_cuda(
         session = onnxruntime.InferenceSession(
             model, options, providers=[(_CUDA, chosen), _CPU]
         )
-    # The model itself may be wrong: that is told when the CPU is tried.
+    # If the model itself is wrong, the session on the CPU reports it.
     except Exception as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         return None, f'ONNX Runtime cannot use the GPU: {said}'
     if session.get_providers()[0] != _CUDA:
         return None, (
             f'ONNX Runtime {onnxruntime.__version__} could not load its CUDA provider: '
-            'its log above says which library it misses'
+            'its log above names the missing library'
         )
-    # What fails there shall be told, and not be done by the CPU from then on unseen.
+    # An error on the GPU must be reported, and not silently move the work to the CPU.
     session.disable_fallback()
     return session, None

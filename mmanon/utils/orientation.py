@@ -12,12 +12,12 @@ __all__ = ['Orientation']
 
 @dataclass(frozen=True)
 class Orientation:
-    """One of the eight ways a camera may have been held.
+    """One of the eight orientations of a stored picture.
 
     Attributes:
-        transposed (bool): Rows and columns change places first;
-        mirrored (bool): then left and right do;
-        upended (bool): then top and bottom do.
+        transposed (bool): Whether rows and columns are swapped, as the first step.
+        mirrored (bool): Whether left and right are then swapped.
+        upended (bool): Whether top and bottom are swapped last.
     """
 
     transposed: bool = False
@@ -26,7 +26,7 @@ class Orientation:
 
     @classmethod
     def of_matrix(cls, matrix: Sequence[int]) -> Orientation:
-        """The nearest one to a display matrix of FFmpeg (nine numbers)."""
+        """The orientation nearest to a display matrix of FFmpeg (nine numbers)."""
         a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
         if abs(b) + abs(c) > abs(a) + abs(d):
             return cls(True, mirrored=c < 0, upended=b < 0)
@@ -34,14 +34,14 @@ class Orientation:
 
     @classmethod
     def of_exif(cls, value: int) -> Orientation:
-        """The one that EXIF numbers from 1 to 8; upright for any other number."""
+        """The orientation of an EXIF number, 1 to 8; upright for any other number."""
         turned = value in (5, 6, 7, 8)
         return cls(
             turned, mirrored=value in (2, 3, 6, 7), upended=value in (3, 4, 7, 8)
         )
 
     def turned(self, image: np.ndarray) -> np.ndarray:
-        """A stored picture, (H, W, ...), seen upright; its pixels are not copied."""
+        """An upright view of a stored picture, (H, W, ...); pixels are not copied."""
         if self.transposed:
             image = image.swapaxes(0, 1)
         if self.mirrored:
@@ -55,7 +55,7 @@ class Orientation:
         return np.ascontiguousarray(self.turned(image))
 
     def stored(self, image: np.ndarray) -> np.ndarray:
-        """Turn an upright picture, (H, W, ...), back to how it is stored."""
+        """Turn an upright picture, (H, W, ...), back to its stored orientation."""
         if self.upended:
             image = image[::-1]
         if self.mirrored:

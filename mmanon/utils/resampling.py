@@ -1,7 +1,7 @@
-"""Pictures made smaller, turned, blurred and grey in NumPy, as OpenCV does it.
+"""Shrink, turn and blur pictures and make them grey in NumPy, as OpenCV does.
 
-So the anonymizer needs no OpenCV, which comes in four packages that overwrite each
-other, and whose usual package needs libGL.
+The anonymizer therefore needs no OpenCV, which comes in four packages that overwrite
+each other, and whose usual package needs libGL.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ import numpy as np
 
 __all__ = ['area_mean', 'block_mean', 'gaussian_blur', 'sample_affine', 'to_grey']
 
-# Brightness of R, G and B by ITU-R BT.601, in parts of 2 ** 15.
+# Weights of R, G and B in the brightness (ITU-R BT.601), times 2 ** 15.
 _LUMA = (9798, 19235, 3735)
 _LUMA_BITS = 15
 
 
 def area_mean(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Average the pixels under each pixel of a smaller picture.
+    """Shrink a picture: each new pixel is the mean of the area that it covers.
 
-    A pixel that lies under two counts in each as far as it does. For small pictures:
-    the work grows with the product of both heights, and of both widths.
+    A pixel on the border of two areas counts in each in proportion to its part there.
+    Use this for small pictures: the cost grows with the product of the old and new
+    heights, and of the old and new widths.
 
     Args:
         image (np.ndarray): (H, W) or (H, W, C).
-        size (tuple[int, int]): Width and height of the smaller one.
+        size (tuple[int, int]): Width and height of the smaller picture.
 
     Returns:
-        np.ndarray: float32, of the same number of dimensions.
+        np.ndarray: float32, (height, width) or (height, width, C).
     """
     height, width = image.shape[:2]
     flat = image.reshape(height, -1).astype(np.float32)
@@ -44,7 +45,7 @@ def area_mean(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _area_weights(count: int, size: int) -> np.ndarray:
-    """Weights (size, count) of a side's pixels in those of the smaller picture."""
+    """Weights (size, count) of a side's old pixels in each new pixel."""
     edges = np.arange(size + 1) * (count / size)
     places = np.arange(count)
     shared = np.minimum(edges[1:, None], places + 1) - np.maximum(
@@ -60,7 +61,7 @@ def block_mean(image: np.ndarray, factor: int) -> np.ndarray:
 
     Args:
         image (np.ndarray): (H, W, C); both sides are multiples of the factor.
-        factor (int): Side of a square.
+        factor (int): Side of a square in pixels.
 
     Returns:
         np.ndarray: float32 (H / factor, W / factor, C).
@@ -74,7 +75,7 @@ def block_mean(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur; beyond the border the nearest pixel is repeated.
+    """Blur a picture; beyond the border, the nearest pixel is repeated.
 
     Args:
         image (np.ndarray): float32 (H, W, C).
@@ -100,18 +101,18 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
 def sample_affine(
     image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Draw a picture turned, scaled and moved, bilinearly.
+    """Rotate, scale and shift a picture with bilinear interpolation.
 
-    Beyond the border the nearest pixel is repeated.
+    Beyond the border, the nearest pixel is repeated.
 
     Args:
         image (np.ndarray): float32 (H, W, C).
-        matrix (np.ndarray): (2, 3), of places in the new picture to places in the old
-            one; the middle of the first pixel is (0, 0) in both.
+        matrix (np.ndarray): (2, 3), maps positions (x, y) in the new picture to
+            positions in the old one; the centre of the first pixel is (0, 0) in both.
         size (tuple[int, int]): Width and height of the new picture.
 
     Returns:
-        np.ndarray: float32, of that size.
+        np.ndarray: float32 (height, width, C).
     """
     height, width = image.shape[:2]
     across = np.arange(size[0])
@@ -143,13 +144,13 @@ def sample_affine(
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
-    """The brightness of colours (ITU-R BT.601).
+    """Convert colours to brightness (ITU-R BT.601).
 
     Args:
         image (np.ndarray): RGB, (H, W, 3), uint8 or uint16.
 
     Returns:
-        np.ndarray: (H, W), of the same type.
+        np.ndarray: (H, W), with the same data type.
     """
     total = np.full(image.shape[:2], 1 << (_LUMA_BITS - 1), np.uint32)
     for part, weight in enumerate(_LUMA):

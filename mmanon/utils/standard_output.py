@@ -1,4 +1,4 @@
-"""What a command does when nobody reads on, as behind ``head``."""
+"""What a command does when its reader closes the pipe, as ``head`` does."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Protocol
 
 __all__ = ['ends_with_its_reader', 'print_nowhere']
 
-_NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE has ended
+_NOBODY_READS = 141  # the exit code that a shell reports after SIGPIPE
 
 
 class Main(Protocol):
-    """A command, of its arguments to the exit code."""
+    """A command: it takes arguments and returns the exit code."""
 
     def __call__(self, argv: Sequence[str] | None = None) -> int:
-        """Run it; without arguments, with those of the process."""
+        """Run it; None stands for the arguments of the process."""
 
 
 def print_nowhere() -> None:
-    """Let all that is still printed be lost without an error."""
+    """Discard everything that is printed from now on, without an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
@@ -30,13 +30,14 @@ def print_nowhere() -> None:
 
 
 def ends_with_its_reader(main: Main) -> Main:
-    """Let a command end without an error when its reader has enough.
+    """Let a command end without a traceback when its reader closes the pipe.
 
     Args:
         main (callable): The command.
 
     Returns:
-        callable: The same; 141 where the standard output was closed before its end.
+        callable: The same command; it returns 141 when the standard output was closed
+        early.
     """
 
     @wraps(main)
@@ -45,7 +46,7 @@ def ends_with_its_reader(main: Main) -> Main:
             try:
                 return main(argv)
             finally:
-                # Else Python finds out at its end, and prints a traceback.
+                # Otherwise Python notices at its exit and prints a traceback.
                 sys.stdout.flush()
         except BrokenPipeError:
             print_nowhere()

@@ -16,17 +16,17 @@ from typing import Generic, TypeVar, cast
 __all__ = ['Answer', 'Workers', 'one_blas_thread', 'worked_ahead', 'worked_behind']
 
 T = TypeVar('T')
-_LONGEST = 5.0  # seconds in which a thread that does not hang has done its task
-_PATIENCE = 0.1  # seconds until a thread that waits looks whether it is still needed
+_LONGEST = 5.0  # seconds to wait for a thread to finish its task
+_PATIENCE = 0.1  # seconds after which a waiting thread checks whether it is needed
 _END = object()
 
 
 def one_blas_thread() -> None:
-    """Let NumPy multiply small matrices on the thread that asks.
+    """Let NumPy multiply small matrices in the calling thread.
 
-    Its own threads wait for the next product by turning in circles, on processors that
-    decoding, networks and encoding could use: a third of all the time. It asks once,
-    when it is imported; who has set the number keeps it.
+    OpenBLAS's own threads wait for the next product in a busy loop. They would take a
+    third of all processor time from decoding, networks and encoding. NumPy reads the
+    number once, when it is imported; a number that the user has set is kept.
     """
     os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
@@ -39,10 +39,10 @@ class _Failed:
 class _Passage:
     """A bounded queue that Ctrl-C cannot break.
 
-    ``queue.Queue`` takes its lock in Python code, where an interrupt may come before
-    the block that releases it is entered, and then every user of the queue waits for
-    ever. A ``SimpleQueue`` is one call in C; of two of them, one holds the items and
-    the other the free places.
+    ``queue.Queue`` takes its lock in Python code. An interrupt may come before the
+    block that releases the lock is entered, and then every user of the queue waits for
+    ever. The calls of a ``SimpleQueue`` are single calls in C. This class uses two: one
+    holds the items, the other the free places.
     """
 
     def __init__(self, most: int) -> None:
@@ -52,7 +52,7 @@ class _Passage:
             self._room.put(None)
 
     def put(self, item: object) -> bool:
-        """Put an item in; answers after a moment whether there was room."""
+        """Put an item in; return False if there is no room for 0.1 seconds."""
         try:
             self._room.get(timeout=_PATIENCE)
         except Empty:
@@ -63,8 +63,11 @@ class _Passage:
     def get(self, timeout: float | None = None) -> object:
         """Take an item out.
 
+        Args:
+            timeout (float, optional): Seconds to wait. Waits for ever by default.
+
         Raises:
-            queue.Empty: When there was none in so many seconds.
+            queue.Empty: When no item came within ``timeout``.
         """
         item = self._items.get(timeout=timeout)
         self._room.put(None)
@@ -72,9 +75,9 @@ class _Passage:
 
 
 class Answer(Generic[T]):
-    """The result or error of a function, once it is there; one thread waits for it.
+    """The future result or error of a function; one thread waits for it.
 
-    A ``Future`` that Ctrl-C cannot break, as :class:`_Passage` is a queue.
+    Unlike ``Future``, Ctrl-C cannot break it (see :class:`_Passage`).
     """
 
     def __init__(self) -> None:
@@ -82,14 +85,14 @@ class Answer(Generic[T]):
         self._outcome: tuple[T] | _Failed | None = None
 
     def come(self, outcome: tuple[T] | _Failed) -> None:
-        """Give it, as a tuple of one or an error."""
+        """Set the outcome: a tuple of the result, or an error."""
         self._outcome = outcome
         self._come.put(None)
 
     def result(self) -> T:
-        """Wait for it, then return or raise it."""
+        """Wait for the outcome, then return or raise it."""
         while self._outcome is None:
-            # Ctrl-C in the moment before it waits would not wake it.
+            # A Ctrl-C just before the wait would not wake it.
             with suppress(Empty):
                 self._come.get(timeout=_PATIENCE)
         outcome = self._outcome
@@ -99,13 +102,13 @@ class Answer(Generic[T]):
 
 
 class Workers:
-    """Threads that work side by side.
+    """Threads that work in parallel.
 
-    Unlike those of ``ThreadPoolExecutor`` they do not keep a program from ending for
-    ever that is interrupted while one of them hangs.
+    Unlike the threads of ``ThreadPoolExecutor``, a thread that hangs does not prevent
+    an interrupted program from ending.
 
     Args:
-        count (int): How many.
+        count (int): Number of threads.
     """
 
     def __init__(self, count: int) -> None:
@@ -115,19 +118,19 @@ class Workers:
             thread.start()
 
     def submit(self, function: Callable[[], T]) -> Answer[T]:
-        """Let a function be called.
+        """Let a thread call a function.
 
         Returns:
-            Answer: It never comes when the threads end before the function's turn.
+            Answer: Its outcome. It never comes if the threads end before the call.
         """
         answer: Answer[T] = Answer()
         self._tasks.put((answer, function))
         return answer
 
     def end(self) -> None:
-        """End the threads: what has not begun is given up, and the rest is waited for.
+        """Drop the functions that have not begun, and wait up to 5 s for the others.
 
-        A program that ended while they are in C++ would be aborted by it.
+        If a program exits while a thread is in C++ code, that code may abort it.
         """
         with suppress(Empty):
             while True:
@@ -145,7 +148,7 @@ class Workers:
                 answer.come((function(),))
             except BaseException as error:
                 answer.come(_Failed(error))
-            # Nothing is held while there is nothing to do.
+            # An idle thread must not keep results in memory.
             del task, answer, function
 
 
@@ -154,12 +157,12 @@ def worked_ahead(items: Iterable[T], most: int) -> Iterator[Iterator[T]]:
     """Iterate in a separate thread.
 
     Args:
-        items (Iterable): Where the items come from.
-        most (int): How many may wait to be taken.
+        items (Iterable): The source of the items.
+        most (int): How many items may wait to be taken.
 
     Yields:
-        Iterator: The same items in the same order; an error among them is raised when
-        its turn has come. When the block ends, so has the thread.
+        Iterator: The same items in the same order. An error of the source is raised
+        after the items before it. The end of the block waits for the thread to end.
     """
     queue = _Passage(most)
     ended = Event()
@@ -205,13 +208,13 @@ def worked_behind(
     """Call a function in a separate thread, one item after the other.
 
     Args:
-        function (callable): What is done with each item.
+        function (callable): It is called with each item.
         most (int): How many items may wait.
 
     Yields:
-        callable: Takes an item, and waits if there are too many. The next call, or the
-            end of the block, raises an error of the function. If the block ends without
-            an error, all items are done.
+        callable: Takes an item, and waits if too many are waiting. If the function
+            raises an error, the next call or the end of the block raises it. If the
+            block ends without an error, all items are done.
     """
     queue = _Passage(most)
     ended = Event()

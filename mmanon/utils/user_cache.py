@@ -1,4 +1,4 @@
-"""The user's folder of files that can be made again."""
+"""The user's folder for files that can be created again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ['user_cache']
 def user_cache() -> Path:
     """The user's folder for mmanon: ``$XDG_CACHE_HOME/mmanon``, or ``~/.cache/mmanon``.
 
-    It is not made here.
+    This function does not create it.
     """
     named = os.environ.get('XDG_CACHE_HOME')
-    # Relative ones are to be passed over, by the specification of the variable.
+    # The specification of the variable says to ignore relative paths.
     base = Path(named) if named and os.path.isabs(named) else Path.home() / '.cache'
     return base / 'mmanon'

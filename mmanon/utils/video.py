@@ -1,7 +1,7 @@
-"""The frames of a video file as a player shows them: turned as the file asks for.
+"""Read the frames of a video file upright, as a player shows them.
 
-An upright phone stores rotated pixels and a display matrix with the rotation.
-mmaction2's ``DecordDecode`` applies it, as FFmpeg's own tools do.
+A phone that is held upright stores rotated pixels and a display matrix with the
+rotation. mmaction2's ``DecordDecode`` applies the matrix, as FFmpeg's own tools do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def open_video(path: str | Path) -> av.container.InputContainer:
-    """Open a video file, whatever its tags are written in.
+    """Open a video file, whatever encoding its tags have.
 
     Raises:
         av.FFmpegError: If it is no video file.
@@ -37,9 +37,9 @@ def open_video(path: str | Path) -> av.container.InputContainer:
 
 
 def file_url(path: str | Path) -> str:
-    """A file's name as FFmpeg takes it for nothing else.
+    """The path as a ``file:`` address for FFmpeg.
 
-    ``12:30.mp4`` would be an address of the protocol ``12``.
+    Otherwise FFmpeg would take ``12:30.mp4`` for an address of the protocol ``12``.
 
     Example:
         >>> file_url('12:30.mp4')
@@ -49,7 +49,7 @@ def file_url(path: str | Path) -> str:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The first stream of pictures that is no cover picture.
+    """The first video stream that is no cover picture.
 
     Raises:
         IndexError: If there is none.
@@ -60,10 +60,11 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
-    """All frames of the stream of pictures.
+    """Decode all frames of the video stream.
 
     Raises:
-        IndexError: If there is none. av.FFmpegError: If decoding cannot continue.
+        IndexError: If there is no video stream.
+        av.FFmpegError: If decoding cannot continue.
     """
     stream = video_stream(container)
     stream.thread_type = 'AUTO'
@@ -77,13 +78,13 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
 
 
 def display_matrix(frame: av.VideoFrame) -> list[int] | None:
-    """FFmpeg's display matrix of a frame, nine numbers; None where it has none."""
+    """FFmpeg's display matrix of a frame, nine numbers; None if it has none."""
     try:
-        # PyAV's own types know of motion vectors alone.
+        # PyAV's type hints list only motion vectors.
         packed = cast('Mapping[str, bytes]', frame.side_data).get('DISPLAYMATRIX')
     except ValueError:
-        # PyAV does not know a kind of data beside it, such as a camera's EXIF in each
-        # frame of an AVI. It tells the angle all the same, but not what is mirrored.
+        # The frame has another kind of side data that PyAV does not know, such as EXIF
+        # in each frame of an AVI. PyAV still gives the angle, but not a mirroring.
         return _MATRICES[round(frame.rotation / 90) % 4]
     return None if packed is None else np.frombuffer(packed, np.int32).tolist()
 
@@ -93,7 +94,7 @@ def _matrix(a: int, b: int, c: int, d: int) -> list[int]:
     return [a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30]
 
 
-# By quarters of a turn against the clock.
+# By quarters of a turn, counterclockwise.
 _MATRICES = {
     0: None,
     1: _matrix(0, -1, 1, 0),
@@ -106,17 +107,17 @@ def upright(frame: av.VideoFrame, pixels: str = 'rgb24') -> np.ndarray:
     """The upright picture of a frame, uint8 (H, W, 3).
 
     Args:
-        frame: As :func:`decode` gives it.
+        frame: As :func:`decode` yields it.
         pixels: ``'rgb24'`` or ``'bgr24'``.
     """
     return orientation_of(frame).upright(frame.to_ndarray(format=pixels))
 
 
 def turn_of(orientation: Orientation) -> str:
-    """The ``turned`` of :class:`mmanon.datasets.VideoInfo` for an orientation."""
+    """The value of ``VideoInfo.turned`` for an orientation."""
     if orientation == Orientation():
         return 'no'
-    # Mirrored once or not at all: a transposition is a mirroring itself.
+    # A transposition is itself a mirroring: one more makes a quarter turn.
     mirrored = orientation.mirrored != orientation.upended
     if orientation.transposed and mirrored:
         return 'quarter'

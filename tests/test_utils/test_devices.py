@@ -40,7 +40,10 @@ def test_a_gpu_that_works_is_named_with_its_number(torch):
 
 
 def test_what_keeps_pytorch_from_a_gpu_is_told(torch, monkeypatch):
-    assert place_of('cuda:2').missing == 'PyTorch sees no cuda:2, but 2 in all'
+    assert (
+        place_of('cuda:2').missing
+        == 'there is no cuda:2: PyTorch sees 2 CUDA device(s)'
+    )
 
     def refuse(*shape, device):
         raise RuntimeError('no kernel image is available\nfor execution')
@@ -141,7 +144,7 @@ def test_onnx_runtime_without_cuda_names_the_package_that_has_it(runtime):
     _, place = open_session(b'model', 'cuda')
     assert 'pip install onnxruntime-gpu' in place.missing
     _, place = open_session(b'model', 'mps')
-    assert place.missing == 'ONNX Runtime is not run on mps here'
+    assert place.missing == 'mmanon does not run ONNX Runtime on mps'
 
 
 def test_a_broken_model_is_an_error_on_any_device(runtime):
