@@ -1,7 +1,7 @@
-"""Data types that the packages exchange; they use NumPy only.
+"""Data types that the packages exchange.
 
-Imported when the first of it is asked for: the faces of a frame should not wait for the
-reader of Parquet files.
+Each module is imported when one of its names is first used, so that code which needs
+only :class:`Faces` does not wait for the import of the Parquet reader.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Boxes: x1, y1, x2, y2 in any unit, in the last axis of an array.
+"""Functions of boxes, arrays whose last axis is x1, y1, x2, y2 in any unit.
 
-Widths are differences of coordinates, without "+ 1". Boxes whose corners are the wrong
-way round are empty.
+The width is x2 - x1, without "+ 1". A box with x2 < x1 or y2 < y1 is empty.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ def box_areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def shared_areas(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Areas of what boxes have in common, pair by pair.
+    """Areas of the intersections of boxes, pair by pair.
 
     Args:
         boxes: (..., 4).
-        others: Of a shape that broadcasts with it.
+        others: A shape that broadcasts with ``boxes``.
 
     Returns:
         (...), at least 0.
@@ -36,7 +35,7 @@ def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
     Args:
         boxes: (..., 4).
-        others: Of a shape that broadcasts with it.
+        others: A shape that broadcasts with ``boxes``.
 
     Returns:
         (...) in [0, 1]; 0 where both boxes are empty.
@@ -53,18 +52,18 @@ def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def enclosing_box(boxes: np.ndarray) -> np.ndarray:
-    """The smallest box (4,) around all of some boxes (k, 4), k at least 1."""
+    """The smallest box (4,) that encloses boxes (k, 4), k at least 1."""
     return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
 
 
 def outside_frame(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes are not x1 < x2, y1 < y2 within [0, 1]; NaN counts as such.
+    """Find boxes that violate 0 <= x1 < x2 <= 1 or 0 <= y1 < y2 <= 1, or have a NaN.
 
     Args:
         boxes: (k, 4) in fractions of the frame.
 
     Returns:
-        bool (k,).
+        bool (k,), true for such boxes.
     """
     inside = ((boxes >= 0) & (boxes <= 1)).all(1)
     return np.logical_not(inside & (boxes[:, 2:] > boxes[:, :2]).all(1))

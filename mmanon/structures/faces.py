@@ -20,9 +20,9 @@ class Faces:
         landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
             on its right, the nose, and the mouth's corner on its left and its right;
             NaN where unknown.
-        tracks: int32 (k,), the same number for one person's face all along a video;
-            -1 where unknown.
-        examined: Whether a face detector has seen the frame itself.
+        tracks: int32 (k,), the number of a face's track, the same in all frames of a
+            video; -1 where unknown.
+        examined: Whether a face detector has examined this frame.
     """
 
     boxes: np.ndarray
@@ -36,17 +36,17 @@ class Faces:
 
     @property
     def is_cover(self) -> bool:
-        """Whether this is :meth:`whole_frame`: a frame to be covered whole."""
+        """Whether the whole frame is to be covered, as with :meth:`whole_frame`."""
         return not self.examined and bool((self.boxes == (0, 0, 1, 1)).all(1).any())
 
     @classmethod
     def none(cls) -> Faces:
-        """No face."""
+        """The faces of a frame without a face."""
         return cls(*_empty())
 
     @classmethod
     def concatenate(cls, parts: Sequence[Faces]) -> Faces:
-        """Concatenate the faces of at least one part, in order."""
+        """Concatenate at least one ``Faces``, in order."""
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),

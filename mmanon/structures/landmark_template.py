@@ -1,4 +1,4 @@
-"""Where the landmarks of an aligned face are."""
+"""The positions of the landmarks in an aligned face."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ['TEMPLATE', 'TEMPLATE_SIDE']
 
 TEMPLATE_SIDE = 112
-"""Side in pixels of the faces that ArcFace recognizes."""
+"""Side in pixels of ArcFace's aligned faces."""
 
 TEMPLATE = np.array(
     [
@@ -18,5 +18,5 @@ TEMPLATE = np.array(
         (70.7299, 92.2041),
     ]
 )
-"""(5, 2): the eyes, the nose and the mouth's corners on them, in pixel indices, the
-left ones as in the image first."""
+"""(5, 2), x and y of the eyes, the nose and the corners of the mouth, in pixel indices.
+Of the eyes and of the corners, the one on the image's left comes first."""

@@ -1,4 +1,4 @@
-"""The description of a modifier inside its own file, which replaces its config."""
+"""The description of a modifier in its own file, so that no config is needed."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _TEXTS = ('trained_on', 'licence', 'mmanon_version')
 
 @dataclass(frozen=True)
 class ModifierCard:
-    """A modifier's config, what it is to be shown, and where it comes from.
+    """A modifier's config, crop geometry and origin.
 
-    It travels in an exported file, in a training checkpoint and in an ONNX file; see
-    ``tools/export_checkpoint.py``.
+    Exported files, training checkpoints and ONNX files contain it; see
+    ``mmanon export``.
 
     Attributes:
-        modifier (dict): Its config, with ``type`` and without weights; empty where it
-            is not known, as in ONNX files of the first version.
+        modifier (dict): Its config, with ``type`` and without weights; empty if
+            unknown, as in ONNX files of the first version.
         geometry (CropGeometry): How faces are cut out for it.
-        trained_on (str): Which faces and videos it has learned from.
-        licence (str): Under which its weights may be used.
-        figures (dict[str, float]): What was measured of it, by the metrics' names.
+        trained_on (str): The faces and videos of its training.
+        licence (str): The licence of its weights.
+        figures (dict[str, float]): Measured results, by the names of the metrics.
         mmanon_version (str): The version that wrote the card.
 
     Raises:
-        ValueError: When a value is of another kind, or out of range.
+        ValueError: When a value has the wrong type or is out of range.
     """
 
     modifier: dict[str, Any]
@@ -55,7 +55,7 @@ class ModifierCard:
             raise ValueError(
                 f'modifier must be a config with a `type`, got {self.modifier!r}'
             )
-        # Its weights are in the file.
+        # init_cfg names weights, and the file contains them.
         modifier.pop('init_cfg', None)
         object.__setattr__(self, 'modifier', modifier)
         check_geometry(**asdict(self.geometry))
@@ -70,7 +70,7 @@ class ModifierCard:
         object.__setattr__(self, 'figures', dict(self.figures))
 
     def to_dict(self) -> dict[str, Any]:
-        """The card in texts, numbers, lists and dicts, which JSON and PyTorch keep."""
+        """The card as texts, numbers, lists and dicts, for JSON and PyTorch files."""
         return dict(
             format=_FORMAT,
             modifier=self.modifier,
@@ -83,21 +83,19 @@ class ModifierCard:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> ModifierCard:
-        """The card that :meth:`to_dict` has written.
-
-        Keys that this version does not know are left out.
+        """Read a card that :meth:`to_dict` has written; unknown keys are ignored.
 
         Raises:
-            ValueError: When a key is missing, a value is wrong, or the format is that
-                of a later version.
+            ValueError: When a key is missing, a value is wrong, or a later version
+                wrote the format.
         """
         if not isinstance(said, Mapping):
             raise ValueError(f'a modifier card must be a dict, got {said!r}')
         version = said.get('format', 0)
         if not isinstance(version, int) or version > _FORMAT:
             raise ValueError(
-                f'the modifier card is of format {version!r}, and this version reads '
-                f'up to {_FORMAT}: pip install --upgrade mmanon'
+                f'the modifier card has format {version!r}, and this version reads '
+                f'formats up to {_FORMAT}: pip install --upgrade mmanon'
             )
         missing = [name for name in _GEOMETRY if name not in said]
         if missing:
@@ -111,16 +109,17 @@ class ModifierCard:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> ModifierCard | None:
-        """The card of what a config names, or None where it names no modifier.
+        """The card of the modifier in a config, or None if it contains no modifier.
 
         Args:
-            config (Mapping): As read. It contains ``modifier = dict(...)``, and
+            config (Mapping): The config. It contains ``modifier = dict(...)``, and
                 ``crop_size``, ``margin`` and ``feather`` if they differ from the
-                defaults of :class:`CropGeometry`; or it trains a modifier by an
-                ``AdversarialAnonymizationHook``, whose defaults then apply.
+                defaults of :class:`CropGeometry`. Or it trains a modifier by an
+                ``AdversarialAnonymizationHook``; then :data:`GAME_GEOMETRY` is the
+                default.
 
         Raises:
-            ValueError: As :class:`ModifierCard`.
+            ValueError: As for :class:`ModifierCard`.
         """
         said: Mapping[str, Any] = config
         default, trained_on = CropGeometry(), ''
@@ -141,10 +140,10 @@ class ModifierCard:
 def find_game_hooks(
     config: Mapping[str, Any],
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The hooks of a config that train a modifier, with their places.
+    """Find the hooks of a config that train a modifier.
 
     Args:
-        config (Mapping): As read, with ``custom_hooks`` or without.
+        config (Mapping): The config, with or without ``custom_hooks``.
 
     Yields:
         tuple[int, Mapping]: Position in ``custom_hooks``, and the config of that hook.
@@ -157,7 +156,7 @@ def find_game_hooks(
 
 
 def _data_of(config: Mapping[str, Any], hook: Mapping[str, Any]) -> str:
-    """The faces and videos of a training, as its config names them."""
+    """The faces and videos of a training, by the paths in its config."""
     faces = (hook.get('faces') or {}).get('dataset') or {}
     loader = config.get('train_dataloader') or {}
     videos = loader.get('dataset') or {}
@@ -187,9 +186,9 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(inner, f'{where}[{i}]') for i, inner in enumerate(value)]
     if value is None or isinstance(value, (str, int, float)):
         return value
-    if isinstance(value, type):  # as configs in pure Python have it
+    if isinstance(value, type):  # in configs in pure Python
         return f'{value.__module__}.{value.__qualname__}'
     raise ValueError(
-        f'{where} is a {type(value).__name__}, which a file cannot keep: a config is '
-        'made of texts, numbers, lists and dicts'
+        f'{where} is a {type(value).__name__}, which cannot be saved: a config may '
+        'contain texts, numbers, lists and dicts'
     )

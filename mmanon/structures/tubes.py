@@ -1,7 +1,7 @@
 """Action tubes: one person doing one action, a box in each of a set of frames.
 
-Frames are numbered. Numbers have gaps if only some frames of a video are used. Shape
-letter: L frames of a tube.
+Frame numbers have gaps if only some frames of a video are used. Shape letter: L frames
+of a tube.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class Tube:
 
     Attributes:
         video: Name of the video.
-        label: In [0, C).
-        frames: (L,) ascending integers.
+        label: The number of the action, in [0, C).
+        frames: (L,), the frame numbers, ascending integers.
         boxes: (L, 4), x1, y1, x2, y2 in any unit that all tubes share.
-        score: Greater is surer; of no meaning in the ground truth.
+        score: The confidence; it has no meaning in the ground truth.
         box_scores: (L,), the scores of the detections that were linked, or None.
 
     Raises:
-        ValueError: If the frames are none or do not ascend, lengths differ, or a box or
-            score is not finite.
+        ValueError: If there are no frames or they do not ascend, lengths differ, or a
+            box or ``score`` is not finite.
     """
 
     video: str
@@ -57,15 +57,16 @@ class Tube:
 
 
 def fill_tube(tube: Tube, frames: np.ndarray | None = None) -> Tube:
-    """Give a tube boxes in the frames between its own, by linear interpolation.
+    """Add boxes in the frames between a tube's own, by linear interpolation.
 
     Args:
         tube: A tube.
-        frames: (n,), the frames that there are, ascending, among them the tube's own.
-            By default all from the tube's first to its last.
+        frames: (n,), the existing frames, ascending, including the tube's own. Defaults
+            to all from the tube's first to its last.
 
     Returns:
-        The tube in all of ``frames`` from its first frame to its last, with its score.
+        The tube with a box in each of ``frames`` from its first to its last frame, with
+        the same score and without ``box_scores``.
     """
     first, last = tube.frames[0], tube.frames[-1]
     if frames is None:
@@ -76,7 +77,7 @@ def fill_tube(tube: Tube, frames: np.ndarray | None = None) -> Tube:
 
 
 def cut_tube(tube: Tube, frames: np.ndarray) -> Tube | None:
-    """Leave of a tube what it has in the given frames; None if that is nothing."""
+    """Keep a tube's boxes in the given frames only; None if there are none."""
     kept = np.isin(tube.frames, frames)
     if not kept.any():
         return None
@@ -88,12 +89,12 @@ def cut_tube(tube: Tube, frames: np.ndarray) -> Tube | None:
 def tube_iou(tube: Tube, other: Tube) -> float:
     """Spatio-temporal IoU: temporal IoU times the mean IoU of boxes in common frames.
 
-    Which is the sum of the IoU over the common frames, divided by the number of frames
+    This is the sum of the IoU over the common frames, divided by the number of frames
     that either tube has.
 
     Args:
         tube: A tube.
-        other: Another; video and label are not compared.
+        other: Another tube; video and label are not compared.
 
     Returns:
         In [0, 1].

@@ -50,7 +50,7 @@ def test_a_class_is_told_by_its_name():
         (dict(licence=None), 'licence must be a text, got None'),
         (dict(figures=dict(eer='low')), "figures.eer must be a number, got 'low'"),
         (dict(figures=[1]), 'figures must be numbers by names'),
-        (dict(format=9), 'of format 9.*pip install --upgrade'),
+        (dict(format=9), 'has format 9.*pip install --upgrade'),
     ],
 )
 def test_what_is_wrong_in_a_card_is_named(change, message):

@@ -31,18 +31,19 @@ _CACHED_INFOS = 4096
 class FaceTable:
     """Reads a face table frame by frame, holding only a few row groups in memory.
 
-    Opening it reads the file's footer. A copy for another process contains only the
-    path. A forked process uses the inherited table directly: the file is mapped into
-    memory and never written, so there is no shared file position.
+    Opening it reads the file's footer. A pickled copy for another process contains only
+    ``path`` and ``warn``. A forked process uses the inherited table directly: the file
+    is mapped into memory and never written, so there is no shared file position.
 
     Args:
-        path: The Parquet file written by ``tools/detect_faces.py``.
-        warn: Called once for each reason why the table covers whole frames. It must be
-            a function of a module, so that copies can find it. Defaults to the log of
-            mmanon.
+        path: The Parquet file that ``mmanon detect-faces`` has written.
+        warn: Called with a message when frames are covered whole: once for frames
+            between examined frames, and once for each video with frames never examined.
+            It must be a module's function, so that copies can find it. Defaults to
+            mmanon's log.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is not Parquet, lacks columns, or is not sorted; and later,
             when rows are read, if a box is not within its frame.
     """
@@ -57,7 +58,7 @@ class FaceTable:
     def _open(self) -> None:
         if not Path(self.path).is_file():
             raise FileNotFoundError(
-                f'face table {self.path} does not exist; make it by '
+                f'face table {self.path} does not exist; make it with '
                 f'`{MAKE.format(self.path)}`'
             )
         try:
@@ -77,7 +78,7 @@ class FaceTable:
             )
         except (pa.ArrowInvalid, ValueError) as error:
             raise ValueError(
-                f'{self.path} is not a Parquet file ({error}); make a face table by '
+                f'{self.path} is not a Parquet file ({error}); make a face table with '
                 f'`{MAKE.format(self.path)}`'
             ) from error
         self._check_schema()
@@ -88,7 +89,7 @@ class FaceTable:
         if about.get('version', VERSION) != VERSION:
             raise ValueError(
                 f'face table {self.path} has version {about["version"]}, this release '
-                f'reads version {VERSION}; make it again by '
+                f'reads version {VERSION}; make it again with '
                 f'`{MAKE.format(self.path)}`'
             )
         self._index_groups()
@@ -124,8 +125,8 @@ class FaceTable:
                 pa.types.is_integer(field.type) and pa.types.is_integer(got)
             ):
                 raise ValueError(
-                    f'face table {self.path}: column {field.name!r} holds {got}, it '
-                    f'must hold {field.type}'
+                    f'face table {self.path}: column {field.name!r} is {got}, but it '
+                    f'must be {field.type}'
                 )
 
     def _index_groups(self) -> None:
@@ -140,7 +141,7 @@ class FaceTable:
             video, frame = (group.column(column).statistics for column in columns)
             if not all(stats and stats.has_min_max for stats in (video, frame)):
                 raise ValueError(
-                    f'face table {self.path} has no statistics of its columns video '
+                    f'face table {self.path} has no statistics for its columns video '
                     'and frame; write it with FaceTableWriter'
                 )
             if self._last and video.min < self._last[-1]:
@@ -163,7 +164,7 @@ class FaceTable:
         return self._groups[i]
 
     def _let_go(self) -> None:
-        """Take what was read off this process's account; it stays in the page cache."""
+        """Release the pages that were read; they stay in the system's page cache."""
         if hasattr(mmap, 'MADV_DONTNEED'):
             self._map.madvise(mmap.MADV_DONTNEED)
 
@@ -203,8 +204,8 @@ class FaceTable:
     def videos(self) -> Set[str]:
         """All videos of the table.
 
-        Reads two columns of it, once; questions whether it has a video and what that
-        was take no reading from then on, in processes forked later neither.
+        The first call reads two columns. From then on, ``in`` and :meth:`info` read
+        nothing more, also in processes that are forked later.
         """
         if self._abouts is None:
             columns = [
@@ -219,16 +220,16 @@ class FaceTable:
         return self._abouts.keys()
 
     def info(self, video: str) -> VideoInfo | None:
-        """The video when its faces were found; None if unknown.
+        """The description of a video when its faces were found; None if unknown.
 
-        It is unknown in a table of an earlier release, and of a video that the table
-        does not have.
+        It is unknown in a table of an earlier release, and for a video that the table
+        does not contain.
         """
         if self._abouts is not None:
             return VideoInfo.from_json(self._abouts.get(video))
         if video not in self._infos:
-            # A long video's first row group may not be the one of the frame wanted: its
-            # info is kept. Many short ones are in the very group that is read for them.
+            # A long video spans several row groups, and the first may not be the one of
+            # the wanted frame: its info is cached. Short videos share one group.
             if len(self._infos) >= _CACHED_INFOS:
                 self._infos.clear()
             groups = (self._group(i) for i in self._span(video))
@@ -259,25 +260,25 @@ class FaceTable:
             raise self.missing(missing)
 
     def missing(self, missing: list[str]) -> KeyError:
-        """The error of videos that the table lacks, at least one."""
+        """Make the error about at least one video that the table lacks."""
         there = sorted(self.videos())
         return KeyError(
             f'face table {self.path} lacks {len(missing)} video(s): '
             f'{", ".join(missing[:5])}{" …" if len(missing) > 5 else ""}; it has '
             f'{len(there)}: {", ".join(there[:3])}{" …" if len(there) > 3 else ""}. '
-            'A video is named by its path relative to the folder given as DATA_ROOT, '
-            f'without extension. Make the table by `{MAKE.format(self.path)}`'
+            'The name of a video is its path relative to the folder DATA_ROOT, '
+            f'without extension. Make the table with `{MAKE.format(self.path)}`'
         )
 
     def lookup(self, video: str, frame: int) -> Faces:
         """Return the faces of one frame.
 
         A frame that was never examined is covered whole, with a warning for the first
-        one of a video. In a table of interval n > 1 it may lie between two examined
-        frames with a distance of at most n: if both have the same tracks, it gets one
-        box for each track that encloses both boxes. If a track begins or ends, or
-        neither frame has a track, a face may have been visible in between: the frame is
-        covered whole, with one warning.
+        such frame of a video. An exception are tables with an interval n > 1, if the
+        frame lies between two examined frames at most n apart. If both have the same
+        tracks, it gets one box for each track, which encloses the track's two boxes. If
+        a track begins or ends, or neither frame has a track, a face may have been
+        visible in between: the frame is covered whole, with one warning for the table.
 
         Args:
             video: Path of the video or frame folder relative to the data set's root,
@@ -310,8 +311,8 @@ class FaceTable:
                     self._said_interval = True
                     self.warn(
                         f'face table {self.path}: only one frame in {self.interval} '
-                        'was examined; those between are covered whole, but where the '
-                        'same faces are tracked from one examined frame to the next. '
+                        'was examined; the frames between are covered whole, except '
+                        'where both examined frames have the same tracks. '
                         'Make the table with --interval 1 to show them'
                     )
                 return faces
@@ -330,7 +331,7 @@ def _warn(text: str) -> None:
 
 
 def _between(before: Faces, after: Faces) -> Faces:
-    """One box around both for each track, or the whole frame where a track is open."""
+    """One box around both boxes of each track, or the whole frame if tracks differ."""
     tracks = np.unique(before.tracks)
     if not len(tracks) or tracks[0] < 0:
         return Faces.whole_frame()

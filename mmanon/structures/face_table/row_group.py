@@ -1,4 +1,4 @@
-"""The rows of a face table that are read at once, from Arrow's columns to arrays."""
+"""Convert a row group of a face table from Arrow columns to arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 
-# Arrow imports it at the first call of some methods otherwise, while a worker waits.
+# Otherwise some methods of Arrow import it at their first call, while a worker waits.
 import pyarrow.compute  # noqa: F401
 
 from mmanon.structures.boxes import outside_frame
@@ -23,17 +23,22 @@ class RowGroup:
     """The rows of one row group as arrays, with the bounds of each video.
 
     Args:
-        table: Its columns.
+        table: The columns of the row group.
         path: The face table's file, for messages.
 
     Attributes:
-        videos: The rows of each video.
+        videos (dict[str, slice]): The rows of each video.
+        frames: int64 (n,), the frame number of each row.
+        found: bool (n,), false in the row of a frame without faces.
+
+    Raises:
+        ValueError: If rows are not sorted, or contain an invalid value.
     """
 
     def __init__(self, table: pa.Table, path: str) -> None:
         column = _encoded(table['video'])
         if table.num_rows and (column.null_count or table['frame'].null_count):
-            raise ValueError(f'face table {path} has rows without video or frame')
+            raise ValueError(f'face table {path} has rows without a video or a frame')
         codes = _array(column.indices)
         names = column.dictionary.to_pylist()
         self.frames = _array(table['frame']).astype(np.int64)
@@ -75,7 +80,7 @@ class RowGroup:
         if (lengths != 10).any():
             raise ValueError(
                 f'face table {path}: landmarks must be 10 numbers or null, '
-                f'some are {int(lengths[lengths != 10][0])}'
+                f'but a row has {int(lengths[lengths != 10][0])}'
             )
         self.landmarks = np.full((len(codes), 5, 2), np.nan, np.float32)
         # flatten() leaves the null lists out.
@@ -83,7 +88,7 @@ class RowGroup:
         self.landmarks[known] = values.reshape(-1, 5, 2)
 
     def info(self, video: str) -> VideoInfo | None:
-        """The video; None if unknown."""
+        """The description of the video; None if unknown."""
         if self._infos is None:
             return None
         return VideoInfo.from_json(self._infos[self.videos[video].start].as_py())
@@ -93,7 +98,7 @@ class RowGroup:
         return np.unique(self.frames[self.videos[video]])
 
     def faces(self, video: str, frame: int) -> Faces | None:
-        """The faces of a frame; None where it has no row in this group."""
+        """The faces of a frame; None if it has no row in this group."""
         rows = self.videos[video]
         frames = self.frames[rows]
         start, stop = np.searchsorted(frames, [frame, frame + 1]).tolist()
@@ -107,15 +112,15 @@ class RowGroup:
 
 
 def videos_of(table: pa.Table) -> Iterator[tuple[str, str | None]]:
-    """Each video in some rows, with its ``video_info``.
+    """Iterate over the videos in some rows, with their ``video_info``.
 
     Args:
-        table: The column ``video`` and, where there is one, ``video_info``.
+        table: The column ``video``, and ``video_info`` if the table has it.
     """
     starts = _starts(_array(_encoded(table['video']).indices))
     infos: Iterable[str | None] = [None] * len(starts)
     if 'video_info' in table.column_names:
-        # One string for the many videos of one shape.
+        # Many videos share one description: keep one string.
         infos = map(_shared, _texts(table['video_info'], starts))
     for video, info in zip(_texts(table['video'], starts), infos, strict=True):
         if video is not None:
@@ -132,18 +137,18 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Strings as numbers into a dictionary of them."""
+    """Encode strings as indices into a dictionary."""
     whole = _one_chunk(column)
     return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
 
 
 def _starts(codes: np.ndarray) -> np.ndarray:
-    """Where another number begins."""
+    """The positions at which the number changes, and 0."""
     return np.flatnonzero(np.diff(codes, prepend=-1))
 
 
 def _texts(column: pa.ChunkedArray, rows: np.ndarray) -> list[str | None]:
-    """The strings in some rows."""
+    """The strings in the given rows."""
     encoded = _encoded(column)
     values = encoded.dictionary.to_pylist()
     known, codes = _flags(encoded.is_valid())[rows], _array(encoded.indices)[rows]
@@ -154,10 +159,10 @@ def _texts(column: pa.ChunkedArray, rows: np.ndarray) -> list[str | None]:
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Numbers as an array; where they are null, it holds whatever lies there.
+    """Numbers as an array; its values are undefined where the column is null.
 
-    Not by to_numpy() or to_pandas_dtype(), and no scalar of Arrow's is made here: where
-    pandas is installed, they import it, half a second and 40 MB in each worker.
+    This function avoids to_numpy(), to_pandas_dtype() and Arrow's scalars: they import
+    pandas if it is installed, which takes half a second and 40 MB in each worker.
     """
     if isinstance(column, pa.ChunkedArray):
         column = _one_chunk(column)
@@ -172,7 +177,7 @@ def _array(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _known(column: pa.Array | pa.ChunkedArray, instead: float) -> np.ndarray:
-    """Numbers, with another one where they are null."""
+    """Numbers, with ``instead`` in the place of nulls."""
     values = _array(column)
     return np.where(_flags(column.is_valid()), values, values.dtype.type(instead))
 

@@ -28,36 +28,36 @@ SCHEMA = pa.schema(
         *(pa.field(name, pa.float32()) for name in BOX),
         pa.field('score', pa.float32()),
         pa.field('track', pa.int32()),
-        # Of length 10 or null; Arrow below 26 cannot read nulls of a fixed-size list.
+        # 10 numbers or null; Arrow below 26 cannot read nulls of a fixed-size list.
         pa.field('landmarks', pa.list_(pa.float32())),
-        # VideoInfo as JSON, the same in all rows of a video; null where it is unknown.
-        # A column, not the file's metadata: of those every process reads all.
+        # VideoInfo as JSON, the same in all rows of a video; null if unknown. It is not
+        # in the file's metadata, because every process reads all of them.
         pa.field('video_info', pa.string()),
     ]
 )
-# A table of an earlier release has none.
+# Tables of earlier releases lack this column.
 OPTIONAL = {'video_info'}
 MAKE = 'mmanon detect-faces DATA_ROOT --out {}'
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video when its faces were found.
+    """The description of a video at the time when its faces were found.
 
     Attributes:
         kind: ``'file'``, a video file, or ``'folder'``, a folder of numbered images.
         width: Width of its upright frames in pixels; None if sizes differ or no frame
             could be read.
         height: Their height, or None.
-        num_frames: Number of frames; None if it could not be read to its end.
-        turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, to be
-            turned by 90 degrees to either side; ``'other'``, upside down or mirrored.
-        file: Name of the video file, with its extension; None of a folder, and in a
+        num_frames: Number of frames; None if the video could not be read to its end.
+        turned: How its pixels are stored: ``'no'``, upright; ``'quarter'``, turned by
+            90 degrees to either side; ``'other'``, upside down or mirrored.
+        file: Name of the video file, with its extension; None for a folder, and in a
             table of an earlier release.
-        size: Bytes of that file, or None.
+        size: Size of that file in bytes, or None.
 
     Raises:
-        ValueError: If ``kind`` or ``turned`` is something else.
+        ValueError: If ``kind`` or ``turned`` has another value.
     """
 
     kind: str
@@ -77,9 +77,10 @@ class VideoInfo:
             )
 
     def has_shape(self, height: int, width: int) -> bool:
-        """Whether frames of (height, width) pixels are of its shape, at any scale.
+        """Whether frames of (height, width) pixels have its aspect ratio.
 
-        A side may be off by two pixels: scaled videos have even sides.
+        A side may differ by two pixels, since scaled videos have even sides. An unknown
+        size fits every frame.
         """
         if self.width is None or self.height is None:
             return True
@@ -94,12 +95,12 @@ class VideoInfo:
 
     @classmethod
     def from_json(cls, text: str | None) -> VideoInfo | None:
-        """What :meth:`to_json` wrote; None for null."""
+        """Read what :meth:`to_json` wrote; None for null."""
         return None if text is None else cls(*json.loads(text))
 
 
 def unsorted(path: str, video: str) -> ValueError:
-    """The error of a table whose rows are not in order."""
+    """Make the error about a table whose rows are not sorted."""
     return ValueError(
         f'face table {path} is not sorted by (video, frame): see video {video!r}; '
         'write it with FaceTableWriter'

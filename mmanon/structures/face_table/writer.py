@@ -1,4 +1,4 @@
-"""Writes a face table."""
+"""Write a face table."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ['FaceTableWriter']
 class FaceTableWriter:
     """Writes a face table to a temporary file and renames it when it is complete.
 
-    Used as a context manager; where its block is left by an error, or the writer is
-    never closed, no table appears. What a killed process leaves, ``.<name>.part``, is
-    replaced by the next writer of the same table.
+    Use it as a context manager. After an error in the block, or if the writer is never
+    closed, there is no table. A killed process leaves ``.<name>.part``, which the next
+    writer of the same table replaces.
 
     Args:
-        path: The table's file; its folder is made.
-        detector: Name of what found the faces.
-        interval: 1 where every frame is examined, n where every n-th is.
-        rows_per_group: Rows read at once later; smaller groups make reading single
-            frames faster and the file larger.
+        path: The table's file; its folder is created.
+        detector: Name of the face detector.
+        interval: n, if every n-th frame is examined.
+        rows_per_group: Rows that a reader decodes at once. Smaller groups make reading
+            single frames faster and the file larger.
 
     Raises:
         ValueError: If ``interval`` is below 1.
@@ -58,14 +58,15 @@ class FaceTableWriter:
         self._described: tuple[str, str] | None = None
 
     def describe(self, video: str, info: VideoInfo) -> None:
-        """Say what a video is, before its frames are added.
+        """Describe a video before its frames are added.
 
         Args:
             video: As for :meth:`add`.
-            info: Lets a reader of the table refuse another video of that name.
+            info: Its description, by which a reader rejects another video of that name.
 
         Raises:
-            ValueError: If frames of the video, or of one behind it, were added already.
+            ValueError: If frames of this video, or of one after it in the order, were
+                added already.
         """
         if self._last is not None and str(video) <= self._last[0]:
             raise ValueError(
@@ -75,17 +76,17 @@ class FaceTableWriter:
         self._described = str(video), info.to_json()
 
     def add(self, video: str, frame: int, faces: Faces) -> None:
-        """Add the faces of one examined frame; frames come sorted by (video, frame).
+        """Add the faces of one examined frame, in the order of (video, frame).
 
         Args:
             video: Path of the video or frame folder relative to the data set's root,
                 without extension.
             frame: The number in the frame's file name, or the index from 0 in a video.
-            faces: Its faces; of length 0 where it has none.
+            faces: Its faces; of length 0 if it has none.
 
         Raises:
-            ValueError: If the frame is not behind the one added before, or a box is not
-                within the frame.
+            ValueError: If the frame does not come after the previous one in the order,
+                or a box is not within the frame.
         """
         key = (str(video), int(frame))
         if self._last is not None and key <= self._last:
@@ -138,13 +139,13 @@ class FaceTableWriter:
             self._rows = []
 
     def close(self) -> None:
-        """Complete the table and move it to its place."""
+        """Complete the table and rename it to its final name."""
         self._flush()
         self._writer.close()
         self._file.finish()
 
     def abort(self) -> None:
-        """Leave no table."""
+        """Discard the table."""
         self._writer.close()
         self._file.discard()
 
