@@ -1,4 +1,4 @@
-"""One face over time: where it was found, where it must have been, and for how long."""
+"""One face over time: where it was found, and where it is in the frames between."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .patch_follower import Patch
 __all__ = ['FaceTrack', 'Place', 'Sighting']
 
 _MOST_EVIDENCE = 6.0
-# Frames before and after over which a box is steadied, and how far from where it is, in
-# parts of its side. Over four the change from frame to frame of what is drawn is 0.7 to
-# 0.9 times that over two; over more, a head that nods is no longer in the middle.
+# `Place.steady` is the mean box over this many frames before and after, at most so far
+# from the face's own box, as a fraction of its longer side. With four frames, the drawn
+# face changes 0.7 to 0.9 times as much from frame to frame as with two; with more, a
+# nodding head is no longer in the middle of its box.
 _CALM, _NEAR = 4, 0.1
 
 
@@ -27,9 +28,9 @@ class Sighting(NamedTuple):
     Attributes:
         frame (int): The frame's number.
         box (np.ndarray): x1, y1, x2, y2 in pixels.
-        score (float): The detector's confidence; 0 where it did not see the face.
-        similarity (float): To the people searched for; NaN if unknown.
-        tilt (float): Radians by which the head leans, clockwise.
+        score (float): The detector's confidence; 0 if it did not see the face.
+        similarity (float): Cosine similarity to the known people; NaN if unknown.
+        tilt (float): Angle of the head in radians, clockwise.
         seen (bool): Whether a detector saw it; otherwise it was followed by its
             appearance.
     """
@@ -46,14 +47,15 @@ class Place(NamedTuple):
     """Where a face is in a frame.
 
     Attributes:
-        box (np.ndarray): x1, y1, x2, y2 in pixels, around where it is, was a frame
-            before and will be a frame later.
+        box (np.ndarray): x1, y1, x2, y2 in pixels. It encloses the face's boxes in this
+            frame, the one before and the one after.
         seen (bool): Whether a detector saw it in this frame.
-        score (float): The detector's confidence; 0 where it saw nothing.
-        tilt (float): Radians by which the head leans, clockwise.
+        score (float): The detector's confidence; 0 if it did not see the face.
+        tilt (float): Angle of the head in radians, clockwise.
         away (int): Frames to the nearest one in which it was found.
-        steady (np.ndarray): Where it is, without what trembles: the mean box of this
-            frame and four before and after, as far as that is near where it is.
+        steady (np.ndarray): The box without jitter: the mean over this frame and four
+            before and after, but at most a tenth of the longer side away from the
+            face's own box.
     """
 
     box: np.ndarray
@@ -66,17 +68,16 @@ class Place(NamedTuple):
 
 @dataclass
 class FaceTrack:
-    """One face.
+    """The track of one face.
 
     Attributes:
-        number (int): Its own.
-        scene (int): The number of the scene it is in.
-        sightings (deque[Sighting]): By frame, those still needed.
-        confirmed (bool): Whether it is taken for a face.
-        evidence (float): That it is a face: logarithm of how many times likelier what
-            was seen is of a face, at most 6.
+        number (int): The number of the track.
+        scene (int): The number of its scene.
+        sightings (deque[Sighting]): Its sightings that are still needed, by frame.
+        confirmed (bool): Whether it counts as a face.
+        evidence (float): The log-likelihood ratio of a face against no face, at most 6.
         last_seen (int): The last frame in which a detector saw it.
-        patch (Patch, optional): What it looked like then.
+        patch (Patch, optional): Its appearance in that frame.
     """
 
     number: int
@@ -88,32 +89,33 @@ class FaceTrack:
     patch: Patch | None = None
 
     def add(self, sighting: Sighting) -> None:
-        """Add a frame in which it was found, later than all before."""
+        """Add a sighting in a frame after all earlier ones."""
         self.sightings.append(sighting)
         if sighting.seen:
             self.last_seen = sighting.frame
 
     def weigh(self, evidence: float) -> None:
-        """Count evidence for a face (above 0), or against one."""
+        """Add evidence for a face (above 0) or against one (below 0)."""
         self.evidence = min(self.evidence + evidence, _MOST_EVIDENCE)
 
     def forget_before(self, frame: int) -> None:
-        """Drop what was found before a frame."""
+        """Drop the sightings before a frame."""
         while self.sightings and self.sightings[0].frame < frame:
             self.sightings.popleft()
 
     def place(self, frame: int, hold: int) -> Place | None:
-        """Where it is in a frame.
+        """Where the face is in a frame.
 
-        On a straight line between two frames in which it was found, and beyond them
-        where it last was.
+        Between two sightings, its box is interpolated linearly. Before the first and
+        after the last sighting, it keeps that sighting's box.
 
         Args:
             frame (int): The frame's number.
-            hold (int): Frames it stays where it was before and after it is found.
+            hold (int): Number of frames before the first and after the last sighting in
+                which it still counts as present.
 
         Returns:
-            Place or None: None where it is not yet there, or no longer.
+            Place or None: None if it is not yet present, or no longer.
         """
         frames = np.array([sighting.frame for sighting in self.sightings])
         away = np.abs(frames - frame)
@@ -124,11 +126,11 @@ class FaceTrack:
         boxes = np.stack([sighting.box for sighting in self.sightings])
         around = np.clip(np.arange(frame - 2, frame + 3), frames[0], frames[-1])
         path = _along(around, frames, boxes)
-        # Steady, but never less than where the face is, was and will be.
+        # The mean makes it steady; the boxes make sure that it covers the face.
         box = enclosing_box(np.concatenate([path[1:4], path.mean(0)[None]]))
         found = self.sightings[nearest]
         seen = away[nearest] == 0 and found.seen
-        # Angles have no mean, directions do.
+        # The mean of angles fails at 180 degrees; the mean of directions does not.
         leans = np.array([sighting.tilt for sighting in self.sightings])
         down, across = (
             np.interp(around, frames, part).mean()
@@ -152,5 +154,5 @@ class FaceTrack:
 
 
 def _along(at: np.ndarray, frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Boxes on straight lines between those of frames, (len(at), 4)."""
+    """Boxes at frames ``at``, interpolated linearly, (len(at), 4)."""
     return np.stack([np.interp(at, frames, boxes[:, side]) for side in range(4)], 1)

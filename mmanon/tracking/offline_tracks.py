@@ -1,4 +1,4 @@
-"""Which faces of successive frames are the same person's, and those missed between."""
+"""Join the faces of a whole video to tracks, and fill the gaps in the tracks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ['fill_gaps', 'link_faces']
 def link_faces(
     frames: Sequence[Faces], min_iou: float = 0.3, max_gap: int = 5
 ) -> list[Faces]:
-    """Number the faces of one video so that a face keeps its number.
+    """Join the faces of one video to tracks.
 
-    Faces of a frame are assigned to the tracks last seen at most ``max_gap`` frames
-    before, so that the summed overlap (IoU) is largest.
+    The faces of a frame are assigned to the tracks that were out of sight for at most
+    ``max_gap`` frames, so that the sum of the overlaps (IoU) is largest.
 
     Args:
         frames: The faces of the examined frames, in order.
-        min_iou: Overlap, in (0, 1], that a face must have with its track's last box.
-        max_gap: Frames a track may be out of sight.
+        min_iou: Minimum IoU, in (0, 1], of a face with the last box of its track.
+        max_gap: Number of frames for which a track may be out of sight.
 
     Returns:
         The same faces with ``tracks`` 0, 1, … in order of appearance.
@@ -53,10 +53,10 @@ def link_faces(
 
 
 def fill_gaps(frames: Sequence[Faces]) -> list[Faces]:
-    """Add a face where its track is seen before and after, but not in between.
+    """Add faces in the gaps of their tracks.
 
-    Detectors lose a face for some frames when it blurs or turns. Its box there is the
-    one that encloses both boxes around the gap; its score is 0.
+    Detectors lose a face for some frames when it blurs or turns. The added box encloses
+    the track's boxes before and after the gap; its score is 0.
 
     Args:
         frames: Faces with tracks, as :func:`link_faces` returns them.

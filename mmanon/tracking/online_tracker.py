@@ -1,18 +1,18 @@
-"""Follows faces from frame to frame.
+"""Join faces to tracks, frame by frame.
 
-As ByteTrack (Zhang et al., "Multi-Object Tracking by Associating Every Detection Box",
-ECCV 2022) does: where a face is expected, faces that are sure are looked for first, and
-those that are not among what is left. Faces are joined by the overlap of boxes that are
-enlarged, since a small face may move by its own width (as in C-BIoU, Yang et al., WACV
+The tracker follows ByteTrack (Zhang et al., "Multi-Object Tracking by Associating Every
+Detection Box", ECCV 2022): tracks are first matched with the faces of high scores, then
+the remaining tracks with the faces of low scores. The overlap is that of enlarged
+boxes, since a small face may move by its own width (as in C-BIoU, Yang et al., WACV
 2023).
 
 We tried packages that do this and removed them again. `trackers` 2.6 (Apache-2.0) takes
-0.6 s and 80 MB to import, as long as anonymizing 50 frames; norfair 2.3 wants NumPy
-below 2; boxmot 25 is AGPL and brings PyTorch and a second OpenCV; motpy depends on
+0.6 s and 80 MB to import, as long as anonymizing 50 frames; norfair 2.3 needs NumPy
+below 2; boxmot 25 is AGPL and installs PyTorch and a second OpenCV; motpy depends on
 filterpy of 2018; mmdet's ByteTracker drops a new face that is lost in its second frame.
-:func:`mmanon.tracking.offline_tracks.link_faces` joins the faces of a whole list by
-overlap alone; here frames come one by one, and the ones that matter most are those in
-which a face moves fast or is hardly seen.
+:func:`mmanon.tracking.offline_tracks.link_faces` joins the faces of a whole video by
+overlap alone. Here frames come one by one, and the difficult ones matter most: those in
+which a face moves fast or is hardly visible.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from mmanon.utils.deprecation import renamed_arguments
 
 __all__ = ['FaceLinker']
 
-_BUFFER = 0.5  # of its sides by which a box is enlarged on each side
-_OVERLAP = 0.1  # least IoU of two such boxes of one face
-_INERTIA = 0.5  # part of a face's old speed in its new one
-# What is unsure must lie where the face is expected, and be about as large: least IoU
-# of the boxes themselves, and most times by which one's side is longer.
+_BUFFER = 0.5  # a box is enlarged on each side by this fraction of its sides
+_OVERLAP = 0.1  # minimum IoU of two enlarged boxes of one face
+_INERTIA = 0.5  # weight of a face's old speed in its new one
+# A face of a low score must lie where the track is expected, and have about its size:
+# minimum IoU of the boxes without enlargement, and maximum ratio of their sides.
 _FIT, _SCALE = 0.25, 1.6
 
 
 @dataclass
 class _Path:
-    """A face so far: where it was last seen, and how it moved, in pixels a frame."""
+    """The last position of a face, and its speed in pixels per frame."""
 
     number: int
     frame: int
@@ -44,11 +44,11 @@ class _Path:
     speed: np.ndarray
 
     def places(self, frame: int) -> list[np.ndarray]:
-        """Where it may be: where it was, or as far on as it has moved before."""
+        """Two possible boxes: the last one, and the last one moved on by the speed."""
         return [self.box, self.box + self.speed * (frame - self.frame)]
 
     def expected(self, frame: int) -> np.ndarray:
-        """As far on as it has moved before, for a few frames."""
+        """The last box, moved on by the speed for at most five frames."""
         return self.box + self.speed * min(frame - self.frame, 5)
 
     def found(self, frame: int, box: np.ndarray) -> None:
@@ -58,14 +58,14 @@ class _Path:
 
 
 class FaceLinker:
-    """Numbers the faces of frames that come one by one.
+    """Joins the faces of successive frames to numbered tracks.
 
     Args:
-        lost_track_buffer (int): Frames for which a lost face is remembered.
-        track_activation_threshold (float): Score from which a face is sure: it is
-            matched first, and begins a track where none was expected.
-        begin (float, optional): Score from which a less sure face begins a track as
-            well. By default no such face does.
+        lost_track_buffer (int): Number of frames for which a lost face is remembered.
+        track_activation_threshold (float): Faces with at least this score are matched
+            first, and a face without a match begins a track.
+        begin (float, optional): Minimum score with which a face without a match begins
+            a track. Defaults to ``track_activation_threshold``.
     """
 
     @renamed_arguments(patience='lost_track_buffer', sure='track_activation_threshold')
@@ -82,7 +82,7 @@ class FaceLinker:
         self._paths: list[_Path] = []
 
     def reset(self) -> None:
-        """Forget all faces; numbers are not given again."""
+        """Forget all faces; their numbers are not used again."""
         self._paths = []
 
     def update(self, boxes: np.ndarray, scores: np.ndarray) -> list[int]:
@@ -90,10 +90,10 @@ class FaceLinker:
 
         Args:
             boxes (np.ndarray): x1, y1, x2, y2 in pixels, (k, 4) float64.
-            scores (np.ndarray): (k,).
+            scores (np.ndarray): The detector's scores, (k,).
 
         Returns:
-            list[int]: The number of each face's track; -1 where it has none.
+            list[int]: The number of each face's track; -1 if it has none.
         """
         self._frame += 1
         self._paths = [
@@ -119,7 +119,7 @@ class FaceLinker:
         return numbers
 
     def lost(self) -> list[tuple[int, np.ndarray]]:
-        """Faces that are remembered and were not among the last frame's.
+        """The remembered faces that were not found in the last frame.
 
         Returns:
             list[tuple[int, np.ndarray]]: The number of each, and the box where it is
@@ -132,11 +132,11 @@ class FaceLinker:
         ]
 
     def found(self, number: int, box: np.ndarray) -> None:
-        """Say where a lost face is after all in the last frame.
+        """Report the position of a lost face in the last frame.
 
         Args:
-            number (int): Of its track.
-            box (np.ndarray): (4,), in pixels.
+            number (int): The number of its track.
+            box (np.ndarray): x1, y1, x2, y2 in pixels, (4,).
         """
         for path in self._paths:
             if path.number == number:
@@ -146,7 +146,7 @@ class FaceLinker:
 def _pairs(
     paths: list[_Path], boxes: np.ndarray, places: list[int], frame: int
 ) -> list[tuple[_Path, int]]:
-    """Faces that continue tracks; those that overlap most are joined first."""
+    """Match tracks and faces, in the order of their overlap."""
     if not paths or not places:
         return []
     expected = _enlarged(np.array([path.places(frame) for path in paths]))
@@ -162,7 +162,7 @@ def _pairs(
 def _fitting_pairs(
     paths: list[_Path], boxes: np.ndarray, places: list[int], frame: int
 ) -> list[tuple[_Path, int]]:
-    """Those of :func:`_pairs` that fit a face's place and size."""
+    """The matches of :func:`_pairs` that fit the track's position and size."""
     found = []
     for path, place in _pairs(paths, boxes, places, frame):
         old, new = path.box[2:] - path.box[:2], boxes[place, 2:] - boxes[place, :2]

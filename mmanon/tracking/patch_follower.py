@@ -1,10 +1,10 @@
-"""Finds a face again by what it looks like, in frames in which no detector finds it.
+"""Find a face again by its appearance, in frames in which no detector finds it.
 
-Normalized cross-correlation of a small grey patch with what lies around the place where
-the face was. Packages that follow patches were considered: OpenCV has several trackers,
-but may not be brought in (it comes in four distributions that overwrite each other);
-scikit-image's ``match_template`` knows no pixels outside the picture, where a face that
-leaves it lies in part, and takes SciPy.
+The method is the normalized cross-correlation of a small grey patch with the
+surroundings of the face's last position. We considered packages: OpenCV has several
+trackers, but comes in four distributions that overwrite each other. scikit-image's
+``match_template`` needs SciPy and cannot ignore pixels outside the picture, into which
+a face may partly move.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from mmanon.utils.resampling import area_mean
 __all__ = ['Patch', 'cut_patch', 'find_patch']
 
 _SAMPLES = 16  # along the longer side of a patch
-_REACH = 6  # samples by which a face may move from where it is expected
-_VISIBLE = 0.35  # least part of a patch that lies in the picture
-_FLAT = 2.0  # grey levels; what varies less looks like everything
+_REACH = 6  # samples by which a face may be away from its expected position
+_VISIBLE = 0.35  # minimum part of a patch that lies in the picture
+_FLAT = 2.0  # minimum standard deviation in grey levels: flat patches fit anywhere
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def cut_patch(picture: np.ndarray, box: np.ndarray) -> Patch | None:
 
     Args:
         picture (np.ndarray): Grey, uint8 (H, W).
-        box (np.ndarray): x1, y1, x2, y2 in pixels; it may leave the picture.
+        box (np.ndarray): x1, y1, x2, y2 in pixels; it may extend beyond the picture.
 
     Returns:
-        Patch or None: None where there is nothing to remember: the face is hardly in
-        the picture, or is all of one grey.
+        Patch or None: None if less than 35 % of the face is in the picture, or its
+        pixels hardly differ.
     """
     step = max(float((box[2:] - box[:2]).max()) / _SAMPLES, 1.0)
     size = np.maximum(np.rint((box[2:] - box[:2]) / step), 1).astype(int)
@@ -59,17 +59,16 @@ def cut_patch(picture: np.ndarray, box: np.ndarray) -> Patch | None:
 def find_patch(
     picture: np.ndarray, patch: Patch, near: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Look for a face where it is expected, and around.
+    """Search for a face around its expected position.
 
     Args:
         picture (np.ndarray): Grey, uint8 (H, W).
-        patch (Patch): What the face looked like.
-        near (np.ndarray): The box where it is expected, in pixels.
+        patch (Patch): The appearance of the face.
+        near (np.ndarray): The expected box, x1, y1, x2, y2 in pixels.
 
     Returns:
-        tuple[np.ndarray, float]: The box where it fits best, as large as the patch's;
-        and the correlation of all that is visible of it, in [-1, 1]; 0 where too little
-        is.
+        tuple[np.ndarray, float]: The box with the best fit, of the patch's size, and
+        the correlation of its visible part, in [-1, 1]; 0 if too little is visible.
     """
     rows, columns = patch.pixels.shape
     side = patch.box[2:] - patch.box[:2]
@@ -82,7 +81,7 @@ def find_patch(
         (columns + 2 * _REACH, rows + 2 * _REACH),
     )
     fits = _correlations(around, patch.pixels)
-    # Of places alike the one where it is expected.
+    # Among equally good positions, choose the nearest one to the expected position.
     away = np.hypot(*np.meshgrid(*[np.arange(-_REACH, _REACH + 1)] * 2))
     down, across = np.unravel_index((fits - 1e-3 * away).argmax(), fits.shape)
     low = corner + (np.array([across, down]) - _REACH) * step
@@ -92,8 +91,8 @@ def find_patch(
 def _sampled(
     picture: np.ndarray, corner: np.ndarray, step: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """Means of squares of ``step`` pixels, (h, w); NaN outside the picture."""
-    # In whole pixels: that is fine enough, and needs no interpolation.
+    """Means of squares of ``step`` by ``step`` pixels, (h, w); NaN outside."""
+    # Whole pixels are precise enough and need no interpolation.
     x1, y1 = np.rint(corner).astype(int).tolist()
     x2, y2 = x1 + round(step * size[0]), y1 + round(step * size[1])
     height, width = picture.shape
@@ -118,7 +117,7 @@ def _sampled(
 
 
 def _correlations(around: np.ndarray, patch: np.ndarray) -> np.ndarray:
-    """Correlation of a patch with each window of what is around it."""
+    """Correlation of a patch with each window of its surroundings."""
     windows = np.lib.stride_tricks.sliding_window_view(around, patch.shape)
     shape, count = windows.shape[:2], patch.size
     windows = windows.reshape(-1, count)

@@ -1,4 +1,4 @@
-"""Where one scene of a video ends and the next begins."""
+"""Find the cuts between the scenes of a video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ['HasThumbnail', 'thumbnail', 'with_cuts']
 
 _SIZE = (32, 24)
 _CUT = 0.25
-_BLINK = 2  # frames a flash may last without being taken for a cut
+_BLINK = 2  # number of frames that a flash may last without counting as a cut
 
 
 class HasThumbnail(Protocol):
@@ -27,15 +27,16 @@ Frame = TypeVar('Frame', bound=HasThumbnail)
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """A small grey picture, (24, 32) float32 of mean 0 and length 1.
+    """A small grey picture, (24, 32) float32 with mean 0 and L2 norm 1.
 
-    The product of two, summed, is 1 for pictures alike but for brightness and contrast.
+    The scalar product of two thumbnails is 1 for pictures that differ only in
+    brightness and contrast. The norm is lower for a picture of one colour.
 
     Args:
         image (np.ndarray): uint8 (H, W, 3), or grey (H, W).
     """
     width, height = _SIZE
-    # A few pixels of each part do for its mean, and take a tenth of the time.
+    # A few pixels of each part suffice for its mean and take a tenth of the time.
     step = max(1, min(image.shape[1] // (4 * width), image.shape[0] // (4 * height)))
     grey = np.rint(area_mean(image[::step, ::step], _SIZE))
     if grey.ndim == 3:
@@ -45,13 +46,14 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def with_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
-    """Say of each frame whether a new scene begins with it.
+    """Yield each frame with whether a new scene begins with it.
 
-    It does where no picture of the last frames is like any of the next ones: a flash
-    or a dropped picture, after which all is as before, is no cut.
+    A scene begins if none of the last three frames is similar to this frame or one of
+    the next two. A flash or a damaged frame, after which the scene continues, is
+    therefore no cut.
 
     Args:
-        frames (Iterable): In the order they are shown.
+        frames (Iterable): In the order in which they are shown.
 
     Yields:
         tuple: A frame, and whether it begins a scene.
