@@ -1,8 +1,9 @@
 """Learns to anonymize faces in videos while actions stay detectable.
 
-Two doors: what anonymizes (:mod:`mmanon.anonymizer` and the rooms below it) needs
-neither PyTorch nor OpenMMLab; what trains (:mod:`mmanon.models` and the rooms above it)
-needs both, and says so when it is entered without.
+The package has two halves. The anonymizer (:mod:`mmanon.anonymizer` and the rooms below
+it) needs neither PyTorch nor OpenMMLab. The training (:mod:`mmanon.models` and the
+rooms above it) needs both; without them, its import ends in an error that names the
+extra to install.
 """
 
 from importlib import import_module
@@ -19,7 +20,7 @@ __all__ = ['__version__']
 
 
 def __getattr__(name: str) -> ModuleType:
-    # Imported when it is asked for: it stands on mmengine.
+    # Imported on first use, because it needs mmengine.
     if name == 'registry':
         return import_module(f'{__name__}.registry')
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

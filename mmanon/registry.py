@@ -1,7 +1,7 @@
-"""mmanon's registries: children of mmengine's under the scope ``mmanon``.
+"""mmanon's registries: children of mmengine's registries, with the scope ``mmanon``.
 
-A component is named ``mmanon.<Class>`` in any OpenMMLab config. The modules named in
-``locations`` are imported when the first component is looked up, not before.
+Any OpenMMLab config can name a component as ``mmanon.<Class>``. The first lookup of a
+component imports the modules in ``locations``.
 """
 
 from mmanon._game import enter_game

@@ -1,7 +1,6 @@
-"""All models, imported when the first of them is asked for.
+"""All models; the first access to one of them imports them all.
 
-Whoever needs a part only, such as face detectors, which work without PyTorch, imports
-``mmanon.models.<part>`` and does not wait for the rest.
+To import only a part of the models, import ``mmanon.models.<part>``.
 """
 
 from typing import Any

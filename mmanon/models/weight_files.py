@@ -1,4 +1,4 @@
-"""Files of weights: read without running code, written whole, and named if broken."""
+"""Reads weight files without running their code, and writes them completely."""
 
 import pickle
 import re
@@ -36,11 +36,11 @@ DETECTOR, MODIFIER, DISCRIMINATOR, EMA = (
     'discriminator.',
     'modifier_ema.module.',
 )
-"""What the names of each network's weights begin with in a training checkpoint."""
+"""The prefixes of each network's weights in a training checkpoint."""
 
-# Where a checkpoint's meta tells of its modifier.
+# The key of the modifier's card in the meta of a checkpoint.
 _CARD = 'modifier_card'
-# What a file of another kind begins with.
+# The first bytes of files of other kinds.
 _BEGINNINGS = (
     (b'version https://git-lfs', 'a pointer of Git LFS: fetch it by `git lfs pull`'),
     (b'\x89PNG', 'a picture'),
@@ -56,14 +56,17 @@ _CUT_SHORT = 'cut short, as by a download or a copy that was stopped: fetch it a
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint, and nothing that could run code.
+    """Read the weights of a checkpoint without running code from the file.
 
     Args:
         path (str or Path): A state dict, or a checkpoint of mmengine.
 
+    Returns:
+        dict[str, Tensor]: The weights by their names, on the CPU.
+
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is another kind of file, incomplete, or holds more than
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it is a file of another kind, is incomplete, or holds more than
             weights, numbers and mmengine's logs; the message says what it seems to be.
     """
     checkpoint = load_checkpoint(path)
@@ -76,19 +79,19 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def check_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Make sure that a checkpoint can be read, before anything long begins.
+    """Check that a checkpoint can be read, before a long run begins.
 
-    Weights stay on the disk, so that this takes no time and no memory to speak of.
+    The weights stay on the disk, so this takes little time and memory.
 
     Args:
-        path (str or Path): A checkpoint; an address with ``://`` is not looked at.
+        path (str or Path): A checkpoint; an address with ``://`` is not checked.
 
     Returns:
-        dict: What it holds; nothing of an address.
+        dict: The content of the checkpoint; empty for an address.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: As :func:`load_weights` does.
+        FileNotFoundError: When the file does not exist.
+        ValueError: As in :func:`load_weights`.
     """
     if '://' in str(path):
         return {}
@@ -112,7 +115,7 @@ def _read(path: Path, mmap: bool = False) -> dict[str, Any]:
         raise ValueError(_refusal(path, str(error))) from None
     except EOFError:
         raise ValueError(f'{path} is {_CUT_SHORT}') from None
-    # PyTorch has many errors for what may be wrong in a file.
+    # PyTorch raises many kinds of errors for damaged files.
     except Exception as error:
         said = str(error).splitlines()
         if 'unexpected EOF' in str(error):
@@ -149,7 +152,7 @@ def _other_kind(path: Path) -> str | None:
         if head.startswith(beginning):
             return kind
     if _WEB_PAGE.match(head):
-        return 'a web page, such as an error in place of a download: fetch it again'
+        return 'a web page, perhaps an error page of a download: fetch it again'
     if head.startswith(b'PK'):
         return _other_archive(path)
     if head[8:9] == b'{' and b'"dtype"' in head:
@@ -169,7 +172,7 @@ def _other_archive(path: Path) -> str | None:
         return f'a file of PyTorch that was {_CUT_SHORT}'
     if any(name.endswith('/constants.pkl') for name in names):
         return (
-            'a TorchScript program, which is run to be loaded: save the state dict '
+            'a TorchScript program, and loading it would run it: save the state dict '
             'of its model'
         )
     if not any(name.endswith('data.pkl') for name in names):
@@ -179,7 +182,7 @@ def _other_archive(path: Path) -> str | None:
 
 def _is_text(head: bytes) -> bool:
     text = head.decode(errors='ignore')
-    # A character may be cut at the end.
+    # The last character may be incomplete.
     return '\x00' not in text and len(text.encode()) > len(head) - 4
 
 
@@ -187,18 +190,18 @@ def _refusal(path: Path, said: str) -> str:
     named = re.search(r'GLOBAL ([\w.]+)', said)
     if named is None:
         return (
-            f'{path} holds no weights of PyTorch: it is damaged, or another kind of '
-            'file; fetch it again'
+            f'{path} holds no weights of PyTorch: it is damaged or a file of another '
+            'kind; fetch it again'
         )
     return (
-        f'{path} holds objects of {named[1]} beside weights, and is not loaded, as it '
-        'could run code of whoever made it: ask for a file of weights alone, as '
-        'torch.save(model.state_dict(), file) writes'
+        f'{path} holds objects of {named[1]} in addition to weights. It is not loaded, '
+        'because it could run code of its author: ask for a file with weights only, as '
+        'torch.save(model.state_dict(), file) writes it'
     )
 
 
 def _logs() -> list:
-    """Contents of mmengine's checkpoints other than tensors and numbers."""
+    """The types in mmengine's checkpoints other than tensors and numbers."""
     core = getattr(np, '_core', None) or np.core
     logs = [
         HistoryBuffer,
@@ -208,7 +211,7 @@ def _logs() -> list:
         np.dtype,
         *{type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4')},
     ]
-    # A log names its statistics by getattr, which could name anything.
+    # The pickle of a log calls getattr, which could return anything: restrict it.
     return [*logs, (_statistic, 'builtins.getattr')]
 
 
@@ -219,27 +222,28 @@ def _statistic(owner: object, name: str) -> object:
 
 
 def save_weights(path: str | Path, state: Mapping[str, Tensor], **meta: Any) -> None:
-    """Write weights as a checkpoint of mmengine's, whole or not at all.
+    """Write weights as a checkpoint of mmengine, completely or not at all.
 
     Args:
-        path (str or Path): The file; its folder is made.
+        path (str or Path): The file; its folder is created.
         state (Mapping): Weights by their names.
-        **meta: Their description: texts, numbers, and lists and dicts of these.
+        **meta: Their description: strings, numbers, and lists and dicts of these.
     """
     with written_whole(Path(path)) as beside, open(beside, 'wb') as file:
-        # A file by its name would have that name in it, and bytes of its own each time.
+        # Given a path, torch.save would store the temporary name in the file, and the
+        # same weights would give other bytes each time.
         torch.save(dict(meta=dict(meta), state_dict=dict(state)), file)
 
 
 def modifier_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """A modifier's weights, from its own file or a training checkpoint.
+    """Return the modifier's weights in its own file or in a training checkpoint.
 
     Args:
-        checkpoint (Mapping): What :func:`load_checkpoint` returned.
+        checkpoint (Mapping): The result of :func:`load_checkpoint`.
 
     Returns:
-        dict[str, Tensor]: By the modifier's own names; of its average, where there is
-        one.
+        dict[str, Tensor]: Weights by their names in the modifier; those of its average,
+        if the checkpoint has one.
     """
     state = checkpoint.get('state_dict', checkpoint)
     for prefix in (EMA, MODIFIER):
@@ -254,13 +258,13 @@ def tell_card(meta: dict[str, Any], card: ModifierCard) -> None:
 
 
 def modifier_card(checkpoint: Mapping[str, Any]) -> ModifierCard | None:
-    """The card of a checkpoint's modifier, or None if it has none.
+    """Return the modifier's card in a checkpoint, or None if there is none.
 
     Args:
-        checkpoint (Mapping): What :func:`load_checkpoint` returned.
+        checkpoint (Mapping): The result of :func:`load_checkpoint`.
 
     Raises:
-        ValueError: When the card is wrong or of a later version.
+        ValueError: When the card is invalid or of a later version.
     """
     meta = checkpoint.get('meta')
     said = meta.get(_CARD) if isinstance(meta, Mapping) else None
@@ -268,10 +272,10 @@ def modifier_card(checkpoint: Mapping[str, Any]) -> ModifierCard | None:
 
 
 def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The weights of one network, by its own names.
+    """Return the weights with a prefix, by their names without the prefix.
 
     Raises:
-        KeyError: When there are none.
+        KeyError: When no name has the prefix.
     """
     part = {
         name.removeprefix(prefix): value

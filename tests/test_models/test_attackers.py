@@ -182,7 +182,7 @@ def test_its_blocks_start_as_the_identity():
 
 
 def test_levels_of_a_nafnet_agree():
-    with pytest.raises(ValueError, match='must name as many levels'):
+    with pytest.raises(ValueError, match='must have the same number of levels'):
         NAFNetRestorer(4, (1, 1), 1, (1,))
     with pytest.raises(ValueError, match='base_channels must be a whole number'):
         NAFNetRestorer(0)

@@ -130,7 +130,7 @@ def test_members_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match='the ensemble has members 0 to 1'):
         UniformTargetLoss(members=[2])(build(), *arguments)
     alone = MODELS.build(tiny_discriminator())
-    with pytest.raises(ValueError, match='one discriminator only'):
+    with pytest.raises(ValueError, match='only one discriminator'):
         UniformTargetLoss(members=[0])(alone, *arguments)
 
 

@@ -507,7 +507,7 @@ def test_weights_of_another_architecture_are_refused_by_name(tmp_path):
 def test_a_file_that_would_run_code_is_not_unpickled(tmp_path):
     path = tmp_path / 'evil.pth'
     torch.save(dict(state_dict={'x': subprocess.Popen}), path)
-    with pytest.raises(ValueError, match='holds objects of .*Popen beside weights'):
+    with pytest.raises(ValueError, match='holds objects of .*Popen in addition'):
         MobileFaceNet(init_cfg=pretrained(path)).init_weights()
 
 

@@ -58,7 +58,7 @@ BROKEN = {
     'picture': (lambda: b'\x89PNG\r\n\x1a\n' + bytes(40), 'seems to be a picture'),
     'archive': (lambda: zipped('model/weights.bin'), 'zip archive: unpack it'),
     'program': (scripted, 'TorchScript'),
-    'noise': (lambda: bytes(range(7, 255)) * 3, 'damaged, or another kind of file'),
+    'noise': (lambda: bytes(range(7, 255)) * 3, 'damaged or a file of another kind'),
     'a list': (lambda: saved([torch.ones(2)]), 'holds a list, not weights'),
     'no weights': (
         lambda: saved(dict(epoch=3, name='x')),
@@ -66,7 +66,7 @@ BROKEN = {
     ),
     'objects': (
         lambda: saved(dict(state_dict=weights(), path=PurePosixPath('a'))),
-        'holds objects of pathlib.PurePosixPath beside weights',
+        'holds objects of pathlib.PurePosixPath in addition to weights',
     ),
 }
 

@@ -1,4 +1,4 @@
-"""An attacker that learns people from modified faces."""
+"""An attacker that learns to recognize people by modified faces."""
 
 import torch
 from torch import Tensor
@@ -13,20 +13,22 @@ class AdaptiveRecognizer(TrainedAttacker):
     """A recognizer trained from scratch on modified faces.
 
     It can find features in modified faces that a recognizer of photographs ignores. By
-    default it learns from each face, modified and original, so that both embeddings are
-    close; without originals it learns to link modified faces only.
+    default it learns on modified and original faces, so that their embeddings are
+    close. Without originals it learns only to link modified faces to each other.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.
-        recognizer (dict): A :class:`FaceClassifier` with a head, whose ``num_classes``
-            is the number of the attacker's people. Its margin is this one's.
-        learn_originals (bool): Defaults to True.
+        recognizer (dict): Config of a :class:`FaceClassifier` with a head whose
+            ``num_classes`` is the number of the attacker's people. Its ``margin``
+            follows from ``margin`` and ``view`` of the attacker.
+        learn_originals (bool): Whether it learns on original faces, too. Defaults to
+            True.
         margin (float): See :class:`TrainedAttacker`.
         init_cfg (dict, optional): See :class:`TrainedAttacker`.
         view (str or dict): See :class:`TrainedAttacker`.
 
     Raises:
-        ValueError: When the recognizer has no head to learn with.
+        ValueError: When the recognizer has no head.
     """
 
     def __init__(
@@ -50,15 +52,15 @@ class AdaptiveRecognizer(TrainedAttacker):
         self.learn_originals = learn_originals
 
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The recognizer's loss, and its accuracy on faces of each kind.
+        """Compute the recognizer's loss, and its accuracy on each kind of faces.
 
         Args:
-            image (Tensor): (B, 3, S, S) in [-1, 1].
-            label (Tensor): (B,) int64.
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
+            label (Tensor): Their identities, (B,) int64.
 
         Returns:
-            dict[str, Tensor]: ``loss``, ``acc_modified`` and, if it learns from them,
-            ``acc_original``.
+            dict[str, Tensor]: ``loss``, ``acc_modified`` and, if it learns on
+            originals, ``acc_original``.
         """
         kinds = dict(modified=self.redraw(image))
         if self.learn_originals:
@@ -73,5 +75,5 @@ class AdaptiveRecognizer(TrainedAttacker):
         return dict(loss=answer['loss'], **logs)
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
+        """Embed faces, (K, 3, P, P) in [-1, 1], as (K, E)."""
         return self.recognizer.embed(faces)

@@ -1,4 +1,4 @@
-"""A recognizer that looks for the face itself, and turns it as it was trained."""
+"""A recognizer that finds the face itself and aligns it."""
 
 from hashlib import blake2b
 
@@ -16,27 +16,27 @@ from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
 __all__ = ['AligningRecognizer']
 
-# YuNet finds faces best that have a hundred pixels or more.
+# YuNet finds faces of a hundred pixels or more best.
 _SEARCHED_SIDE = 256
-# Landmarks that are kept; training looks at the same pictures again and again.
+# Size of the cache of landmarks; training uses the same images many times.
 _MOST_KEPT = 50_000
 
 
 @MODELS.register_module()
 class AligningRecognizer(WholePretrained):
-    """A recognizer of aligned faces, before crops that are not aligned.
+    """A recognizer of aligned faces that aligns crops of an anonymizer itself.
 
-    Crops as an anonymizer cuts them are boxes; recognizers were trained on faces whose
-    landmarks are in fixed places. It finds the landmarks in whatever it is shown, as
-    whoever has no more than an anonymized video must, and turns, scales and moves the
-    crop by them. Where no face is found it takes the face box as it is.
+    An anonymizer cuts crops around face boxes, but recognizers are trained on faces
+    with landmarks at fixed positions. This recognizer searches the crop for landmarks,
+    as an attacker must who has only the anonymized video, and then rotates, scales and
+    shifts the crop. If it finds no face, it uses the face box without alignment.
 
     Args:
-        recognizer (dict): A :class:`FaceClassifier` with trained weights.
-        detector (dict): Face detector that finds landmarks.
-        side (int): Of the aligned face in pixels. Defaults to 112.
-        margin (float): By how much of its side the face box in a crop was enlarged on
-            each side. Defaults to 0.5.
+        recognizer (dict): Config of a :class:`FaceClassifier` with trained weights.
+        detector (dict): Config of a face detector that finds landmarks.
+        side (int): Side of the aligned face in pixels. Defaults to 112.
+        margin (float): Enlargement of the face box on each side of a crop, as a
+            fraction of its side. Defaults to 0.5.
         norm_eval (bool): See :class:`FaceClassifier`. Defaults to False.
         init_cfg (dict, optional): See :class:`FaceClassifier`.
     """
@@ -61,11 +61,11 @@ class AligningRecognizer(WholePretrained):
 
     @staticmethod
     def margin_in(view: FaceView) -> float:
-        """It is told the margin of the images that it is shown."""
+        """Return the margin that a metric gives it: the margin of the images."""
         return view.image_margin
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed crops, (K, 3, S, S) in [-1, 1], as (K, E); differentiable in them."""
+        """Embed crops, (K, 3, S, S) in [-1, 1], as (K, E), differentiable in crops."""
         if not len(faces):
             return self.recognizer.embed(faces)
         landmarks = self.landmarks(faces)
@@ -74,7 +74,7 @@ class AligningRecognizer(WholePretrained):
 
     @torch.no_grad()
     def landmarks(self, faces: Tensor) -> Tensor:
-        """Where the landmarks of crops are, (K, 5, 2) in parts of the side."""
+        """Find the landmarks of crops, (K, 5, 2), as fractions of the side."""
         levels = ((faces.detach().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
         places = np.stack([self._find(one) for one in levels])
         return torch.from_numpy(places).to(faces)
@@ -96,5 +96,5 @@ class AligningRecognizer(WholePretrained):
         if found is None:
             box = (TEMPLATE + 0.5) / TEMPLATE_SIDE
             return ((box + self.margin) / (1 + 2 * self.margin)).astype(np.float32)
-        # A pixel's index is half a pixel before its middle.
+        # The centre of pixel i is at i + 0.5.
         return ((found + 0.5) / _SEARCHED_SIDE).astype(np.float32)

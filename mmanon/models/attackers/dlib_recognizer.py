@@ -1,4 +1,4 @@
-"""The face descriptor of dlib, through its package."""
+"""The face descriptor of dlib."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from mmanon.registry import MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
 _CHIP = 150
-# Where dlib's aligned faces have eyes and mouth's corners, as fractions of the side:
-# its mean face with a padding of a quarter on each side.
+# Eyes and corners of the mouth in dlib's aligned faces, as fractions of the side: its
+# mean face with a padding of a quarter on each side.
 _CHIP_POINTS = np.array(
     [(0.3170, 0.3107), (0.6699, 0.3107), (0.3361, 0.6868), (0.6507, 0.6868)]
 )
@@ -21,20 +21,21 @@ _CHIP_POINTS = np.array(
 
 @MODELS.register_module()
 class DlibRecognizer(BaseModule):
-    """dlib's face descriptor (King, JMLR 2009), 128 dimensions: no gradient, the CPU.
+    """dlib's face descriptor (King, JMLR 2009) with 128 dimensions.
 
-    It is shown the part of a crop that its own alignment would show, going by faces
-    that are aligned as :class:`FaceIdentityDataset` does. Needs the package ``dlib``.
+    It runs on the CPU and has no gradient. Crops must be aligned as by
+    :class:`FaceIdentityDataset`; it sees the part of the crop that dlib's own alignment
+    would show. It needs the package ``dlib``.
 
     Args:
-        weights (str): The file ``dlib_face_recognition_resnet_model_v1.dat``, from
-            http://dlib.net/files/ and unpacked.
-        margin (float): By how much of its side the face box in a crop was enlarged on
-            each side. Defaults to 0.6.
+        weights (str): The file ``dlib_face_recognition_resnet_model_v1.dat``, unpacked,
+            from http://dlib.net/files/.
+        margin (float): Enlargement of the face box on each side of a crop, as a
+            fraction of its side. Defaults to 0.6.
 
     Raises:
         ImportError: When the package is not installed.
-        FileNotFoundError: When there are no weights.
+        FileNotFoundError: When the weights do not exist.
     """
 
     embed_dim = 128
@@ -47,14 +48,14 @@ class DlibRecognizer(BaseModule):
         except ImportError as error:
             raise ImportError(
                 'DlibRecognizer needs the package dlib: `pip install dlib`, or the '
-                'extra `mmanon[dlib]`; it compiles for some minutes, and needs CMake '
+                'extra `mmanon[dlib]`; the build takes some minutes and needs CMake '
                 'and a C++ compiler'
             ) from error
         if not Path(weights).is_file():
             raise FileNotFoundError(
                 f'weights of the DlibRecognizer: {weights} does not exist; unpack '
                 'http://dlib.net/files/dlib_face_recognition_resnet_model_v1.dat.bz2 '
-                'and name the file'
+                'and give the path of the unpacked file'
             )
         self._describe = dlib.face_recognition_model_v1(str(weights))
 
@@ -84,8 +85,8 @@ class DlibRecognizer(BaseModule):
 def _chip_region(margin: float) -> np.ndarray:
     """The part of a crop that dlib sees, (x1, y1, x2, y2) as fractions of its side.
 
-    The square that brings eyes and mouth of ArcFace's template, by which crops are
-    aligned, nearest to where dlib has them.
+    Crops are aligned by ArcFace's template. This is the square in which the template's
+    eyes and mouth are closest to the positions that dlib expects (least squares).
     """
     ours = (TEMPLATE[[0, 1, 3, 4]] + 0.5) / TEMPLATE_SIDE
     spread = _CHIP_POINTS - _CHIP_POINTS.mean(0)

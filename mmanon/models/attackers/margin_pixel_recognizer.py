@@ -1,4 +1,4 @@
-"""The attacker that looks at nothing but what is around the face."""
+"""An attacker that sees only the surroundings of the face."""
 
 import torch
 from mmengine.model import BaseModule
@@ -11,18 +11,18 @@ from mmanon.registry import MODELS
 
 @MODELS.register_module()
 class MarginPixelRecognizer(BaseModule):
-    """Compares the pixels outside of the face box: a nearest neighbour, no weights.
+    """Compares the pixels outside the face box; it has no weights.
 
-    People that it can identify are not hidden, whatever happens to the face. It needs a
+    People whom it can identify are not hidden, however the face is modified. It needs a
     view with a margin, ``'crop'`` or ``'head'``.
 
     Args:
-        size (int): Side in pixels that images are shrunk to. Defaults to 32.
-        margin (float): By how much of its side the face box is enlarged in the images
-            that it is shown. Defaults to 0.6.
+        size (int): Side in pixels to which images are shrunk. Defaults to 32.
+        margin (float): Enlargement of the face box on each side of the images, as a
+            fraction of its side. Defaults to 0.6.
 
     Raises:
-        ValueError: When there is no pixel outside of the face box.
+        ValueError: When no pixel is outside the face box.
     """
 
     view = 'crop'
@@ -33,7 +33,7 @@ class MarginPixelRecognizer(BaseModule):
         if edge < 1:
             raise ValueError(
                 f'images of {size} pixels with the margin {margin} have no pixel '
-                "outside of the face box: give a view with a margin, 'crop' or "
+                "outside the face box: give a view with a margin, 'crop' or "
                 "'head', or a larger `size`"
             )
         self.size = size
@@ -44,7 +44,7 @@ class MarginPixelRecognizer(BaseModule):
 
     @staticmethod
     def margin_in(view: FaceView) -> float:
-        """The margin that a metric gives it: the true one of the images.
+        """Return the margin that a metric gives it: the margin of the images.
 
         Raises:
             ValueError: When the view shows the face box alone.
@@ -58,9 +58,9 @@ class MarginPixelRecognizer(BaseModule):
 
     @torch.no_grad()
     def embed(self, faces: Tensor) -> Tensor:
-        """Take the pixels of the margin, less the mean of each colour.
+        """Return the pixels of the margin, minus the mean of each colour channel.
 
-        Their cosine is the normalized cross-correlation.
+        The cosine of two results is the normalized cross-correlation.
 
         Args:
             faces (Tensor): (K, 3, P, P) in [-1, 1].
@@ -71,5 +71,5 @@ class MarginPixelRecognizer(BaseModule):
         small = adaptive_avg_pool2d(faces.float(), self.size)
         pixels = small[:, :, self.outside]
         contrasts = pixels - pixels.mean(2, keepdim=True)
-        # Of one colour nothing is left, not even its last bits.
+        # Rounded, so that a margin of one colour gives exactly zero.
         return contrasts.round(decimals=4).flatten(1)

@@ -1,4 +1,4 @@
-"""A restorer without activation functions, stronger than a U-Net of its size."""
+"""A restorer without activation functions, stronger than a U-Net of equal size."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class _LayerNorm(nn.LayerNorm):
 
 
 class _SimpleGate(nn.Module):
-    """Half of the channels times the other half."""
+    """Multiplies the first half of the channels by the second half."""
 
     def forward(self, features: Tensor) -> Tensor:
         first, second = features.chunk(2, dim=1)
@@ -29,7 +29,7 @@ class _SimpleGate(nn.Module):
 
 
 class _ChannelAttention(nn.Module):
-    """X times W pool(X): the paper's simplified channel attention."""
+    """The paper's simplified channel attention: X times W pool(X)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class NAFBlock(nn.Module):
     """Two residual branches, each of a norm, 1x1 convolutions and a gate.
 
     Args:
-        channels (int): C of the features, (K, C, H, W).
+        channels (int): C, the channels of the features, (K, C, H, W).
     """
 
     def __init__(self, channels: int) -> None:
@@ -70,31 +70,32 @@ class NAFBlock(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Refine features; the shape stays."""
+        """Refine features, (K, C, H, W), without a change of shape."""
         features = features + self.beta * self.spatial(features)
         return features + self.gamma * self.channel(features)
 
 
 @MODELS.register_module()
 class NAFNetRestorer(WholePretrained):
-    """NAFNet (Chen et al., "Simple Baselines for Image Restoration", ECCV 2022), small.
+    """A small NAFNet, a U-shaped network whose output is added to the face.
 
-    A U of NAF blocks: strided convolutions down, pixel shuffles up, sums across; it
-    adds its output to the face.
+    Chen et al., "Simple Baselines for Image Restoration", ECCV 2022: NAF blocks with
+    strided convolutions, pixel shuffles and additive skip connections.
 
     Args:
-        base_channels (int): Channels at full size; they double at each level. Defaults
-            to 16.
-        encoder_blocks (Sequence[int]): Blocks of each level on the way down. Defaults
+        base_channels (int): Channels at full size; each level doubles them. Defaults to
+            16.
+        encoder_blocks (Sequence[int]): Number of blocks at each encoder level. Defaults
             to (1, 1, 2).
-        middle_blocks (int): Blocks at the smallest size. Defaults to 2.
-        decoder_blocks (Sequence[int]): Blocks of each level on the way up, as many
-            levels. Defaults to (1, 1, 1).
+        middle_blocks (int): Number of blocks at the smallest size. Defaults to 2.
+        decoder_blocks (Sequence[int]): Number of blocks at each decoder level, for as
+            many levels. Defaults to (1, 1, 1).
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads
             all weights or none.
 
     Raises:
-        ValueError: When a size is no whole number of at least 1, or the levels differ.
+        ValueError: When a number is not a whole number of at least 1, or the numbers of
+            levels differ.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ class NAFNetRestorer(WholePretrained):
         check_sizes(base_channels=base_channels, middle_blocks=middle_blocks)
         if len(encoder_blocks) != len(decoder_blocks) or not encoder_blocks:
             raise ValueError(
-                'encoder_blocks and decoder_blocks must name as many levels, got '
+                'encoder_blocks and decoder_blocks must have the same number of '
+                'levels, at least one, got '
                 f'{list(encoder_blocks)} and {list(decoder_blocks)}'
             )
 
@@ -144,7 +146,8 @@ class NAFNetRestorer(WholePretrained):
             faces (Tensor): (K, 3, S, S) in [-1, 1].
 
         Returns:
-            Tensor: The same; clamped to [-1, 1] but while it learns.
+            Tensor: Restored faces of the same shape, clamped to [-1, 1] except in
+            training mode.
         """
         side = faces.shape[-1]
         features = self.first(pad_to_multiple(faces, self.multiple))

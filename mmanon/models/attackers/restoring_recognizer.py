@@ -1,4 +1,4 @@
-"""The attacker that undoes the modifier first."""
+"""An attacker that first tries to undo the modifier."""
 
 from torch import Tensor
 
@@ -9,17 +9,17 @@ from .trained_attacker import TrainedAttacker, margin_for
 
 @MODELS.register_module()
 class RestoringRecognizer(TrainedAttacker):
-    """A network that learns to undo M, and a recognizer that sees what it restores.
+    """A network that learns to undo M, and a recognizer of the restored faces.
 
-    The restorer learns from pairs that anybody with M can make: original and modified
-    faces of the attacker's own people. The recognizer has never seen a modified face
-    and does not learn.
+    The restorer learns from pairs that anybody who has M can make: original and
+    modified faces of the attacker's own people. The recognizer has never seen a
+    modified face and does not learn.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.
-        restorer (dict): What maps modified to original faces; any learned modifier is
-            of that kind, such as :class:`UNetModifier`.
-        recognizer (dict): Any recognizer with trained weights.
+        restorer (dict): Config of a network that maps modified to original faces: any
+            learned modifier, such as :class:`UNetModifier`, or :class:`NAFNetRestorer`.
+        recognizer (dict): Config of a recognizer with trained weights.
         restoration_loss (dict, optional): Loss of (restored, original) faces. Defaults
             to mmdet's ``L1Loss``.
         margin (float): See :class:`TrainedAttacker`.
@@ -50,15 +50,15 @@ class RestoringRecognizer(TrainedAttacker):
         )
 
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """How far restored faces are from the originals.
+        """Compute the difference between restored and original faces.
 
         Args:
-            image (Tensor): (B, 3, S, S) in [-1, 1].
-            label (Tensor): Not looked at.
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
+            label (Tensor): Not used.
 
         Returns:
-            dict[str, Tensor]: ``loss``, and on the scale of [-1, 1] the mean absolute
-            difference from the original as ``error_modified`` and ``error_restored``.
+            dict[str, Tensor]: ``loss``, and the mean absolute differences from the
+            original on the scale [-1, 1], ``error_modified`` and ``error_restored``.
         """
         original = self.view.cut(image)
         modified = self.view.cut(self.redraw(image))
@@ -70,13 +70,13 @@ class RestoringRecognizer(TrainedAttacker):
         )
 
     def restore(self, faces: Tensor) -> Tensor:
-        """Restore modified faces, (K, 3, P, P) in [-1, 1], to the same."""
+        """Restore modified faces, (K, 3, P, P) in [-1, 1]; the shape stays."""
         return self.view.redraw(faces, self.restorer)
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed original faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
+        """Embed original faces, (K, 3, P, P) in [-1, 1], as (K, E)."""
         return self.recognizer.embed(faces)
 
     def embed_modified(self, faces: Tensor) -> Tensor:
-        """Restore modified faces, (K, 3, S, S) in [-1, 1], and embed them: (K, E)."""
+        """Restore modified faces, (K, 3, P, P) in [-1, 1], and embed them as (K, E)."""
         return self.recognizer.embed(self.restore(faces))

@@ -1,4 +1,4 @@
-"""Shared by the attackers that practise on a modifier."""
+"""The base class of attackers that are trained on a modifier."""
 
 from abc import abstractmethod
 
@@ -15,10 +15,10 @@ __all__ = ['TrainedAttacker', 'margin_for']
 
 
 def margin_for(recognizer: dict, view: FaceView) -> float:
-    """The ``margin`` of a recognizer's config, so that it sees a view.
+    """Return the ``margin`` for a recognizer's config, so that it sees a view.
 
-    Recognizers that know views return it by ``margin_in``; for others, the whole image
-    is the face in a wider view.
+    Recognizers that handle views themselves return it from ``margin_in``. Other
+    recognizers use the whole image of a wider view as the face.
     """
     kind = recognizer.get('type')
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
@@ -27,26 +27,31 @@ def margin_for(recognizer: dict, view: FaceView) -> float:
 
 
 class TrainedAttacker(WholePretrained, BaseModel):
-    """An attacker that owns the modifier, and learns from what it draws.
+    """An attacker that has the modifier and learns from its output.
 
-    It is trained on faces of the attacker's own people by an ordinary config of
-    ``tools/train.py``, and then takes part in a metric as ``recognizer``: the same
-    config with ``init_cfg=dict(type='Pretrained', checkpoint=...)``, the checkpoint of
-    that training. The modifier is frozen.
+    A config of ``mmanon train`` trains it on faces of the attacker's own people. A
+    metric then uses it as ``recognizer``: the same config with
+    ``init_cfg=dict(type='Pretrained', checkpoint=...)``, the checkpoint of that
+    training. The modifier is frozen.
 
-    Subclasses implement :meth:`loss` and :meth:`embed`, and :meth:`embed_modified`
-    where they look at faces in another way that they know to be modified.
+    Subclasses implement :meth:`loss` and :meth:`embed`, and also
+    :meth:`embed_modified` if they treat modified faces in another way.
 
     Args:
-        modifier (dict): M; a learned one with its trained weights as ``init_cfg``.
-        margin (float): By how much of its side the face box in the modifier's crops
-            was enlarged on each side. Defaults to 0.6.
+        modifier (dict): Config of M; a learned one has its trained weights as
+            ``init_cfg``.
+        margin (float): Enlargement of the face box on each side of the modifier's
+            crops, as a fraction of its side. Defaults to 0.6.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads
-            the whole attacker as it was trained.
-        view (str or dict): What it is shown, ``'face'`` or ``'crop'``; or, of the head
-            in the frame, ``dict(name='head', crop_size=..., head_margin=...,
-            feather=...)``, with the geometry of the modifier's crops, and images that
-            show that much. See :class:`FaceView`. Defaults to ``'face'``.
+            the whole trained attacker.
+        view (str or dict): The part of the head that the attacker sees: ``'face'``,
+            ``'crop'``, or, for the head in the frame, ``dict(name='head',
+            crop_size=..., head_margin=..., feather=...)`` with the geometry of the
+            modifier's crops; this view needs images with the margin ``head_margin``.
+            See :class:`FaceView`. Defaults to ``'face'``.
+
+    Raises:
+        ValueError: When the view is unknown, or ``'head'`` has no ``crop_size``.
     """
 
     frozen: tuple[str, ...] = ('modifier',)
@@ -67,13 +72,13 @@ class TrainedAttacker(WholePretrained, BaseModel):
                 "crops: view=dict(name='head', crop_size=..., head_margin=..., "
                 'feather=...)'
             )
-        # Of the other views the size of the crops makes no difference.
+        # The other views do not depend on the size of the crops.
         self.view = FaceView(**{'crop_size': 1, **shown, 'margin': margin})
         self.modifier = MODELS.build(modifier).requires_grad_(False)
 
     @staticmethod
     def margin_in(view: FaceView) -> float:
-        """The margin that a metric gives it: that of the modifier's crops."""
+        """Return the margin that a metric gives it: that of the modifier's crops."""
         return view.margin
 
     def train(self, mode: bool = True) -> nn.Module:
@@ -90,17 +95,18 @@ class TrainedAttacker(WholePretrained, BaseModel):
         path: list[str] | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
-        """Take a batch of a :class:`FaceIdentityDataset`.
+        """Process a batch of a :class:`FaceIdentityDataset`.
 
         Args:
             image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
-            label (Tensor, optional): Who they are, (B,) int64.
-            path (list[str], optional): Not looked at.
+            label (Tensor, optional): Their identities, (B,) int64.
+            path (list[str], optional): Not used.
             mode (str): ``'loss'`` for :meth:`loss`, ``'tensor'`` for :meth:`embed`,
                 ``'predict'`` for :meth:`predict`.
 
         Raises:
-            ValueError: When the mode is another, or labels are lacking.
+            ValueError: When the mode is none of these, or needs labels that are
+                missing.
         """
         if mode in ('loss', 'predict') and label is None:
             raise ValueError(f'mode {mode!r} needs the labels of the faces')
@@ -119,11 +125,11 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
         Args:
             image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
-            label (Tensor): Who they are, (B,) int64.
+            label (Tensor): Their identities, (B,) int64.
 
         Returns:
-            list[dict[str, Tensor]]: For each face ``original`` and ``modified``, (E,),
-            and ``label``.
+            list[dict[str, Tensor]]: For each face the embeddings ``original`` and
+            ``modified``, (E,), and ``label``.
         """
         original = self.embed(image)
         modified = self.embed_modified(self.redraw(image))
@@ -132,13 +138,13 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @torch.no_grad()
     def redraw(self, faces: Tensor) -> Tensor:
-        """Modified faces, as users of the modifier see them.
+        """Redraw faces as users of the modifier see them.
 
         Args:
             faces (Tensor): Images of its view, (B, 3, P, P) in [-1, 1].
 
         Returns:
-            Tensor: The same with the modifier's crops redrawn.
+            Tensor: The images with redrawn crops, (B, 3, P, P).
 
         Raises:
             ValueError: When a learned modifier has no trained weights.
@@ -146,9 +152,10 @@ class TrainedAttacker(WholePretrained, BaseModel):
         if self.modifier.is_untrained:
             raise ValueError(
                 f'the {type(self.modifier).__name__} of the {type(self).__name__} has '
-                'no trained weights, and there is nothing to learn from masks: give '
-                "`model.modifier` init_cfg=dict(type='Pretrained', checkpoint=...), a "
-                'file of tools/export_checkpoint.py --modifier'
+                'no trained weights: its faces are solid masks, from which nothing can '
+                'be learned. Give `model.modifier` '
+                "init_cfg=dict(type='Pretrained', checkpoint=...), a file of `mmanon "
+                'export --modifier`'
             )
         return self.view.redraw(
             faces, lambda crops: redraw_or_cover(self.modifier, crops, self.margin)[0]
@@ -156,11 +163,11 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @abstractmethod
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The attacker's loss on original faces of its people.
+        """Compute the attacker's loss on original faces of its people.
 
         Args:
-            image (Tensor): (B, 3, S, S) in [-1, 1].
-            label (Tensor): (B,) int64.
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
+            label (Tensor): Their identities, (B,) int64.
 
         Returns:
             dict[str, Tensor]: Scalars; those with ``loss`` in the name are summed.
@@ -168,8 +175,8 @@ class TrainedAttacker(WholePretrained, BaseModel):
 
     @abstractmethod
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed faces, (K, 3, S, S) in [-1, 1], as (K, E)."""
+        """Embed faces, (K, 3, P, P) in [-1, 1], as (K, E)."""
 
     def embed_modified(self, faces: Tensor) -> Tensor:
-        """Embed faces that are known to be modified; shapes as in :meth:`embed`."""
+        """Embed modified faces; shapes as in :meth:`embed`."""
         return self.embed(faces)

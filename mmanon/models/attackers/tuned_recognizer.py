@@ -1,4 +1,4 @@
-"""The attacker that already knows faces and gets used to modified ones."""
+"""An attacker that fine-tunes a trained recognizer on modified faces."""
 
 import torch
 import torch.nn.functional as F
@@ -13,26 +13,27 @@ __all__ = ['TunedRecognizer']
 
 @MODELS.register_module()
 class TunedRecognizer(TrainedAttacker):
-    """A trained recognizer, fine-tuned until modified faces look like the originals.
+    """A trained recognizer, fine-tuned to embed modified faces like their originals.
 
-    It starts from the recognizer, so with validation it is never worse than the
-    recognizer. The original recognizer embeds originals; a copy learns to embed a
-    modified face close to its original (feature distillation), and closer to the
-    originals of its person than to those of other people. It needs few faces; a single
-    one for a person is enough.
+    The unchanged recognizer embeds originals. A copy of it learns to embed a modified
+    face close to its original (feature distillation), and closer to the originals of
+    the same person than to those of other people. The copy starts from the recognizer,
+    so with validation it is never worse than the recognizer. It needs few faces; one
+    face of each person is enough.
 
     Args:
         modifier (dict): M; see :class:`TrainedAttacker`.
-        recognizer (dict): A :class:`FaceClassifier` with trained weights, such as of
-            :class:`MobileFaceNet`, and no head. Its batch norms keep their statistics.
-        scale (float): Of cosines in the contrastive part. Defaults to 16.
-        contrast_weight (float): Weight of that part. Defaults to 0.5.
+        recognizer (dict): Config of a :class:`FaceClassifier` with trained weights,
+            such as of :class:`MobileFaceNet`, and without a head. Its batch norms keep
+            their statistics.
+        scale (float): Scale of cosines in the contrastive loss. Defaults to 16.
+        contrast_weight (float): Weight of the contrastive loss. Defaults to 0.5.
         margin (float): See :class:`TrainedAttacker`.
         init_cfg (dict, optional): See :class:`TrainedAttacker`.
         view (str or dict): See :class:`TrainedAttacker`.
 
     Raises:
-        ValueError: When a number is not positive.
+        ValueError: When ``scale`` is not above 0, or ``contrast_weight`` is negative.
     """
 
     frozen = ('modifier', 'known')
@@ -60,16 +61,16 @@ class TunedRecognizer(TrainedAttacker):
         self.contrast_weight = contrast_weight
 
     def loss(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """How far modified faces are from originals.
+        """Compute the losses between embeddings of modified and original faces.
 
         Args:
-            image (Tensor): (B, 3, P, P) in [-1, 1].
-            label (Tensor): (B,) int64.
+            image (Tensor): Original images of its view, (B, 3, P, P) in [-1, 1].
+            label (Tensor): Their identities, (B,) int64.
 
         Returns:
-            dict[str, Tensor]: ``loss_distance``, of a face to its original;
-            ``loss_contrast``; and ``similarity``, the mean cosine of a modified face
-            and its original.
+            dict[str, Tensor]: ``loss_distance``, the mean cosine distance of a modified
+            face from its original; ``loss_contrast``; and ``similarity``, the mean
+            cosine of a modified face and its original.
         """
         with torch.no_grad():
             originals = F.normalize(self.known.embed(image))
@@ -78,7 +79,7 @@ class TunedRecognizer(TrainedAttacker):
         alike = cosines.diagonal().mean()
         same = label[:, None] == label[None]
         scores = self.scale * cosines
-        # All faces of the person count as right, whichever is found.
+        # All faces of the person count as right answers.
         right = scores.masked_fill(~same, -torch.inf).logsumexp(1)
         contrast = (scores.logsumexp(1) - right).mean()
         return dict(

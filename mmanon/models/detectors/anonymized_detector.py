@@ -1,4 +1,4 @@
-"""A detector that sees faces only as a modifier redraws them."""
+"""A detector that sees only redrawn faces."""
 
 import logging
 from typing import Any
@@ -38,10 +38,10 @@ from .pixel_range import PixelRange
 class AnonymizedDetector(BaseModel):
     """Any detector with a modifier in front of it, and the game that trains both.
 
-    ``forward`` returns in each mode what the wrapped detector returns. Before that, the
-    modifier redraws every face of the data samples' ``faces``. ``train_step`` plays
-    ``min over M, A; max over D: L_det + L_adv + L_l1`` (Ren et al., ECCV 2018):
-    discriminator first, then modifier and detector together.
+    ``forward`` first lets the modifier redraw all faces that the data samples name, and
+    then returns what the wrapped detector returns in the same mode. ``train_step``
+    plays ``min over M, A; max over D: L_det + L_adv + L_l1`` (Ren et al., ECCV 2018):
+    first a step of the discriminator, then one of modifier and detector together.
 
     Args:
         detector (nn.Module or dict): A detector of mmaction2 or mmdet, or its config.
@@ -50,22 +50,22 @@ class AnonymizedDetector(BaseModel):
         adversarial_loss (nn.Module or dict, optional): What M minimizes against D.
             Defaults to the paper's :class:`NegatedClassifierLoss`.
         structure_loss (nn.Module or dict, optional): A loss of (modified, original)
-            faces that M minimizes as well. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
-        temporal_loss (nn.Module or dict, optional): A loss of the faces of the clips
-            along their tracks, such as :class:`FlickerLoss`.
+            faces that M minimizes too. Defaults to ``λ‖M(f) − f‖₁`` with λ = 10.
+        temporal_loss (nn.Module or dict, optional): A loss of consecutive faces of a
+            track in the clips, such as :class:`FlickerLoss`.
         crop_size (int): S, the side of a face crop in pixels. Defaults to 256.
         margin (float): Enlargement of a face box on each side, as a fraction of its
             longer side. Defaults to 0.6.
         feather (float): Width of the band in which a crop fades into the frame, as a
             fraction of the crop's side. Defaults to 0.1.
-        ema (dict, optional): Config of mmengine's averaged model, such as
-            ``dict(type='ExponentialMovingAverage', momentum=0.001)``, to predict with
-            an average of M.
+        ema (dict, optional): Config of mmengine's averaged model for prediction, such
+            as ``dict(type='ExponentialMovingAverage', momentum=0.001)``.
 
     Raises:
-        ValueError: When the feather would show part of the face box.
-        TypeError: When the detector's preprocessor cannot be inverted, or the modifier
-            has weights and is no :class:`LearnedModifier`.
+        ValueError: When the feather would show part of the face box, or the detector's
+            preprocessor mixes or resizes frames.
+        TypeError: When that preprocessor cannot be inverted, or the modifier has
+            weights and is not a :class:`LearnedModifier`.
     """
 
     detector: nn.Module
@@ -98,9 +98,9 @@ class AnonymizedDetector(BaseModel):
         learns = any(True for _ in self.modifier.parameters())
         if learns and not isinstance(self.modifier, LearnedModifier):
             raise TypeError(
-                f'{type(self.modifier).__name__} has weights to learn, but nothing '
-                'would tell whether they hide faces yet: make it a subclass of '
-                'mmanon.models.modifiers.LearnedModifier'
+                f'{type(self.modifier).__name__} has weights but does not count '
+                'their updates, so its faces could stay visible before it is trained: '
+                'make it a subclass of mmanon.models.modifiers.LearnedModifier'
             )
         self.discriminator = _build(discriminator)
         self.adversarial_loss = _build(
@@ -111,7 +111,7 @@ class AnonymizedDetector(BaseModel):
         )
         self.temporal_loss = _build(temporal_loss)
         self.modifier_ema = _build(ema, model=self.modifier) if ema else None
-        # D practises on what it will be asked about.
+        # D learns the shrunk faces that the adversarial loss shows it.
         self._shrinks = getattr(self.adversarial_loss, 'shrinks', (1,))
         self.warned_of_cover = False
         self.crop_size = crop_size
@@ -119,8 +119,8 @@ class AnonymizedDetector(BaseModel):
         self.feather = feather
         self.phase: Phase = JOINT
         self.pixels = PixelRange(built.data_preprocessor)
-        # What the networks are called through: themselves, or their data-parallel
-        # wrappers. A plain dict keeps the wrappers out of the names of the weights.
+        # The networks or their data-parallel wrappers, through which they are called.
+        # A plain dict keeps the wrappers out of the names of the weights.
         self.parallel: dict[str, nn.Module] = self.learners
 
     def init_weights(self) -> None:
@@ -131,7 +131,7 @@ class AnonymizedDetector(BaseModel):
 
     @property
     def learners(self) -> dict[str, nn.Module]:
-        """The networks that have their own optimizer, by the optimizers' names."""
+        """The networks with their own optimizer, by the names of the optimizers."""
         return {
             'detector': self.detector,
             'modifier': self.modifier,
@@ -152,7 +152,7 @@ class AnonymizedDetector(BaseModel):
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
 
         Returns:
-            Tensor: Of the same shape and range.
+            Tensor: Redrawn faces of the same shape and range.
         """
         return self.redraw_or_cover(faces)[0]
 
@@ -162,26 +162,25 @@ class AnonymizedDetector(BaseModel):
         keys: Tensor | None = None,
         tracks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Redraw faces as in prediction, and return which are covered.
+        """Redraw faces as in prediction, and cover those that stay nearly unchanged.
 
-        Faces that the modifier would leave nearly unchanged are covered, with a message
-        in the log; see :func:`redraw_or_cover`.
+        The first cover is logged; see :func:`redraw_or_cover`.
 
         Args:
             faces (Tensor): RGB face crops, (K, 3, S, S) in [-1, 1].
-            keys, tracks (Tensor, optional): As of :func:`redraw_or_cover`.
+            keys, tracks (Tensor, optional): As in :func:`redraw_or_cover`.
 
         Returns:
             tuple[Tensor, Tensor]: Faces of the same shape and range, and which of them
             are covered, (K,) bool.
         """
-        # Also while the detector learns: a modifier that does not learn is frozen,
-        # with all its statistics.
+        # Evaluation mode also while the detector learns: the statistics of a modifier
+        # that does not learn must not change.
         with evaluating(self.deployed_modifier):
             drawn, covered = redraw_or_cover(
                 self.deployed_modifier, faces, self.margin, keys, tracks
             )
-        # A training step does not wait for its device to be told.
+        # In training this is not checked: it would wait for the device.
         if not self.training and not self.warned_of_cover and covered.any():
             self.warned_of_cover = True
             name = type(self.deployed_modifier).__name__
@@ -205,16 +204,16 @@ class AnonymizedDetector(BaseModel):
         Args:
             inputs (Tensor): Normalized frames, (N, C, H, W), or clips,
                 (N, C, T, H, W).
-            data_samples (list): The detector's data samples; their metainfo ``faces``
-                names the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
-                Boxes marked in ``covers``, (K,) bool and optional, are filled with one
-                colour: frames that no face detector has examined. ``face_tracks``, (K,)
-                and optional, are the tracks: all faces of a track get one key.
+            data_samples (list): The detector's data samples. Their metainfo ``faces``
+                holds the face boxes, (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels.
+                ``covers``, (K,) bool, optional, marks boxes to fill with one colour:
+                frames that no face detector has examined. ``face_tracks``, (K,),
+                optional, holds track numbers: all faces of a track get one key.
             mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Raises:
             KeyError: When a data sample has no ``faces``.
-            ValueError: When ``covers`` and ``faces`` differ in length.
+            ValueError: When ``covers`` or ``face_tracks`` and ``faces`` differ in size.
         """
         modifier = self.parallel['modifier'] if mode == 'loss' else None
         inputs, _ = self.redraw(inputs, data_samples, modifier)
@@ -226,17 +225,17 @@ class AnonymizedDetector(BaseModel):
         data_samples: list | None,
         modifier: nn.Module | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Replace every face in normalized frames by the modified one.
+        """Replace every face in normalized frames by its modified version.
 
         Args:
-            inputs (Tensor): As for :meth:`forward`.
-            data_samples (list): As for :meth:`forward`.
-            modifier (nn.Module, optional): Used directly, without :meth:`redraw_faces`
-                and its cover.
+            inputs (Tensor): As in :meth:`forward`.
+            data_samples (list): As in :meth:`forward`.
+            modifier (nn.Module, optional): A modifier to call directly, without the
+                cover of :meth:`redraw_or_cover`.
 
         Returns:
             tuple[Tensor, Tensor]: The frames, and the modified faces, (K, 3, S, S) in
-            [-1, 1]; frames that are filled are not among them.
+            [-1, 1], without filled boxes.
         """
         inputs, squares, tracks = self._find(inputs, data_samples)
         crops = self._cut(inputs, squares)
@@ -250,7 +249,7 @@ class AnonymizedDetector(BaseModel):
         return self._put_back(inputs, modified, squares), modified
 
     def _keys(self, tracks: Tensor, faces: Tensor) -> list[Tensor]:
-        """The keys of faces in a list, one drawn for each track; empty without keys."""
+        """Draw a key for each track; return the faces' keys in a list, or no entry."""
         if not getattr(self.modifier, 'key_size', 0):
             return []
         count = int(tracks.max()) + 1
@@ -260,10 +259,10 @@ class AnonymizedDetector(BaseModel):
     def _find(
         self, inputs: Tensor, data_samples: list | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Frames with those filled that nobody has examined; squares and tracks.
+        """Fill unexamined frames; return the frames, crop squares and tracks.
 
-        A modifier would let what such a frame shows be seen: it would take the whole
-        of it for one face.
+        A modifier cannot hide the faces of an unexamined frame: it would redraw the
+        whole frame as one face.
         """
         named = boxes_of_samples(inputs, data_samples)
         color = self.pixels.to_frames(inputs.new_zeros(1, 3, 1, 1)).flatten()
@@ -283,15 +282,15 @@ class AnonymizedDetector(BaseModel):
         """One iteration of the game; :attr:`phase` decides which networks learn.
 
         Args:
-            data (dict): A batch of the detector's (``inputs``, ``data_samples``) and
+            data (dict): A batch of the detector (``inputs``, ``data_samples``) and
                 ``faces``: a list of face batches, one for each step of the
                 discriminator, each with ``images`` (B, 3, S, S), uint8 or in
-                [-1, 1], and ``labels`` (B,). M and A play with the last one.
+                [-1, 1], and ``labels`` (B,). M uses the last one.
             optim_wrapper (OptimWrapperDict): Optimizers, named as :attr:`learners`.
 
         Returns:
-            dict[str, Tensor]: Scalars to log. ``loss`` is what M and A minimized, and
-            what D did where it alone learned.
+            dict[str, Tensor]: Scalars to log. ``loss`` is the loss of M and A, or that
+            of D if only D learns.
         """
         phase = self.phase
         batch = dict(inputs=data['inputs'], data_samples=data['data_samples'])
@@ -322,7 +321,7 @@ class AnonymizedDetector(BaseModel):
             for index, (original, labels) in enumerate(faces, 1):
                 seen = None
                 if phase.discriminator_learns == 'game':
-                    # M has redrawn the last batch already, for its own step.
+                    # For its own step, M has already redrawn the last batch.
                     held = modified
                     if index < len(faces) or held is None:
                         held = self._redraw_held(original)
@@ -354,7 +353,7 @@ class AnonymizedDetector(BaseModel):
                 logs['loss_structure'] = loss_l1.detach()
                 logs['pixel_change'] = (modified - original).abs().mean().detach()
             if phase.modifier_learns == 'game':
-                assert self.discriminator is not None  # the hook sees to it
+                assert self.discriminator is not None  # the hook checks this
                 with held_still(self.discriminator):
                     loss_adv = self.adversarial_loss(
                         self.discriminator, modified, original, labels
@@ -371,11 +370,11 @@ class AnonymizedDetector(BaseModel):
         """Redraw the faces of the clips and those of a face batch in one pass of M.
 
         Returns:
-            tuple: The frames, the modified face batch, and the loss of M along tracks.
+            tuple: The frames, the modified face batch, and the temporal loss of M.
         """
         inputs, squares, tracks = self._find(inputs, samples)
         crops = self._cut(inputs, squares)
-        # The face batch goes the way of the crops, and comes back behind them.
+        # The face batch follows the crops of the clips.
         both = torch.cat([crops, originals.to(crops)])
         alone = torch.arange(len(originals)) + len(tracks)
         keys = self._keys(torch.cat([tracks, alone]), both)

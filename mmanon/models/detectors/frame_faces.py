@@ -1,6 +1,6 @@
-"""Which boxes of a batch's frames hold faces, and which nobody has examined.
+"""The face boxes and the unexamined frames of a batch.
 
-Shape letters as in :mod:`mmanon.models.layers.face_crops`.
+Shape letters are those of :mod:`mmanon.models.layers.face_crops`.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ class FrameFaces(NamedTuple):
     """The faces in the frames of a batch.
 
     Attributes:
-        boxes (Tensor): Of the faces, (K, 5) float64 as ``(frame, x1, y1, x2, y2)``,
-            with the frame's index in the batch: frame ``t`` of clip ``n`` is frame
+        boxes (Tensor): Face boxes, (K, 5) float64 as ``(frame, x1, y1, x2, y2)``, with
+            the frame's index in the batch: frame ``t`` of clip ``n`` is frame
             ``n * T + t``.
-        unexamined (Tensor): Boxes to fill, likewise.
-        tracks (Tensor): (K,) int64, the same number for all faces of a track, counted
-            from 0; a face without a track gets its own number.
+        unexamined (Tensor): Boxes to fill, in the same format.
+        tracks (Tensor): Track numbers from 0, (K,) int64; a face without a track has a
+            number of its own.
     """
 
     boxes: Tensor
@@ -31,23 +31,23 @@ class FrameFaces(NamedTuple):
 
 
 def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> FrameFaces:
-    """Boxes and tracks that data samples name, by the frames of the batch.
+    """Collect the boxes and tracks of data samples for the frames of the batch.
 
     Args:
         inputs (Tensor): Frames, (N, C, H, W), or clips, (N, C, T, H, W).
-        data_samples (Sequence): One for each; their metainfo ``faces`` names boxes,
+        data_samples (Sequence): N data samples. Their metainfo ``faces`` holds boxes,
             (K, 5) as ``(frame, x1, y1, x2, y2)`` in pixels, with the frame's index in
-            its clip; the optional ``covers``, (K,) bool, those that are no faces but
-            frames that nobody has examined; and the optional ``face_tracks``, (K,), the
-            numbers of tracks in this sample, or -1.
+            its clip. ``covers``, (K,) bool, optional, marks boxes that are not faces
+            but unexamined frames. ``face_tracks``, (K,), optional, holds track numbers
+            within the sample, or -1 for no track.
 
     Raises:
         KeyError: When a data sample has no ``faces``.
-        ValueError: When ``covers`` or ``face_tracks`` and ``faces`` differ in length.
+        ValueError: When ``covers`` or ``face_tracks`` differ from ``faces`` in length.
     """
     if data_samples is None or any('faces' not in sample for sample in data_samples):
         raise KeyError(
-            'data samples name no `faces`, so faces would pass unseen: load them by '
+            'data samples have no `faces`, so faces would stay visible: load them by '
             'mmanon.LoadFaces before the packing transform, as the '
             'AdversarialAnonymizationHook does'
         )
@@ -69,7 +69,7 @@ def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> Fram
         tracks.append(np.stack([np.full_like(own, index), own], 1))
     all_boxes, filled = np.concatenate(boxes), np.concatenate(covers)
     pairs = np.concatenate(tracks)[~filled]
-    # A face of no track: a pair that no other has.
+    # A face without a track gets a pair that no other face has.
     alone = pairs[:, 1] < 0
     pairs[alone] = np.stack([np.full(alone.sum(), -1), np.arange(alone.sum())], 1)
     numbers = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
@@ -81,14 +81,14 @@ def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> Fram
 
 
 def neighbours(boxes: Tensor, tracks: Tensor) -> Tensor:
-    """Faces of a track that follow each other, in the frames that were sampled.
+    """Find consecutive faces of each track in the sampled frames.
 
     Args:
         boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)``.
-        tracks (Tensor): (K,), as of :class:`FrameFaces`.
+        tracks (Tensor): Track numbers as in :class:`FrameFaces`, (K,).
 
     Returns:
-        Tensor: (P, 2) int64, places of the earlier and the later face of each pair.
+        Tensor: Indices of the earlier and the later face of each pair, (P, 2) int64.
     """
     order = torch.from_numpy(np.lexsort((boxes[:, 0].numpy(), tracks.numpy())))
     along = torch.stack([order[:-1], order[1:]], 1)
@@ -96,22 +96,22 @@ def neighbours(boxes: Tensor, tracks: Tensor) -> Tensor:
 
 
 def fill_boxes(inputs: Tensor, boxes: Tensor, color: Tensor) -> Tensor:
-    """Frames in which boxes show one colour.
+    """Fill boxes with one colour.
 
     Args:
         inputs (Tensor): Frames, (N, C, H, W), or clips, (N, C, T, H, W).
-        boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)`` in pixels. Whatever pixel
-            they touch is filled, and one more on each side, into which resizing may
-            have blended what they show.
-        color (Tensor): (C,), in the frames' value range.
+        boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)`` in pixels. All pixels
+            that they touch are filled, and one more on each side, because resizing may
+            have blended the content of the box into it.
+        color (Tensor): (C,), in the value range of the frames.
 
     Returns:
-        Tensor: Of the shape of ``inputs``, which are not changed.
+        Tensor: New frames of the same shape; ``inputs`` itself if there are no boxes.
     """
     if not len(boxes):
         return inputs
     filled = inputs.clone()
-    # (N, C, T, H, W) either way; a view, through which the frames are written.
+    # A view of shape (N, C, T, H, W) in both cases; writing to it changes `filled`.
     clips = filled if filled.ndim == 5 else filled[:, :, None]
     length = clips.shape[2]
     color = color.to(clips)[:, None, None]

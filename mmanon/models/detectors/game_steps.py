@@ -1,4 +1,4 @@
-"""The steps of a training iteration: D's, and that of M and A together."""
+"""The optimizer steps of a training iteration: of D, and of M and A together."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = [
 def optimizer_contexts(
     networks: Mapping[str, nn.Module], optim_wrapper: OptimWrapperDict, *names: str
 ) -> Iterator[None]:
-    """Mixed precision, and no needless gradient synchronization.
+    """Set mixed precision, and avoid unnecessary gradient synchronization.
 
     Args:
-        networks (Mapping): What each network is called through, by its name.
-        optim_wrapper (OptimWrapperDict): Optimizers by these names; may lack some.
-        *names (str): The networks that are about to be called.
+        networks (Mapping): The networks or their data-parallel wrappers, by name.
+        optim_wrapper (OptimWrapperDict): Optimizers by these names; some may be absent.
+        *names (str): The networks to call in the ``with`` block.
     """
     with ExitStack() as stack:
         for name in names:
@@ -50,21 +50,21 @@ def discriminator_step(
     labels: Tensor,
     optim_wrapper: OptimWrapperDict,
 ) -> dict[str, Tensor]:
-    """Let D learn to name original and, when given, modified faces in one pass.
+    """Train D to name original and, if given, modified faces in one pass.
 
     Args:
-        parts (Mapping): D's learners by the names of their optimizers, as of
+        parts (Mapping): The parts of D by the names of their optimizers, from
             :func:`mmanon.models.discriminators.discriminator_parts`.
-        networks (Mapping): What each of them is called through.
+        networks (Mapping): The parts or their data-parallel wrappers, by name.
         original (Tensor): Faces, (B, 3, S, S) in [-1, 1].
-        modified (Tensor, optional): The same, modified; no gradient goes there.
-        labels (Tensor): Who they are, (B,).
-        optim_wrapper (OptimWrapperDict): Each learner's optimizer.
+        modified (Tensor, optional): The same faces, modified; they get no gradient.
+        labels (Tensor): Their identities, (B,).
+        optim_wrapper (OptimWrapperDict): The optimizer of each part.
 
     Returns:
         dict[str, Tensor]: ``loss_discriminator``, ``acc_original`` and
-        ``acc_modified``; where there are several learners their means, and each
-        learner's own, such as ``acc_modified.0``.
+        ``acc_modified``. If D has several parts, these are means, and the figures of
+        each part are included, such as ``acc_modified.0``.
     """
     kinds = ['original'] if modified is None else ['original', 'modified']
     faces = original
@@ -75,14 +75,14 @@ def discriminator_step(
         wrapper = optim_wrapper[name]
         with optimizer_contexts(networks, optim_wrapper, name):
             answer = networks[name](faces, labels.repeat(len(kinds)), mode='loss')
-        # The mean over both halves, times their number, is the sum of their means.
+        # The mean over both kinds, times their number, is the sum of their means.
         loss = answer['loss'] * len(kinds)
         own = found[name.partition('.')[2]] = dict(loss_discriminator=loss.detach())
         hits = answer['logits'].detach().argmax(1).view(len(kinds), -1) == labels
         for kind, hit in zip(kinds, hits, strict=True):
             own[f'acc_{kind}'] = hit.float().mean()
         wrapper.update_params(loss)
-        # One that is no FaceClassifier may have nothing to take note of.
+        # A discriminator that is not a FaceClassifier may not have `advance`.
         advance = getattr(part, 'advance', None)
         if advance is not None and wrapper.should_update():
             advance()
@@ -92,11 +92,12 @@ def discriminator_step(
 def faces_on(
     device: torch.device, batch: Mapping[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Bring a face batch to a device, bytes before they become numbers there.
+    """Move a face batch to a device; uint8 images become floats there.
 
     Args:
-        device (torch.device): Where the networks are.
-        batch (Mapping): ``images`` (B, 3, S, S), uint8 or in [-1, 1], and ``labels``.
+        device (torch.device): The device of the networks.
+        batch (Mapping): ``images`` (B, 3, S, S), uint8 or in [-1, 1], and ``labels``
+            (B,).
 
     Returns:
         tuple[Tensor, Tensor]: Images in [-1, 1] and labels (B,).
@@ -108,19 +109,21 @@ def faces_on(
 
 
 def as_faces(pixels: Tensor) -> Tensor:
-    """Bytes as float32 in [-1, 1]."""
+    """Convert uint8 pixels to float32 in [-1, 1]."""
     return pixels.float().div_(127.5).sub_(1)
 
 
 def modifier_and_detector_step(
     model: AnonymizedDetector, loss: Tensor, optim_wrapper: OptimWrapperDict
 ) -> None:
-    """One backward pass for both; the detector's optimizer keeps the count.
+    """Run one backward pass for M and A, and step their optimizers.
+
+    The optimizer of the detector counts the accumulated iterations for both.
 
     Args:
         model (AnonymizedDetector): Its phase decides whether M learns.
         loss (Tensor): The sum of their losses, a scalar.
-        optim_wrapper (OptimWrapperDict): ``detector``, and ``modifier`` if it learns.
+        optim_wrapper (OptimWrapperDict): ``detector``, and ``modifier`` if M learns.
     """
     lead = optim_wrapper['detector']
     lead.backward(lead.scale_loss(loss))

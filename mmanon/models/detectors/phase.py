@@ -1,4 +1,4 @@
-"""The phases of the game: who learns what at an iteration."""
+"""The phases of the game: which network learns what in an iteration."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,15 @@ def __getattr__(name: str) -> object:
 
 @dataclass(frozen=True)
 class Phase:
-    """Who learns what.
+    """A phase of the game.
 
     Attributes:
         name (str): Name in logs.
         detector_sees_modified (bool): Whether the detector learns on modified frames
-            or on the original ones.
+            (otherwise on original ones).
         modifier_learns (str): ``'reconstruction'``, ``'game'`` or ``'nothing'``.
-        discriminator_learns (str): ``'originals'``, ``'game'`` or ``'nothing'``.
+        discriminator_learns (str): ``'originals'`` for original faces only, ``'game'``
+            for original and modified ones, or ``'nothing'``.
         detector_learns (bool): Whether the detector learns at all. Defaults to True.
     """
 

@@ -1,11 +1,11 @@
-"""From the pixels that a detector sees to those that a modifier redraws, and back."""
+"""Converts between the pixels of a detector and those of a modifier."""
 
 import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
-# Of mmdet's batch augmentations, what leaves pixels where they are.
+# The batch augmentations of mmdet that do not move pixels.
 _PADDING = {'BatchFixedSizePad'}
 
 
@@ -17,7 +17,7 @@ class PixelRange:
             ``ImgDataPreprocessor`` (mmdet's ``DetDataPreprocessor`` is one).
 
     Raises:
-        TypeError: When the preprocessor is of another kind.
+        TypeError: When the preprocessor is of another type.
         ValueError: When it mixes or resizes the frames of a batch.
     """
 
@@ -55,13 +55,13 @@ class PixelRange:
         self._preprocessor = preprocessor
 
     def to_faces(self, crops: Tensor) -> Tensor:
-        """Normalized crops (K, 3, S, S) to RGB faces in [-1, 1]."""
+        """Convert normalized crops, (K, 3, S, S), to RGB faces in [-1, 1]."""
         mean, std = self._statistics(crops)
         faces = (crops * std + mean) / 127.5 - 1
         return self._swap(faces).clamp(-1, 1)
 
     def to_frames(self, faces: Tensor) -> Tensor:
-        """RGB faces (K, 3, S, S) in [-1, 1] to the detector's normalized pixels."""
+        """Convert RGB faces, (K, 3, S, S) in [-1, 1], to normalized pixels."""
         mean, std = self._statistics(faces)
         return ((self._swap(faces) + 1) * 127.5 - mean) / std
 

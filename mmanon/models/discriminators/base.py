@@ -1,4 +1,4 @@
-"""The interface of a discriminator, one recognizer or several."""
+"""The interface of discriminators, which consist of one or several recognizers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ __all__ = ['BaseDiscriminator', 'discriminator_parts']
 class BaseDiscriminator(WholePretrained):
     """D: names people by their face crops, (K, 3, S, S) in [-1, 1].
 
-    A discriminator of several learners names them by :attr:`parts`; each of them gets
-    its own optimizer and can restart.
+    A discriminator with several networks lists them in :attr:`parts`; each part has its
+    own optimizer and can restart.
     """
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """Parts with their own optimizer, by a short name; by default only itself."""
+        """Parts with their own optimizer, by short names; by default only itself."""
         return {'': self}
 
     @property
     @abstractmethod
     def num_classes(self) -> int | None:
-        """I, or None where it names nobody."""
+        """I, the number of people, or None if it names nobody."""
 
     @property
     @abstractmethod
     def is_untrained(self) -> bool:
-        """Whether what embeds has its first random weights: from no file, no step."""
+        """Whether the embedding has random weights: neither loaded nor trained."""
 
     @property
     @abstractmethod
     def names_people(self) -> bool:
-        """Whether it has learned to name people, here or in a file."""
+        """Whether it has learned to name people, here or before it was loaded."""
 
     @abstractmethod
     def embed(self, faces: Tensor) -> Tensor:
@@ -46,19 +46,19 @@ class BaseDiscriminator(WholePretrained):
 
     @abstractmethod
     def logits(self, faces: Tensor) -> Tensor:
-        """Score face crops for each person, (K, I); their softmax are probabilities."""
+        """Score face crops for each person, (K, I); softmax gives probabilities."""
 
     @abstractmethod
     def loss(self, faces: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The ``loss`` of naming people, (K,) in [0, I), and the ``logits``."""
+        """Compute ``loss`` and ``logits`` for faces with labels, (K,) in [0, I)."""
 
     def forward(
         self, faces: Tensor, labels: Tensor | None = None, mode: str = 'embed'
     ) -> Tensor | dict[str, Tensor]:
-        """:meth:`embed`, :meth:`logits` or :meth:`loss`, as ``mode`` says.
+        """Call :meth:`embed`, :meth:`logits` or :meth:`loss`, as ``mode`` says.
 
         Raises:
-            ValueError: When the mode is another, or the loss lacks labels.
+            ValueError: When the mode is none of these, or ``'loss'`` has no labels.
         """
         if mode == 'embed':
             return self.embed(faces)
@@ -71,20 +71,24 @@ class BaseDiscriminator(WholePretrained):
         raise ValueError(f"mode must be 'embed', 'logits' or 'loss', got {mode!r}")
 
     def advance(self) -> None:
-        """Take note of one optimizer step."""
+        """Count one optimizer step."""
 
     @classmethod
     def complete(cls, cfg: dict, margin: float, people: int, where: str) -> dict:
-        """A config with what the game knows of the faces.
+        """Complete a config by the margin and the number of people of the game.
 
         Args:
             cfg (dict): From the training config; it is not changed.
-            margin (float): Of the faces that D sees.
-            people (int): I.
+            margin (float): Enlargement of the face box on each side of the crops, as a
+                fraction of its side.
+            people (int): I, the number of people.
             where (str): The source of these people, for error messages.
 
+        Returns:
+            dict: The completed config.
+
         Raises:
-            ValueError: When the config names another number of people.
+            ValueError: When the config has another number of people.
         """
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('margin', margin)
@@ -94,14 +98,14 @@ class BaseDiscriminator(WholePretrained):
         if head.setdefault('num_classes', people) != people:
             raise ValueError(
                 f'discriminator.head.num_classes={head["num_classes"]}, but '
-                f'{where} holds {people} identities; leave `num_classes` out to take '
+                f'{where} holds {people} identities; leave out `num_classes` to use '
                 'that number'
             )
         return cfg
 
 
 def discriminator_parts(discriminator: nn.Module | None) -> dict[str, nn.Module]:
-    """The parts of D that have their own optimizer, by the optimizers' names.
+    """Return the parts of D with their own optimizer, by the optimizers' names.
 
     Args:
         discriminator (nn.Module, optional): D.

@@ -1,4 +1,4 @@
-"""Shared by all face recognizers."""
+"""The base class of all face recognizers."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ class BaseFaceBackbone(WholePretrained):
     """Turns aligned faces into embeddings; a subclass implements :meth:`extract`.
 
     Args:
-        input_size (Sequence[int]): Height and width in pixels of the faces it takes.
-        embed_dim (int): E.
+        input_size (Sequence[int]): Height and width of its input in pixels.
+        embed_dim (int): E, the size of an embedding.
         mean (Sequence[float]): Mean of each channel, for pixels in [0, 255].
         std (Sequence[float]): Divisor of each channel, for pixels in [0, 255].
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads
-            weights, all of them.
+            all weights or none.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class BaseFaceBackbone(WholePretrained):
         """Embed faces.
 
         Args:
-            faces (Tensor): (K, 3, height, width) of :attr:`input_size`, in [-1, 1].
+            faces (Tensor): (K, 3, *input_size) in [-1, 1].
 
         Returns:
             Tensor: (K, E), not normalized.
 
         Raises:
-            ValueError: When the faces are of another size.
+            ValueError: When the faces have another size.
         """
         if tuple(faces.shape[1:]) != (3, *self.input_size):
             raise ValueError(
@@ -58,4 +58,4 @@ class BaseFaceBackbone(WholePretrained):
 
     @abstractmethod
     def extract(self, faces: Tensor) -> Tensor:
-        """Embed normalized faces: (K, 3, height, width) to (K, E)."""
+        """Embed normalized faces, (K, 3, height, width), as (K, E)."""

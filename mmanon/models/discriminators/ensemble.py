@@ -1,4 +1,4 @@
-"""Several discriminators at once, which look at faces in different ways."""
+"""A discriminator that consists of several different recognizers."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class DiscriminatorEnsemble(BaseDiscriminator):
 
     A modifier that plays against one recognizer learns to mislead only this one.
     Against several recognizers that restart from time to time, it has to remove the
-    features that recognizers in general use: the ensemble and the restarts of the
-    budget models of Wu et al., "Privacy-Preserving Deep Action Recognition: An
+    features that recognizers in general use. This follows the ensemble and the restarts
+    of the budget models of Wu et al., "Privacy-Preserving Deep Action Recognition: An
     Adversarial Learning Framework and A New Dataset" (TPAMI 2020).
 
-    Each member has its own optimizer. ``phases`` of the
-    :class:`AdversarialAnonymizationHook` decides when one restarts.
+    Each member with a head has its own optimizer. ``phases`` of the
+    :class:`AdversarialAnonymizationHook` decides when a member restarts.
 
     Args:
         members (Sequence[dict]): Configs of :class:`FaceClassifier`; each may have
-            another ``backbone``, ``head``, ``view`` and ``init_cfg``. One without a
-            head names nobody and stays as its file made it: a recognizer for
-            objectives that compare embeddings. At least one has a head.
-        against (str): Whom M minimizes its objective against: for each face the member
-            whose objective is largest, ``'most_confident'``, or their ``'mean'``.
+            another ``backbone``, ``head``, ``view`` and ``init_cfg``. A member without
+            a head keeps its loaded weights and names nobody; it serves objectives that
+            compare embeddings. At least one member needs a head.
+        against (str): The member that the objective of M uses: for each face the one
+            with the largest objective, ``'most_confident'``, or the ``'mean'`` of all.
             Defaults to ``'most_confident'``.
-        init_cfg (dict, optional): As of :class:`FaceClassifier`, for all members.
+        init_cfg (dict, optional): As in :class:`FaceClassifier`, for all members.
 
     Raises:
         ValueError: When no member has a head, heads are for different numbers of
-            people, a member without a head has no weights, or ``against`` is another.
+            people, a member without a head has no weights, or ``against`` is unknown.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class DiscriminatorEnsemble(BaseDiscriminator):
         if len(named) > 1:
             raise ValueError(
                 f'the heads of the ensemble are for {" and ".join(sorted(named))} '
-                'people: all members name the same'
+                'people: all heads must name the same people'
             )
         for member in self.members:
             if member.head is None:
@@ -90,12 +90,12 @@ class DiscriminatorEnsemble(BaseDiscriminator):
 
     @property
     def num_classes(self) -> int | None:
-        """I."""
+        """I, the number of people."""
         return self.naming[0].num_classes
 
     @property
     def is_untrained(self) -> bool:
-        """Whether any member embeds by random weights."""
+        """Whether any member has random weights: neither loaded nor trained."""
         return any(member.is_untrained for member in self.members)
 
     @property
@@ -104,7 +104,7 @@ class DiscriminatorEnsemble(BaseDiscriminator):
         return all(member.names_people for member in self.naming)
 
     def train(self, mode: bool = True) -> nn.Module:
-        """Let the members with a head learn; the others never do."""
+        """Set training mode; members without a head stay in evaluation mode."""
         super().train(mode)
         for member in self.members:
             if member.head is None:
@@ -115,8 +115,8 @@ class DiscriminatorEnsemble(BaseDiscriminator):
         """Embed face crops, (K, 3, S, S) in [-1, 1].
 
         Returns:
-            Tensor: (K, E), the members' embeddings, each of length 1, side by side: the
-            cosine of two faces is the mean of the members' cosines.
+            Tensor: (K, E), the concatenated embeddings of the members, each of length
+            1. The cosine of two faces is the mean of the members' cosines.
         """
         return torch.cat(
             [F.normalize(member.embed(faces).float()) for member in self.members], 1
@@ -131,14 +131,14 @@ class DiscriminatorEnsemble(BaseDiscriminator):
         return _vote([member.logits(faces) for member in self.naming])
 
     def loss(self, faces: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The members' losses of naming people, added up.
+        """Compute the sum of the members' classification losses.
 
         Args:
             faces (Tensor): (K, 3, S, S) in [-1, 1].
             labels (Tensor): (K,) int64 in [0, I).
 
         Returns:
-            dict[str, Tensor]: ``loss``, a scalar, and ``logits`` as of :meth:`logits`.
+            dict[str, Tensor]: ``loss``, a scalar, and ``logits`` as in :meth:`logits`.
         """
         answers = [member.loss(faces, labels) for member in self.naming]
         return dict(
@@ -148,7 +148,7 @@ class DiscriminatorEnsemble(BaseDiscriminator):
 
     @classmethod
     def complete(cls, cfg: dict, margin: float, people: int, where: str) -> dict:
-        """The members' configs with what the game knows of the faces."""
+        """Complete the config of each member; see :meth:`FaceClassifier.complete`."""
         members = [
             FaceClassifier.complete(member, margin, people, where)
             for member in cfg['members']
@@ -166,13 +166,13 @@ def _build(index: int, cfg: dict) -> FaceClassifier:
     comes_from_a_file = member.init_cfg or member.backbone.init_cfg
     if member.head is None and not comes_from_a_file:
         raise ValueError(
-            f'member {index} of the ensemble has neither a `head` to learn by nor '
-            'weights: give it a `head`, or `init_cfg` of its backbone'
+            f'member {index} of the ensemble has neither a `head` to learn with nor '
+            'weights: give it a `head`, or its backbone an `init_cfg`'
         )
     return member
 
 
 def _vote(logits: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean probability, (K, I)."""
+    """Return the logarithm of the mean probability, (K, I)."""
     answers = torch.stack([F.log_softmax(each.float(), 1) for each in logits])
     return answers.exp().mean(0).clamp_min(torch.finfo(answers.dtype).tiny).log()

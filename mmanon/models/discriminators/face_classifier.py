@@ -1,4 +1,4 @@
-"""The discriminator: a recognizer that names the person on a face crop."""
+"""The discriminator: a recognizer that names the person in a face crop."""
 
 import copy
 from functools import lru_cache
@@ -15,7 +15,7 @@ from .base import BaseDiscriminator
 from .margin_heads import BaseFaceHead
 
 VIEWS = ('face', 'crop')
-"""What of a face crop a recognizer may be shown."""
+"""The parts of a face crop that a discriminator can see."""
 
 
 @MODELS.register_module()
@@ -24,22 +24,23 @@ class FaceClassifier(BaseDiscriminator):
 
     Args:
         backbone (dict): A face recognizer, such as :class:`SphereFaceNet`.
-        head (dict, optional): What names people, such as :class:`ASoftmaxHead`; its
-            ``embed_dim`` is the backbone's. Without it D only embeds.
-        margin (float): By how much of its side the face box in a crop was enlarged on
-            each side. Defaults to 0.6.
-        view (str): What of the crop the recognizer is shown: ``'face'``, the face box,
-            or ``'crop'``, all of it, the margin with hair, ears and neck as well.
-            Defaults to ``'face'``.
-        norm_eval (bool): Whether batch norms keep the statistics they came with while
-            D learns. Small batches, half of modified faces, would spoil those of a
+        head (dict, optional): Config of the head that names people, such as
+            :class:`ASoftmaxHead`; ``embed_dim`` is taken from the backbone. Without a
+            head D only embeds.
+        margin (float): Enlargement of the face box on each side of a crop, as a
+            fraction of its side. Defaults to 0.6.
+        view (str): The part of the crop that the recognizer sees: ``'face'``, the face
+            box, or ``'crop'``, the whole crop with hair, ears and neck. Defaults to
+            ``'face'``.
+        norm_eval (bool): Whether batch norms keep their statistics while D learns.
+            Small batches, half of them modified faces, would spoil the statistics of a
             trained backbone. Defaults to False.
         init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=file)`` loads a
-            trained D; its head may be for other people.
+            trained D; the head in the file may be for other people.
 
     Raises:
-        ValueError: When the margin is negative, the view is another or the head takes
-            other embeddings.
+        ValueError: When the margin is negative, the view is unknown or the head has
+            another ``embed_dim`` than the backbone.
     """
 
     replaceable = ('head.',)
@@ -87,17 +88,17 @@ class FaceClassifier(BaseDiscriminator):
 
     @property
     def is_untrained(self) -> bool:
-        """Whether what embeds has its first random weights: from no file, no step."""
+        """Whether the backbone has random weights: neither loaded nor trained."""
         return not (self._has_learned or getattr(self.backbone, 'has_loaded', True))
 
     @property
     def names_people(self) -> bool:
-        """Whether the head has learned, here or in the file that was loaded."""
+        """Whether the head has learned, here or before it was loaded."""
         return self._has_learned or self._has_loaded_head
 
     @property
     def num_classes(self) -> int | None:
-        """I, or None without a head."""
+        """I, the number of people, or None without a head."""
         return None if self.head is None else self.head.num_classes
 
     def embed(self, faces: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ class FaceClassifier(BaseDiscriminator):
         """Score face crops, (K, 3, S, S) in [-1, 1], for each person.
 
         Returns:
-            Tensor: (K, I), without a margin; their softmax are probabilities.
+            Tensor: (K, I), without the head's margin; softmax gives probabilities.
 
         Raises:
             ValueError: When D has no head.
@@ -123,15 +124,15 @@ class FaceClassifier(BaseDiscriminator):
         return self._naming_head().logits(self.embed(faces))
 
     def loss(self, faces: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The classification loss.
+        """Compute the classification loss.
 
         Args:
             faces (Tensor): (K, 3, S, S) in [-1, 1].
             labels (Tensor): (K,) int64 in [0, I).
 
         Returns:
-            dict[str, Tensor]: ``loss``, a scalar, and ``logits``, (K, I), without a
-            margin.
+            dict[str, Tensor]: ``loss``, a scalar, and ``logits``, (K, I), without the
+            head's margin.
 
         Raises:
             ValueError: When D has no head or labels are out of range.
@@ -145,20 +146,21 @@ class FaceClassifier(BaseDiscriminator):
             self.head.advance()
 
     def start_anew(self) -> None:
-        """Restart from the initial weights of this D: random ones, or its file's."""
+        """Restart from the initial weights of this D, random or from its file."""
         fresh = FaceClassifier(**copy.deepcopy(self._arguments))
         fresh.init_weights()
         own = self.state_dict()
         for name, value in fresh.state_dict().items():
-            own[name].copy_(value)  # they share their memory with the weights
+            own[name].copy_(value)  # the state shares its memory with the weights
         self.backbone.has_loaded = fresh.backbone.has_loaded
         self._has_learned, self._has_loaded_head = False, fresh._has_loaded_head
 
     def cut(self, faces: Tensor) -> Tensor:
         """Cut the :attr:`view` out of crops and resample it to the backbone's input.
 
-        Both are one step, widened to an area filter where it shrinks. An input that is
-        not square shows the view's full longer side and the middle of the other.
+        One bilinear filter does both, widened to an area filter when it shrinks. If the
+        input is not square, its longer side shows the whole side of the view, and its
+        shorter side the middle part.
 
         Args:
             faces (Tensor): (K, 3, S, S) in [-1, 1].
@@ -176,7 +178,7 @@ class FaceClassifier(BaseDiscriminator):
         size = self.backbone.input_size
         margin = self.margin if self.view == 'face' else 0.0
         to_y, to_x = _cut_weights(faces.shape[3], margin, size, faces.device)
-        # Half precision would cost the pixels bits here.
+        # Half precision would round the pixels here.
         with torch.autocast(faces.device.type, enabled=False):
             return (to_y @ faces.float() @ to_x).to(faces.dtype)
 
@@ -186,7 +188,7 @@ class FaceClassifier(BaseDiscriminator):
         super()._load_from_state_dict(state, prefix, *args, **kwargs)
         if self.head is not None:
             own = self.head.state_dict(prefix=f'{prefix}head.')
-            # One for other people is left as it is here.
+            # A head for other people is not loaded.
             self._has_loaded_head |= all(
                 name in state and state[name].shape == weight.shape
                 for name, weight in own.items()
@@ -205,9 +207,9 @@ class FaceClassifier(BaseDiscriminator):
 def _cut_weights(
     side: int, margin: float, size: tuple[int, int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Weights (height, S) of rows and (S, width) of columns."""
+    """Resampling weights of rows, (height, S), and of columns, (S, width)."""
     step = side / (1 + 2 * margin) / max(size)
-    # The weights outlive this call: they must not be of inference mode.
+    # The cached weights must not be inference tensors: training uses them too.
     with torch.inference_mode(False):
         weights = []
         for count in size:

@@ -15,16 +15,16 @@ _WEIGHTS = {
 
 @MODELS.register_module()
 class FaceNet(BaseFaceBackbone):
-    """The Inception-ResNet-v1 of facenet-pytorch, 512 dimensions, faces of 160 x 160.
+    """The Inception-ResNet-v1 of facenet-pytorch: 160 x 160 faces, 512 dimensions.
 
     Args:
-        pretrained (str, optional): ``'vggface2'`` or ``'casia-webface'``: weights that
-            :meth:`init_weights` downloads. For a file that is there already give
+        pretrained (str, optional): ``'vggface2'`` or ``'casia-webface'``:
+            :meth:`init_weights` downloads these weights. For an existing file give
             ``init_cfg`` instead.
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
 
     Raises:
-        ValueError: When ``pretrained`` is another word, or both are given.
+        ValueError: When ``pretrained`` is unknown, or both are given.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FaceNet(BaseFaceBackbone):
         )
         from facenet_pytorch import InceptionResnetV1
 
-        # Its embeddings are normalized, what its classifier would see is not.
+        # The network normalizes embeddings, but not the input of its classifier.
         self.net = InceptionResnetV1(classify=True, num_classes=1)
         self.net.logits = nn.Identity()
 
@@ -54,7 +54,7 @@ class FaceNet(BaseFaceBackbone):
         return self.net(faces)
 
     def rename_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Leave out the released files' classifier of their own people."""
+        """Map names, and remove the classifier of the released files."""
         return {
             name if name.startswith('net.') else f'net.{name}': value
             for name, value in state.items()

@@ -1,8 +1,9 @@
-"""Heads that name people, and the margins they learn under.
+"""Heads that name people, with the margins of their losses.
 
-All but :class:`SoftmaxHead` are one mechanism: the cosine between an embedding and each
-person's weights, made smaller for the right person by a margin, scaled, and given to
-cross-entropy. A margin is one method, :meth:`CosineMarginHead.penalize`.
+All heads except :class:`SoftmaxHead` work in the same way. They compute the cosine
+between an embedding and the weights of each person, lower it for the right person by a
+margin, scale it, and apply cross-entropy. Each margin is one method,
+:meth:`CosineMarginHead.penalize`.
 """
 
 import math
@@ -17,12 +18,12 @@ from mmanon.registry import MODELS
 
 
 class BaseFaceHead(BaseModule):
-    """Scores embeddings for each person; works in float32, autocast or not.
+    """Scores embeddings for each person, in float32 also under autocast.
 
     Args:
-        num_classes (int): I.
-        embed_dim (int): E.
-        init_cfg (dict, optional): As for any ``BaseModule``.
+        num_classes (int): I, the number of people.
+        embed_dim (int): E, the size of an embedding.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
         ValueError: When there are fewer than two people.
@@ -42,7 +43,7 @@ class BaseFaceHead(BaseModule):
     def forward(
         self, embeddings: Tensor, labels: Tensor | None = None
     ) -> Tensor | dict[str, Tensor]:
-        """:meth:`logits`, or with labels :meth:`loss`."""
+        """Call :meth:`logits`, or :meth:`loss` if labels are given."""
         if labels is None:
             return self.logits(embeddings)
         return self.loss(embeddings, labels)
@@ -51,58 +52,57 @@ class BaseFaceHead(BaseModule):
         """Score embeddings, (K, E), for each person, without a margin.
 
         Returns:
-            Tensor: (K, I) float32, whose softmax are probabilities.
+            Tensor: (K, I) float32; softmax gives probabilities.
         """
         with torch.autocast(embeddings.device.type, enabled=False):
             return self._scores(embeddings.float(), None)[0]
 
     def loss(self, embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Mean cross-entropy under the margin.
+        """Compute the mean cross-entropy with the margin.
 
         Args:
             embeddings (Tensor): (K, E).
             labels (Tensor): (K,) int64 in [0, I).
 
         Returns:
-            dict[str, Tensor]: ``loss``, a scalar, and ``logits``, (K, I), those of
+            dict[str, Tensor]: ``loss``, a scalar, and ``logits``, (K, I), as in
             :meth:`logits`.
 
         Raises:
-            ValueError: When labels are out of range (looked at on the CPU only:
-                elsewhere it would wait for the device, whose own check stops the
-                process).
+            ValueError: When labels on the CPU are out of range. On a GPU this check
+                would wait for the device; CUDA's own check stops the process.
         """
         if labels.device.type == 'cpu' and len(labels):
             low, high = labels.min().item(), labels.max().item()
             if low < 0 or high >= self.num_classes:
                 raise ValueError(
-                    f'labels reach from {low} to {high}, so there are at least '
+                    f'labels range from {low} to {high}, so there are at least '
                     f'{high + 1} identities, but num_classes={self.num_classes} of the '
                     f'{type(self).__name__} allows 0 to {self.num_classes - 1}'
                 )
         with torch.autocast(embeddings.device.type, enabled=False):
             logits, hindered = self._scores(embeddings.float(), labels)
-            assert hindered is not None  # given where there are labels
+            assert hindered is not None  # because there are labels
             return dict(loss=F.cross_entropy(hindered, labels), logits=logits)
 
     def advance(self) -> None:
-        """Move the annealing by one optimizer step; most heads have none."""
+        """Advance the annealing by one optimizer step; most heads have none."""
 
     @abstractmethod
     def _scores(
         self, embeddings: Tensor, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Scores without the margin and, where labels are given, with it."""
+        """Return scores without the margin, and with it if labels are given."""
 
 
 @MODELS.register_module()
 class SoftmaxHead(BaseFaceHead):
-    """A linear layer and softmax, no margin.
+    """A linear layer and softmax, without a margin.
 
     Args:
-        num_classes (int): I.
-        embed_dim (int): E.
-        init_cfg (dict, optional): As for any ``BaseModule``.
+        num_classes (int): I, the number of people.
+        embed_dim (int): E, the size of an embedding.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class SoftmaxHead(BaseFaceHead):
 
 
 class CosineMarginHead(BaseFaceHead):
-    """Base of the heads with a margin on the cosine."""
+    """Base class of the heads with a margin on the cosine."""
 
     def _scores(
         self, embeddings: Tensor, labels: Tensor | None
@@ -137,35 +137,37 @@ class CosineMarginHead(BaseFaceHead):
 
     @abstractmethod
     def scale(self, embeddings: Tensor) -> Tensor | float:
-        """The factor of the cosines: a number, or (K, 1)."""
+        """Return the factor of the cosines: a number, or (K, 1)."""
 
     @abstractmethod
     def penalize(self, cosine: Tensor) -> Tensor:
-        """Put the margin on the right person's cosine, in [-1, 1]: never larger."""
+        """Apply the margin to the right person's cosine, (K, 1); it never grows."""
 
 
 @MODELS.register_module()
 class ASoftmaxHead(CosineMarginHead):
-    """Angular softmax (A-Softmax) with its annealing.
+    """Angular softmax (A-Softmax) with annealing.
 
     Liu et al., "SphereFace: Deep Hypersphere Embedding for Face Recognition", CVPR
-    2017. The right person's score is ``(lambda cos(t) + psi(t)) / (1 + lambda)`` times
-    the embedding's length; after n optimizer steps ``lambda`` is
-    ``base_lambda (1 + gamma n)^-power``, or ``min_lambda`` if that is more. A large
-    lambda is softmax without a margin, lambda = 0 the full margin.
+    2017. For the angle t between the embedding and the weights of the right person, its
+    score is ``(lambda cos(t) + psi(t)) / (1 + lambda)`` times the embedding's length.
+    After n optimizer steps, ``lambda`` is ``base_lambda (1 + gamma n)^-power``, but at
+    least ``min_lambda``. A large lambda means softmax without a margin, and lambda = 0
+    the full margin.
 
     Args:
-        num_classes (int): I.
-        embed_dim (int): E.
-        m (int): By how many times the right angle must be smaller. Defaults to 4.
+        num_classes (int): I, the number of people.
+        embed_dim (int): E, the size of an embedding.
+        m (int): Factor of the angular margin: the angle to the right person must be m
+            times smaller. Defaults to 4.
         base_lambda (float): Lambda at the start. Defaults to 1000.
         gamma (float): Speed of the annealing. Defaults to 0.12.
-        power (float): Its exponent. Defaults to 1.
-        min_lambda (float): Where it ends. Defaults to 5.
-        init_cfg (dict, optional): As for any ``BaseModule``.
+        power (float): Exponent of the annealing. Defaults to 1.
+        min_lambda (float): Smallest lambda. Defaults to 5.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When m is no positive integer.
+        ValueError: When m is not a positive integer.
     """
 
     def __init__(
@@ -190,7 +192,7 @@ class ASoftmaxHead(CosineMarginHead):
         self.register_buffer('steps', torch.zeros((), dtype=torch.int64))
 
     def annealing(self) -> Tensor:
-        """Lambda, a scalar."""
+        """Return lambda, a scalar."""
         speed = (1 + self.gamma * self.steps).pow(-self.power)
         return (self.base_lambda * speed).clamp(min=self.min_lambda)
 
@@ -199,19 +201,20 @@ class ASoftmaxHead(CosineMarginHead):
         self.steps += 1
 
     def scale(self, embeddings: Tensor) -> Tensor:
-        """The embeddings' lengths, (K, 1)."""
+        """Return the lengths of the embeddings, (K, 1)."""
         return embeddings.norm(dim=1, keepdim=True)
 
     def penalize(self, cosine: Tensor) -> Tensor:
-        """The annealed psi of the angle."""
+        """Return ``(lambda cos(t) + psi(t)) / (1 + lambda)``."""
         weight = self.annealing()
         return (weight * cosine + self.psi(cosine)) / (1 + weight)
 
     def psi(self, cosine: Tensor) -> Tensor:
-        """``(-1)^k cos(m t) - 2k`` for t in [k pi / m, (k + 1) pi / m], equation 7.
+        """Compute ``(-1)^k cos(m t) - 2k`` for t in [k pi / m, (k + 1) pi / m].
 
-        It falls from 1 to 1 - 2m over [0, pi]. cos(m t) is a polynomial of cos(t)
-        (Chebyshev's), so that no gradient is lost or infinite at t = 0 and pi.
+        This is equation 7. It falls from 1 to 1 - 2m over [0, pi]. cos(m t) is computed
+        as a Chebyshev polynomial of cos(t), so that the gradient stays finite at t = 0
+        and t = pi.
         """
         before, multiple = torch.ones_like(cosine), cosine
         for _ in range(self.m - 1):
@@ -229,11 +232,11 @@ class CosFaceHead(CosineMarginHead):
     2018, equation 4.
 
     Args:
-        num_classes (int): I.
-        embed_dim (int): E.
+        num_classes (int): I, the number of people.
+        embed_dim (int): E, the size of an embedding.
         s (float): Scale of the cosines. Defaults to 64.
         m (float): The margin, a cosine. Defaults to 0.35.
-        init_cfg (dict, optional): As for any ``BaseModule``.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
     """
 
     def __init__(
@@ -249,7 +252,7 @@ class CosFaceHead(CosineMarginHead):
         self.m = m
 
     def scale(self, embeddings: Tensor) -> float:
-        """The constant s."""
+        """Return the constant s."""
         return self.s
 
     def penalize(self, cosine: Tensor) -> Tensor:
@@ -262,15 +265,15 @@ class ArcFaceHead(CosFaceHead):
     """Additive angular margin: ``s cos(t + m)``.
 
     Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR
-    2019, equation 3. Where t + m exceeds pi the score is ``s (cos(t) - m sin(m))``, as
-    in the authors' training, so that it keeps falling with t.
+    2019, equation 3. If t + m exceeds pi, the score is ``s (cos(t) - m sin(m))``, as in
+    the authors' training, so that it continues to fall with t.
 
     Args:
-        num_classes (int): I.
-        embed_dim (int): E.
+        num_classes (int): I, the number of people.
+        embed_dim (int): E, the size of an embedding.
         s (float): Scale of the cosines. Defaults to 64.
         m (float): The margin, an angle in radians. Defaults to 0.5.
-        init_cfg (dict, optional): As for any ``BaseModule``.
+        init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
     """
 
     def __init__(
@@ -284,8 +287,8 @@ class ArcFaceHead(CosFaceHead):
         super().__init__(num_classes, embed_dim, s, m, init_cfg)
 
     def penalize(self, cosine: Tensor) -> Tensor:
-        """Widen the angle by m."""
-        # Off zero: the root's slope is infinite there.
+        """Add m to the angle."""
+        # Above zero: the slope of the square root is infinite at 0.
         sine = (1 - cosine * cosine).clamp(min=1e-6).sqrt()
         wider = cosine * math.cos(self.m) - sine * math.sin(self.m)
         beyond = cosine - self.m * math.sin(self.m)

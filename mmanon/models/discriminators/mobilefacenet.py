@@ -1,4 +1,4 @@
-"""A recognizer for phones."""
+"""MobileFaceNet, a small face recognizer."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from mmanon.registry import MODELS
 
 from .base_backbone import BaseFaceBackbone
 
-# Expansion, channels, repeats and stride of the first.
+# Expansion, channels, number of blocks, and stride of the first block.
 _RESIDUALS = (
     (2, 64, 5, 2),
     (4, 128, 1, 2),
@@ -23,20 +23,20 @@ _RESIDUALS = (
 
 @MODELS.register_module()
 class MobileFaceNet(BaseFaceBackbone):
-    """MobileFaceNet of 128 dimensions, its weights named as in the public state dicts.
+    """MobileFaceNet, with weights named as in public state dicts.
 
     Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face
-    Verification on Mobile Devices", 2018; with ReLU in the place of PReLU. Faces are
-    normalized by ImageNet's mean and deviation.
+    Verification on Mobile Devices", 2018, with ReLU instead of PReLU. Faces are
+    normalized by the mean and standard deviation of ImageNet.
 
     Args:
-        embed_dim (int): E. Defaults to 128.
+        embed_dim (int): E, the size of an embedding. Defaults to 128.
         input_size (Sequence[int]): Height and width of the faces, multiples of 16.
             Defaults to (112, 112).
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
 
     Raises:
-        ValueError: When the input size is no multiple of 16.
+        ValueError: When a side of the input size is not a multiple of 16.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MobileFaceNet(BaseFaceBackbone):
                 before = channels
         self.features = nn.Sequential(*residuals)
         self.conv2 = Conv2dNormActivation(before, 512, 1, activation_layer=nn.ReLU6)
-        # As large as what is left of the face: a weight for each place, no pooling.
+        # The kernel covers the whole feature map: a weight per position, no pooling.
         height, width = self.input_size
         left = height // 16, width // 16
         self.gdconv = _named(

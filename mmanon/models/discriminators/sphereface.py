@@ -9,7 +9,7 @@ from mmanon.registry import MODELS
 
 from .base_backbone import BaseFaceBackbone
 
-# Residual units in the four stages, after the strided convolution that opens each
+# Residual units of the four stages; each stage begins with a strided convolution
 # (Liu et al., CVPR 2017, table 2).
 _UNITS = {
     4: (0, 0, 0, 0),
@@ -29,9 +29,9 @@ class SphereFaceNet(BaseFaceBackbone):
 
     Args:
         depth (int): Number of convolutions: 4, 10, 20, 36 or 64. Defaults to 20.
-        base_channels (int): Channels of the first of four stages; each has twice those
-            of the one before. Defaults to 64.
-        embed_dim (int): E. Defaults to 512.
+        base_channels (int): Channels of the first of four stages; each further stage
+            has twice as many. Defaults to 64.
+        embed_dim (int): E, the size of an embedding. Defaults to 512.
         input_size (Sequence[int]): Height and width of the faces. Defaults to
             (112, 96).
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
@@ -78,7 +78,7 @@ class _ResidualUnit(nn.Sequential):
         layers = []
         for _ in range(2):
             conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-            # Near the identity at first: without batch norm deep nets start so.
+            # A unit starts near the identity: deep networks without batch norm need it.
             nn.init.normal_(conv.weight, std=0.01)
             layers += [conv, nn.PReLU(channels)]
         super().__init__(*layers)

@@ -1,4 +1,4 @@
-"""Shared by the learned modifiers: blocks, padding, and how they start."""
+"""Building blocks, padding and output layer of the learned modifiers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ConvBlock(ConvModule):
-    """Reflection padding, convolution, norm and ReLU: mmcv's, with our defaults."""
+    """mmcv's ``ConvModule`` with reflection padding, instance norm and ReLU."""
 
     def __init__(
         self,
@@ -61,17 +61,18 @@ class _ReflectionPad(nn.Module):
 
 
 def reflected(features: Tensor, padding: Sequence[int]) -> Tensor:
-    """Reflect images beyond their edges.
+    """Pad images by reflection.
+
+    With deterministic algorithms the result is built of slices, because PyTorch's own
+    padding has no deterministic backward pass on a GPU.
 
     Args:
         features (Tensor): (K, C, H, W).
-        padding (Sequence[int]): Pixels beyond the left, right, upper and lower edge,
-            each fewer than there are.
+        padding (Sequence[int]): Pixels to add on the left, right, top and bottom, each
+            less than the width or height of the images.
 
     Returns:
-        Tensor: The larger images. Where PyTorch is asked for deterministic algorithms
-        they are put together of slices: on a GPU its own padding has no backward pass
-        in a fixed order.
+        Tensor: The padded images.
     """
     if not torch.are_deterministic_algorithms_enabled():
         return F.pad(features, tuple(padding), mode='reflect')
@@ -90,9 +91,9 @@ def reflected(features: Tensor, padding: Sequence[int]) -> Tensor:
 class UpConv(nn.Sequential):
     """Up-sampling by 2 and a convolution.
 
-    A transposed convolution of kernel 3 and stride 2 writes on neighbouring pixels
-    unequally often, and what it leaves is a checkerboard, which a detector and a
-    discriminator both learn to see (Odena et al., Distill 2016).
+    A transposed convolution of kernel 3 and stride 2 adds to neighbouring pixels
+    unequally often. The result is a checkerboard pattern, which both a detector and a
+    discriminator learn to see (Odena et al., Distill 2016).
     """
 
     def __init__(
@@ -110,24 +111,26 @@ STARTS = ('identity', 'scratch', 'blend')
 class FaceOutput(nn.Module):
     """Turns features into faces by a last convolution and tanh.
 
-    Started as the identity it returns ``tanh(atanh(f) + change)``, with a change of 0
-    at first: faces differ by at most 0.01. The change is unbounded, so every colour can
-    be reached, even black from white, although slowly: near 1 the slope of tanh is a
-    fiftieth of the slope at 0.
+    With ``'identity'`` it returns ``tanh(atanh(f) + change)``. The change is 0 at
+    first, so that output and face differ by at most 0.01. The change is unbounded, so
+    every colour can be reached, even black from white, although slowly: near 1 the
+    slope of tanh is a fiftieth of the slope at 0.
 
-    When blending it returns ``f + share * (tanh(change) - f)``. The network draws the
-    share, in [0, 1] for each pixel, in addition to the colours: the attention mask of
-    Pumarola et al., "GANimation" (ECCV 2018). Where the share is 0, the original pixel
-    stays; where it is 1, nothing of the face is left.
+    With ``'blend'`` it returns ``f + share * (tanh(change) - f)``. The network draws
+    the share, in [0, 1] for each pixel, in addition to the colours: the attention mask
+    of Pumarola et al., "GANimation" (ECCV 2018). Where the share is 0, the original
+    pixel stays; where it is 1, nothing of the face is left.
 
     Args:
         channels (int): Channels of the features.
-        kernel_size (int): Side of the convolution's kernel.
-        start (str): ``'identity'``; ``'scratch'`` for ``tanh(change)``, which sees the
-            face through the features alone; or ``'blend'``, whose share is 0.73 at
-            first. The choice travels with the weights, as the buffer ``start_index``:
-            what has learned without the path past the network lets the face through
-            along it.
+        kernel_size (int): Kernel size of the convolution.
+        start (str): ``'identity'``; ``'scratch'`` for ``tanh(change)``, which depends
+            on the face through the features only; or ``'blend'``, whose share is 0.73
+            at first. The buffer ``start_index`` saves it with the weights: weights that
+            were trained with ``'scratch'`` would show the face with ``'identity'``.
+
+    Raises:
+        ValueError: When ``start`` is none of these.
     """
 
     def __init__(self, channels: int, kernel_size: int, start: str) -> None:
@@ -140,7 +143,7 @@ class FaceOutput(nn.Module):
             for weights in self.conv.parameters():
                 nn.init.zeros_(weights)
         elif start == 'blend':
-            # Mostly drawn: from a share near 0 there would be little slope to leave by.
+            # A large share: near 0 the gradient of the sigmoid would be small.
             nn.init.ones_(self.conv.get_parameter('bias')[3:])
         self.register_buffer('start_index', torch.tensor(STARTS.index(start)))
 
@@ -148,32 +151,32 @@ class FaceOutput(nn.Module):
         """Draw faces.
 
         Args:
-            features (Tensor): (K, C, S', S') of the padded faces, S' >= S.
+            features (Tensor): Features of the padded faces, (K, C, S', S'), S' >= S.
             faces (Tensor): (K, 3, S, S) in [-1, 1].
 
         Returns:
             Tensor: (K, 3, S, S) in [-1, 1], of the type of ``faces``.
         """
         side = faces.shape[-1]
-        # Half precision would move a colour near black or white by a grey level.
+        # Half precision would change colours near black or white by a grey level.
         change = self.conv(features)[..., :side, :side].float()
         if self.start == 'blend':
             colours, share = change[:, :3].tanh(), change[:, 3:].sigmoid()
             return torch.lerp(faces.float(), colours, share).to(faces.dtype)
         if self.start == 'identity':
-            # Where |f| is 1 atanh is infinite and tanh has no slope to learn by.
+            # At -1 and 1 atanh is infinite and tanh has no gradient.
             change = change + torch.atanh(faces.float().clamp(-0.99, 0.99))
         return change.tanh().to(faces.dtype)
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Load weights of the same start.
+        """Load weights that were trained with the same start.
 
         Raises:
-            ValueError: When they belong to the other start. The identity rejects
-                weights that do not name their start; ``'scratch'`` accepts them,
-                because its output does not contain the original face.
+            ValueError: When they were trained with another start. ``'identity'`` also
+                rejects weights that do not name their start; the others accept them,
+                because with them the face does not pass around the network.
         """
         index = state_dict.get(f'{prefix}start_index')
         if index is not None:
@@ -186,23 +189,25 @@ class FaceOutput(nn.Module):
             said = f'start={theirs!r}' if theirs else 'a start that they do not name'
             raise ValueError(
                 f'the weights of {prefix.rstrip(".") or "the output"} are of {said}, '
-                f'but the modifier has start={self.start!r}, with which they would not '
-                'draw what they have learned to and could let faces through; give the '
-                'modifier the start that it was trained with'
+                f'but the modifier has start={self.start!r}: it would draw something '
+                'else and could show faces; give the modifier the start that it was '
+                'trained with'
             )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def averaged(images: Tensor, size: int) -> Tensor:
-    """Shrink images to squares by averaging, as adaptive average pooling does.
+    """Shrink images to squares by adaptive average pooling.
+
+    With deterministic algorithms it uses matrix products, because PyTorch's pooling has
+    no deterministic backward pass on a GPU.
 
     Args:
         images (Tensor): (K, C, H, W).
-        size (int): S', the side of what is left.
+        size (int): S', the side of the results.
 
     Returns:
-        Tensor: (K, C, S', S'). Where PyTorch is asked for deterministic algorithms, by
-        matrix products: on a GPU its pooling has no backward pass in a fixed order.
+        Tensor: (K, C, S', S').
     """
     if not torch.are_deterministic_algorithms_enabled():
         return F.adaptive_avg_pool2d(images, size)
@@ -214,7 +219,7 @@ def averaged(images: Tensor, size: int) -> Tensor:
 
 
 def _cell_weights(length: int, size: int) -> Tensor:
-    """Weights (size, length) of a row's pixels in the cells that it is parted into."""
+    """Weights of the pixels of a row in the cells of the pooling, (size, length)."""
     cell, pixel = torch.arange(size)[:, None], torch.arange(length)
     first = cell * length // size
     behind = -(-(cell + 1) * length // size)
@@ -223,21 +228,21 @@ def _cell_weights(length: int, size: int) -> Tensor:
 
 
 def pad_to_multiple(faces: Tensor, multiple: int) -> Tensor:
-    """Reflect beyond the right and the lower edge until the side is a multiple.
+    """Pad faces by reflection on the right and at the bottom to a multiple of a side.
 
-    It becomes at least twice the multiple, so that two pixels a side are left where the
-    network is narrowest: one alone has neither neighbours nor instance statistics.
+    The result is at least twice the multiple, so that the smallest feature map has at
+    least 2 x 2 pixels: a single pixel has no neighbours and no instance statistics.
 
     Args:
         faces (Tensor): (K, 3, S, S).
-        multiple (int): What the side has to be a multiple of.
+        multiple (int): The new side is a multiple of this number.
 
     Returns:
         Tensor: (K, 3, S', S'), with the faces in the upper left corner.
     """
     wanted = max(2, -(-faces.shape[-1] // multiple)) * multiple
     while (side := faces.shape[-1]) < wanted:
-        # Reflection cannot reach beyond the far edge; a single pixel is repeated.
+        # Reflection padding must be smaller than the image; a single pixel is repeated.
         more = min(wanted - side, max(side - 1, 1))
         if side > 1:
             faces = reflected(faces, (0, more, 0, more))

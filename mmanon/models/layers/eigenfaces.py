@@ -1,4 +1,4 @@
-"""Faces of no real person: the average face, and directions of variation."""
+"""Faces of no real person, from the average face and its directions of variation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ['RunningEigenfaces', 'resized']
 class RunningEigenfaces(nn.Module):
     """The average of the faces seen so far, and the directions in which they vary most.
 
-    Turk and Pentland, "Eigenfaces for Recognition" (1991), kept up to date batch by
-    batch by orthogonal iteration. A face drawn from them is a mixture of all people,
-    as in k-Same-M (Gross et al., "Model-Based Face De-Identification", 2006), and no
-    single face is kept: directions are averages over many people as well.
+    These are the eigenfaces of Turk and Pentland, "Eigenfaces for Recognition" (1991),
+    updated batch by batch by orthogonal iteration. A face drawn from them is a mixture
+    of all people, as in k-Same-M (Gross et al., "Model-Based Face De-Identification",
+    2006). No single face is stored: the directions are averages over many people, too.
 
     Args:
-        size (int): Side in pixels at which faces are compared; small, since a drawn
-            face is smooth.
-        count (int): Directions; 0 for the average alone.
-        momentum (float): Least weight of a batch in what is kept. Defaults to 0.02.
-        margin (float, optional): By how much of its side the face box was enlarged on
-            each side of the crops. With it directions are those in which heads vary,
-            and not what is around them. Defaults to all of the crop.
+        size (int): Side in pixels of the stored faces; small, because a drawn face is
+            smooth.
+        count (int): Number of directions; 0 for the average only.
+        momentum (float): Smallest weight of a batch in the averages. Defaults to 0.02.
+        margin (float, optional): Enlargement of the face box on each side of a crop, as
+            a fraction of its side. If given, the directions describe the head and not
+            its surroundings. Defaults to the whole crop.
     """
 
     average: Tensor
@@ -49,7 +49,7 @@ class RunningEigenfaces(nn.Module):
         head = torch.ones(size, size) if margin is None else _head(size, margin)
         self.register_buffer('head', head.repeat(3, 1, 1).flatten(), persistent=False)
         self.register_buffer('average', torch.zeros(length))
-        # Any start will do that is not at right angles to what is looked for.
+        # Any start works that is not orthogonal to the directions to find.
         start = torch.linalg.qr(_ramps(length, count))[0].T if count else None
         directions = torch.zeros(0, length) if start is None else start.contiguous()
         self.register_buffer('directions', directions)
@@ -58,10 +58,9 @@ class RunningEigenfaces(nn.Module):
 
     @torch.no_grad()
     def update(self, faces: Tensor) -> None:
-        """Take a batch of faces, (B, 3, S, S) in [-1, 1], into account.
+        """Update average and directions by a batch of faces, (B, 3, S, S) in [-1, 1].
 
-        Where several processes train, those of all of them: the batch of each counts as
-        a part of one.
+        In distributed training, the batches of all processes count as one batch.
         """
         with torch.autocast(faces.device.type, enabled=False):
             pixels = resized(faces.float(), self.size).flatten(1)
@@ -74,11 +73,11 @@ class RunningEigenfaces(nn.Module):
             away = (pixels - self.average) * self.head
             along = away @ self.directions.T
             self.variances.lerp_(_of_all(along.square().sum(0)) / count, weight)
-            # What the covariance makes of each direction, old batches and this one.
+            # The covariance times each direction, for old batches and this one.
             kept = self.variances[:, None] * self.directions
             turned = kept.lerp(_of_all(along.T @ away) / count, weight)
             found, length = torch.linalg.qr(turned.T)
-            # Directions may turn, but not flip: keys would mean the opposite.
+            # A direction must not flip its sign: keys would mean the opposite.
             sign = torch.where(length.diagonal() < 0, -1.0, 1.0)
             self.directions.copy_((found * sign).T)
 
@@ -86,12 +85,12 @@ class RunningEigenfaces(nn.Module):
         """Draw faces.
 
         Args:
-            keys (Tensor): (K, count) of a standard normal distribution: how far each
-                face is from the average along each direction, in deviations.
+            keys (Tensor): (K, count) from a standard normal distribution: distances
+                from the average along each direction, in standard deviations.
             size (int): Side of the faces in pixels.
 
         Returns:
-            Tensor: (K, 3, size, size) in [-1, 1], the same for the same keys.
+            Tensor: (K, 3, size, size) in [-1, 1]; equal keys give equal faces.
         """
         away = (keys.float() * self.variances.sqrt()) @ self.directions
         faces = (self.average + away).clamp(-1, 1)
@@ -101,9 +100,9 @@ class RunningEigenfaces(nn.Module):
 def resized(faces: Tensor, size: int) -> Tensor:
     """Resample square faces, (K, 3, S, S), to (K, 3, size, size).
 
-    Bilinear, widened to an area filter where it shrinks.
+    The filter is bilinear, and widened to an area filter when it shrinks.
     """
-    side = int(faces.shape[-1])  # also while it is exported to ONNX
+    side = int(faces.shape[-1])  # an int also during the export to ONNX
     if side == size:
         return faces
     start = torch.zeros(1, dtype=torch.float64, device=faces.device)
@@ -112,21 +111,20 @@ def resized(faces: Tensor, size: int) -> Tensor:
 
 
 def _of_all(number: Tensor) -> Tensor:
-    """The sum over all processes."""
+    """Return the sum over all processes."""
     all_reduce(number)
     return number
 
 
 def _head(size: int, margin: float) -> Tensor:
-    """Where the head is in a crop, (size, size): 1 in it, fading to 0 around it."""
+    """The head in a crop: 1 inside, fading to 0 at its edge, (size, size)."""
     place = ((torch.arange(size) + 0.5) / size * 2 - 1) * (1 + 2 * margin)
-    # With hair and ears it is larger than the box of its face, and it is taller than
-    # wide.
+    # A head with hair and ears is larger than the face box, and taller than wide.
     away = ((place / 1.1)[None].square() + (place / 1.35)[:, None].square()).sqrt()
     return ((1.15 - away) / 0.3).clamp(0, 1)
 
 
 def _ramps(length: int, count: int) -> Tensor:
-    """Waves of different lengths, (length, count)."""
+    """Cosine waves of different wavelengths, (length, count)."""
     places = torch.linspace(0, 1, length)[:, None]
     return torch.cos(torch.pi * places * torch.arange(1, count + 1))

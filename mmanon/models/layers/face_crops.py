@@ -4,12 +4,12 @@ Shape letters: N clips, T frames of a clip, F = N * T frames, C channels, H W pi
 a frame, K faces over all frames, S side of a face crop, P side of a window of pixels
 that covers a face box.
 
-Frames come as a batch of images (F, C, H, W) or of clips (N, C, T, H, W), where frame
-``t`` of clip ``n`` is frame ``n * T + t``. A box is ``(frame, x1, y1, x2, y2)``: the
-frame's index and the box in pixels, where pixel ``i`` covers ``[i, i + 1]``. Boxes may
-leave their frame, and may overlap. Boxes are best kept on the CPU: the shapes of the
-work depend on their values, and reading them from a GPU would wait for it. Pixels are
-resampled in float32 at least, under autocast too.
+Frames are a batch of images (F, C, H, W) or of clips (N, C, T, H, W), where frame ``t``
+of clip ``n`` is frame ``n * T + t``. A box is ``(frame, x1, y1, x2, y2)``: the frame's
+index and the box in pixels, where pixel ``i`` covers ``[i, i + 1]``. Boxes may extend
+beyond their frame and may overlap. Keep boxes on the CPU: tensor shapes depend on their
+values, and reading them from a GPU would wait for it. Pixels are resampled at least in
+float32, also under autocast.
 """
 
 import math
@@ -35,8 +35,7 @@ def square_boxes(boxes: Tensor, margin: float) -> Tensor:
 
     Args:
         boxes (Tensor): Face boxes, (K, 5), as ``(frame, x1, y1, x2, y2)``.
-        margin (float): By how much of the longer side the square is enlarged on each
-            side.
+        margin (float): Enlargement on each side, as a fraction of the longer side.
 
     Returns:
         Tensor: (K, 5), squares with the centres of the boxes and the side
@@ -50,20 +49,21 @@ def square_boxes(boxes: Tensor, margin: float) -> Tensor:
 def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
     """Cut faces out of frames and resample them to one size.
 
-    Resampling is bilinear, widened to an area filter where it shrinks, so that no
-    pixel of a large face is skipped. Beyond the frame's border the nearest pixel is
-    repeated. A box that lies on whole pixels with a side of ``size`` is cut exactly.
+    Resampling is bilinear, and widened to an area filter when it shrinks, so that all
+    pixels of a large face count. Beyond the border of the frame the nearest pixel is
+    repeated. A box at whole pixels with the side ``size`` is copied exactly.
 
     Args:
         frames (Tensor): (F, C, H, W) or (N, C, T, H, W), of any value range.
         boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)`` in pixels.
-        size (int): S.
+        size (int): S, the side of the crops in pixels.
 
     Returns:
         Tensor: (K, C, S, S), differentiable in ``frames``.
 
     Raises:
-        ValueError: When a box is empty, not finite or names a frame that is not there.
+        ValueError: When a shape is wrong, or a box is empty, not finite or in a frame
+            that does not exist.
 
     Example:
         >>> frames = torch.rand(2, 3, 64, 64)
@@ -93,26 +93,26 @@ def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
 def paste_faces(
     frames: Tensor, faces: Tensor, boxes: Tensor, feather: float = 0.0
 ) -> Tensor:
-    """Put face crops back in the place of what their boxes show.
+    """Paste face crops into frames.
 
-    Inside a box the frame is replaced, never added to, so nothing of what was there
-    stays visible but in the feather: a band along the box's inner edge in which the
-    crop fades out. Outside all boxes a frame stays bit-identical. Where boxes overlap,
-    a pixel shows the crop that it lies deepest in, whatever their order: the margin of
-    one crop does not bring back the neighbour that another one has redrawn.
+    Inside a box the crop replaces the frame. The original stays visible only in the
+    feather, a band along the inner edge of the box in which the crop fades out. Pixels
+    outside all boxes stay bit-identical. Where boxes overlap, a pixel shows the crop in
+    which it is deepest, independent of their order. So the margin of one crop does not
+    show a neighbour that another crop has redrawn.
 
     Args:
         frames (Tensor): (F, C, H, W) or (N, C, T, H, W), of any value range.
-        faces (Tensor): (K, C, S, S), in the frames' value range.
+        faces (Tensor): (K, C, S, S), in the value range of the frames.
         boxes (Tensor): (K, 5), as ``(frame, x1, y1, x2, y2)`` in pixels.
         feather (float): Width of the band as a fraction of the box's side, in
             [0, 0.5). See :func:`widest_feather`.
 
     Returns:
-        Tensor: Of the shape of ``frames``, differentiable in frames and faces.
+        Tensor: New frames of the same shape, differentiable in frames and faces.
 
     Raises:
-        ValueError: As :func:`crop_faces`, and when faces and boxes differ in number.
+        ValueError: As in :func:`crop_faces`, and when faces and boxes differ in number.
 
     Example:
         >>> frames = torch.rand(2, 3, 64, 64)
@@ -140,7 +140,7 @@ def paste_faces(
         depth_x, depth_y = at.depth[:, 0, None, :], at.depth[:, 1, :, None]
         depth = torch.minimum(depth_x, depth_y)
         fade.append(_fade(depth, feather).flatten())
-        # The sum parts neighbours in a row, as deep below the upper edge of both.
+        # The sum breaks ties between neighbouring boxes with the same upper edge.
         rank.append((depth + 1e-3 * (depth_x + depth_y)).mul_(depth > 0).flatten())
     share, left = _shares(
         torch.cat(pixel), torch.cat(fade), torch.cat(rank), frames[:, 0].numel()
@@ -151,12 +151,11 @@ def paste_faces(
     for part, shown, places in zip(painted, shares, index, strict=True):
         part = part * shown.view(len(part), -1, 1, part.shape[-1])
         if torch.are_deterministic_algorithms_enabled():
-            # The same by what PyTorch can do in a fixed order on a GPU too.
+            # This operation is deterministic on a GPU, too.
             flat = pasted.reshape(-1).index_add(0, places.flatten(), part.flatten())
             pasted = flat.view(pasted.shape)
             continue
-        # In place into a whole tensor: into a view of one it would be copied by the
-        # backward pass.
+        # In place on a whole tensor: for a view, the backward pass would copy it.
         pasted.put_(places, part, accumulate=True)
     return pasted
 
@@ -165,13 +164,14 @@ class _Windows(NamedTuple):
     """Windows of P x P pixels that cover boxes, on the frames' device.
 
     Attributes:
-        start (Tensor): (K, 2) x and y of a box in its window.
-        side (Tensor): (K, 2) its width and height.
-        depth (Tensor): (K, 2, P) how deep columns and rows lie in the box, as a
-            fraction of its side: 0 outside the box or the frame, 0.5 in the middle.
-        frame (Tensor): (K,) int64.
-        columns (Tensor): (K, P) int64; beyond the border the nearest one's.
-        rows (Tensor): (K, P) int64, alike.
+        start (Tensor): x and y of a box in its window, (K, 2).
+        side (Tensor): Width and height of the box, (K, 2).
+        depth (Tensor): Distance of columns and rows from the edge of the box, as a
+            fraction of its side, (K, 2, P): 0 outside the box or the frame, 0.5 in the
+            middle.
+        frame (Tensor): Index of the frame, (K,) int64.
+        columns (Tensor): Columns of the frame, (K, P) int64, clamped to the frame.
+        rows (Tensor): Rows of the frame, (K, P) int64, clamped to the frame.
     """
 
     start: Tensor
@@ -182,13 +182,13 @@ class _Windows(NamedTuple):
     rows: Tensor
 
     def pixel(self, frames: Tensor) -> Tensor:
-        """Places (K, P, P) in (F, H, W)."""
+        """Flat indices of the windows' pixels in (F, H, W), (K, P, P)."""
         height, width = frames.shape[-2:]
         rows = (self.frame[:, None] * height + self.rows) * width
         return rows[:, :, None] + self.columns[:, None]
 
     def places(self, frames: Tensor) -> Tensor:
-        """Places (K, P, C, P) in the flattened frames: rows, channels, columns."""
+        """Flat indices in the frames, (K, P, C, P): rows, channels, columns."""
         height, width = frames.shape[-2:]
         channels = frames.shape[1]
         length = frames.shape[2] if frames.ndim == 5 else 1
@@ -200,7 +200,7 @@ class _Windows(NamedTuple):
 
 
 def _place(frames: Tensor, boxes: Tensor, window: int) -> _Windows:
-    """Windows of one size around boxes. Nothing here waits for a device."""
+    """Place windows of one size around boxes, without waiting for a device."""
     device = frames.device
     steps = torch.arange(window)
     corner = boxes[:, 1:3].floor() - 1
@@ -224,11 +224,11 @@ def _place(frames: Tensor, boxes: Tensor, window: int) -> _Windows:
 
 
 def _resample(pixels: Tensor, weights: Tensor) -> Tensor:
-    """Resample rows and columns in full precision, whatever autocast says.
+    """Resample rows and columns in full precision, also under autocast.
 
     Args:
-        pixels (Tensor): (K, A, C, A), rows before channels.
-        weights (Tensor): (K, 2, B, A), for columns and for rows.
+        pixels (Tensor): Rows, channels, columns: (K, A, C, A).
+        weights (Tensor): For columns and rows, (K, 2, B, A).
 
     Returns:
         Tensor: (K, B, C, B), of the type of ``weights``.
@@ -242,24 +242,26 @@ def _resample(pixels: Tensor, weights: Tensor) -> Tensor:
 
 
 def _fade(depth: Tensor, feather: float) -> Tensor:
-    """How much of a crop is seen at a depth, in [0, 1]; 0 outside its box."""
+    """Opacity of a crop at a depth, in [0, 1]; 0 outside its box."""
     return (depth / feather).clamp_(max=1) if feather else (depth > 0).to(depth)
 
 
 def _shares(
     pixel: Tensor, fade: Tensor, rank: Tensor, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Share out the pixels that crops cover among them.
+    """Weights of crops and frames in the pixels that crops cover.
 
     Args:
-        pixel (Tensor): (n,) int64 in [0, count), what each pixel of a crop covers.
-        fade (Tensor): (n,) how much of it.
-        rank (Tensor): (n,) the highest of a pixel's takes it; equal ones halve it.
-        count (int): Pixels of all frames.
+        pixel (Tensor): The frame pixel that each pixel of a crop covers, (n,) int64 in
+            [0, count).
+        fade (Tensor): Opacity of each pixel of a crop, (n,).
+        rank (Tensor): The crop with the highest rank gets a frame pixel; crops of equal
+            rank share it, (n,).
+        count (int): Number of pixels of all frames.
 
     Returns:
-        tuple[Tensor, Tensor]: (n,) what a crop's pixel contributes, and (count,) what
-        is left of the frames: 1 outside the boxes, where pixels keep every bit.
+        tuple[Tensor, Tensor]: The weight of each pixel of a crop, (n,), and the weight
+        of each frame pixel, (count,): exactly 1 outside the boxes.
     """
     left = fade.new_ones(count).scatter_add_(0, pixel, -fade).clamp_(min=0)
     highest = rank.new_zeros(count).scatter_reduce_(0, pixel, rank, 'amax')
@@ -292,28 +294,28 @@ def _check(frames: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _windows_by_size(boxes: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Group faces whose windows differ by less than a half: (indices, P) each."""
+    """Group boxes of similar size (up to a factor of sqrt(2)): (indices, P) each."""
     side = (boxes[:, 3:] - boxes[:, 1:3]).amax(1)
     group = (side.clamp(min=1).log2() * 2).ceil()
     for same in group.unique():
         chosen = (group == same).nonzero()[:, 0]
-        # One pixel for a box that begins within a pixel, one of overlap on each side.
+        # One pixel for a box that begins within a pixel, and one more on each side.
         yield chosen, math.ceil(side[chosen].max().item()) + 3
 
 
 def resampling_weights(start: Tensor, side: Tensor, size: int, window: int) -> Tensor:
-    """Weights of a row's pixels in the samples that are spread evenly over a side.
+    """Weights of the pixels of a row in samples that are spaced evenly over a side.
 
-    Bilinear, widened to an area filter where a sample spans more than a pixel.
+    Bilinear, and widened to an area filter where a sample spans more than a pixel.
 
     Args:
-        start (Tensor): Where each side begins, (K,), in pixels of the row.
-        side (Tensor): How long it is, (K,), in pixels.
-        size (int): S, samples over a side.
-        window (int): P, pixels of the row.
+        start (Tensor): Start of each side, in pixels of the row, (K,).
+        side (Tensor): Length of each side in pixels, (K,).
+        size (int): S, the number of samples on a side.
+        window (int): P, the number of pixels in the row.
 
     Returns:
-        Tensor: (K, S, P), each sample's weights summing to 1.
+        Tensor: (K, S, P); the weights of each sample sum to 1.
     """
     step = (side / size)[:, None]
     sample = torch.arange(size, device=side.device) + 0.5
@@ -321,16 +323,16 @@ def resampling_weights(start: Tensor, side: Tensor, size: int, window: int) -> T
 
 
 def _unsampling_weights(at: _Windows, size: int) -> Tensor:
-    """Weights (K, 2, P, S) of a crop's samples in the pixels of its window."""
+    """Weights of a crop's samples in the pixels of its window, (K, 2, P, S)."""
     step = (at.side / size)[:, :, None]
     pixel = torch.arange(at.depth.shape[-1], device=step.device) + 0.5
-    # Half a sample beyond the crop's edge the last sample holds.
+    # Within half a sample of the crop's edge the outermost sample is repeated.
     place = ((pixel - at.start[:, :, None]) / step).clamp(0.5, size - 0.5)
     return _triangle(place, 1 / step, size)
 
 
 def _triangle(centre: Tensor, reach: Tensor, count: int) -> Tensor:
-    """Weights (..., count) of evenly spread samples around centres, summing to 1."""
+    """Triangle weights of evenly spaced samples around centres; their sum is 1."""
     sample = torch.arange(count, device=centre.device) + 0.5
     away = (sample - centre[..., None]).abs_()
     weight = (1 - away / reach.clamp(min=1)[..., None]).clamp_(min=0)

@@ -1,8 +1,7 @@
-"""Views of a recognizer: the face box, the whole crop, or the head in the frame.
+"""The views of a recognizer: the face box, the whole crop, or the head in the frame.
 
 A modifier redraws a crop around the face box. Features that identify people may also be
-in the margin of the crop, or in the part of the head outside the crop: hair, ears,
-neck, outline.
+in the margin of the crop or outside the crop: hair, ears, neck, outline of the head.
 """
 
 from collections.abc import Callable
@@ -17,11 +16,12 @@ from mmanon.models.layers.face_crops import crop_faces, paste_faces
 __all__ = ['HEAD_MARGIN', 'VIEWS', 'FaceView']
 
 VIEWS = ('face', 'crop', 'head')
-"""The face box; all of the modifier's crop; the head in the frame with the crop pasted
-back."""
+"""The face box; the modifier's whole crop; the head in the frame, with the crop pasted
+into it."""
 
 HEAD_MARGIN = 0.5
-"""By how much of its side the face box is enlarged on each side to show the head."""
+"""Enlargement of the face box on each side that shows the head, as a fraction of its
+side."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,17 @@ class FaceView:
 
     Attributes:
         name (str): One of :data:`VIEWS`.
-        crop_size (int): S, side of the modifier's crops in pixels.
-        margin (float): By how much of its side the face box is enlarged in these crops.
-        head_margin (float): The same of the images of the view ``'head'``; not less
-            than ``margin``.
-        feather (float): Width of the band in which a pasted crop fades out.
+        crop_size (int): S, the side of the modifier's crops in pixels.
+        margin (float): Enlargement of the face box on each side of these crops, as a
+            fraction of its side.
+        head_margin (float): Enlargement of the face box in images of the view
+            ``'head'``; at least ``margin``.
+        feather (float): Width of the band in which a pasted crop fades out, as a
+            fraction of the crop's side.
 
     Raises:
-        ValueError: When the view is unknown, or a head would be smaller than a crop.
+        ValueError: When the view is unknown, or ``head_margin`` is less than ``margin``
+            for the view ``'head'``.
     """
 
     name: str
@@ -52,13 +55,13 @@ class FaceView:
         if self.name == 'head' and self.head_margin < self.margin:
             raise ValueError(
                 f'head_margin={self.head_margin} is less than the margin {self.margin} '
-                "of the modifier's crops: the view 'head' shows more than the crop, "
-                'give a larger one'
+                "of the modifier's crops: the view 'head' shows more than the crop; "
+                'give a larger head_margin'
             )
 
     @cached_property
     def _edge(self) -> int:
-        """Pixels of the frame around the crop, whole ones: it is cut out exactly."""
+        """Pixels of the frame on each side of the crop; whole pixels cut exactly."""
         if self.name != 'head':
             return 0
         wider = (1 + 2 * self.head_margin) / (1 + 2 * self.margin)
@@ -71,7 +74,7 @@ class FaceView:
 
     @property
     def image_margin(self) -> float:
-        """By how much of its side the face box is enlarged in these images."""
+        """Enlargement of the face box in these images, as a fraction of its side."""
         if not self._edge:
             return self.margin
         box = self.crop_size / (1 + 2 * self.margin)
@@ -79,14 +82,14 @@ class FaceView:
 
     @property
     def shown_margin(self) -> float:
-        """The margin for a recognizer that cuts the face box out of what it is given.
+        """The margin to give a recognizer that cuts the face box out of its input.
 
-        In the wider views it is 0: all of the image is taken for the face.
+        In the wider views it is 0: the recognizer uses the whole image as the face.
         """
         return self.margin if self.name == 'face' else 0.0
 
     def shows_the_same_as(self, other: 'FaceView') -> bool:
-        """Whether a recognizer of the other view can be shown this one's images."""
+        """Whether a recognizer of the other view can use images of this view."""
         if (self.name, self.margin) != (other.name, other.margin):
             return False
         return self.name != 'head' or self == other
@@ -115,7 +118,10 @@ class FaceView:
 
         Args:
             images (Tensor): (K, 3, P, P) in [-1, 1].
-            redraw (Callable): From crops (K, 3, S, S) to the same.
+            redraw (Callable): Maps crops (K, 3, S, S) to redrawn ones.
+
+        Returns:
+            Tensor: (K, 3, P, P) in [-1, 1].
         """
         return self.put_back(images, redraw(self.cut(images)))
 

@@ -1,4 +1,4 @@
-"""The network of LPIPS, out of the package that is kept for it."""
+"""The network of LPIPS from the package ``lpips``."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ __all__ = ['build_lpips']
 
 
 def build_lpips(weights: str | Path, net: str) -> nn.Module:
-    """Build the perceptual distance of the package ``lpips``, which learns no more.
+    """Build the perceptual distance of the package ``lpips``, frozen.
 
     Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-    Metric" (CVPR 2018). The package brings the weighting; the network's own weights are
-    read from a file. Nothing is downloaded.
+    Metric" (CVPR 2018). The package contains the weights of the layers' distances; the
+    weights of the network itself come from a file. Nothing is downloaded.
 
     Args:
         weights (str or Path): State dict of torchvision's AlexNet, VGG-16 or
             SqueezeNet 1.1.
-        net (str): Which of them: ``'alex'``, ``'vgg'`` or ``'squeeze'``.
+        net (str): The network of these weights: ``'alex'``, ``'vgg'`` or ``'squeeze'``.
 
     Returns:
-        nn.Module: Of two batches of faces, (K, 3, S, S) in [-1, 1]; answers with
-        (K, 1, 1, 1).
+        nn.Module: Maps two batches of faces, (K, 3, S, S) in [-1, 1], to their
+        distances, (K, 1, 1, 1).
 
     Raises:
         ImportError: When the package is not installed.
-        FileNotFoundError: When there is no such file.
-        ValueError: When the network is another, or the file holds other weights.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When ``net`` is none of these, or the file holds other weights.
     """
     if net not in ('alex', 'vgg', 'squeeze'):
         raise ValueError(f"net must be 'alex', 'vgg' or 'squeeze', got {net!r}")
@@ -35,8 +35,7 @@ def build_lpips(weights: str | Path, net: str) -> nn.Module:
         import lpips
     except ImportError as error:
         raise ImportError(
-            'the perceptual distance is computed by the package lpips: '
-            '`pip install lpips`'
+            'the perceptual distance needs the package lpips: `pip install lpips`'
         ) from error
     weights = Path(weights).expanduser()
     if not weights.is_file():
@@ -44,7 +43,7 @@ def build_lpips(weights: str | Path, net: str) -> nn.Module:
             f'weights {weights} do not exist; give the state dict of torchvision '
             f'for {net!r}'
         )
-    # The weights it begins with are drawn, and then replaced.
+    # lpips draws random weights first; this must not change the random state.
     with torch.random.fork_rng(devices=[]):
         distance = lpips.LPIPS(pretrained=False, net=net, pnet_rand=True, verbose=False)
     package = Path(lpips.__file__).parent

@@ -1,4 +1,4 @@
-"""Networks that for a moment do not learn."""
+"""Context managers that freeze networks temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ __all__ = ['evaluating', 'held_still']
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a block: batch norms keep their statistics.
+    """Set evaluation mode for a ``with`` block: batch norms keep their statistics.
 
-    Afterwards each of its modules is in the mode that it was in.
+    Afterwards each module returns to its former mode.
     """
     training = [part for part in module.modules() if part.training]
     module.eval()
@@ -25,7 +25,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def held_still(module: nn.Module) -> Iterator[None]:
-    """Let gradients through a network that neither learns nor counts."""
+    """Freeze a network for a ``with`` block; gradients still pass through it.
+
+    Its parameters get no gradients, and it is in evaluation mode.
+    """
     learning = [
         parameter for parameter in module.parameters() if parameter.requires_grad
     ]

@@ -6,5 +6,5 @@ __all__ = ['rate_of']
 
 
 def rate_of(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats."""
+    """Return KL(N(μ, σ²) ‖ N(0, 1)) of each code, (K,) in nats, from (K, N) each."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)

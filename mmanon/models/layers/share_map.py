@@ -1,4 +1,4 @@
-"""How much of each pixel a modifier draws over."""
+"""The network that predicts the opacity of a drawn face."""
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +15,16 @@ __all__ = ['ShareMap']
 
 
 class ShareMap(nn.Module):
-    """A small U-Net that predicts how much of each pixel is covered.
+    """A small U-Net that predicts the opacity of the drawn face at each pixel.
 
     Args:
-        base (int): Channels at the first level; each level below has twice as many.
-        depth (int): Levels below the first, each of half the side. Defaults to 3.
-        block (int): Side of the blocks of pixels that are read and answered as one.
-            With 2, the same computation sees twice as far. Defaults to 1.
-        norm_cfg (dict, optional): Norm of the convolutions. Defaults to an instance
-            norm.
+        base (int): Channels of the first level; each further level has twice as many.
+        depth (int): Levels after the first, each of half the side. Defaults to 3.
+        block (int): Side of the blocks of pixels that become one position of the
+            network. With 2, the receptive field is twice as wide at the same cost.
+            Defaults to 1.
+        norm_cfg (dict, optional): Norm layer of the convolutions, as of mmcv. Defaults
+            to affine instance norm.
     """
 
     def __init__(
@@ -45,11 +46,11 @@ class ShareMap(nn.Module):
             ConvBlock(2 * above, above, norm_cfg=norm_cfg) for above, _ in steps[::-1]
         )
         self.last = ReflectConv(base, block**2, 3)
-        # Mostly drawn: from a share near 0 there would be little slope to leave by.
+        # A large share at first: near 0 the gradient of the sigmoid would be small.
         nn.init.ones_(self.last.get_parameter('bias'))
 
     def forward(self, faces: Tensor) -> Tensor:
-        """(K, 3, S, S) in [-1, 1] to (K, 1, S, S) in [0, 1]."""
+        """Map faces, (K, 3, S, S) in [-1, 1], to opacities, (K, 1, S, S) in [0, 1]."""
         side = faces.shape[-1]
         padded = pad_to_multiple(faces, self.multiple)
         levels = [self.first(F.pixel_unshuffle(padded, self.block))]

@@ -1,7 +1,8 @@
 """Losses of the modifier against the discriminator.
 
-Each loss asks the discriminator about modified faces and is differentiable in them.
-The discriminator itself learns elsewhere: here its parameters are held still.
+Each loss evaluates the discriminator on modified faces and is differentiable in them.
+The discriminator does not learn from these losses: the game freezes its parameters
+while it computes them.
 """
 
 from abc import ABCMeta, abstractmethod
@@ -17,24 +18,24 @@ from mmanon.registry import MODELS
 
 
 class AdversarialLoss(nn.Module, metaclass=ABCMeta):
-    """Base of the modifier's objectives against the discriminator.
+    """Base class of the modifier's objectives against the discriminator.
 
-    With ``shrinks`` other than 1 the discriminator sees some batches of modified faces
-    with less detail: the expectation over transformations of Athalye et al.,
-    "Synthesizing Robust Adversarial Examples" (ICML 2018). This reduces the benefit of
-    fine texture that misleads only this discriminator, and forces the modifier to
-    change features that identify a person at a distance.
+    With ``shrinks`` other than 1, the discriminator sees some batches of modified faces
+    with less detail. This is the expectation over transformations of Athalye et al.,
+    "Synthesizing Robust Adversarial Examples" (ICML 2018). It makes fine texture that
+    misleads only this discriminator less useful, and forces the modifier to change
+    features that identify a person at a distance.
 
-    With a :class:`DiscriminatorEnsemble` each member is evaluated, and the most
-    confident one or the mean counts, as the ensemble determines.
+    With a :class:`DiscriminatorEnsemble`, each member is evaluated; its ``against``
+    decides whether the most confident member or the mean counts.
 
     Args:
-        loss_weight (float): Factor of the loss. Defaults to 1.
-        shrinks (Sequence[int]): Factors of which each call draws one: the modified
-            faces are shrunk by it and enlarged again. D learns them alike. Defaults to
-            ``(1,)``.
-        members (Sequence[int], optional): Which members of an ensemble are asked,
-            counted from 0. Defaults to all that can answer.
+        loss_weight (float): Weight of the loss. Defaults to 1.
+        shrinks (Sequence[int]): Factors; each call draws one of them, shrinks the
+            modified faces by it and enlarges them again. D learns on faces shrunk in
+            the same way. Defaults to ``(1,)``.
+        members (Sequence[int], optional): Indices of the ensemble members to evaluate.
+            Defaults to all members that can answer.
 
     Raises:
         ValueError: When ``shrinks`` are not whole numbers of at least 1.
@@ -68,13 +69,18 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         """Compute the weighted loss.
 
         Args:
-            discriminator (nn.Module): A :class:`FaceClassifier`, or several.
+            discriminator (nn.Module): A :class:`FaceClassifier`, or a
+                :class:`DiscriminatorEnsemble`.
             modified (Tensor): Modified faces, (B, 3, S, S) in [-1, 1].
-            original (Tensor): The same faces before, (B, 3, S, S) in [-1, 1].
+            original (Tensor): The original faces, (B, 3, S, S) in [-1, 1].
             labels (Tensor): Their identities, (B,) in [0, I).
 
         Returns:
             Tensor: A scalar.
+
+        Raises:
+            ValueError: When ``members`` are given and the discriminator does not have
+                them.
         """
         seen = shrunk(modified, self.shrinks)
         found = [
@@ -83,7 +89,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         ]
         loss = torch.stack(found)
         if getattr(discriminator, 'against', 'mean') == 'most_confident':
-            # The member that knows a face best, and so has most to lose.
+            # The member that recognizes a face best has the largest objective.
             loss = loss.amax(0)
         return self.loss_weight * loss.mean()
 
@@ -92,8 +98,8 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
             if self.members is not None:
                 raise ValueError(
                     f'{type(self).__name__} has members={self.members}, but there is '
-                    f'one discriminator only, a {type(discriminator).__name__}: leave '
-                    '`members` out'
+                    f'only one discriminator, a {type(discriminator).__name__}: leave '
+                    'out `members`'
                 )
             return [discriminator]
         members: list[nn.Module] = list(discriminator.members)
@@ -115,15 +121,15 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
         original: Tensor,
         labels: Tensor,
     ) -> Tensor:
-        """Compute the loss without its weight, of each face, (B,), or their mean."""
+        """Compute the loss of each face, (B,), or their mean, without the weight."""
 
 
 @MODELS.register_module()
 class NegatedClassifierLoss(AdversarialLoss):
     """The discriminator's own loss, negated: ``L_adv`` of Ren et al., ECCV 2018.
 
-    It has no lower bound: unless the structure loss weighs enough, the modifier gains
-    by drawing something that has nothing to do with the image.
+    It has no lower bound: if the structure loss is too weak, the modifier draws
+    something that has nothing to do with the face.
     """
 
     def compute(
@@ -138,10 +144,11 @@ class NegatedClassifierLoss(AdversarialLoss):
 
 @MODELS.register_module()
 class UniformTargetLoss(AdversarialLoss):
-    """Pull the discriminator's answer on modified faces to "could be anyone".
+    """Makes the discriminator's answer on modified faces uniform over all people.
 
-    The Kullback-Leibler divergence from the uniform distribution over identities to
-    the answer, 0 at best; confusion instead of a wrong name leaves nothing to invert.
+    The loss is the Kullback-Leibler divergence KL(uniform ‖ answer); 0 is optimal. A
+    uniform answer carries no information, while a consistently wrong name could be
+    inverted.
     """
 
     def compute(
@@ -159,16 +166,19 @@ class UniformTargetLoss(AdversarialLoss):
 
 @MODELS.register_module()
 class EmbeddingSimilarityLoss(AdversarialLoss):
-    """Push the embedding of a modified face away from the original's.
+    """Pushes the embedding of a modified face away from that of the original.
 
-    The mean of ``max(0, cos(embed(M(f)), embed(f)) - margin)``, in [0, 1 - margin]. It
-    needs no identities beyond those of the face batch, and works with any recognizer.
+    The loss is the mean of ``max(0, cos(embed(M(f)), embed(f)) - margin)``, in
+    [0, 1 - margin]. It does not use identities and works with any recognizer.
 
     Args:
-        margin (float): Cosine under which a pair counts as two people. Defaults to 0.
-        loss_weight (float): Factor of the loss. Defaults to 1.
-        shrinks (Sequence[int]): As of :class:`AdversarialLoss`.
-        members (Sequence[int], optional): As of :class:`AdversarialLoss`.
+        margin (float): Cosine below which a pair counts as two people. Defaults to 0.
+        loss_weight (float): Weight of the loss. Defaults to 1.
+        shrinks (Sequence[int]): As in :class:`AdversarialLoss`.
+        members (Sequence[int], optional): As in :class:`AdversarialLoss`.
+
+    Raises:
+        ValueError: When ``margin`` is not in [-1, 1).
     """
 
     asks_names = False
@@ -199,7 +209,7 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
 
 @MODELS.register_module()
 class AdversarialLossSum(nn.Module):
-    """Several objectives at once, such as one for each kind of member of an ensemble.
+    """The sum of several objectives, such as one for each kind of ensemble member.
 
     Args:
         losses (Sequence[dict]): Configs of :class:`AdversarialLoss`, at least one.
@@ -223,7 +233,7 @@ class AdversarialLossSum(nn.Module):
         original: Tensor,
         labels: Tensor,
     ) -> Tensor:
-        """The sum of all; arguments as of :meth:`AdversarialLoss.forward`."""
+        """Sum all objectives; arguments as in :meth:`AdversarialLoss.forward`."""
         found = [
             loss(discriminator, modified, original, labels) for loss in self.losses
         ]
@@ -231,15 +241,15 @@ class AdversarialLossSum(nn.Module):
 
 
 def shrunk(faces: Tensor, shrinks: Sequence[int]) -> Tensor:
-    """Faces with less detail, by a factor drawn from those given.
+    """Reduce the detail of faces by a random factor.
 
     Args:
         faces (Tensor): (B, 3, S, S) in [-1, 1].
-        shrinks (Sequence[int]): As of :class:`AdversarialLoss`; one alone is taken
-            without a draw.
+        shrinks (Sequence[int]): As in :class:`AdversarialLoss`; a single factor uses no
+            random number.
 
     Returns:
-        Tensor: Shrunk and enlarged again, of the same shape.
+        Tensor: Faces that were shrunk and enlarged again, of the same shape.
     """
     shrink = shrinks[0]
     if len(shrinks) > 1:

@@ -13,21 +13,21 @@ from mmanon.registry import MODELS
 class AverageFaceLoss(nn.Module):
     """L1 distance of modified faces from the average of the batch's originals.
 
-    The structure loss of Ren et al. (ECCV 2018) with the average person in addition to
-    the face itself: ``|M(f) - average| + own_weight * |M(f) - f|``. M keeps a face, but
-    of no real person: k-Same (Newton et al., "Preserving Privacy by De-identifying Face
-    Images", TKDE 2005) as an objective, with all people of the batch as the k. Needs
-    face batches of several people with the same alignment.
+    This is the structure loss of Ren et al. (ECCV 2018) with the average face in
+    addition to the face itself: ``|M(f) - average| + own_weight * |M(f) - f|``. M draws
+    a face, but of no real person: k-Same (Newton et al., "Preserving Privacy by
+    De-identifying Face Images", TKDE 2005) as an objective, where k is the number of
+    faces in the batch. It needs face batches of several people with the same alignment.
 
-    With an ``own_weight`` near 1 all that lies between the face and the average costs
-    about the same, pixel by pixel: the adversarial loss moves M towards the average
-    where a person shows, the detector's loss moves it back where an action shows, and
-    texture that is neither is dear.
+    With an ``own_weight`` near 1, all values between the face and the average cost
+    about the same at each pixel. The adversarial loss moves M towards the average where
+    pixels identify the person, and the detector's loss moves it back where they show
+    the action. Texture outside this range is expensive.
 
     Args:
         own_weight (float): Weight of the distance from the face itself, relative to the
             distance from the average, in [0, 1]. Defaults to 0.
-        loss_weight (float): Factor of the loss. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
         ValueError: When ``own_weight`` is not in [0, 1].
@@ -52,8 +52,8 @@ class AverageFaceLoss(nn.Module):
             Tensor: A scalar.
 
         Raises:
-            ValueError: When there are fewer than two faces: the average of one is the
-                face itself, and M would learn to let it through.
+            ValueError: When there are fewer than two faces: the average of one face is
+                the face itself, and M would learn to keep it.
         """
         if len(original) < 2:
             raise ValueError(
@@ -71,28 +71,28 @@ class AverageFaceLoss(nn.Module):
 class PerceptualLoss(nn.Module):
     """LPIPS between modified faces and their originals.
 
-    A distance of deep features, as the package ``lpips`` computes it (``pip install
-    lpips``): it lets colours and places of pixels give way, and keeps what looks alike.
-    What looks alike may be recognized alike: give it a small weight, and measure.
+    A distance of deep features, computed by the package ``lpips`` (``pip install
+    lpips``). It allows colours and positions to change, but keeps the appearance. Faces
+    that look alike may also be recognized: use a small weight, and measure privacy.
 
-    The network does not learn and is no part of checkpoints.
+    The network does not learn, and checkpoints do not contain it.
 
     Args:
         weights (str or Path): State dict of torchvision's AlexNet, VGG-16 or
             SqueezeNet 1.1; nothing is downloaded.
-        net (str): Which of them: ``'alex'``, ``'vgg'`` or ``'squeeze'``. Defaults to
-            ``'alex'``.
-        loss_weight (float): Factor of the loss. Defaults to 1.
+        net (str): The network of these weights: ``'alex'``, ``'vgg'`` or ``'squeeze'``.
+            Defaults to ``'alex'``.
+        loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
-        ImportError, FileNotFoundError, ValueError: As :func:`build_lpips`.
+        ImportError, FileNotFoundError, ValueError: As in :func:`build_lpips`.
     """
 
     def __init__(
         self, weights: str | Path, net: str = 'alex', loss_weight: float = 1.0
     ) -> None:
         super().__init__()
-        # In a tuple: a module of its own would be saved with the game's weights.
+        # In a tuple: as a submodule it would be saved with the game's weights.
         self._network = (build_lpips(weights, net),)
         self.loss_weight = loss_weight
 
@@ -101,7 +101,7 @@ class PerceptualLoss(nn.Module):
 
         Args:
             modified (Tensor): Modified faces, (B, 3, S, S) in [-1, 1].
-            original (Tensor): The same faces before.
+            original (Tensor): The original faces, (B, 3, S, S) in [-1, 1].
 
         Returns:
             Tensor: A scalar.

@@ -1,4 +1,4 @@
-"""A loss that keeps modified faces steady along a video."""
+"""A loss against flicker of modified faces."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ['FlickerLoss']
 
 @MODELS.register_module()
 class FlickerLoss(nn.Module):
-    """By how much modified faces change more than their originals along a track.
+    """Penalizes modified faces that change more than their originals along a track.
 
-    The mean over pixels of ``max(0, |M(f₂) − M(f₁)| − |f₂ − f₁|)`` for two consecutive
-    faces of a track: changes of the original, such as a mouth that opens, are allowed,
-    and what does not change in the video must not change in the modified faces. Crops
-    follow the face, so a head that moves through the frame does not count as change.
+    The loss is the mean over pixels of ``max(0, |M(f₂) − M(f₁)| − |f₂ − f₁|)`` for two
+    consecutive faces of a track. Changes of the original, such as a mouth that opens,
+    are allowed; pixels that do not change in the video must not change in the modified
+    faces. Crops follow the face, so a head that moves through the frame does not count
+    as a change.
 
     Args:
-        loss_weight (float): Factor of the loss. Defaults to 1.
+        loss_weight (float): Weight of the loss. Defaults to 1.
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:
@@ -31,9 +32,9 @@ class FlickerLoss(nn.Module):
         """Compute the weighted loss.
 
         Args:
-            modified (Tensor): The faces of clips, modified, (K, 3, S, S) in [-1, 1].
-            original (Tensor): The same before.
-            pairs (Tensor): (P, 2) int64, places of the earlier and the later face.
+            modified (Tensor): Modified faces of clips, (K, 3, S, S) in [-1, 1].
+            original (Tensor): The original faces, (K, 3, S, S) in [-1, 1].
+            pairs (Tensor): Indices of the earlier and the later face, (P, 2) int64.
 
         Returns:
             Tensor: A scalar, 0 without pairs.

@@ -160,7 +160,7 @@ def test_margin_pixels_look_at_the_margin_alone():
     first, second = recognizer.embed(images)
     assert not torch.equal(first, second)
     assert not recognizer.embed(torch.full((1, 3, 40, 40), 0.3)).any()
-    with pytest.raises(ValueError, match='no pixel outside of the face box'):
+    with pytest.raises(ValueError, match='no pixel outside the face box'):
         MarginPixelRecognizer(size=20, margin=0.0)
 
 
