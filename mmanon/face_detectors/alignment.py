@@ -1,4 +1,4 @@
-"""Photographed faces turned, scaled and shifted onto one template."""
+"""Align photographed faces: rotate, scale and shift them onto one template."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ['align_face', 'find_face']
 
 
 def find_face(image: np.ndarray, detector: BaseFaceDetector) -> np.ndarray | None:
-    """Find the face a photograph is of.
+    """Find the main face of a photograph.
 
-    Of several, it is the one whose box has the largest area less twice the square of
-    its distance from the image's middle.
+    Of several faces, this is the one with the largest value of: area of its box minus
+    twice the squared distance of the box's centre from the image's centre.
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        detector: What finds faces.
+        detector: The face detector.
 
     Returns:
-        Its landmarks in pixels, (5, 2); None without a face.
+        The landmarks of the face in pixels, (5, 2); None if there is no face.
     """
     found = detector.detect(image)
     boxes = np.asarray(found.boxes, np.float64)
@@ -43,33 +43,34 @@ def find_face(image: np.ndarray, detector: BaseFaceDetector) -> np.ndarray | Non
 def align_face(
     image: np.ndarray, landmarks: np.ndarray, size: int, margin: float
 ) -> np.ndarray:
-    """Cut out a face turned, scaled and shifted onto ArcFace's five points.
+    """Cut out a face, rotated, scaled and shifted onto ArcFace's five points.
 
-    The face box is the template's square of side 112, the crop shows it enlarged by
-    the margin. Beyond the photograph's edge the nearest pixel is repeated.
+    The face box is the template's square with a side of 112; the crop shows this box
+    enlarged by the margin. Beyond the photograph's edge, the nearest pixel is repeated.
 
     Args:
         image: uint8 (H, W, 3).
-        landmarks: In its pixels, (5, 2): left eye, right eye, nose, left and right
-            corner of the mouth, left and right as in the image.
-        size: S.
-        margin: By how much of its side the box is enlarged on each side.
+        landmarks: In pixels of the image, (5, 2): left eye, right eye, nose, left and
+            right corner of the mouth; left and right as in the image.
+        size: S, side of the crop in pixels.
+        margin: The box is enlarged on each side by this fraction of its side.
 
     Returns:
         uint8 (S, S, 3).
     """
     from PIL import Image
 
-    # In complex numbers a similarity is z -> a z + b, and least squares one division.
+    # In complex numbers, a similarity is z -> a z + b, and the least-squares solution
+    # is one division.
     source = landmarks[:, 0] + 1j * landmarks[:, 1]
     target = TEMPLATE[:, 0] + 1j * TEMPLATE[:, 1]
     spread = source - source.mean()
     a = np.vdot(spread, target - target.mean()) / np.vdot(spread, spread).real
     b = target.mean() - a * source.mean()
     zoom = size / (TEMPLATE_SIDE * (1 + 2 * margin))
-    # What shrinks is drawn larger first and then averaged, lest pixels be skipped.
+    # To shrink without skipping pixels, draw a larger crop first and then average it.
     finer = math.ceil(1 / (abs(a) * zoom))
-    # Back from places in that drawing to places in the photograph; the middle of a
+    # From positions in that crop back to positions in the photograph; the centre of a
     # pixel is half a pixel from its corner.
     half = 0.5 + 0.5j
     back = 1 / (a * zoom * finer)
@@ -90,7 +91,7 @@ def align_face(
 def _around(
     image: np.ndarray, places: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """The part of an image around places, its edges repeated, and where it begins."""
+    """The part of an image around some points, with repeated edges, and its corner."""
     starts = []
     for axis, one in enumerate((places.imag, places.real)):
         low, high = math.floor(one.min()) - 2, math.ceil(one.max()) + 2

@@ -10,12 +10,12 @@ from mmanon.utils.devices import Place
 
 @dataclass(frozen=True)
 class FaceDetections:
-    """The faces of one image, in its pixels; a face may reach over the image's edge.
+    """The faces of one image, in pixels; a box may extend beyond the image.
 
     Attributes:
         boxes: float32 (k, 4), x1, y1, x2, y2 with x1 < x2 and y1 < y2.
-        scores: float32 (k,), the detector's confidence in [0, 1], highest first. On
-            mmanon's own detectors' scale it is sure from 0.6 on.
+        scores: float32 (k,), the detector's confidence in [0, 1], highest first. The
+            anonymizer treats a face as sure from 0.6 on.
         landmarks: float32 (k, 5, 2), x and y of the eye on the image's left, the eye
             on its right, the nose, and the mouth's corner on its left and its right.
     """
@@ -32,11 +32,11 @@ class BaseFaceDetector(ABC):
     """Finds the faces of an image; a subclass implements :meth:`_detect`.
 
     Attributes:
-        parallel (bool): Whether several threads may call :meth:`detect` at a time, and
-            gain by it.
-        any_size (bool): Whether it takes pictures of hundreds of megapixels, and finds
-            small and large faces in them; others are shown such a picture in tiles.
-        places (tuple[Place, ...]): Where its networks run; none where it does not say.
+        parallel (bool): Whether several threads may call :meth:`detect` at the same
+            time, and this is faster.
+        any_size (bool): Whether it finds small and large faces in pictures of hundreds
+            of megapixels. Other detectors get such a picture in tiles.
+        places (tuple[Place, ...]): Where its networks run; empty if unknown.
     """
 
     parallel: bool = False
@@ -50,7 +50,7 @@ class BaseFaceDetector(ABC):
             image: uint8 RGB array of shape (H, W, 3).
 
         Returns:
-            The faces, highest score first; arrays of length 0 where there is none.
+            The faces, highest score first; arrays of length 0 if there is none.
 
         Raises:
             TypeError: If ``image`` is not a uint8 numpy array.

@@ -1,4 +1,4 @@
-"""Things of any kind, by an ONNX file that answers with boxes."""
+"""Detect objects of any kind with an ONNX file that returns boxes."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from .suppression import suppress
 
 __all__ = ['OnnxBoxDetector']
 
-_GREY = 114  # of what is beside a picture that does not fill the input
-_LARGEST, _CELL = 1280, 32  # pixels, of an input of any size
+_GREY = 114  # fills the part of the input that the picture does not cover
+_LARGEST, _CELL = 1280, 32  # pixels, for an input of variable size
 
 
 class OnnxBoxDetector(BaseFaceDetector):
-    """Finds what a detector in an ONNX file was trained for, such as licence plates.
+    """Runs a detector in an ONNX file, for example one of licence plates.
 
-    The file takes float32 (1, 3, H, W), RGB in [0, 1]. It answers, in pixels of that
-    input, either with rows (1, n, 5 or more) or (n, 5 or more) of x1, y1, x2, y2, score
-    and perhaps a class, as exports of YOLO with their own suppression do; or with
-    ``boxes`` (n, 4) and ``scores`` (n,), and perhaps ``labels`` (n,), as those of
-    torchvision do. A picture is made as large as the input, keeping its shape, with
-    grey at its right and below. Where the file takes any size, the longer side is 1280
-    pixels at most, and sides are multiples of 32.
+    The input of the network is float32 (1, 3, H, W), RGB in [0, 1]. Its output is in
+    pixels of that input and has one of two forms. Either it is one array, (1, n, 5 or
+    more) or (n, 5 or more), with rows of x1, y1, x2, y2, score and optionally a class;
+    YOLO exports with non-maximum suppression have this form. Or it is ``boxes`` (n, 4),
+    ``scores`` (n,) and optionally ``labels`` (n,), as in exports of torchvision. A
+    picture is scaled to fit the input without changing its aspect ratio; grey fills the
+    rest at the right and at the bottom. If the input has a variable size, a picture is
+    only shrunk, to a longer side of at most 1280 pixels, and filled to sides that are
+    multiples of 32.
 
     Args:
-        weights (str or Path): The file.
-        score_threshold (float): What is less sure is left out, in [0, 1].
-        classes (Sequence[int], optional): Numbers of the classes to take; all by
-            default.
-        nms_threshold (float): Overlap (IoU), in [0, 1], above which the weaker of two
-            boxes is left out.
+        weights (str or Path): The ONNX file.
+        score_threshold (float): Detections below this score, in [0, 1], are dropped.
+        classes (Sequence[int], optional): The numbers of the classes to keep. Defaults
+            to all.
+        nms_threshold (float): If two boxes overlap by more than this IoU, in [0, 1],
+            the one with the lower score is dropped.
         device (str): Where it runs, such as ``'cuda'``.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ImportError: When ONNX Runtime is not installed.
-        ValueError: When it is no such file.
+        ValueError: When the file cannot be read, or has another input or output.
     """
 
     parallel = True
@@ -67,16 +69,16 @@ class OnnxBoxDetector(BaseFaceDetector):
         except Exception as error:
             said = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(
-                f'{weights} is no ONNX file that can be read: {said}'
-            ) from (error)
+                f'{weights} cannot be read as an ONNX file: {said}'
+            ) from error
         self.places = (place,)
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
         if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3:
             given = ', '.join(f'{one.name} {one.shape}' for one in inputs)
             raise ValueError(
-                f'{weights} must take one picture, (1, 3, height, width); it takes '
-                f'{given}'
+                f'{weights} must have one input, (1, 3, height, width), but its inputs '
+                f'are: {given}'
             )
         self._input = inputs[0].name
         sides = shape[2:]
@@ -86,12 +88,12 @@ class OnnxBoxDetector(BaseFaceDetector):
         self._names = [one.name for one in self._session.get_outputs()]
         self._score_threshold, self._nms_threshold = score_threshold, nms_threshold
         self._classes = None if classes is None else list(classes)
-        # What the file answers with is told before a video is begun.
+        # A trial run: a wrong output is an error before any video is begun.
         self._detect(np.full((64, 64, 3), _GREY, np.uint8))
 
     @property
     def first_class(self) -> int:
-        """The number of its first class: 0 in rows; 1 in labels, 0 being none."""
+        """The number of the first class: 0 in rows, 1 in labels (0 is background)."""
         return int('labels' in self._names)
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,7 +109,7 @@ class OnnxBoxDetector(BaseFaceDetector):
         return boxes[places], scores[places], marks
 
     def _fitted(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the network is shown, and how much larger it is than the picture."""
+        """The network's input, and the factors of scaling, (x, y)."""
         from PIL import Image
 
         height, width = image.shape[:2]
@@ -128,7 +130,7 @@ class OnnxBoxDetector(BaseFaceDetector):
     def _rows(
         self, answers: Sequence[Any]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Boxes, scores and, where there are any, classes."""
+        """Boxes, scores and, if the network returns them, classes."""
         arrays = [np.asarray(one) for one in answers]
         if len(arrays) == 1 and arrays[0].ndim in (2, 3) and arrays[0].shape[-1] >= 5:
             rows = arrays[0].reshape(-1, arrays[0].shape[-1]).astype(np.float64)
@@ -143,6 +145,6 @@ class OnnxBoxDetector(BaseFaceDetector):
                 return boxes, scores, None if labels is None else labels.reshape(-1)
         given = ', '.join(f'{name} {one.shape}' for name, one in named.items())
         raise ValueError(
-            f'{self.weights} must answer with rows (n, 5) of x1, y1, x2, y2 and score, '
-            f'or with boxes (n, 4) and scores (n,); it answers with {given}'
+            f'{self.weights} must return rows (n, 5) of x1, y1, x2, y2 and score, '
+            f'or boxes (n, 4) and scores (n,); it returns {given}'
         )

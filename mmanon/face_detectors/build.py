@@ -28,7 +28,7 @@ FACE_DETECTORS: dict[str, type[BaseFaceDetector]] = {
 def build_face_detector(
     detector: str | Mapping | BaseFaceDetector,
 ) -> BaseFaceDetector:
-    """Build a face detector; mmanon's own need neither PyTorch nor OpenMMLab for it.
+    """Build a face detector; mmanon's own detectors need no OpenMMLab for this.
 
     Args:
         detector: The config of a face detector, a mapping with its ``type``; its
@@ -40,7 +40,7 @@ def build_face_detector(
         The detector.
 
     Raises:
-        ImportError: If the type is not mmanon's own, and what its registry needs is not
+        ImportError: If the type is not mmanon's own, and OpenMMLab's registry is not
             installed.
         ValueError: If a mapping has no ``type``.
 
@@ -68,6 +68,6 @@ def build_face_detector(
     except ImportError as error:
         raise ImportError(
             f'face detector {kind!r} is none of {", ".join(FACE_DETECTORS)}, and the '
-            f'registry of others cannot be asked: {error}'
+            f'registry of other detectors cannot be imported: {error}'
         ) from error
     return MODELS.build(config)

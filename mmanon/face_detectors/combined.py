@@ -9,28 +9,29 @@ from .suppression import suppress
 
 _CHANNELS = {'red': 0, 'green': 1, 'blue': 2}
 _VIEWS = ('plain', 'mirrored', 'enlarged', *_CHANNELS)
-# Pictures are enlarged to this longer side, and to twice their size at most.
+# Pictures are enlarged to this longer side, but at most to twice their size.
 _ENLARGED_SIDE, _MOST_ENLARGED = 960, 2
-# The eyes and the mouth's corners change sides in a mirror.
+# In a mirrored picture, the eyes and the corners of the mouth are swapped.
 _MIRRORED_MARKS = [1, 0, 2, 4, 3]
 
 
 class CombinedFaceDetector(BaseFaceDetector):
-    """The faces that any of several detectors finds in any of several views.
+    """Joins the faces that any of several detectors finds in any of several views.
 
     Detectors fail on different faces, and coloured light spoils some channels of a
-    picture more than others: under red light the red one is white all over, and the
+    picture more than others: under red light the red channel is white all over, but the
     green one still shows a face.
 
     Args:
-        detectors: Each a mapping: the config of a face detector under ``detector``
-            (or the detector itself), and under ``views`` the pictures it is shown:
-            ``'plain'``, ``'mirrored'``, ``'enlarged'`` (to a longer side of 960 pixels
-            and to twice the size at most; not shown where that is no larger), or one
-            channel as grey, ``'red'``, ``'green'`` or ``'blue'``. By default only
-            ``'plain'``.
-        nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes is
-            left out.
+        detectors: A mapping for each detector, with two keys. ``detector`` is the
+            config of a face detector, or the detector itself. ``views`` are the
+            pictures that it
+            gets: ``'plain'``, ``'mirrored'``, ``'enlarged'`` (to a longer side of 960
+            pixels, but at most to twice the size; skipped if the picture is as large
+            already), or one channel as grey, ``'red'``, ``'green'`` or ``'blue'``.
+            Defaults to ``'plain'``.
+        nms_threshold: If two boxes overlap by more than this IoU, in [0, 1], the one
+            with the lower score is dropped.
 
     Raises:
         ValueError: If there is no detector, a view is unknown, or the threshold is out
@@ -40,10 +41,10 @@ class CombinedFaceDetector(BaseFaceDetector):
     def __init__(
         self, detectors: Sequence[Mapping], nms_threshold: float = 0.5
     ) -> None:
-        from .build import build_face_detector  # which knows this class
+        from .build import build_face_detector  # it imports this module
 
         if not detectors:
-            raise ValueError('detectors must name one face detector at least')
+            raise ValueError('detectors must contain at least one face detector')
         if not 0 <= nms_threshold <= 1:
             raise ValueError(f'nms_threshold must be in [0, 1], got {nms_threshold}')
         self.nms_threshold = nms_threshold
@@ -53,7 +54,7 @@ class CombinedFaceDetector(BaseFaceDetector):
             for view in one.get('views', ('plain',)):
                 if view not in _VIEWS:
                     raise ValueError(
-                        f'views must be some of {", ".join(_VIEWS)}, got {view!r}'
+                        f'views must be from {", ".join(_VIEWS)}, got {view!r}'
                     )
                 self._passes.append((built, view))
         self.parallel = all(detector.parallel for detector, _ in self._passes)
@@ -70,7 +71,7 @@ class CombinedFaceDetector(BaseFaceDetector):
 def _look(
     detector: BaseFaceDetector, image: np.ndarray, view: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, scores and landmarks, in pixels of ``image``, found in a view of it."""
+    """Detect faces in a view of an image: boxes, scores, landmarks in its pixels."""
     if view in _CHANNELS:
         channel = image[..., _CHANNELS[view]]
         found = detector.detect(np.repeat(channel[..., None], 3, 2))
@@ -91,7 +92,7 @@ def _look(
 def _look_closer(
     detector: BaseFaceDetector, image: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Detections in an enlarged copy of a small picture."""
+    """Detect faces in an enlarged copy of a small picture."""
     from PIL import Image
 
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Heads that show no face, from behind or far away, by the bodies below them."""
+"""Find heads without a visible face, from behind or far away, by their bodies."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from .opencv import opencv
 
 __all__ = ['HeadDetector']
 
-# Lines of the picture that people are looked for in, by the histograms.
+# Height in pixels of the picture in which the histograms search for people.
 _LINES = 480
-# Of the histograms' window: where the middle of the head is, and the head's height and
-# width. Medians of 161 windows around people (tools/covering) are 0.17, 0.13 and 0.10;
-# larger, since windows are up to a twentieth of their height off.
+# The centre of the head, its height and its width, as fractions of the height of the
+# histograms' window. The medians over 161 windows around people (tools/covering) are
+# 0.17, 0.13 and 0.10. The size is larger here, because a window may be wrong by up to a
+# twentieth of its height.
 _WINDOW_HEAD = (0.17, 0.16, 0.13)
-# Their margin on which six of ten windows hold a person, and where one of ten does. A
-# head is sure (0.6) on the first, and no candidate for a track (0.45) on the other.
+# Margins of the classifier: at the first, six of ten windows contain a person; at the
+# second, one of ten. The first gives a head the score 0.6 (sure), the second 0.45 (no
+# track begins with it).
 _HOLDS, _HARDLY = 1.3, 0.3
-# Of a body's box: the head of somebody who stands in parts of the height, and of
-# somebody who is cut off or sits in parts of the width.
+# The head's height, for a standing body as a fraction of its box's height, for a
+# sitting or cut body as a fraction of its width, and its maximum as a fraction of the
+# height.
 _STANDING, _CUT, _MOST = 0.15, 0.3, 0.5
 _SURE = 0.6
 
 
 class _Bodies(ABC):
-    """Finds people; boxes (k, 4) of their heads and scores (k,)."""
+    """Finds people, and returns boxes (k, 4) of their heads and scores (k,)."""
 
     places: tuple[Place, ...]
 
     @abstractmethod
     def heads(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of a uint8 (H, W, 3) RGB picture, in its pixels."""
+        """Find heads in a picture, uint8 (H, W, 3) RGB; boxes are in its pixels."""
 
 
 class _Histograms(_Bodies):
@@ -81,7 +84,7 @@ class _Histograms(_Bodies):
 
 
 class _Boxes(_Bodies):
-    """Another detector's boxes of people."""
+    """Finds people with another detector."""
 
     def __init__(self, detector: BaseFaceDetector) -> None:
         self._detector = detector
@@ -98,7 +101,7 @@ def _people_in(weights: str | Path, device: str) -> OnnxBoxDetector:
 
 
 def _heads_of(bodies: np.ndarray) -> np.ndarray:
-    """The upper middle of bodies that fill their boxes, (k, 4)."""
+    """Boxes of heads, (k, 4), in the upper middle of boxes of bodies."""
     width, height = (bodies[:, 2:] - bodies[:, :2]).T
     high = np.maximum(_STANDING * height, np.minimum(_CUT * width, _MOST * height))
     middle, top = bodies[:, [0, 2]].mean(1), bodies[:, 1]
@@ -107,24 +110,24 @@ def _heads_of(bodies: np.ndarray) -> np.ndarray:
 
 
 class HeadDetector(BaseFaceDetector):
-    """The faces that a face detector finds, and the heads of people who show none.
+    """Finds faces, and heads of people without a visible face.
 
-    A head is the upper middle of somebody's body. One in which a sure face lies is left
-    out: the face is masked as it is. Heads have no landmarks (NaN).
+    A head is the upper middle of a body. A head is dropped if the centre of a face with
+    a score of at least 0.6 lies in it: the face itself is covered. Heads have no
+    landmarks (NaN).
 
     Args:
         faces: The config of a face detector, or the detector itself.
-        people: What finds people: an ONNX file for :class:`.OnnxBoxDetector`, of whose
-            classes the first is taken; the config of a detector; or one that is built.
-            By default OpenCV's
-            histograms of gradients, which find three of ten heads without a face on the
-            clips of ``tools/covering``.
+        people: The detector of people: an ONNX file for :class:`.OnnxBoxDetector`,
+            whose first class must be people; the config of a detector; or a detector.
+            Defaults to OpenCV's histograms of gradients, which find three of ten heads
+            without a face on the clips of ``tools/covering``.
         device: Where the ONNX file runs, ``'cpu'`` or a GPU such as ``'cuda:0'``.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ImportError: If OpenCV is not installed and no file is given.
-        ValueError: If the file is of another form.
+        ImportError: If OpenCV is not installed and ``people`` is None.
+        ValueError: If the file has another input or output.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class HeadDetector(BaseFaceDetector):
         people: str | Path | Mapping | BaseFaceDetector | None = None,
         device: str = 'cpu',
     ) -> None:
-        from .build import build_face_detector  # which knows this class
+        from .build import build_face_detector  # it imports this module
 
         self._faces = build_face_detector(faces)
         self.parallel = self._faces.parallel

@@ -1,4 +1,4 @@
-"""What kinds of things are covered beside faces, and what finds each."""
+"""Kinds of objects that can be covered besides faces, and their detectors."""
 
 from __future__ import annotations
 
@@ -24,54 +24,55 @@ __all__ = [
 ]
 
 FACES = 'faces'
-"""The kind that a modifier draws."""
+"""The kind that is covered by a modifier; other kinds get a plain cover."""
 
 ENTRY_POINTS = 'mmanon.covered_kinds'
-"""The group of entry points by which an installed package adds kinds."""
+"""The group of entry points with which an installed package adds kinds."""
 
 KindMaker = Callable[..., 'BaseFaceDetector']
-"""Of the arguments ``weights`` (str or None) and ``device`` to a detector."""
+"""Takes the arguments ``weights`` (str or None) and ``device``; returns a detector."""
 
 _NAME = re.compile(r'[a-z][a-z0-9_-]*')
 _MAKERS: dict[str, KindMaker] = {}
 
 
 def register_kind(name: str, make: KindMaker) -> None:
-    """Let a detector find a kind of things.
+    """Register the detector of a kind of objects.
 
     Args:
-        name (str): Of the kind, in the plural, such as ``'plates'``.
-        make (callable): Called with ``weights=`` (the file that the user names, or
-            None) and ``device=``; answers with a :class:`.BaseFaceDetector`, such as
-            a class of one. Its scores are sure from 0.6 on; landmarks may be NaN.
+        name (str): The name of the kind in the plural, such as ``'plates'``.
+        make (callable): It is called with ``weights=`` (the user's file, or None) and
+            ``device=``, and returns a :class:`.BaseFaceDetector`; a subclass works as
+            well. Objects with a score of at least 0.6 count as sure; landmarks may be
+            NaN.
 
     Raises:
-        ValueError: When the name is taken, or is no lower-case word.
+        ValueError: When the name is registered already, or is no lower-case word.
     """
     _check_name(name)
     if name in _MAKERS:
-        raise ValueError(f'{name!r} is found already, by {_MAKERS[name]!r}')
+        raise ValueError(f'{name!r} is registered already, for {_MAKERS[name]!r}')
     _MAKERS[name] = make
 
 
 def known_kinds() -> list[str]:
-    """The kinds that need no file: those that were registered, or are installed."""
+    """The kinds that need no file: registered ones and those of installed packages."""
     installed = {one.name for one in entry_points(group=ENTRY_POINTS)}
     return sorted(_MAKERS.keys() | installed)
 
 
 def parse_kinds(text: str) -> dict[str, str | None]:
-    """Read kinds as ``--covered-kinds`` takes them.
+    """Read the kinds of ``--covered-kinds``.
 
     Args:
-        text (str): Kinds with commas between, each alone or with the file of its
-            detector, or of its boxes.
+        text (str): Kinds separated by commas. A kind may be followed by ``=`` and the
+            file of its detector or of its boxes.
 
     Returns:
-        dict: By kind its file; None where none is named.
+        dict[str, str or None]: The file of each kind; None if none is given.
 
     Raises:
-        ValueError: When it is of another form.
+        ValueError: When the text has another form.
 
     Examples:
         >>> parse_kinds('faces,plates=plates.onnx')
@@ -82,14 +83,14 @@ def parse_kinds(text: str) -> dict[str, str | None]:
         name, equals, file = (one.strip() for one in part.partition('='))
         if not name or (equals and not file):
             raise ValueError(
-                f"covered kinds {text!r} must be such as 'faces,plates=plates.onnx'"
+                f"covered kinds {text!r} must have the form 'faces,plates=plates.onnx'"
             )
         if name in kinds:
             raise ValueError(f'covered kinds {text!r} name {name!r} twice')
         if name == FACES and file:
             raise ValueError(
-                f'covered kinds {text!r}: faces are found as --detector and '
-                '--boxes say; name no file there'
+                f'covered kinds {text!r}: faces take no file here; use --detector or '
+                '--boxes'
             )
         if name != FACES:
             _check_name(name)
@@ -102,19 +103,19 @@ def build_kind(
     by: str | Path | Mapping | BaseFaceDetector | None = None,
     device: str = 'cpu',
 ) -> BaseFaceDetector:
-    """Build what finds a kind of things.
+    """Build the detector of a kind of objects.
 
     Args:
         name (str): The kind.
-        by (str, Path, Mapping or BaseFaceDetector, optional): The file of its detector;
-            the config of a detector, or one that is built. A kind that somebody has
-            registered is given the file; of another it is an ONNX file for
+        by (str, Path, Mapping or BaseFaceDetector, optional): The file of its detector,
+            the config of a detector, or a detector. The detector of a registered kind
+            gets the file; for another kind, the file is an ONNX file for
             :class:`.OnnxBoxDetector`.
         device (str): Where it runs.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When nothing finds the kind, or the file is of another form.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When the kind has no detector, or the file has another form.
     """
     from .base import BaseFaceDetector
     from .build import build_face_detector
@@ -129,8 +130,9 @@ def build_kind(
         return make(weights=None if by is None else str(by), device=device)
     if by is None:
         raise ValueError(
-            f'nothing is known that finds {name!r}: name the ONNX file of a detector, '
-            f'{name}=FILE.onnx; without a file {or_near(name, [FACES, *known_kinds()])}'
+            f'there is no detector for {name!r}: give the ONNX file of one, '
+            f'{name}=FILE.onnx; without a file, '
+            f'{or_near(name, [FACES, *known_kinds()])}'
         )
     return build_face_detector(
         dict(type='mmanon.OnnxBoxDetector', weights=by, device=device)
@@ -140,6 +142,6 @@ def build_kind(
 def _check_name(name: str) -> None:
     if name == FACES or not _NAME.fullmatch(name):
         raise ValueError(
-            f'a kind of things must be called by a lower-case word other '
-            f'than {FACES!r}, got {name!r}'
+            f'the name of a kind must be a lower-case word other than {FACES!r}, '
+            f'got {name!r}'
         )

@@ -8,26 +8,26 @@ from .base import BaseFaceDetector
 from .mtcnn_networks import Network, load_with_place
 from .opencv import opencv
 
-_CELL, _STRIDE = 12, 2  # of PNet, in pixels of the picture it is shown
-_SHRINK = 0.709  # each picture of the pyramid has half the pixels of the one before
-_MOST_AT_ONCE = 64  # candidates
+_CELL, _STRIDE = 12, 2  # of PNet, in pixels of its input
+_SHRINK = 0.709  # each picture of the pyramid has half the pixels of the previous one
+_MOST_AT_ONCE = 64  # crops in one batch of RNet or ONet
 
 
 class MTCNNFaceDetector(BaseFaceDetector):
     """MTCNN, with the networks of facenet-pytorch and the weights in its wheel.
 
     Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
-    Convolutional Networks", 2016. PNet proposes boxes all over a pyramid of pictures,
-    RNet and ONet look at each and move it.
+    Convolutional Networks", 2016. PNet proposes boxes everywhere in a pyramid of
+    pictures; RNet and ONet then confirm or reject each box and correct it.
 
-    The cascade around the networks is written here, and not taken from
-    facenet-pytorch, for speed: a picture of 720x480 takes about 25 ms of a processor
-    instead of 160. What it finds is the same but for a pixel or two.
+    The cascade around the networks is not that of facenet-pytorch, for speed: a picture
+    of 720x480 takes about 25 ms of one processor core instead of 160. The boxes are the
+    same within a pixel or two.
 
     Args:
-        min_face: Side in pixels of the smallest face looked for; small values cost
-            time (it grows with the inverse square).
-        thresholds: The scores in [0, 1] a face must pass in the three stages.
+        min_face: Side in pixels of the smallest face to find. The time grows with its
+            inverse square.
+        thresholds: The minimum scores, in [0, 1], of a face in the three stages.
         device: Torch device of the networks, such as ``'cuda:0'``. They run on the CPU
             if PyTorch cannot use it; see :attr:`places`.
 
@@ -55,8 +55,8 @@ class MTCNNFaceDetector(BaseFaceDetector):
         self.parallel = place.device == 'cpu'
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # The pyramid is empty when a side is below the smallest face: lengthen such an
-        # image by its own border.
+        # The pyramid is empty if a side is smaller than the smallest face: pad such an
+        # image by repeating its border.
         h, w = image.shape[:2]
         short = [max(0, self.min_face + 1 - side) for side in (h, w)]
         if any(short):
@@ -69,7 +69,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
         return self._locate(image, boxes)
 
     def _propose(self, image: np.ndarray) -> np.ndarray:
-        """Square boxes (k, 4) in which PNet sees a face."""
+        """Square boxes (k, 4) in which PNet finds a face."""
         import cv2
 
         height, width = image.shape[:2]
@@ -79,7 +79,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
         boxes, scores, moves = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros((0, 4))]
         while min(height, width) * scale >= _CELL:
             size = int(width * scale + 1), int(height * scale + 1)
-            # From one size to the next: the pixels of the largest are read once.
+            # Each size is made from the previous one, not from the whole picture.
             image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
             move, (none, one) = (answer[0] for answer in self._pnet(image[None]))
             rows, columns = np.nonzero(one - none >= least)
@@ -97,7 +97,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
         return _square(_moved(found[kept], move[kept], 0))
 
     def _refine(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Those of the boxes in which RNet sees a face, moved, (k, 4)."""
+        """The boxes in which RNet finds a face, corrected, (k, 4)."""
         boxes, crops = _cut_out(image, boxes, 24)
         move, score = _in_parts(self._rnet, crops)
         sure = score[:, 1] > self.thresholds[1]
@@ -108,7 +108,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
     def _locate(
         self, image: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes, scores and landmarks where ONet sees a face."""
+        """Boxes, scores and landmarks of the faces that ONet finds."""
         boxes, crops = _cut_out(image, boxes, 48)
         if not len(boxes):
             return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
@@ -123,7 +123,7 @@ class MTCNNFaceDetector(BaseFaceDetector):
 
 
 def _in_parts(network: Network, crops: np.ndarray) -> tuple[np.ndarray, ...]:
-    """A network's answers for any number of crops, in bounded memory."""
+    """A network's outputs for any number of crops, in bounded memory."""
     if not len(crops):
         return np.zeros((0, 4)), np.zeros((0, 2))
     parts = [
@@ -136,7 +136,7 @@ def _in_parts(network: Network, crops: np.ndarray) -> tuple[np.ndarray, ...]:
 def _cut_out(
     image: np.ndarray, boxes: np.ndarray, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes that meet the image, and what is in them, uint8 (k, side, side, 3)."""
+    """The boxes that overlap the image, and their crops, uint8 (k, side, side, 3)."""
     import cv2
 
     height, width = image.shape[:2]
@@ -153,19 +153,19 @@ def _cut_out(
 
 
 def _moved(boxes: np.ndarray, moves: np.ndarray, more: int) -> np.ndarray:
-    """Boxes with each side moved by a part of their width and height."""
+    """Boxes with each coordinate moved by a fraction of their width or height."""
     return boxes + moves * np.tile(boxes[:, 2:] - boxes[:, :2] + more, 2)
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:
-    """Squares of the longer side around the middles of boxes."""
+    """Squares with the side of the boxes' longer side, around the same centres."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True, initial=0) / 2
     return np.concatenate([centre - half, centre + half], 1)
 
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
-    """Which boxes stay when of two that overlap (IoU) by more the weaker goes."""
+    """Indices of the boxes to keep (greedy NMS by IoU, ``overlap`` in [0, 1])."""
     import cv2
 
     if not len(boxes):
@@ -178,7 +178,7 @@ def _suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarr
 def _leave_parts_out(
     boxes: np.ndarray, scores: np.ndarray, overlap: float
 ) -> np.ndarray:
-    """Which boxes stay when of two that share so much of one the weaker goes."""
+    """Indices of the boxes to keep (NMS by intersection over the smaller area)."""
     kept: list[int] = []
     area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(1)
     for one in np.argsort(-scores, kind='stable'):

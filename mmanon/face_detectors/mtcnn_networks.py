@@ -1,14 +1,13 @@
-"""The three networks of MTCNN, run by ONNX Runtime on a processor, else by PyTorch.
+"""The three networks of MTCNN, run by ONNX Runtime on the CPU, otherwise by PyTorch.
 
-Their weights come in the wheel of facenet-pytorch. ONNX files of them are made once, in
-the user's cache folder: what takes PyTorch seconds and 500 MB to be ready for, ONNX
-Runtime does at once, and looks at a picture in half the time.
+Their weights are in the wheel of facenet-pytorch. This module exports them once to ONNX
+files in the user's cache folder. PyTorch needs seconds and 500 MB to start; ONNX
+Runtime starts at once and processes a picture in half the time.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +21,7 @@ from mmanon.utils.atomic_write import written_whole
 from mmanon.utils.devices import Place, torch_place
 from mmanon.utils.extras import require
 from mmanon.utils.onnx_runtime import import_onnxruntime
+from mmanon.utils.user_cache import user_cache
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,35 +30,36 @@ __all__ = ['NETWORKS', 'Network', 'load_networks', 'load_with_place']
 
 NETWORKS = ('PNet', 'RNet', 'ONet')
 Network = Callable[[np.ndarray], tuple[np.ndarray, ...]]
-"""Of pictures, uint8 (N, H, W, 3) RGB, to what the network answers, float32: how its
-boxes are moved, (N, 4, ...), the points of faces (ONet only), (N, 10), and whether
-there is none or one, (N, 2, ...): logits of PNet, probabilities of the others."""
+"""Takes pictures, uint8 (N, H, W, 3) RGB, and returns float32 arrays: corrections of
+boxes, (N, 4, ...); the landmarks, (N, 10), from ONet only; and the scores of no face
+and of a face, (N, 2, ...), which are logits from PNet and probabilities from the
+others."""
 
-# Raised when the files made are of another kind than before.
+# Increase this when the exported files change.
 _VERSION = 2
 _OPSET = 17
 
 
 def load_networks(device: str = 'cpu') -> list[Network]:
-    """Load those of :data:`NETWORKS`; see :func:`load_with_place`."""
+    """Load the networks; see :func:`load_with_place`."""
     return load_with_place(device)[0]
 
 
 def load_with_place(device: str = 'cpu') -> tuple[list[Network], Place]:
-    """Load them.
+    """Load the networks.
 
     Args:
-        device (str): Torch device. ONNX Runtime is used on ``'cpu'`` where it is
+        device (str): Torch device. On ``'cpu'``, ONNX Runtime is used if it is
             installed.
 
     Returns:
-        tuple[list[Network], Place]: Those of :data:`NETWORKS`, and where they run: on
-            the CPU if PyTorch cannot use the device.
+        tuple[list[Network], Place]: The networks in the order of :data:`NETWORKS`, and
+        where they run: on the CPU if PyTorch cannot use the device.
 
     Raises:
-        ImportError: If facenet-pytorch, which brings the weights, is not installed.
+        ImportError: If facenet-pytorch, which contains the weights, is not installed.
     """
-    require('MTCNN, whose weights facenet-pytorch brings,', 'facenet_pytorch', 'train')
+    require('MTCNN', 'facenet_pytorch', 'train')
     place = torch_place(str(device))
     if place.device == 'cpu' and find_spec('onnxruntime') is not None:
         folder = _folder()
@@ -70,20 +71,19 @@ def load_with_place(device: str = 'cpu') -> tuple[list[Network], Place]:
 
 
 def _folder() -> Path:
-    """Where the ONNX files of these very weights belong."""
-    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    """The folder of the ONNX files of the installed weights."""
     try:
         release = version('facenet-pytorch')
     except PackageNotFoundError:
         release = 'unknown'
-    return cache / 'mmanon' / f'mtcnn-{release}-{_VERSION}'
+    return user_cache() / f'mtcnn-{release}-{_VERSION}'
 
 
 def _with_onnx_runtime(path: Path) -> Network:
     onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
-    # Frames are shared out among threads; within one, so little work is not.
+    # Threads work on different frames; one frame is too little work for several.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         path, options, providers=['CPUExecutionProvider']
@@ -99,7 +99,7 @@ def _with_torch(name: str, device: str) -> Network:
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> tuple[np.ndarray, ...]:
-        # With TF32 a GPU would find faces that differ from those of a CPU.
+        # Without TF32, the faces are the same as on a CPU.
         with cudnn.flags(enabled=True, allow_tf32=False):
             answers = network(torch.from_numpy(images).to(device))
         return tuple(one.cpu().numpy() for one in answers)
@@ -108,7 +108,7 @@ def _with_torch(name: str, device: str) -> Network:
 
 
 def _build(name: str) -> nn.Module:
-    """The network, from pictures of uint8 on, as a torch module."""
+    """The network as a torch module that takes uint8 pictures."""
     from facenet_pytorch.models import mtcnn
     from torch import nn
 
@@ -117,7 +117,7 @@ def _build(name: str) -> nn.Module:
             super().__init__()
             self.network = getattr(mtcnn, name)()
             if name == 'PNet':
-                # A tenth of its time, for answers that are nearly all "no".
+                # The softmax takes a tenth of the time and is not needed to reject.
                 self.network.softmax4_1 = nn.Identity()
 
         def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -127,15 +127,15 @@ def _build(name: str) -> nn.Module:
 
 
 def _make(files: list[Path]) -> bool:
-    """Make the ONNX files, or log why that failed."""
+    """Export the ONNX files, or log why that failed."""
     try:
         for name, file in zip(NETWORKS, files, strict=True):
             _export(name, file)
-    # Whatever keeps a cache from being made: PyTorch does the same, if slower.
+    # Whatever the reason: PyTorch gives the same results, only slower.
     except Exception as error:
         logging.getLogger(__name__).warning(
-            'MTCNN is run by PyTorch, which is slower: its ONNX files could not be '
-            'made in %s (%s: %s)',
+            'PyTorch runs MTCNN, which is slower: its ONNX files could not be '
+            'written to %s (%s: %s)',
             files[0].parent,
             type(error).__name__,
             error,

@@ -1,4 +1,4 @@
-"""Face detectors by the names that commands know."""
+"""Face detectors by their names in the commands."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ def named_detector(
     score: float | None = None,
     device: str = 'cpu',
 ) -> dict[str, Any]:
-    """The config of a face detector.
+    """Make the config of a face detector.
 
     Args:
-        name: ``'centerface'``, ``'mtcnn'``, ``'yunet'``, or ``'thorough'``: CenterFace,
-            also on the picture mirrored, enlarged, and on its green and its blue
-            alone, and YuNet, on each colour channel too, where its weights are given.
+        name: ``'centerface'``, ``'mtcnn'``, ``'yunet'`` or ``'thorough'``.
+            ``'thorough'`` runs CenterFace on the picture itself, mirrored and enlarged,
+            and on its green and blue channels. If weights are given, it also runs YuNet
+            on the picture and on each channel.
         weights: ONNX file of YuNet, for ``'yunet'`` and ``'thorough'``.
-        score: Faces below this confidence, in [0, 1], are left out. Defaults to each
-            detector's own.
+        score: Faces below this score, in [0, 1], are dropped. Defaults to the
+            detector's own threshold.
         device: Where networks run, ``'cpu'`` or a GPU such as ``'cuda:0'``.
 
     Returns:
-        For :func:`mmanon.face_detectors.build_face_detector`.
+        A config for :func:`mmanon.face_detectors.build_face_detector`.
 
     Raises:
-        ValueError: If there is no such name, the weights are not this detector's or
-            those of ``'yunet'`` are not given; says what to do.
+        ValueError: If the name is unknown, the detector takes no weights but they are
+            given, or ``'yunet'`` gets none. The message says what to do.
     """
     if name not in DETECTOR_NAMES:
         raise ValueError(
@@ -41,7 +42,7 @@ def named_detector(
         )
     if name in ('centerface', 'mtcnn') and weights is not None:
         raise ValueError(
-            f'face detector {name!r} brings its own weights: leave out {weights}'
+            f'face detector {name!r} has its own weights: leave out {weights}'
         )
     if name == 'yunet' and weights is None:
         raise ValueError("face detector 'yunet' needs its weights, an ONNX file")
@@ -59,7 +60,7 @@ def named_detector(
         return yunet
     if name == 'centerface':
         return centerface
-    # Under red, green or blue light a face shows in another channel than that.
+    # Under coloured light, a face is visible in the other channels.
     views = ('plain', 'mirrored', 'enlarged', 'green', 'blue')
     passes: list[dict[str, Any]] = [dict(detector=centerface, views=views)]
     if weights is not None:

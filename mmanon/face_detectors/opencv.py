@@ -4,10 +4,10 @@ from types import ModuleType
 
 
 def opencv(user: str) -> ModuleType:
-    """Import OpenCV, which anonymizing at the default settings does without.
+    """Import OpenCV, which the default settings of the anonymizer do not need.
 
     Args:
-        user: What needs it.
+        user: What needs it, for the message.
 
     Raises:
         ImportError: If it is not installed.

@@ -1,4 +1,4 @@
-"""Which of boxes that overlap stay; boxes are x1, y1, x2, y2."""
+"""Non-maximum suppression: which of overlapping boxes to keep (x1, y1, x2, y2)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ['drop_parts', 'suppress']
 
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
-    """Of boxes that overlap the one of the highest score stays (greedy NMS).
+    """Keep the box with the highest score of those that overlap (greedy NMS).
 
     Args:
         boxes: (k, 4).
         scores: (k,).
-        overlap: IoU in [0, 1] above which the box of the lower score goes.
+        overlap: IoU in [0, 1] above which the box with the lower score is dropped.
 
     Returns:
-        Indices of those that stay, highest score first.
+        Indices of the boxes to keep, highest score first.
     """
     left = np.argsort(-np.asarray(scores), kind='stable')
     kept = []
@@ -32,18 +32,19 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarra
 def drop_parts(
     boxes: np.ndarray, whole: np.ndarray, overlap: float, part: float = 0.6
 ) -> np.ndarray:
-    """Leave out boxes that repeat others, or lie mostly in one of them.
+    """Find boxes that repeat a box of ``whole`` or lie mostly inside of one.
 
-    Where a face is too large for a detector it finds faces in parts of it.
+    In a face that is too large for it, a detector finds faces in parts of the face.
 
     Args:
         boxes: (k, 4).
-        whole: (n, 4), boxes that were found where no face is too large.
-        overlap: IoU in [0, 1] above which a box repeats one of them.
-        part: Part of a box's area above which it lies mostly in one.
+        whole: (n, 4), boxes from a smaller copy of the picture, in which no face is too
+            large.
+        overlap: IoU in [0, 1] above which a box repeats another.
+        part: Fraction of a box's area above which it lies mostly inside of another.
 
     Returns:
-        bool (k,), those that stay.
+        bool (k,), false for such boxes.
     """
     pairs = boxes[:, None], whole
     inside = shared_areas(*pairs) > part * box_areas(boxes)[:, None]

@@ -13,22 +13,22 @@ from .suppression import drop_parts
 # Longer side, in pixels, of an image in which no face is too large for the network.
 _COARSEST_SIDE = 640
 _LARGEST_FACE = 300
-# On images of 32 pixels or less OpenCV 4.11 now and then returns faces that are not
-# there, of score 1 and different from call to call.
+# On images of 32 pixels or less, OpenCV 4.11 sometimes returns faces that do not exist,
+# with a score of 1 and different from call to call.
 _SMALLEST_SIDE = 64
 
 
 class YuNetFaceDetector(BaseFaceDetector):
-    """YuNet run by OpenCV: many times faster than MTCNN on a processor.
+    """YuNet, run by OpenCV: on a CPU it is many times faster than MTCNN.
 
     Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023.
 
     Args:
         weights: The network's ONNX file (``face_detection_yunet_2023mar.onnx`` of
             OpenCV's model zoo).
-        score_threshold: Faces below this confidence, in [0, 1], are left out.
-        nms_threshold: Overlap (IoU), in [0, 1], above which the weaker of two boxes
-            is left out.
+        score_threshold: Faces below this score, in [0, 1], are dropped.
+        nms_threshold: If two boxes overlap by more than this IoU, in [0, 1], the one
+            with the lower score is dropped.
         device: OpenCV's builds for pip support only the CPU, so it always runs there;
             :attr:`places` reports that if another device is requested.
 
@@ -50,11 +50,11 @@ class YuNetFaceDetector(BaseFaceDetector):
             raise FileNotFoundError(
                 f'YuNet weights {weights} do not exist; download '
                 'face_detection_yunet_2023mar.onnx from the opencv_zoo repository and '
-                'name it by `weights`'
+                'give its path as `weights`'
             )
         cv2 = opencv(type(self).__name__)
         self._nms_threshold = nms_threshold
-        missing = None if device == 'cpu' else 'OpenCV runs YuNet on the CPU alone'
+        missing = None if device == 'cpu' else 'OpenCV runs YuNet on the CPU only'
         self.places = (Place('cpu', 'OpenCV', missing),)
         try:
             self._yunet = cv2.FaceDetectorYN.create(
@@ -67,8 +67,8 @@ class YuNetFaceDetector(BaseFaceDetector):
             ) from error
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # YuNet finds faces of some 10 to 300 pixels and breaks larger ones in parts:
-        # look for those in smaller copies of the image.
+        # YuNet finds faces of about 10 to 300 pixels and breaks larger ones into parts:
+        # search for those in smaller copies of the image.
         found = []
         scale = 1.0
         while True:
@@ -83,7 +83,7 @@ class YuNetFaceDetector(BaseFaceDetector):
             finer = found.pop()
             stay = drop_parts(_boxes(finer), _boxes(faces), self._nms_threshold)
             faces = np.concatenate([faces, finer[stay]])
-        # "right" in OpenCV's list is the person's right: it is on the image's left.
+        # "right" in OpenCV's list is the person's right, which is the image's left.
         return _boxes(faces), faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2)
 
     def _detect_at(self, image: np.ndarray, scale: float) -> np.ndarray:

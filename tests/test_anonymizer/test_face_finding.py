@@ -30,7 +30,7 @@ def test_a_detector_that_fails_leaves_a_frame_unexamined(wrong, monkeypatch):
 
     find = DetectedFaces(Answering(answer)).open('a.mp4')
     assert not find(0, IMAGE).examined and not find(1, IMAGE).examined
-    assert len(said) == 1 and 'masked whole' in said[0]
+    assert len(said) == 1 and 'covered whole' in said[0]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_detectors_that_lack_something_are_refused():
     with pytest.raises(ValueError, match='needs its weights'):
         build_detector('yunet')
     for name in (None, 'centerface', 'mtcnn'):
-        with pytest.raises(ValueError, match='brings its own'):
+        with pytest.raises(ValueError, match='has its own weights'):
             build_detector(name, 'a.onnx')
     with pytest.raises(ValueError, match='is called'):
         build_detector('haar')

@@ -95,10 +95,10 @@ def test_files_that_are_no_person_detector_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='gone.onnx does not exist'):
         HeadDetector(Given(), tmp_path / 'gone.onnx')
     (tmp_path / 'text.onnx').write_text('no network')
-    with pytest.raises(ValueError, match='is no ONNX file that can be read'):
+    with pytest.raises(ValueError, match='cannot be read as an ONNX file'):
         HeadDetector(Given(), tmp_path / 'text.onnx')
     odd = detector_of(tmp_path / 'odd.onnx', [[1, 2, 3]])
-    with pytest.raises(ValueError, match='must answer with rows'):
+    with pytest.raises(ValueError, match='must return rows'):
         HeadDetector(Given(), odd)
 
 
@@ -106,7 +106,7 @@ def test_the_command_and_the_options_know_heads():
     assert parse_args(['in.mp4', '-o', 'out']).heads is None
     assert parse_args(['--heads', 'in.mp4', '-o', 'out']).heads is True
     assert parse_args(['--heads-by', 'p.onnx', 'in.mp4', '-o', 'o']).heads == 'p.onnx'
-    with pytest.raises(ValueError, match='heads are looked for'):
+    with pytest.raises(ValueError, match='heads need a detector'):
         DetectionOptions(boxes='a.json', heads=True)
 
 

@@ -18,11 +18,11 @@ def no_kind_is_left_behind(monkeypatch):
 @pytest.mark.parametrize(
     'text, said',
     [
-        ('', "must be such as 'faces,plates=plates.onnx'"),
-        ('faces,', 'must be such as'),
-        ('plates=', 'must be such as'),
+        ('', "must have the form 'faces,plates=plates.onnx'"),
+        ('faces,', 'must have the form'),
+        ('plates=', 'must have the form'),
         ('faces,faces', "name 'faces' twice"),
-        ('faces=a.onnx', 'name no file there'),
+        ('faces=a.onnx', 'faces take no file here'),
         ('Plates=a.onnx', 'a lower-case word'),
     ],
 )
@@ -32,7 +32,7 @@ def test_kinds_of_another_form_are_refused(text, said):
 
 
 def test_a_kind_that_nobody_knows_needs_a_file(tmp_path):
-    with pytest.raises(ValueError, match=r"finds 'plates': .* plates=FILE.onnx"):
+    with pytest.raises(ValueError, match=r"for 'plates': .* plates=FILE.onnx"):
         build_kind('plates')
     file = write_detector(tmp_path / 'plates.onnx')
     assert isinstance(build_kind('plates', file), OnnxBoxDetector)
@@ -49,7 +49,7 @@ def test_a_registered_kind_is_given_the_file_and_the_device():
     assert known_kinds() == ['badges']
     assert isinstance(build_kind('badges', 'b.bin'), RedSquareDetector)
     assert told == dict(weights='b.bin', device='cpu')
-    with pytest.raises(ValueError, match="'badges' is found already"):
+    with pytest.raises(ValueError, match="'badges' is registered already"):
         register_kind('badges', make)
     with pytest.raises(ValueError, match="other than 'faces'"):
         register_kind('faces', make)

@@ -55,7 +55,7 @@ def test_where_no_files_can_be_made_pytorch_does_the_work(
     (tmp_path / 'mmanon').write_text('in the way of a folder')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     networks = load_networks()
-    assert 'MTCNN is run by PyTorch' in caplog.text
+    assert 'PyTorch runs MTCNN' in caplog.text
     assert networks[1](np.zeros((2, 24, 24, 3), np.uint8))[1].shape == (2, 2)
 
 

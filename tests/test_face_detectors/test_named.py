@@ -31,7 +31,7 @@ def test_wrong_names_and_weights_are_refused():
     with pytest.raises(ValueError, match="no face detector is called 'haar': there"):
         named_detector('haar')
     for name in ('centerface', 'mtcnn'):
-        with pytest.raises(ValueError, match=f'{name}.* brings its own weights'):
+        with pytest.raises(ValueError, match=f'{name}.* has its own weights'):
             named_detector(name, 'x.onnx')
     with pytest.raises(ValueError, match="'yunet' needs its weights"):
         named_detector('yunet')

@@ -228,7 +228,7 @@ def test_bad_arguments_end_before_any_work(data, tmp_path, capsys):
         (['--interval', 0], 'at least 1'),
         (['--score-thr', 2], r'in \[0, 1\]'),
         (['--detector', 'yunet'], '--detector-weights: .*needs its weights'),
-        (['--detector-weights', 'x.onnx'], 'brings its own weights'),
+        (['--detector-weights', 'x.onnx'], 'has its own weights'),
     ]:
         with pytest.raises(SystemExit):
             run(data, *more)
