@@ -124,7 +124,7 @@ def test_a_name_without_weights_is_told(stranger, monkeypatch, tmp_path):
         shipped_weights('mmanon://strange')
     (tmp_path / 'flat.onnx').touch()
     monkeypatch.setenv('MMANON_MODIFIERS', str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r'flat\.onnx has no flat\.pth beside'):
+    with pytest.raises(FileNotFoundError, match=r'no flat\.pth next to .*flat\.onnx'):
         shipped_weights('mmanon://flat')
 
 
@@ -168,9 +168,9 @@ def test_a_modifier_gets_a_name_with_both_its_files(
     folder = tmp_path / 'mine'
     command = [str(named_folder / 'stranger.pth'), 'me', '--folder', str(folder)]
     assert name_modifier(command) == 1
-    assert 'say so by --licence' in capsys.readouterr().err and not folder.exists()
+    assert 'give it as --licence' in capsys.readouterr().err and not folder.exists()
     assert name_modifier([*command, '--licence', 'CC0', '--feather', '0.02']) == 0
-    assert 'rounding changes what is drawn' in capsys.readouterr().out
+    assert 'rounding changes the output' in capsys.readouterr().out
 
     monkeypatch.setenv('MMANON_MODIFIERS', str(folder))
     backend, geometry = build_backend('me', seed=1)
@@ -193,4 +193,4 @@ def test_a_modifier_gets_a_name_with_both_its_files(
 def test_a_name_that_is_none_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         name_modifier(['m.pth', '../m', '--folder', str(tmp_path)])
-    assert 'a name has letters' in capsys.readouterr().err
+    assert 'a name consists of letters' in capsys.readouterr().err

@@ -1,8 +1,8 @@
-"""Learned modifiers that are called by a name: ``NAME.onnx`` and ``NAME.pth``.
+"""Learned modifiers that have a name: ``NAME.onnx`` and ``NAME.pth``.
 
 They are in this folder, which is part of the package, and in the folders of
-:data:`SEARCH_PATH`. The ONNX file needs no PyTorch; the other file holds the same
-weights for PyTorch, to continue training.
+:data:`SEARCH_PATH`. The ONNX file needs no PyTorch. The other file contains the same
+weights for PyTorch, to continue the training.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ __all__ = [
 ]
 
 SEARCH_PATH = 'MMANON_MODIFIERS'
-"""The environment variable that names folders of more modifiers, divided as in
-``PATH``."""
+"""The environment variable with more folders of modifiers, separated as in ``PATH``."""
 
 SCHEME = 'mmanon://'
-"""What ``checkpoint`` of an ``init_cfg`` begins with where it is such a name."""
+"""The beginning of a ``checkpoint`` in an ``init_cfg`` that is such a name."""
 
 _HERE = Path(__file__).parent
 _KINDS = ('.onnx', '.pth')
@@ -40,9 +39,9 @@ class NamedModifier(NamedTuple):
     """The files of a modifier; one of them may be missing.
 
     Attributes:
-        name (str): What it is called.
-        onnx (Path, optional): For ONNX Runtime.
-        weights (Path, optional): For PyTorch.
+        name (str): Its name.
+        onnx (Path, optional): The file for ONNX Runtime.
+        weights (Path, optional): The file for PyTorch.
     """
 
     name: str
@@ -51,14 +50,14 @@ class NamedModifier(NamedTuple):
 
 
 def list_modifiers() -> list[NamedModifier]:
-    """The modifiers that have names.
+    """List the modifiers that have names.
 
     Returns:
-        list[NamedModifier]: Those of the package first, each folder's by name. Of two
-        of one name the first is taken.
+        list[NamedModifier]: Those of the package first, sorted by name in each folder.
+        If two have the same name, the first one is listed.
 
     Raises:
-        ValueError: When :data:`SEARCH_PATH` names what is no folder.
+        ValueError: When :data:`SEARCH_PATH` names something that is no folder.
     """
     found: dict[str, NamedModifier] = {}
     for folder in _folders():
@@ -71,22 +70,22 @@ def list_modifiers() -> list[NamedModifier]:
 
 
 def is_name(text: str) -> bool:
-    """Whether a modifier may be called so."""
+    """Whether a text may be the name of a modifier."""
     return _NAME.fullmatch(text) is not None
 
 
 def find_modifier(name: str) -> NamedModifier | None:
-    """The modifier of a name, or None where none has it."""
+    """The modifier with this name, or None if there is none."""
     if not is_name(name):
         return None
     return next((one for one in list_modifiers() if one.name == name), None)
 
 
 def shipped_weights(address: str) -> Path:
-    """The file of weights that ``mmanon://NAME`` means.
+    """The file of weights for ``mmanon://NAME``.
 
     Raises:
-        FileNotFoundError: When no modifier has the name, or it has no weights for
+        FileNotFoundError: When no modifier has this name, or it has no weights for
             PyTorch.
     """
     name = address.removeprefix(SCHEME)
@@ -99,16 +98,16 @@ def shipped_weights(address: str) -> Path:
         )
     if found.weights is None:
         raise FileNotFoundError(
-            f'{address}: {found.onnx} has no {name}.pth beside it, so it draws but '
-            'cannot be trained on'
+            f'{address}: there is no {name}.pth next to {found.onnx}, so this modifier '
+            'can draw but its training cannot be continued'
         )
     return found.weights
 
 
 def _none_is_there() -> str:
     return (
-        f'this installation holds none: put NAME.pth into a folder and name that by '
-        f'{SEARCH_PATH}'
+        f'this installation has none: put NAME.pth into a folder and set {SEARCH_PATH} '
+        'to that folder'
     )
 
 
