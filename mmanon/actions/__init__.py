@@ -1,4 +1,4 @@
-"""What an action detector sees in anonymized videos: as a film and as a table."""
+"""Detect actions in anonymized videos, and show them in a film and a table."""
 
 from mmanon._game import enter_game
 

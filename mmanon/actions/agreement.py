@@ -1,4 +1,4 @@
-"""Whether a detector sees in anonymized videos what it sees in the originals."""
+"""Compare the actions that a detector finds in anonymized and in original videos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .records import ActionRecord
 __all__ = ['LEAST_OVERLAP', 'Agreement', 'agreement', 'total']
 
 LEAST_OVERLAP = 0.5
-"""Overlap (IoU) from which two boxes are the same person's."""
+"""Minimum IoU of two boxes of the same person."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Agreement:
     """How many actions are the same.
 
     Attributes:
-        raw (int): Actions seen on original faces.
-        anonymized (int): Actions seen when anonymized.
-        same (int): Pairs of one of each: same video, frame and action, and boxes that
-            overlap by :data:`LEAST_OVERLAP` at least.
+        raw (int): Number of actions found in the original videos.
+        anonymized (int): Number of actions found in the anonymized videos.
+        same (int): Number of pairs, one action from each, with the same video, frame
+            and action and an IoU of the boxes of at least :data:`LEAST_OVERLAP`.
     """
 
     raw: int
@@ -35,33 +35,34 @@ class Agreement:
 
     @property
     def share(self) -> float | None:
-        """Twice the pairs by all actions, in [0, 1]; None where there is no action.
+        """Twice the number of pairs divided by the number of all actions, in [0, 1].
 
-        It is the F1 score of what is seen when anonymized, if what is seen on faces as
-        they are is taken for the truth.
+        This is the F1 score of the actions in the anonymized videos, with those in the
+        original videos as the ground truth. None if there is no action.
         """
         every = self.raw + self.anonymized
         return 2 * self.same / every if every else None
 
     def __str__(self) -> str:
         if self.share is None:
-            return 'no action is seen, neither on faces as they are nor when anonymized'
+            return 'no action is found, neither in the original nor in the anonymized'
         return (
-            f'{self.share:.0%} agreement: {self.raw} actions on faces as they are, '
-            f'{self.anonymized} when anonymized, {self.same} the same'
+            f'{self.share:.0%} agreement: {self.raw} actions in the original, '
+            f'{self.anonymized} in the anonymized, {self.same} in both'
         )
 
 
 def agreement(
     raw: Iterable[ActionRecord], anonymized: Iterable[ActionRecord]
 ) -> Agreement:
-    """Compare the actions seen on original and on anonymized faces.
+    """Compare the actions found in original and in anonymized videos.
 
     Args:
-        raw, anonymized (Iterable[ActionRecord]): Of the same videos and frames.
+        raw, anonymized (Iterable[ActionRecord]): Actions in the same videos and frames.
 
     Returns:
-        Agreement: Each action is in one pair at most, and there are as many as can be.
+        Agreement: Each action is in at most one pair; the number of pairs is the
+        largest possible one.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -1,4 +1,4 @@
-"""A detector of actions by its config and checkpoint, asked window by window."""
+"""A detector of actions, from its config and checkpoint, run window by window."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .labels import action_names
 
 __all__ = ['ActionDetector', 'Sight', 'read_detector_config']
 
-# Steps of a pipeline that find and decode frames: here they are there already.
+# Pipeline steps that find and decode frames: here the frames are decoded already.
 _LOADING = ('Decode', 'Init', 'LoadFaces', 'LoadAnnotations')
 
 
@@ -35,7 +35,7 @@ class Sight(NamedTuple):
 
     Attributes:
         boxes (np.ndarray): (K, 4), x1, y1, x2, y2 in fractions of the frame.
-        scores (np.ndarray): (K, C) in [0, 1], of each action.
+        scores (np.ndarray): (K, C) in [0, 1], the score of each action.
     """
 
     boxes: np.ndarray
@@ -50,8 +50,8 @@ def read_detector_config(config: str | Path | Config) -> Config:
             ``'mmaction::detection/slowonly/….py'``; or the config itself.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is no detector's.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it is not the config of a detector.
     """
     if isinstance(config, str) and '::' in config:
         from mmengine.hub import get_config
@@ -66,7 +66,7 @@ def read_detector_config(config: str | Path | Config) -> Config:
     missing = [key for key in ('model', 'test_dataloader') if config.get(key) is None]
     if missing:
         raise ValueError(
-            f'{name} has no {" and no ".join(missing)}: name the config of a detector '
+            f'{name} has no {" and no ".join(missing)}: give the config of a detector '
             'that can be tested'
         )
     return config
@@ -76,26 +76,26 @@ class ActionDetector:
     """Finds actions in windows of frames.
 
     Args:
-        config (str, Path or Config): As of :func:`read_detector_config`: one of ours,
-            whose detector is taken out of the game, or a plain one of mmaction2's
-            (clips and boxes of people) or mmdet's (single frames).
-        checkpoint (str or Path): A training checkpoint of ours, a plain one, or the
-            address of one, which is downloaded once.
-        labels (str or Path, optional): As of :func:`.labels.action_names`.
+        config (str, Path or Config): As for :func:`read_detector_config`. This is a
+            config of the game, of which only the detector is built, or a plain config
+            of mmaction2 (clips and boxes of people) or mmdet (single frames).
+        checkpoint (str or Path): A training checkpoint of the game, a plain checkpoint,
+            or the address of one, which is downloaded once.
+        labels (str or Path, optional): As for :func:`.labels.action_names`.
         device (str): Where it runs.
 
     Attributes:
-        config (Config): As it was read.
+        config (Config): The config.
         takes_people (bool): Whether it needs the boxes of people.
         offsets (list[int]): Positions of the frames of its window, relative to the
             middle.
         names (list[str]): The names of the columns of its scores.
-        place (Place): Where it runs.
+        place (Place): Where it actually runs.
         plays_game (bool): Whether the config has a hook that anonymizes.
 
     Raises:
         FileNotFoundError: When a file does not exist.
-        ValueError: When the checkpoint is of another config, or the config's test
+        ValueError: When the checkpoint does not fit the config, or the config's test
             pipeline is of an unknown kind.
     """
 
@@ -126,8 +126,8 @@ class ActionDetector:
                 kept = [dict(type='mmdet.LoadImageFromNDArray'), *kept[1:]]
             else:
                 raise ValueError(
-                    f'{name}: its test pipeline begins with {kinds[:1]}, neither a '
-                    'sampler of frames nor LoadImageFromFile'
+                    f'{name}: its test pipeline begins with {kinds[:1]}, which is '
+                    'neither a sampler of frames nor LoadImageFromFile'
                 )
             self._pipeline = Compose(kept)
             self.model = MODELS.build(config.model)
@@ -137,7 +137,7 @@ class ActionDetector:
         self.names = action_names(dataset, self._classes(), labels)
 
     def _classes(self) -> int:
-        """How many columns the scores have."""
+        """The number of columns of the scores."""
         holder = getattr(self.model, 'roi_head', self.model)
         return int(holder.bbox_head.num_classes)
 
@@ -145,14 +145,14 @@ class ActionDetector:
         """Find the actions in a window.
 
         Args:
-            frames (Sequence[np.ndarray]): T pictures, uint8 (H, W, 3) RGB, as
-                :attr:`offsets` says.
-            people (np.ndarray): Boxes of people in its middle, (K, 4), x1, y1, x2, y2
-                in pixels; of a detector of single frames, anything.
+            frames (Sequence[np.ndarray]): T pictures, uint8 (H, W, 3) RGB, at the
+                positions of :attr:`offsets`.
+            people (np.ndarray): Boxes of people in the middle frame, (K, 4), x1, y1,
+                x2, y2 in pixels. A detector of single frames ignores them.
 
         Returns:
-            Sight: Of as many people, in the same order; of a detector of single frames,
-            of those that it has found itself.
+            Sight: The actions of these people, in the same order. A detector of single
+            frames returns those of the people that it has found itself.
         """
         if self.takes_people and not len(people):
             return Sight(np.zeros((0, 4)), np.zeros((0, len(self.names))))
@@ -165,7 +165,7 @@ class ActionDetector:
         found = sample.pred_instances.cpu()
         if self.takes_people:
             scores = _numpy(found.scores)
-            scores[:, 0] = 0  # of no action: AVA's numbers begin at 1
+            scores[:, 0] = 0  # not an action: AVA's numbers begin at 1
             return Sight(_numpy(found.bboxes), scores)
         height, width = frames[0].shape[:2]
         boxes = _numpy(found.bboxes) / [width, height, width, height]
@@ -188,7 +188,7 @@ class ActionDetector:
             num_clips=1,
             clip_len=len(frames),
             crop_quadruple=np.array([0, 0, 1, 1], np.float32),
-            # Packed only where boxes are annotated.
+            # Boxes are packed only if there are annotations.
             gt_bboxes=boxes.copy(),
             gt_labels=np.zeros((len(boxes), len(self.names)), np.float32),
             proposals=boxes.copy(),
@@ -211,7 +211,7 @@ def _samples(kind: str) -> bool:
 
 
 def _offsets(sampler: Mapping[str, Any], name: str) -> list[int]:
-    """Where a sampler takes frames, counted from the middle of its window."""
+    """The positions of a sampler's frames, relative to the middle of its window."""
     from mmengine.registry import TRANSFORMS
 
     built = TRANSFORMS.build({**sampler, 'test_mode': True})
@@ -228,14 +228,14 @@ def _offsets(sampler: Mapping[str, Any], name: str) -> list[int]:
         taken = built(asked)['frame_inds']
     except KeyError as error:
         raise ValueError(
-            f'{name}: {sampler["type"]} does not take frames around one by its time '
-            f'(it asks for {error}): name the config of a spatio-temporal detector'
+            f'{name}: {sampler["type"]} does not sample frames around a time '
+            f'(it needs {error}): give the config of a spatio-temporal detector'
         ) from None
     return [int(place) - middle for place in np.ravel(taken)]
 
 
 def _load(model: torch.nn.Module, checkpoint: str | Path, name: str) -> None:
-    """Load the detector's weights, all of them."""
+    """Load all weights of the detector."""
     state = _read(checkpoint)
     state = {key.removeprefix('module.'): value for key, value in state.items()}
     if any(key.startswith(DETECTOR) for key in state):
@@ -248,9 +248,9 @@ def _load(model: torch.nn.Module, checkpoint: str | Path, name: str) -> None:
     ]
     if wrong:
         raise ValueError(
-            f'{checkpoint} is the checkpoint of another config than {name}: '
-            f'{len(wrong)} of {len(own)} weights of its detector are missing or of '
-            f'another shape, such as {wrong[0]}'
+            f'{checkpoint} does not fit the config {name}: {len(wrong)} of {len(own)} '
+            f'weights of its detector are missing or have another shape, such as '
+            f'{wrong[0]}'
         )
     model.load_state_dict({key: state[key] for key in own})
 
@@ -272,10 +272,10 @@ def _read(checkpoint: str | Path) -> Mapping[str, Tensor]:
 
 
 def _downloaded(address: str) -> Path:
-    """The file of an address, where mmengine and PyTorch keep theirs.
+    """Download a checkpoint once, to the folder that mmengine and PyTorch use.
 
-    What they read of it would be weights alone, and published checkpoints of mmaction2
-    hold mmengine's logs as well.
+    mmengine's own loader is not used: it would read weights only and fail, because the
+    published checkpoints of mmaction2 also contain mmengine's logs.
     """
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     file = folder / (Path(urlparse(address).path).name or 'checkpoint.pth')

@@ -1,4 +1,4 @@
-"""Films with people, their tracks and their actions drawn in them."""
+"""Films in which people, their tracks and their actions are drawn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     'timed_frames',
 ]
 
-# Smaller pictures are enlarged until what is written in them can be read.
+# Smaller pictures are enlarged so that the text in them is readable.
 _LEAST_SIDE = 320
 _COLOURS = [
     (255, 196, 0),
@@ -41,7 +41,7 @@ _COLOURS = [
     (200, 130, 255),
     (255, 150, 60),
 ]
-# Of a letter and a line, in parts of the size of the font that mmengine is told.
+# Width of a letter and height of a line, as multiples of the font size for mmengine.
 _WIDE, _HIGH = 0.8, 1.5
 _TIME_BASE = Fraction(1, 90_000)
 _ENCODER = {'crf': '20', 'preset': 'veryfast'}
@@ -50,14 +50,17 @@ _ENCODER = {'crf': '20', 'preset': 'veryfast'}
 def timed_frames(
     where: str | Path, start: float | None = None, end: float | None = None
 ) -> Iterator[TimedFrame]:
-    """The frames of a video file, upright.
+    """Read the frames of a video file, upright.
 
     Args:
         where (str or Path): The file.
-        start, end (float, optional): Seconds at which to begin and to end.
+        start, end (float, optional): Where to begin and end, in seconds.
+
+    Yields:
+        TimedFrame: A frame; its time counts from the first one.
 
     Raises:
-        InputError: When it cannot be read.
+        InputError: When the file cannot be read.
     """
     reader = VideoReader(str(where), False, start, end)
     try:
@@ -86,14 +89,15 @@ class _Person(NamedTuple):
 class Painter:
     """Draws people and their actions into the frames of one video.
 
-    Between the frames that a detector was asked for, boxes move along, and words stay
-    until the next.
+    Between two frames in which the detector ran, boxes are interpolated, and the words
+    of the earlier one stay.
 
     Args:
-        records (Iterable[ActionRecord]): Of this video, either raw or anonymized.
-        step (int): Frames from one that a detector was asked for to the next; so long a
-            person is shown before and after.
-        title (str, optional): What is written in the corner of each frame.
+        records (Iterable[ActionRecord]): The records of this video, either raw or
+            anonymized.
+        step (int): Number of frames between two runs of the detector. A person is shown
+            for at most so many frames before and after.
+        title (str, optional): Text in the lower left corner of each frame.
     """
 
     def __init__(
@@ -109,7 +113,7 @@ class Painter:
         self._visualizer = Visualizer()
 
     def people(self, index: int) -> list[_Person]:
-        """Who is drawn into a frame."""
+        """The people to draw into a frame."""
         shown = []
         for track, (frames, seen) in self._tracks.items():
             place = bisect_left(frames, index)
@@ -137,14 +141,14 @@ class Painter:
         return shown
 
     def paint(self, index: int, image: np.ndarray) -> np.ndarray:
-        """A frame with the people drawn in.
+        """Draw the people into a frame.
 
         Args:
-            index (int): Its number, from 0.
+            index (int): The frame's number, from 0.
             image (np.ndarray): uint8 (H, W, 3) RGB.
 
         Returns:
-            np.ndarray: uint8, enlarged by a whole factor where it is small.
+            np.ndarray: uint8; a small frame is enlarged by a whole factor.
         """
         factor = -(-_LEAST_SIDE // min(image.shape[:2]))
         if factor > 1:
@@ -168,7 +172,7 @@ class Painter:
         for person, box in zip(people, boxes, strict=True):
             colour = _COLOURS[person.track % len(_COLOURS)]
             canvas.draw_bboxes(box[None], edge_colors=colour, line_widths=2)
-        # Words last: no box of a neighbour shall cross them.
+        # Words are drawn last, so that no box of a neighbour crosses them.
         for person, lines, corner in zip(people, said, corners, strict=True):
             colour = _COLOURS[person.track % len(_COLOURS)]
             canvas.draw_texts(
@@ -195,15 +199,16 @@ def free_places(
     sizes: Sequence[tuple[float, float]],
     picture: tuple[int, int],
 ) -> list[np.ndarray]:
-    """Where plates with words stand so that none hides another, as far as they can.
+    """Move text plates so that none hides another, as far as possible.
 
     Args:
-        corners (Sequence[np.ndarray]): Where each should stand: its x and y.
+        corners (Sequence[np.ndarray]): The desired upper left corner of each, x and y.
         sizes (Sequence[tuple[float, float]]): Width and height of each.
-        picture (tuple[int, int]): Those of the picture, in which they stay.
+        picture (tuple[int, int]): Width and height of the picture, which they do not
+            leave.
 
     Returns:
-        list[np.ndarray]: Their corners: as asked for, farther left, or farther down.
+        list[np.ndarray]: Their corners: the desired ones, moved to the left or down.
     """
     places = [np.asarray(corner, float) for corner in corners]
     standing: list[np.ndarray] = []
@@ -222,14 +227,14 @@ def free_places(
 
 @contextmanager
 def film_writer(path: Path) -> Iterator[Callable[[np.ndarray, float], None]]:
-    """Write a film without sound as H.264 in MP4, whole or not at all.
+    """Write a film without sound as H.264 in MP4, completely or not at all.
 
     Args:
         path (Path): The file.
 
     Yields:
-        callable: Takes a frame, uint8 (H, W, 3) RGB of the size of the first, and the
-        second it is shown at, later than the one before.
+        callable: Takes a frame, uint8 (H, W, 3) RGB, and its time in seconds. All
+        frames have the same size, and times ascend.
     """
     stream: av.VideoStream | None = None
     with written_whole(path) as beside:
@@ -263,10 +268,10 @@ def draw_film(
     """Write the film of a video with its people and actions.
 
     Args:
-        frames (Iterable[TimedFrame]): The video's, all of them.
-        records (Iterable[ActionRecord]): What was seen in it.
+        frames (Iterable[TimedFrame]): All frames of the video.
+        records (Iterable[ActionRecord]): The actions in it.
         path (Path): The film.
-        step (int): As of :class:`Painter`.
+        step (int): As for :class:`Painter`.
     """
     painter = Painter(records, step)
     with film_writer(path) as put:
@@ -281,17 +286,18 @@ def draw_comparison(
     path: Path,
     step: int,
 ) -> None:
-    """Write both films side by side, with original faces on the left.
+    """Write a film with the original video on the left and the anonymized on the right.
 
     Args:
-        raw, anonymized (Iterable[TimedFrame]): The frames of both, as many.
-        records (Sequence[ActionRecord]): What was seen in either.
+        raw, anonymized (Iterable[TimedFrame]): The frames of both videos; the film ends
+            with the shorter one.
+        records (Sequence[ActionRecord]): The actions in both.
         path (Path): The film.
-        step (int): As of :class:`Painter`.
+        step (int): As for :class:`Painter`.
     """
     left, right = (
         Painter((one for one in records if one.shown == shown), step, title)
-        for shown, title in (('raw', 'as it is'), ('anonymized', 'anonymized'))
+        for shown, title in (('raw', 'original'), ('anonymized', 'anonymized'))
     )
     with film_writer(path) as put:
         for index, (one, other) in enumerate(zip(raw, anonymized, strict=False)):

@@ -1,4 +1,4 @@
-"""Give videos; get them anonymized, and what an action detector sees in them."""
+"""Anonymize videos and detect the actions in them."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class ActionDetectionResult:
     """The result for one video.
 
     Attributes:
-        source (str): What it was.
-        status (str): ``'written'``, ``'skipped'`` (its output is there) or
-            ``'failed'``.
+        source (str): The input.
+        status (str): ``'written'``, ``'skipped'`` (its output exists) or ``'failed'``.
         reason (str): Why it was not written.
         out (Path, optional): The anonymized video.
-        film (Path, optional): That with people and actions drawn in.
-        comparison (Path, optional): Both films side by side.
-        records (list[ActionRecord]): Actions in the anonymized video, and on original
-            faces if requested.
-        agreement (Agreement, optional): Of both.
+        film (Path, optional): The anonymized video with people and actions drawn in.
+        comparison (Path, optional): The film of the original and the anonymized video
+            side by side.
+        records (list[ActionRecord]): The actions in the anonymized video and, if
+            requested, in the original.
+        agreement (Agreement, optional): How many actions are in both.
     """
 
     source: str
@@ -77,37 +77,41 @@ class ActionDetectionResult:
 
 
 class ActionDetectionInferencer:
-    """Anonymizes videos and finds the actions in what comes out.
+    """Anonymizes videos and detects the actions in the anonymized videos.
 
-    The detector sees the anonymized file, as its recipients do. It is called like
-    mmengine's inferencers but is not a subclass, for the same reasons as
+    The detector gets the anonymized file, as its recipients do. The class is called
+    like mmengine's inferencers but is not a subclass of them, for the same reasons as
     :class:`mmanon.AnonymizerInferencer`.
 
     Args:
-        config (str, Path or Config), checkpoint (str or Path): The detector, as of
+        config (str, Path or Config): The config of the detector, as for
             :class:`.detector.ActionDetector`.
-        modifier (str, Path, Mapping or BaseModifier, optional): M, as of
-            :class:`mmanon.AnonymizerInferencer`. Defaults to that of the checkpoint
-            where the config has one, which then covers whole squares as in training,
-            and else to mean colours.
-        people (str or Path): Where people are: ``'faces'``, by their faces; a file of
-            boxes as ``boxes`` of :class:`.DetectionOptions`; or a config of mmdet's,
-            whose detector looks for them. Detectors of single frames need none.
-        people_weights (str or Path, optional): The checkpoint of that detector.
-        people_thr (float): Boxes of it below this confidence are left out, in [0, 1].
-        labels (str or Path, optional): Names of the actions, in the place of those of
-            the config: a label map (``*.pbtxt``), or a name a line.
-        step (int, optional): Frames from one window to the next. Defaults to as many as
-            lie between two frames of a window, or 8 where it has one.
-        score_thr (float): Actions below this confidence are left out, in [0, 1].
-        top (int): Actions of a person at most, the surest first.
+        checkpoint (str or Path): The checkpoint of the detector.
+        modifier (str, Path, Mapping or BaseModifier, optional): M, as for
+            :class:`mmanon.AnonymizerInferencer`. Defaults to the modifier in the
+            checkpoint if the config has one; it then covers whole squares, as in
+            training. Otherwise defaults to 16 mean colours.
+        people (str or Path): How people are found: ``'faces'``, below their faces; a
+            file of boxes, as ``boxes`` of :class:`.DetectionOptions`; or a config of
+            mmdet, whose detector finds them. Detectors of single frames need no people.
+        people_weights (str or Path, optional): The checkpoint of the detector of
+            people.
+        people_thr (float): Its boxes below this score, in [0, 1], are dropped.
+        labels (str or Path, optional): The names of the actions, instead of those of
+            the config: a label map (``*.pbtxt``), or a text file with one name per
+                line.
+        step (int, optional): Number of frames from one window to the next. Defaults to
+            the smallest distance between two frames of a window, or 8 if a window has
+            one frame.
+        score_thr (float): Actions below this score, in [0, 1], are dropped.
+        top (int): Maximum number of actions of a person, those with the highest scores.
         device (str): Where networks run.
-        detection, masking, encoding (optional): As of
+        detection, masking, encoding (optional): As for
             :class:`mmanon.AnonymizerInferencer`.
 
     Raises:
         FileNotFoundError: When a file does not exist.
-        ValueError: When values do not go together, or a checkpoint is of another
+        ValueError: When values contradict each other, or a checkpoint does not fit its
             config.
     """
 
@@ -135,7 +139,7 @@ class ActionDetectionInferencer:
         if str(people).endswith('.py') or '::' in str(people):
             if people_weights is None:
                 raise ValueError(
-                    f'{people} needs its checkpoint: name it by people_weights'
+                    f'{people} needs its checkpoint: give it as people_weights'
                 )
             self._detected = detected_people(people, people_weights, people_thr, device)
         elif str(people) != 'faces' and not Path(people).is_file():
@@ -146,11 +150,11 @@ class ActionDetectionInferencer:
         masking = masking or MaskingOptions()
         weights = None
         if modifier is None and masking.modifier is None and self.detector.plays_game:
-            # An older checkpoint does not tell which modifier it holds.
+            # An older checkpoint does not say which modifier it contains.
             named = self.detector.config.filename
             modifier, weights = (named, checkpoint) if named else (checkpoint, None)
             if masking == MaskingOptions(seed=masking.seed):
-                # The detector has learned from squares.
+                # The detector was trained with covered squares.
                 masking = replace(masking, shape='square')
         self.anonymizer = AnonymizerInferencer(
             modifier,
@@ -175,22 +179,22 @@ class ActionDetectionInferencer:
     ) -> list[ActionDetectionResult]:
         """Anonymize videos and find actions in them.
 
-        Of each ``NAME.mp4`` the folder of outputs gets the anonymized video by the same
-        name and, as asked for, ``NAME_actions.mp4`` and ``NAME_compare.mp4``; and a
-        table of all, ``actions.parquet`` and ``actions.jsonl``.
+        For each ``NAME.mp4``, the output folder gets the anonymized video with the same
+        name and, if requested, ``NAME_actions.mp4`` and ``NAME_compare.mp4``. One table
+        of all videos is written as ``actions.parquet`` and ``actions.jsonl``.
 
         Args:
             inputs (str, Path, int or a sequence of these): Videos, folders, cameras or
                 streams; see :func:`mmanon.anonymizer.find_sources`.
             out_dir (str or Path): Folder of the outputs.
-            raw (bool): Whether the detector also runs on original faces, for the table
-                and the agreement. Not for cameras and streams.
-            compare (bool): Whether to write a film that shows both side by side, which
-                includes original faces.
-            film (bool): Whether to write a film with people and actions. start, end
-            (float, optional): Seconds at which to begin and to end.
+            raw (bool): Whether the detector also runs on the original video, for the
+                table and the agreement. Not for cameras and streams.
+            compare (bool): Whether to write a film that shows both videos side by side;
+                it contains original faces. Implies ``raw``.
+            film (bool): Whether to write a film with people and actions.
+            start, end (float, optional): Where to begin and end, in seconds.
             overwrite (bool): Whether to repeat videos whose output exists.
-            show_progress (bool): Whether progress is shown, on a terminal.
+            show_progress (bool): Whether to show progress on a terminal.
 
         Returns:
             list[ActionDetectionResult]: One for each video.
@@ -211,7 +215,7 @@ class ActionDetectionInferencer:
             results.append(result)
             try:
                 self._one(source, folder, result, asked)
-            # Whatever is wrong with one video, the next one may be done.
+            # Whatever is wrong with one video, continue with the next.
             except Exception as error:
                 result.status, result.reason = 'failed', reason_of(error)
             if result.reason:
@@ -227,10 +231,11 @@ class ActionDetectionInferencer:
         asked: _Asked,
     ) -> None:
         if source.kind == 'image':
-            raise InputError('it is a picture: actions are found in videos')
+            raise InputError('it is an image: actions are only detected in videos')
         if source.kind == 'live' and asked.raw:
             raise InputError(
-                'a camera or stream is kept anonymized alone: leave out raw and compare'
+                'of a camera or stream, only the anonymized video is kept: leave out '
+                'raw and compare'
             )
         (covered,) = self.anonymizer(
             [source],
@@ -294,13 +299,13 @@ class ActionDetectionInferencer:
         reach = max(self.detector.offsets) - min(self.detector.offsets) + 1
         if short and covered.frames < reach and kind == 'anonymized':
             print_log(
-                f'{source.where} has {covered.frames} frames and the window of the '
-                f'detector spans {reach}: its first and last frames stand for the rest',
+                f'{source.where} has {covered.frames} frames, but the window of the '
+                f'detector spans {reach}: the first and last frames are repeated',
                 level=logging.WARNING,
             )
         if not any(len(one.people.boxes) for one in windows):
             print_log(
-                f'no person is found in {source.where} ({kind}): no action can be',
+                f'no person is found in {source.where} ({kind}), so no action can be',
                 level=logging.WARNING,
             )
         return list(self._records(source.name, kind, windows))
@@ -377,7 +382,7 @@ class _Looked:
 
 
 def _tracks(windows: Sequence[_Looked]) -> Iterable[np.ndarray]:
-    """The numbers of people, as they come or by their overlap."""
+    """The numbers of people: given ones, or by the overlap of boxes."""
     if all(one.people.tracks is not None for one in windows):
         return [np.asarray(one.people.tracks) for one in windows]
     found = []

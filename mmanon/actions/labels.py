@@ -1,4 +1,4 @@
-"""Names of a detector's actions."""
+"""The names of a detector's actions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def action_names(
     """The name of each column of a detector's scores.
 
     Args:
-        dataset (Mapping): The config of its test data: ``label_file`` and
-            ``custom_classes`` of AVA's kind, or ``metainfo.classes`` of mmdet's.
-        count (int): How many columns there are.
+        dataset (Mapping): The config of its test data, with ``label_file`` and
+            ``custom_classes`` as for AVA, or ``metainfo.classes`` as in mmdet.
+        count (int): Number of columns.
         labels (str or Path, optional): A label map of AVA (``*.pbtxt``), or a text file
-            of a name a line, in the place of what the config names.
+            with one name per line, instead of the names in the config.
 
     Returns:
-        list[str]: As many; of those without a name, ``'action 7'``. The first is no
-        action where the names are of AVA's kind: its numbers begin at 1.
+        list[str]: ``count`` names; a column without a name is called ``'action 7'``.
+        With names from AVA's files, column 0 is no action, because the numbers begin at
+        1.
 
     Raises:
         FileNotFoundError: When ``labels`` is no file.
@@ -40,8 +41,8 @@ def action_names(
     named = labels if labels is not None else dataset.get('label_file')
     if labels is None and (named is None or not Path(named).is_file()):
         print_log(
-            f'the names of the actions are not there ({named or "no label_file"}): '
-            'they are called by their numbers; name a file by `labels`',
+            f'the file with the names of the actions is missing '
+            f'({named or "no label_file"}): they get numbers; give a file as `labels`',
             level=logging.WARNING,
         )
         return unnamed

@@ -1,4 +1,4 @@
-"""Detects actions in the covered frames of a camera."""
+"""Detect actions in the covered frames of a camera."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .people import body_boxes
 
 __all__ = ['LiveActions', 'SeenAction']
 
-_LONGEST = 340  # pixels of a frame that is kept
+_LONGEST = 340  # longer side in pixels of a kept frame
 
 
 class SeenAction(NamedTuple):
-    """An action of a person, who has the number of the face's track."""
+    """An action of a person, and the number of the track of the person's face."""
 
     track: int
     action: str
@@ -37,17 +37,18 @@ class _Kept(NamedTuple):
 class LiveActions:
     """Runs a detector on the latest frames of one camera.
 
-    It runs in a separate thread, always on the newest frames: frames do not wait for
-    it. It places people below covered faces.
+    The detector runs in a separate thread, always on the newest frames, and frames do
+    not wait for it. The boxes of people are estimated from the covered faces.
 
     Args:
-        detector (ActionDetector): One of clips; several cameras may share it.
-        lock (Lock): Held while the detector is asked; the same for all that share it.
-        score_thr (float): Actions below this confidence are left out, in [0, 1].
-        top (int): Actions of a person at most.
+        detector (ActionDetector): A detector of clips; several cameras may share it.
+        lock (Lock): Held while the detector runs; all cameras that share it use the
+            same.
+        score_thr (float): Actions below this score, in [0, 1], are dropped.
+        top (int): Maximum number of actions of a person.
 
     Raises:
-        ValueError: When the detector is one of single frames.
+        ValueError: When it is a detector of single frames.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class LiveActions:
     ) -> None:
         if not detector.takes_people:
             raise ValueError(
-                'a camera is looked at by a detector of clips, such as SlowOnly; this '
-                'one is of single frames'
+                'a camera needs a detector of clips, such as SlowOnly; this is a '
+                'detector of single frames'
             )
         self.detector, self.score_thr, self.top = detector, score_thr, top
         self._lock = lock
@@ -77,11 +78,11 @@ class LiveActions:
         return self._seen
 
     def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:
-        """Take the next covered frame.
+        """Add the next covered frame.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) RGB.
-            masks (Sequence[FaceMask]): What is covered in it.
+            masks (Sequence[FaceMask]): The masks in it.
         """
         height, width = image.shape[:2]
         faces = np.array([mask.box for mask in masks], np.float64).reshape(-1, 4)

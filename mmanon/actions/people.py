@@ -1,4 +1,4 @@
-"""Where people are in a frame: by a detector, by a file, or by their faces."""
+"""Find the people in a frame: with a detector, in a file, or from their faces."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = [
     'track_people',
 ]
 
-# A body in parts of the longer side of its face: half its width, and how far it reaches
-# above the face and below. Grown-ups are seven to eight heads high.
+# A body in units of the longer side of its face: half its width, and its extent above
+# and below the upper edge of the face. Adults are seven to eight heads high.
 _HALF_WIDTH, _ABOVE, _BELOW = 1.6, 0.4, 6.0
 
 
@@ -39,8 +39,7 @@ class People(NamedTuple):
     Attributes:
         boxes (np.ndarray): (K, 4), x1, y1, x2, y2 in pixels.
         scores (np.ndarray): (K,) in [0, 1].
-        tracks (np.ndarray, optional): The number of each, (K,); None where nobody has
-            numbered them.
+        tracks (np.ndarray, optional): The number of each person, (K,); None if unknown.
     """
 
     boxes: np.ndarray
@@ -49,16 +48,19 @@ class People(NamedTuple):
 
 
 FindPeople = Callable[[int, np.ndarray], People]
-"""Of a frame's index from 0 and its upright picture, uint8 (H, W, 3) RGB."""
+"""Takes a frame's index, from 0, and its upright picture, uint8 (H, W, 3) RGB."""
 
 
 def body_boxes(faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where the bodies of upright people are, by their faces: a guess.
+    """Estimate the boxes of upright bodies from their faces.
 
     Args:
         faces (np.ndarray): (K, 4), x1, y1, x2, y2 in pixels.
-        size (tuple[int, int]): Width and height of the picture, which boxes do not
-            leave.
+        size (tuple[int, int]): Width and height of the picture; boxes are clipped to
+            it.
+
+    Returns:
+        np.ndarray: (K, 4), x1, y1, x2, y2 in pixels.
     """
     side = (faces[:, 2:] - faces[:, :2]).max(1, initial=0)
     middle = faces[:, [0, 2]].mean(1)
@@ -75,10 +77,11 @@ def body_boxes(faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def people_by_faces(covered: CoveredBoxes) -> FindPeople:
-    """Look for people where faces were covered.
+    """Estimate people from the covered faces.
 
     Args:
-        covered (CoveredBoxes): Of the video; its tracks number the people.
+        covered (CoveredBoxes): The covered faces of the video; their tracks number the
+            people.
     """
     table = covered.as_table()
     table = table[np.argsort(table[:, 0], kind='stable')]
@@ -89,7 +92,7 @@ def people_by_faces(covered: CoveredBoxes) -> FindPeople:
         boxes = body_boxes(rows[:, 2:6], (image.shape[1], image.shape[0]))
         inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
         rows, boxes = rows[inside], boxes[inside]
-        # A face that the detector did not see, and that was covered, is there.
+        # A face that was covered without a detection counts as certain.
         scores = np.where(rows[:, 7] > 0, rows[:, 6], 1.0)
         return People(boxes, scores, rows[:, 1].astype(int))
 
@@ -97,15 +100,15 @@ def people_by_faces(covered: CoveredBoxes) -> FindPeople:
 
 
 def given_people(path: str | Path, name: str) -> FindPeople:
-    """Look people up in a file of boxes, of the kinds of ``--boxes``.
+    """Look people up in a file of boxes, of the same formats as ``--boxes``.
 
     Args:
-        path (str or Path): As of :class:`.given_faces.GivenFaces`.
-        name (str): The video's path below the folder that was asked for.
+        path (str or Path): As for :class:`.given_faces.GivenFaces`.
+        name (str): The video's path relative to the input folder.
 
     Raises:
-        FileNotFoundError, ValueError: As :class:`.given_faces.GivenFaces`.
-        InputError: When nothing is known of the video.
+        FileNotFoundError, ValueError: As for :class:`.given_faces.GivenFaces`.
+        InputError: When the file does not contain the video.
     """
     find = GivenFaces(path).open(name)
 
@@ -126,31 +129,31 @@ def detected_people(
     score_thr: float = 0.5,
     device: str = 'cpu',
 ) -> FindPeople:
-    """Let a detector of mmdet look for people.
+    """Find people with a detector of mmdet.
 
     Args:
-        config, checkpoint: As of :class:`.detector.ActionDetector`, such as
+        config, checkpoint: As for :class:`.detector.ActionDetector`, such as
             ``'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'``.
-        score_thr (float): Boxes below this confidence, in [0, 1], are left out.
+        score_thr (float): Boxes below this score, in [0, 1], are dropped.
         device (str): Where it runs.
 
     Raises:
         FileNotFoundError: When a file does not exist.
-        ValueError: When it is no detector of single frames, or the checkpoint is of
-            another config.
+        ValueError: When it is no detector of single frames, or the checkpoint does not
+            fit the config.
     """
     detector = ActionDetector(config, checkpoint, device=device)
     if detector.takes_people:
         raise ValueError(
-            f'{config} finds actions of people, and not people: name a config of mmdet'
+            f'{config} detects actions, not people: give a config of mmdet'
         )
     people = [k for k, name in enumerate(detector.names) if name == 'person']
     if not people:
-        # Of one that knows persons alone, or nobody has named its classes.
+        # It may be a detector of people only, or its classes may have no names.
         people = [0]
         print_log(
-            f'{config} has no class called person: its first, {detector.names[0]!r}, '
-            'is taken for it',
+            f'{config} has no class called person: its first class, '
+            f'{detector.names[0]!r}, is used instead',
             level=logging.WARNING,
         )
 
@@ -168,16 +171,16 @@ def detected_people(
 def track_people(
     found: list[tuple[np.ndarray, np.ndarray]], min_iou: float = 0.3, max_gap: int = 2
 ) -> list[np.ndarray]:
-    """Number the people of a video without numbers, by their overlap.
+    """Join the people of a video to tracks, by the overlap of their boxes.
 
     Args:
         found (list): Boxes in fractions of the frame, (K, 4), and scores, (K,), of each
-            frame that was looked at, in order.
-        min_iou (float): Overlap that a person must have with where it was last seen.
-        max_gap (int): Such frames that a person may be out of sight.
+            examined frame, in order.
+        min_iou (float): Minimum IoU of a person with the last box of the track.
+        max_gap (int): Number of examined frames for which a track may be out of sight.
 
     Returns:
-        list[np.ndarray]: Of each frame, (K,).
+        list[np.ndarray]: The numbers of the tracks in each frame, (K,).
     """
     faces = [
         Faces(

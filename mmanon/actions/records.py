@@ -1,4 +1,4 @@
-"""Detected actions, one row for each person and action: as Parquet and JSON lines."""
+"""A table of detected actions, with a row for each person and action."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class ActionRecord:
         video (str): The path of the video below the input folder.
         shown (str): ``'anonymized'``, or ``'raw'`` for original faces.
         frame (int): The frame in the middle of the detector's window, from 0.
-        time (float): When it is shown, in seconds.
+        time (float): The time of that frame, in seconds.
         track (int): The person's number in this video.
         x1, y1, x2, y2 (float): The person's box in pixels of the upright picture.
-        person_score (float): How sure the box is, in [0, 1].
-        action (str, optional): Its name.
-        score (float, optional): How sure the action is, in [0, 1].
+        person_score (float): The score of the box, in [0, 1].
+        action (str, optional): The name of the action; None for a person without one.
+        score (float, optional): The score of the action, in [0, 1].
     """
 
     video: str
@@ -63,12 +63,14 @@ _SCHEMA = pa.schema([(one.name, _KINDS[str(one.type)]) for one in fields(ActionR
 def write_records(
     records: Sequence[ActionRecord], folder: Path, name: str = 'actions'
 ) -> tuple[Path, Path]:
-    """Write a table of records, whole or not at all.
+    """Write a table of records as Parquet and as JSON lines.
+
+    Each file is written completely or not at all.
 
     Args:
-        records (Sequence[ActionRecord]): Its lines; there may be none.
-        folder (Path): Where to.
-        name (str): Of both files.
+        records (Sequence[ActionRecord]): The rows; there may be none.
+        folder (Path): The folder of the files.
+        name (str): The name of both files, without suffix.
 
     Returns:
         tuple[Path, Path]: ``<name>.parquet`` and ``<name>.jsonl``.

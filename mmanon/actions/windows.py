@@ -1,4 +1,4 @@
-"""The windows of a video that a detector is shown, as the video goes by."""
+"""The windows of frames that a detector gets while a video is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ['TimedFrame', 'Window', 'sliding_windows']
 
 
 class TimedFrame(NamedTuple):
-    """A picture, uint8 (H, W, 3) RGB and upright, and the second it is shown at."""
+    """An upright picture, uint8 (H, W, 3) RGB, and its time in seconds."""
 
     image: np.ndarray
     time: float
@@ -20,15 +20,15 @@ class TimedFrame(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The frames that a detector sees at once.
+    """The frames that a detector gets at once.
 
     Attributes:
-        index (int): The frame in its middle, counted from 0.
-        time (float): When that is shown, in seconds.
+        index (int): The number of the middle frame, from 0.
+        time (float): The time of the middle frame, in seconds.
         frames (list[np.ndarray]): T pictures, each uint8 (H, W, 3) RGB.
-        middle (np.ndarray): That frame, likewise.
-        repeated (bool): Whether it reaches beyond an end of the video; the first or
-            last frame is then repeated.
+        middle (np.ndarray): The middle frame, uint8 (H, W, 3) RGB.
+        repeated (bool): Whether the window extends beyond the start or end of the
+            video; the first or last frame is then repeated.
     """
 
     index: int
@@ -41,14 +41,14 @@ class Window:
 def sliding_windows(
     frames: Iterable[TimedFrame], offsets: Sequence[int], step: int
 ) -> Iterator[Window]:
-    """Windows around each ``step``-th frame.
+    """Yield windows around each ``step``-th frame.
 
-    Only frames that a window needs are held, and no longer than it does.
+    A frame is kept in memory only as long as a window needs it.
 
     Args:
         frames (Iterable[TimedFrame]): All frames of a video.
-        offsets (Sequence[int]): Where a window's frames lie, counted from its middle.
-        step (int): Frames from one middle to the next, at least 1.
+        offsets (Sequence[int]): Positions of a window's frames, relative to its middle.
+        step (int): Number of frames from one middle to the next, at least 1.
     """
     needed = {offset % step for offset in offsets} | {0}
     least, most = min(0, *offsets), max(0, *offsets)
@@ -66,7 +66,7 @@ def sliding_windows(
 
     for last, frame in enumerate(frames):
         held[last] = frame
-        # The one before was held in case that it was the video's last.
+        # The previous frame was only kept in case it was the last of the video.
         before = last - 1
         if before > 0 and before % step not in needed:
             held.pop(before, None)

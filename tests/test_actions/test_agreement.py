@@ -27,10 +27,10 @@ def test_each_action_is_in_one_pair_and_as_many_pairs_are_found_as_there_are():
 def test_people_without_an_action_do_not_count():
     nobody = seen(action=None)
     assert agreement([nobody], [nobody]).share is None
-    assert 'no action is seen' in str(agreement([nobody], []))
+    assert 'no action is found' in str(agreement([nobody], []))
 
 
 def test_several_videos_are_one_figure():
     both = total([Agreement(2, 2, 1), Agreement(0, 4, 0)])
     assert both == Agreement(2, 6, 1)
-    assert str(both).startswith('25% agreement: 2 actions on faces as they are, 6')
+    assert str(both).startswith('25% agreement: 2 actions in the original, 6')

@@ -142,7 +142,7 @@ def test_a_short_clip_and_one_without_people_are_told_of(make, clips, tmp_path, 
     with caplog.at_level(logging.WARNING, 'mmanon'):
         (result,) = make(step=1)(clips / 'c.mp4', tmp_path / 'out')
     assert result.status == 'written' and result.records == []
-    assert 'has 2 frames and the window of the detector spans 3' in caplog.text
+    assert 'has 2 frames, but the window of the detector spans 3' in caplog.text
     assert 'no person is found in' in caplog.text
     assert len(frames_of(result.film)) == 2
 
@@ -154,11 +154,11 @@ def test_what_cannot_be_done_is_one_sentence_of_that_input(make, clips, tmp_path
         [clips / 'p.png', clips / 'none.mp4', clips / 'a.mp4'], tmp_path / 'out'
     )
     said = {one.source.rpartition('/')[2]: one for one in results}
-    assert 'it is a picture' in said['p.png'].reason
+    assert 'it is an image' in said['p.png'].reason
     assert said['none.mp4'].status == 'failed' and said['a.mp4'].status == 'written'
     live = Source('0', 'camera_0', 'live')
     (result,) = inferencer(live, tmp_path / 'out', raw=True)
-    assert result.reason.startswith('a camera or stream is kept anonymized alone')
+    assert result.reason.startswith('of a camera or stream, only the anonymized')
     with pytest.raises(InputError):
         inferencer(tmp_path / 'nothing', tmp_path / 'out')
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_done_is_one_sentence_of_that_input(make, clips, tmp_path
         (dict(step=0), 'step must be at least 1'),
         (dict(top=0), 'top must be at least 1'),
         (dict(people_thr=2.0), r'people_thr must be in \[0, 1\]'),
-        (dict(people='mmdet::x.py'), 'needs its checkpoint: name it by people_weights'),
+        (dict(people='mmdet::x.py'), 'needs its checkpoint: give it as people_weights'),
         (dict(people='none.json'), 'people none.json: there is no such file'),
         (dict(device='gpu'), "device must be 'cpu'"),
     ],

@@ -80,5 +80,5 @@ def test_large_frames_are_kept_small_with_their_boxes(detector):
 
 def test_a_detector_of_single_frames_is_refused(detector, monkeypatch):
     monkeypatch.setattr(detector, 'takes_people', False)
-    with pytest.raises(ValueError, match='looked at by a detector of clips'):
+    with pytest.raises(ValueError, match='needs a detector of clips'):
         LiveActions(detector, Lock())
