@@ -1,4 +1,4 @@
-"""Finds faces in images, videos and cameras, follows them, and draws something else."""
+"""Find faces in images, videos and cameras, follow them, and cover them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     )
     from .result import AnonymizationResult
 
-# Imported when it is asked for: the commands answer `--help` before FFmpeg is loaded.
+# Imported on first use, so that the commands answer `--help` before FFmpeg is loaded.
 _MODULES = {
     'AnonymizationResult': 'result',
     'AnonymizerInferencer': 'inferencer',

@@ -1,7 +1,7 @@
-"""Boxes as annotation tools write them: CSV, CVAT and Label Studio.
+"""Read boxes from annotation tools: CSV, CVAT and Label Studio.
 
-In none of them can a frame say that nobody has looked at it: one without a box has no
-face, but beyond the end that CVAT and Label Studio tell.
+None of these formats can mark a frame as not examined. A frame without a box therefore
+has no face, except after the number of frames that CVAT and Label Studio declare.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WIDTHS, _HEIGHTS = ('w', 'width'), ('h', 'height')
 
 
 class _Box(NamedTuple):
-    """A corner, a size, and the degrees by which the box is turned, clockwise."""
+    """The upper left corner, the size, and the rotation in degrees, clockwise."""
 
     x: float
     y: float
@@ -36,10 +36,10 @@ class _Box(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """A frame in which somebody has placed a box.
+    """A keyframe of an annotated track.
 
-    ``shown`` says whether it is there in this frame, and ``stays`` whether it is in
-    those that follow, up to the next key.
+    ``shown`` is whether the box is present in this frame, and ``stays`` whether it is
+    present in the following frames, up to the next keyframe.
     """
 
     frame: int
@@ -53,9 +53,10 @@ class KnownBoxes:
     """The boxes of one video or image.
 
     Attributes:
-        percent (bool): Whether they are in percent of the picture's sides, and turned
-            about their first corner; else in pixels, and turned about their middle.
-        count (int, optional): Frames that were looked at; None where that is not told.
+        percent (bool): Whether boxes are in percent of the picture's sides and rotated
+            about their upper left corner. Otherwise they are in pixels and rotated
+            about their centre.
+        count (int, optional): Number of annotated frames; None if unknown.
     """
 
     percent: bool = False
@@ -64,11 +65,11 @@ class KnownBoxes:
     _stay: list[tuple[int, _Box]] = field(default_factory=list)
 
     def add(self, frame: int, box: _Box) -> None:
-        """Add a box of a frame, which is counted from 0."""
+        """Add a box to a frame; frames are counted from 0."""
         self._frames[frame].append(box)
 
     def add_track(self, keys: Iterable[_Key]) -> None:
-        """Add a box that moves evenly from key to key."""
+        """Add a box that moves evenly from keyframe to keyframe."""
         keys = sorted(keys)
         for key, after in pairwise([*keys, None]):
             assert key is not None
@@ -77,7 +78,7 @@ class KnownBoxes:
             if not key.stays:
                 continue
             if after is None and self.count is None:
-                # Nobody has said that it ends: to leave a face open is worse.
+                # The file does not say that it ends: keep covering, to be safe.
                 self._stay.append((key.frame + 1, key.box))
             end = after.frame if after is not None else self.count or key.frame + 1
             moves = after is not None and after.shown
@@ -92,7 +93,7 @@ class KnownBoxes:
 
     @property
     def last(self) -> int:
-        """The last frame that has a box; -1 where there is none."""
+        """The last frame that has a box; -1 if there is none."""
         return max(self._frames, default=-1)
 
     def boxes(self, frame: int, size: Sequence[int]) -> np.ndarray | None:
@@ -103,8 +104,8 @@ class KnownBoxes:
             size (Sequence[int]): Width and height of the upright picture.
 
         Returns:
-            np.ndarray or None: (K, 4), x1, y1, x2, y2 in pixels; a turned box has that
-            around it. None for a frame that nobody has looked at.
+            np.ndarray or None: (K, 4), x1, y1, x2, y2 in pixels; for a rotated box, the
+            box that encloses it. None for a frame that was not annotated.
         """
         if self.count is not None and frame >= self.count:
             return None
@@ -129,12 +130,12 @@ class KnownBoxes:
 
 
 def read_csv(path: Path) -> dict[str | None, KnownBoxes]:
-    """Read lines of ``frame,x,y,w,h`` in pixels, and ``video`` where there are several.
+    """Read lines of ``frame,x,y,w,h`` in pixels, and ``video`` if there are several.
 
-    Frames are counted from 0. Other columns are left out.
+    Frames are counted from 0. Other columns are ignored.
 
     Returns:
-        dict: By the video, or None where there is no such column.
+        dict: The boxes by video; the key is None if there is no such column.
 
     Raises:
         ValueError: When a column is missing or a value is no number.
@@ -150,7 +151,7 @@ def read_csv(path: Path) -> dict[str | None, KnownBoxes]:
         if missing:
             raise ValueError(
                 f'{path} has no column {", ".join(missing)}: it needs frame, x, y, w '
-                'and h (pixels, frames counted from 0), and video where there are '
+                'and h (pixels, frames counted from 0), and video if there are '
                 f'several; it has {", ".join(names) or "none"}'
             )
         for row in rows:
@@ -159,7 +160,7 @@ def read_csv(path: Path) -> dict[str | None, KnownBoxes]:
                 _number(row[names[name]], f'{where}, column {name}') for name in needed
             )
             if frame != int(frame) or frame < 0:
-                raise ValueError(f'{where}: frame {frame:g} is no number from 0 on')
+                raise ValueError(f'{where}: frame {frame:g} is no whole number >= 0')
             video = row[names['video']] if 'video' in names else None
             found[video].add(int(frame), _checked(_Box(*box), where))
     if not found:
@@ -168,13 +169,14 @@ def read_csv(path: Path) -> dict[str | None, KnownBoxes]:
 
 
 def read_cvat(path: Path) -> dict[str | None, KnownBoxes]:
-    """Read the XML that CVAT exports, for videos or for images.
+    """Read the XML that CVAT exports for videos or for images.
 
     Returns:
-        dict: By the name of the video (the task's source) or image.
+        dict: The boxes by the name of the video (the task's source) or image.
 
     Raises:
-        ValueError: When it is another kind of file, or has shapes that are no boxes.
+        ValueError: When it is another kind of file, or contains shapes that are no
+            boxes.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -188,7 +190,7 @@ def read_cvat(path: Path) -> dict[str | None, KnownBoxes]:
     strange = sorted({one.tag for one in root} - _OF_CVAT)
     if strange:
         raise ValueError(
-            f'{path} has <{strange[0]}>, which CVAT does not write: boxes stand in '
+            f'{path} has <{strange[0]}>, which CVAT does not write: boxes must be in '
             '<track> or <image>'
         )
     found: dict[str | None, KnownBoxes] = {}
@@ -220,8 +222,8 @@ def _only_boxes(parent: ElementTree.Element, path: Path) -> list[ElementTree.Ele
     if others:
         named = parent.get('id') or parent.get('name')
         raise ValueError(
-            f'{path}: {parent.tag} {named} has <{sorted(others)[0]}>, and only boxes '
-            'are taken: draw a box around it'
+            f'{path}: {parent.tag} {named} has <{sorted(others)[0]}>, but only boxes '
+            'are accepted: draw a box around it'
         )
     return list(parent.iter('box'))
 
@@ -245,17 +247,19 @@ def _attribute(
 
 
 def read_label_studio(path: Path, tasks: Sequence[Any]) -> dict[str | None, KnownBoxes]:
-    """Read what Label Studio exports as JSON.
+    """Read the JSON that Label Studio exports.
 
     Args:
         path (Path): The file, for messages.
-        tasks (Sequence): What is in it.
+        tasks (Sequence): Its content.
 
     Returns:
-        dict: By the name of the video or image, without the folders of an upload.
+        dict: The boxes by the name of the video or image, without the folders of an
+        upload.
 
     Raises:
-        ValueError: When it is another kind of list, or has regions that are no boxes.
+        ValueError: When it is another kind of list, or contains regions that are no
+            boxes.
     """
     found: dict[str | None, KnownBoxes] = {}
     for number, task in enumerate(tasks):
@@ -275,7 +279,7 @@ def read_label_studio(path: Path, tasks: Sequence[Any]) -> dict[str | None, Know
             if not annotation.get('was_cancelled'):
                 for result in annotation.get('result', ()):
                     _add_region(known, result, where)
-        # The name behind the number that an upload gets.
+        # The name after the number that an upload gets.
         name = unquote(address.rsplit('/', 1)[-1].rpartition('?d=')[-1])
         found[name.rsplit('/', 1)[-1]] = known
     return found
@@ -291,7 +295,7 @@ def _add_region(known: KnownBoxes, result: Mapping[str, Any], where: str) -> Non
             known.count = max(known.count or 0, int(frames))
         keys = [
             _Key(
-                # Counted from 1, which no other tool does.
+                # Label Studio counts frames from 1.
                 int(_number(one.get('frame'), f'{where}, frame')) - 1,
                 _studio_box(one, where),
                 True,
@@ -302,7 +306,7 @@ def _add_region(known: KnownBoxes, result: Mapping[str, Any], where: str) -> Non
         known.add_track(keys)
     elif kind not in ('labels', 'choices', 'textarea', 'timelinelabels'):
         raise ValueError(
-            f'{where} has a region of the kind {kind!r}, and only boxes are taken: '
+            f'{where} has a region of the kind {kind!r}, but only boxes are accepted: '
             'draw a rectangle around it'
         )
 

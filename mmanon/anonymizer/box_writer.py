@@ -1,4 +1,4 @@
-"""Writes what was covered, to be corrected by hand and given back by ``--boxes``."""
+"""Write the covered boxes, to correct them by hand and use them with ``--boxes``."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def write_boxes(covered: CoveredBoxes, name: str, folder: Path) -> list[Path]:
     """Write the boxes of one file.
 
     Args:
-        covered (CoveredBoxes): Of all its frames.
-        name (str): Its path below the folder of all, with ``/``.
-        folder (Path): Where to.
+        covered (CoveredBoxes): The boxes of all its frames.
+        name (str): Its path relative to the input folder, with ``/``.
+        folder (Path): The folder to write to.
 
     Returns:
-        list[Path]: ``<name>.csv``, ``<name>.json`` and ``<name>.xml``, CVAT's, all of
-        which ``--boxes`` takes; of another kind of things ``<name>.<kind>.csv`` and so
-        on, which ``--covered-kinds`` takes. Boxes end where the picture does.
+        list[Path]: ``<name>.csv``, ``<name>.json`` and ``<name>.xml`` (the format of
+        CVAT), which are for ``--boxes``. For each other kind of objects,
+        ``<name>.<kind>.csv`` and so on, which are for ``--covered-kinds``. Boxes are
+        clipped to the picture.
     """
     paths = []
     for kind in covered.kinds:
@@ -48,11 +49,11 @@ def write_boxes(covered: CoveredBoxes, name: str, folder: Path) -> list[Path]:
 
 
 def _inside(covered: CoveredBoxes, kind: str) -> np.ndarray:
-    """The table with boxes within the picture, in the order of frames."""
+    """The table with boxes clipped to the picture, in the order of frames."""
     table = covered.as_table(kind)
     if covered.size is not None:
         table[:, 2:6] = table[:, 2:6].clip(0, [*covered.size, *covered.size])
-    # What is smaller than a pixel there is refused as a box.
+    # `--boxes` rejects boxes smaller than a pixel.
     table = table[(table[:, 4:6] - table[:, 2:4] >= 1).all(1)]
     return table[np.lexsort((table[:, 1], table[:, 0]))]
 
@@ -87,7 +88,7 @@ def _cvat(table: np.ndarray, covered: CoveredBoxes, source: str, kind: str) -> s
             ElementTree.SubElement(shape, side).text = str(length)
     tracks: dict[tuple, list] = defaultdict(list)
     for place, row in enumerate(table):
-        # What is in no track is one of its own.
+        # A box without a track becomes a track of its own.
         alone = row[1] < 0
         tracks[(1, place) if alone else (0, int(row[1]))].append(row)
     for number, rows in enumerate(tracks.values()):

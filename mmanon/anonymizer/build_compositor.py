@@ -1,4 +1,4 @@
-"""Builds the compositor from the options."""
+"""Build the compositor from the options."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def build_compositor(masking: MaskingOptions, device: str = 'cpu') -> FaceCompos
 
     Args:
         masking (MaskingOptions): The options.
-        device (str): Where networks of PyTorch run.
+        device (str): Where the modifier runs.
 
     Raises:
-        FileNotFoundError, ImportError, ValueError: As
+        FileNotFoundError, ImportError, ValueError: As for
             :func:`.backends.base.build_backend` and :class:`.FaceCompositor`.
     """
     backend, geometry = build_backend(
@@ -49,6 +49,6 @@ def build_compositor(masking: MaskingOptions, device: str = 'cpu') -> FaceCompos
 
 
 def _spare_the_face(geometry: CropGeometry, shape: str, align: bool) -> CropGeometry:
-    """Narrow the fading edge until no face box shows through."""
+    """Narrow the blended edge until it lies outside of the face box."""
     widest = widest_fade(geometry.margin, shape, align)
     return replace(geometry, feather=min(geometry.feather, max(widest, 0)))

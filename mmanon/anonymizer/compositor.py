@@ -1,7 +1,7 @@
-"""Draws over the faces of pictures in their place.
+"""Cover the faces of pictures.
 
 Faces are cut out and put back as :mod:`mmanon.models.layers.face_crops` does it for
-training, here in NumPy: without gradients, and without PyTorch.
+training, but in NumPy, without gradients and without PyTorch.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ __all__ = [
 ]
 
 Drawn = tuple[Place, np.ndarray]
-"""A place and what to put there, (3, S, S) in [-1, 1]; what is grey is one pixel."""
+"""A place and the pixels to put there, (3, S, S) in [-1, 1]; grey is a single pixel."""
 
-# Learned modifiers: by how much a head may lean in what they are shown, as in training,
-# and from which side of a face box on they draw, in pixels. A track that is drawn is so
-# a little below, too: it does not flicker between the two.
+# For learned modifiers: the largest angle of a head in their crops, as in training, and
+# the smallest longer side of a face box that they draw, in pixels. For a track that is
+# already drawn the limit is lower, so that it does not flicker.
 _LEAN = math.radians(20)
 _SMALLEST, _GOES_ON = 24, 20
-# Of the default look, which covers what is not drawn.
+# The geometry of the default cover, for faces that the modifier does not draw.
 _COVER = CropGeometry(crop_size=32)
 
 
 def mask_whole(image: np.ndarray) -> None:
-    """Paint a picture mid-grey, in place."""
+    """Fill a picture with mid-grey, in place."""
     image[:] = np.iinfo(image.dtype).max // 2
 
 
 class Cut(NamedTuple):
-    """The faces of one picture, cut out: (3, S, S) in [-1, 1] for each place.
+    """The crops of one picture, (3, S, S) in [-1, 1] for each place.
 
-    There are no crops where nothing but grey is drawn. ``frame`` is the number of
-    the picture in its source.
+    There are no crops if faces become grey. ``frame`` is the number of the picture in
+    its source.
     """
 
     places: list[Place]
@@ -71,12 +71,12 @@ class Cut(NamedTuple):
 
 @renamed_attributes(redraw='apply', covered='masked', drawer='backend')
 class FaceCompositor:
-    """Cuts faces out, has them modified, and puts the result in their place.
+    """Cuts faces out, lets the backend modify them, and puts the result back.
 
-    A learned modifier is shown what it was trained on: a square around the face as it
-    was found, in which the head leans by as much as it did in training, and down to the
-    size that it has learned. Smaller faces get the default look of the anonymizer, and
-    what it lets through is masked; both as an ellipse.
+    A learned modifier gets crops like those of its training: a square around the
+    detected face, in which the head leans by at most 20 degrees. Faces smaller than
+    those of the training get the anonymizer's default cover. Faces that the modifier
+    leaves nearly unchanged get a solid mask. Both covers are ellipses.
 
     Args:
         backend (ModifierBackend, optional): Modifies faces; by default they become
@@ -84,21 +84,21 @@ class FaceCompositor:
         geometry (CropGeometry): The geometry of its crops.
         shape (str): ``'square'`` replaces the whole crop, ``'ellipse'`` an ellipse
             around the face, which leans as the head does. Defaults to ``'square'``.
-        align (bool): Whether crops lean with the heads, so that the backend sees
+        align (bool): Whether crops lean with the heads, so that the backend gets
             upright faces. Defaults to ``False``.
-        mask_scale (float): Width and height of the ellipse in parts of the face box's,
-            at least 1, and at most what the crop holds. Defaults to 1.12.
+        mask_scale (float): Size of the ellipse as a multiple of the face box, at least
+            1; it is limited by the crop. Defaults to 1.12.
         key_per (str): The scope of a key and of noise, one of :data:`.options.KEY_PER`.
             Defaults to ``'track'``.
 
     Attributes:
-        masked (int): Faces so far that a learned modifier would have let through, and
-            that got a solid mask.
-        covers (Counter): Faces of this source that a learned modifier did not draw, by
-            why: ``'too small'`` and ``'let through'``.
+        masked (int): Number of faces so far that a learned modifier left nearly
+            unchanged and that got a solid mask.
+        covers (Counter): Number of faces of this source that a learned modifier did not
+            draw, by reason: ``'too small'`` and ``'let through'``.
 
     Raises:
-        ValueError: When the shape is another, or would let part of a face box show.
+        ValueError: When the shape is unknown, or part of a face box would show.
     """
 
     @renamed_arguments(drawer='backend')
@@ -128,7 +128,7 @@ class FaceCompositor:
         self.mask_scale = min(mask_scale, 1 + 2 * geometry.margin)
         self.masked = 0
         self.covers: Counter[str] = Counter()
-        # Fakes of tests, and backends of somebody's own, need not say so.
+        # This attribute of a backend is optional.
         self._learned = bool(getattr(backend, 'learned', False))
         self._cover = find_numpy_modifier(DEFAULT_MODIFIER)
         self._source = ''
@@ -137,15 +137,15 @@ class FaceCompositor:
 
     @property
     def frames_at_once(self) -> int:
-        """The faces of how many frames the backend is best given in one call."""
+        """The number of frames for which one call of the backend is most efficient."""
         return getattr(self.backend, 'frames_at_once', 1)
 
     def begin(self, source: str) -> None:
-        """Begin a picture or video; its tracks are others than those before.
+        """Begin a picture or video, whose tracks are new ones.
 
         Args:
-            source (str): Its name. Where seeds are the same, so are the keys of the
-                tracks of a source of this name.
+            source (str): Its name. With the same seed and the same name, tracks get the
+                same keys again.
         """
         self._source = source
         self.covers.clear()
@@ -153,14 +153,14 @@ class FaceCompositor:
         self._drawn_tracks.clear()
 
     def places(self, size: Sequence[int], masks: Sequence[FaceMask]) -> list[Place]:
-        """Where the masks that meet a picture are drawn.
+        """Where masks are drawn.
 
         Args:
             size (Sequence[int]): Width and height of the picture.
-            masks (Sequence[FaceMask]): Which.
+            masks (Sequence[FaceMask]): The masks.
 
         Returns:
-            list[Place]: One for each mask that meets the picture.
+            list[Place]: One for each mask that overlaps the picture.
         """
         places = (self._place(size, mask) for mask in masks)
         return [place for place in places if place.is_seen]
@@ -184,7 +184,7 @@ class FaceCompositor:
         return ellipse_place(place, size, mask.tilt, self.mask_scale)
 
     def _is_drawn(self, track: int, side: float) -> bool:
-        """Whether a learned modifier draws a face of a size, in pixels."""
+        """Whether a learned modifier draws a face with a longer side, in pixels."""
         drawn = side >= (_GOES_ON if track in self._drawn_tracks else _SMALLEST)
         if drawn and track >= 0:
             self._drawn_tracks.add(track)
@@ -195,25 +195,26 @@ class FaceCompositor:
     def apply(
         self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0
     ) -> list[Region]:
-        """Draw masks over the faces of a picture, in place.
+        """Cover the faces of a picture, in place.
 
         Args:
             image (np.ndarray): (H, W, 3) RGB, uint8 or uint16, upright.
-            masks (Sequence[FaceMask]): Where.
-            frame (int): Which of its source's pictures it is. Defaults to 0.
+            masks (Sequence[FaceMask]): The masks.
+            frame (int): The number of the picture in its source. Defaults to 0.
 
         Returns:
-            list[Region]: The changed pixels, one for each mask that meets the picture.
+            list[Region]: The changed rectangles, one for each mask that overlaps the
+            picture.
         """
         cut = self.cut(image, masks, frame)
         self.put_back(image, self.drawn([cut])[0])
         return [place.region for place in cut.places]
 
     def cut(self, image: np.ndarray, masks: Sequence[FaceMask], frame: int = 0) -> Cut:
-        """Cut the faces out: what M sees is the original, wherever masks overlap.
+        """Cut the faces out of the original picture, also where masks overlap.
 
         Args:
-            image, masks, frame: As of :meth:`apply`.
+            image, masks, frame: As for :meth:`apply`.
         """
         places = self.places(image.shape[1::-1], masks)
         sizes = {True: self.geometry.crop_size, False: _COVER.crop_size}
@@ -222,14 +223,14 @@ class FaceCompositor:
         return Cut(places, crops, frame)
 
     def drawn(self, cuts: Sequence[Cut]) -> list[list[Drawn]]:
-        """The drawn faces for each place of several pictures, from one call of M.
+        """Draw the faces of several pictures in one call of M.
 
         Args:
-            cuts (Sequence[Cut]): Of the pictures, in the order they are shown.
+            cuts (Sequence[Cut]): The pictures, in the order in which they are shown.
 
         Returns:
-            list[list[Drawn]]: For each picture each of its places, which may be
-            smaller than it was, and what to put there.
+            list[list[Drawn]]: For each picture, the drawn face of each place; the place
+            may have become smaller.
         """
         places = [place for cut in cuts for place in cut.places]
         faces: list[Drawn] = [
@@ -251,7 +252,7 @@ class FaceCompositor:
         crops: Sequence[np.ndarray],
         numbers: Sequence[int],
     ) -> Iterator[tuple[int, Drawn]]:
-        """Crops modified by the modifier, or by the cover where it does not draw."""
+        """Crops drawn by the modifier, or by the default cover if it does not draw."""
         for drawn, backend in ((True, self.backend), (False, self._cover)):
             chosen = [i for i, place in enumerate(places) if place.drawn == drawn]
             if not chosen or backend is None:
@@ -268,7 +269,7 @@ class FaceCompositor:
             for index, face, hidden in zip(chosen, faces, masked, strict=True):
                 place = places[index]
                 if hidden:
-                    # It is smaller than a drawn head, with all around it, would be.
+                    # A solid mask covers less than a drawn head with its surroundings.
                     place = self._in_its_ellipse(place)
                     face = np.zeros_like(face)
                 yield index, (place, face)
@@ -276,7 +277,7 @@ class FaceCompositor:
     def _masked_along_tracks(
         self, masked: np.ndarray, tracks: Sequence[int]
     ) -> np.ndarray:
-        """Mask a face that had to be masked once, for ever: so it does not flicker."""
+        """Keep the solid mask for the rest of a track, so that it does not flicker."""
         masked = masked.copy()
         for index, track in enumerate(tracks):
             if track >= 0 and masked[index]:
@@ -295,9 +296,9 @@ class FaceCompositor:
         return place.with_ellipse(0.0, self.mask_scale)
 
     def _number(self, track: int, frame: int) -> int:
-        """The number of the scope of a key, among all sources.
+        """The number that determines a key, different for each scope and source.
 
-        -1 stays where it is a face of no track: its key comes of its pixels.
+        It stays -1 for a face without a track, whose key is derived from its pixels.
         """
         if self.key_per == 'video':
             about = 'all'
@@ -313,15 +314,15 @@ class FaceCompositor:
         return int.from_bytes(digest, 'little') >> 2
 
     def put_back(self, image: np.ndarray, faces: Sequence[Drawn]) -> None:
-        """Put what was drawn in the place of the faces, in the picture itself.
+        """Put the drawn faces into the picture, in place.
 
-        Where places overlap a pixel shows the one that it lies deepest in, as
-        :func:`mmanon.models.layers.face_crops.paste_faces` does: the crop of one face
-        does not bring back its neighbour as it was.
+        Where places overlap, a pixel shows the place in which it lies deepest, as in
+        :func:`mmanon.models.layers.face_crops.paste_faces`. The crop of one face
+        therefore does not restore its original neighbour.
 
         Args:
-            image (np.ndarray): The picture of which the faces were cut out.
-            faces (Sequence[Drawn]): Of :meth:`drawn`.
+            image (np.ndarray): The picture from which the faces were cut out.
+            faces (Sequence[Drawn]): The result of :meth:`drawn`.
         """
         feathers = {True: self.geometry.feather, False: _COVER.feather}
         places = [place for place, _ in faces]
@@ -338,7 +339,7 @@ class FaceCompositor:
 def _shared(
     places: Sequence[Place], fades: Sequence[np.ndarray]
 ) -> Sequence[np.ndarray]:
-    """How much of each pixel each place replaces, where places overlap."""
+    """The weight of each place in each pixel, for overlapping places."""
     if not any(
         _meet(one.region, other.region)
         for index, one in enumerate(places)

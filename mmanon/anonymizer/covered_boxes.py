@@ -1,4 +1,4 @@
-"""The boxes that were covered in a video, in 32 bytes each."""
+"""The covered boxes of a video, with 32 bytes each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CoveredBoxes:
     """The covered boxes, frame by frame.
 
     Attributes:
-        frames (int): How many frames there were so far.
+        frames (int): The number of frames so far.
         size (tuple[int, int], optional): Width and height of the upright picture.
     """
 
@@ -33,11 +33,11 @@ class CoveredBoxes:
 
     @property
     def kinds(self) -> list[str]:
-        """Which kinds of things there are; faces first."""
+        """The kinds of objects; faces come first."""
         return list(self._numbers)
 
     def add(self, plan: FramePlan) -> None:
-        """Add what is masked in a frame; of one that is masked whole, all of it."""
+        """Add the masks of a frame; if it is covered whole, one box of its size."""
         frame = plan.index
         self.frames = max(self.frames, frame + 1)
         if plan.whole and self.size is not None:
@@ -50,15 +50,15 @@ class CoveredBoxes:
             numbers.extend((frame, mask.track, *box, mask.score, mask.seen))
 
     def as_table(self, kind: str = FACES) -> np.ndarray:
-        """All of a kind, float32 (n, 8).
+        """All boxes of a kind, float32 (n, 8).
 
         Args:
             kind (str): One of :attr:`kinds`. Defaults to faces.
 
         Returns:
-            np.ndarray: Frame, track (-1 outside all tracks), x1, y1, x2, y2 in pixels
-            of the upright picture, score (0 where the detector saw nothing), and
-            whether the detector saw it.
+            np.ndarray: Frame, track (-1 if none), x1, y1, x2, y2 in pixels of the
+            upright picture, score (0 if the detector did not see it), and whether the
+            detector saw it.
         """
         numbers = np.frombuffer(self._numbers[kind], np.float32)
         return numbers.reshape(-1, _COLUMNS).copy()

@@ -1,7 +1,7 @@
-"""Cuts a crop out of a picture, and spreads one over it, in NumPy.
+"""Cut a crop out of a picture, and resample one to the picture's pixels, in NumPy.
 
-As :mod:`mmanon.models.layers.face_crops` does for training; a test holds the two
-together.
+:mod:`mmanon.models.layers.face_crops` does the same in PyTorch for training; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ['cut_out', 'spread']
 
-_LARGEST = 1024  # pixels a side; a crop has far fewer, and larger windows cost memory
+_LARGEST = 1024  # larger windows, in pixels, are shrunk first to save memory
 
 
 def cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
-    """Cut what a modifier is shown of a place.
+    """Cut the crop of a place.
 
     Args:
         image (np.ndarray): (H, W, 3) RGB, uint8 or uint16.
-        place (Place): Which.
-        size (int): S.
+        place (Place): The place.
+        size (int): S, side of the crop in pixels.
 
     Returns:
         np.ndarray: (3, S, S) float32 in [-1, 1].
@@ -37,14 +37,14 @@ def cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 
 def spread(face: np.ndarray, place: Place) -> np.ndarray:
-    """The drawn face, in the pixels of its place's region.
+    """Resample a drawn face to the pixels of its place's region.
 
     Args:
-        face (np.ndarray): (3, S, S); of one pixel, it is the same everywhere.
-        place (Place): Where it belongs.
+        face (np.ndarray): (3, S, S), or (3, 1, 1) for one colour.
+        place (Place): The place.
 
     Returns:
-        np.ndarray: (3, h, w) float32, or the one pixel.
+        np.ndarray: (3, h, w) float32; one colour is returned unchanged.
     """
     x1, y1, x2, y2 = place.region
     size = face.shape[-1]
@@ -60,7 +60,7 @@ def spread(face: np.ndarray, place: Place) -> np.ndarray:
             (x1, y1), (x2, y2), place.square[:2], place.square[2:], strict=True
         )
     )
-    # The smaller product first: a row of three planes at a time.
+    # The smaller product comes first.
     across = face.reshape(-1, size) @ columns.T
     return np.matmul(rows, across.reshape(3, size, -1))
 
@@ -68,9 +68,9 @@ def spread(face: np.ndarray, place: Place) -> np.ndarray:
 def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
     """A crop, (3, S, S) float32 in [-1, 1], as ``crop_faces`` cuts it.
 
-    A large window is made smaller by a whole factor first.
+    A large window is first shrunk by a whole factor.
     """
-    # One pixel more on each side: the outermost samples lie between two.
+    # One more pixel on each side, because the outermost samples lie between two pixels.
     x1, y1 = (max(0, low - 1) for low in place.source[:2])
     x2, y2 = (high + 1 for high in place.source[2:])
     part = image[y1:y2, x1:x2]
@@ -79,7 +79,7 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
         missing = -np.array(part.shape[1::-1]) % shrink
         part = block_mean(_padded(part, np.zeros_like(missing), missing), shrink)
     low, high = ((side - [x1, y1]) / shrink for side in np.split(place.square, 2))
-    # Beyond the picture's border the nearest pixel is repeated.
+    # Beyond the picture's border, the nearest pixel is repeated.
     before = np.maximum(0, np.ceil(1 - low)).astype(int)
     after = np.maximum(0, np.ceil(high + 1) - part.shape[1::-1]).astype(int)
     part = _padded(part, before, after)
@@ -90,7 +90,7 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
             low, high, before, part.shape[1::-1], strict=True
         )
     )
-    # The weights of a sample sum to 1, so that the range may be set at the end.
+    # The weights of a sample sum to 1, so the range can be changed at the end.
     down = rows @ part.reshape(len(part), -1).astype(np.float32)
     planes = down.reshape(size, -1, 3).transpose(2, 0, 1).reshape(3 * size, -1)
     face = (planes @ columns.T).reshape(3, size, size)
@@ -100,10 +100,10 @@ def _cut_out(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 
 def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
-    """A crop as of :func:`_cut_out`, of a square that leans."""
+    """A crop as for :func:`_cut_out`, from a rotated square."""
     x1, y1, x2, y2 = place.source
     part = image[y1:y2, x1:x2].astype(np.float32) / (np.iinfo(image.dtype).max / 2) - 1
-    # What is sampled is single pixels: have each stand for all that a sample spans.
+    # Sampling reads single pixels: blur first, so that each represents a sample's area.
     span = (place.square[2] - place.square[0]) / size
     if span > 1:
         part = gaussian_blur(part, 0.4 * span)
@@ -112,7 +112,7 @@ def _cut_out_leaning(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 
 def _padded(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Repeat the border's pixels so many times, (across, down) on each side."""
+    """Repeat the border's pixels; ``before`` and ``after`` are (x, y) numbers."""
     if not before.any() and not after.any():
         return pixels
     (left, top), (right, bottom) = before, after
@@ -120,7 +120,7 @@ def _padded(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.nda
 
 
 def _turn(place: Place, size: int, corner: Sequence[int]) -> np.ndarray:
-    """The map, (2, 3), of pixels counted from a corner to samples of a leaning crop."""
+    """The map, (2, 3), from pixels counted from a corner to samples of a crop."""
     centre = (place.square[:2] + place.square[2:]) / 2 - corner - 0.5
     scale = size / (place.square[2] - place.square[0])
     cos, sin = scale * np.cos(place.tilt), scale * np.sin(place.tilt)
@@ -129,15 +129,16 @@ def _turn(place: Place, size: int, corner: Sequence[int]) -> np.ndarray:
 
 
 def _inverted(turn: np.ndarray) -> np.ndarray:
-    """The map back."""
+    """The inverse map, (2, 3)."""
     back = np.linalg.inv(turn[:, :2])
     return np.column_stack([back, -back @ turn[:, 2]])
 
 
 def _sampling_weights(low: float, high: float, size: int, count: int) -> np.ndarray:
-    """Weights (S, count) of a row's pixels in samples spread evenly over a side.
+    """Weights (S, count) of a row's pixels in samples that divide a side evenly.
 
-    Bilinear, widened to an area filter where a sample spans more than a pixel.
+    They are bilinear, and widened to an area filter if a sample spans more than a
+    pixel.
     """
     step = (high - low) / size
     return _triangle(low + (np.arange(size) + 0.5) * step, step, count)
@@ -148,7 +149,7 @@ def _unsampling_weights(
 ) -> np.ndarray:
     """Weights (pixels, S) of a crop's samples in the pixels of its region."""
     step = (high - low) / size
-    # Half a sample beyond the crop's edge the last sample holds.
+    # In the last half sample at the crop's edge, the last sample is used.
     place = ((np.arange(start, stop) + 0.5 - low) / step).clip(0.5, size - 0.5)
     return _triangle(place, 1 / step, size)
 

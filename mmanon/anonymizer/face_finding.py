@@ -1,6 +1,6 @@
-"""Where the faces of a frame are, by a face detector.
+"""Find the faces of a frame with a face detector.
 
-Every frame gets a result: a frame that could not be examined is marked and masked
+Every frame gets a result. A frame that could not be examined is marked, and is covered
 whole.
 """
 
@@ -25,21 +25,22 @@ from .options import DETECTORS
 
 __all__ = ['DetectedFaces', 'FaceFinder', 'Find', 'build_detector']
 
-# The least score of what is told of: a candidate counts next to the track of a face.
+# Minimum scores of reported faces: a face of a low score counts if it continues a
+# track.
 _CANDIDATE, _THOROUGH_CANDIDATE = 0.3, 0.42
 _TILE = 2048
 _OVERLAP = 512  # of neighbouring tiles, in pixels
 
 Find = Callable[[int, np.ndarray], Faces]
-"""Of a frame's index from 0 and its upright picture, uint8 (H, W, 3) RGB, to its
-faces."""
+"""Takes a frame's index, from 0, and its upright picture, uint8 (H, W, 3) RGB; returns
+its faces."""
 
 
 class FaceFinder(Protocol):
     """Finds the faces of one source after the other.
 
     Attributes:
-        parallel (bool): Whether several threads may find at a time.
+        parallel (bool): Whether several threads may search at the same time.
     """
 
     parallel: bool
@@ -48,14 +49,14 @@ class FaceFinder(Protocol):
         """Begin a source.
 
         Args:
-            name (str): Its path below the folder of all sources.
-            path (Path, optional): Its file, where it is one.
+            name (str): Its path relative to the input folder.
+            path (Path, optional): Its file, if it is one.
 
         Returns:
-            Find: What finds the faces of its frames.
+            Find: A function that finds the faces of its frames.
 
         Raises:
-            InputError: When nothing is known of the source.
+            InputError: When the source is unknown, in a file of boxes.
         """
 
 
@@ -65,13 +66,12 @@ def build_detector(
     device: str = 'cpu',
     heads: bool | str | Path = False,
 ) -> BaseFaceDetector:
-    """Build a face detector that also reports candidates it is not sure of.
+    """Build a face detector that also reports candidates with low scores.
 
     Args:
         detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
             ``'mtcnn'``, ``'yunet'`` or ``'thorough'``, see :func:`named_detector`; the
-            config of a face detector, or one that is built. Defaults to
-            ``'centerface'``.
+            config of a face detector, or a face detector. Defaults to ``'centerface'``.
         weights (str or Path, optional): ONNX file of YuNet, for ``'yunet'`` and
             ``'thorough'``.
         device (str): The requested device of its networks, such as ``'cuda'``; the
@@ -83,14 +83,15 @@ def build_detector(
         BaseFaceDetector: The detector.
 
     Raises:
-        FileNotFoundError: When there are no such weights.
-        ImportError: When what the detector needs is not installed.
+        FileNotFoundError: When the weights do not exist.
+        ImportError: When a package that the detector needs is not installed.
         ValueError: When the detector is unknown or lacks its weights.
     """
     device = check_device(device)
     if isinstance(detector, BaseFaceDetector | Mapping):
         return _with_heads(build_face_detector(detector), heads, device)
-    # Looking so often, and covering what persists, it would cover too much otherwise.
+    # 'thorough' searches many views and covers what persists: a lower limit would cover
+    # too much.
     score = _THOROUGH_CANDIDATE if detector == 'thorough' else _CANDIDATE
     config = named_detector(detector or DETECTORS[0], weights, score, device)
     return _with_heads(build_face_detector(config), heads, device)
@@ -108,13 +109,13 @@ def _with_heads(
 
 
 class DetectedFaces:
-    """Faces as a detector finds them.
+    """Finds faces with a face detector.
 
-    Large pictures are searched in overlapping tiles, and as a whole at a smaller size,
-    so that memory does not grow with them.
+    Large pictures are searched in overlapping tiles and as a whole at a smaller size,
+    so that memory does not grow with them, unless the detector takes any size.
 
     Args:
-        detector (BaseFaceDetector): Finds faces.
+        detector (BaseFaceDetector): The face detector.
         scale (float): Factor by which the picture is shrunk first, in (0, 1]; the
             smallest face that is found grows accordingly. Defaults to 1.
 
@@ -136,13 +137,13 @@ class DetectedFaces:
             nonlocal told
             try:
                 return self._find(image)
-            # Whatever a detector's code may raise: the frame must not come through.
+            # Whatever error a detector raises: the frame must not pass uncovered.
             except Exception as error:
                 if not told:
                     print_log(
                         f'{name}: frame {index} could not be examined '
-                        f'({type(error).__name__}: {error}); it is masked whole, as '
-                        'is each that follows of which this is true',
+                        f'({type(error).__name__}: {error}); it is covered whole, as '
+                        'is every later frame that cannot be examined',
                         level=logging.WARNING,
                     )
                 told = True
@@ -176,7 +177,7 @@ class DetectedFaces:
         found = self.detector.detect(image)
         boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-            raise ValueError('the detector answered with numbers that are not finite')
+            raise ValueError('the detector returned numbers that are not finite')
         return (
             boxes.reshape(-1, 4).astype(np.float64),
             scores.reshape(-1),
@@ -186,7 +187,7 @@ class DetectedFaces:
     def _detect_in_tiles(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
         height, width = image.shape[:2]
         step = -(-max(height, width) // _TILE)
-        # Faces that no tile holds are large enough to be seen with pixels left out.
+        # Faces larger than a tile are found in the picture without most of its pixels.
         boxes, scores, marks = self._detect(np.ascontiguousarray(image[::step, ::step]))
         found = [(boxes * step, scores, marks * step)]
         for top, left in product(_begins(height), _begins(width)):
@@ -200,7 +201,7 @@ class DetectedFaces:
 
 
 def _begins(side: int) -> list[int]:
-    """Where tiles along a side begin."""
+    """The starts of the tiles along a side."""
     if side <= _TILE:
         return [0]
     count = -(-(side - _OVERLAP) // (_TILE - _OVERLAP))

@@ -1,9 +1,9 @@
-"""Looks for faces in some frames of a video, and in more where these do not agree.
+"""Search some frames of a video for faces, and more frames where these do not agree.
 
-Between the frames that are looked at, faces are followed by what they look like (see
-:class:`.mask_planner.MaskPlanner`). Where a face comes, goes or moves fast, the frame
-in the middle is looked at, and so on until neighbours agree. Frames are held until that
-is known.
+Between examined frames, faces are followed by their appearance (see
+:class:`.mask_planner.MaskPlanner`). If a face appears, disappears or moves fast between
+two examined frames, the frame in the middle is examined as well, and so on until
+neighbours agree. Frames are kept in memory until then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .mask_planner import SearchedFrame
 __all__ = ['Picture', 'search']
 
 _MOST_THREADS = 8
-# Frames that are looked at closely wait in this number for each thread.
+# This many stretches of frames per thread wait for their results.
 _WAITING = 2
 
 
@@ -52,10 +52,10 @@ class Picture(NamedTuple):
 _NOTHING = (Faces.none(), None)
 
 Found = tuple[Faces, np.ndarray | None]
-"""The faces of a picture and, where people are looked for, their similarity to them."""
+"""The faces of a picture and, if people are distinguished, their similarities."""
 
 Search = Callable[[int, np.ndarray], Found]
-"""Of a frame's index and its upright picture, of any size, to what is found there."""
+"""Takes a frame's index and its upright picture, of any size; returns the faces."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class _Held:
 
     @property
     def look(self) -> Look:
-        """The result of a look at it; waits for it."""
+        """The result of its search; waits for it."""
         assert self.answer is not None
         return Look(self.answer.result()[0], self.scale)
 
@@ -75,16 +75,16 @@ class _Held:
 def search(
     pictures: Iterable[Picture], find: Search, policy: KeyframePolicy, parallel: bool
 ) -> Generator[SearchedFrame, None, None]:
-    """Look for faces.
+    """Search a video for faces.
 
     Args:
         pictures (Iterable[Picture]): The frames of one video.
-        find (callable): Looks at one.
-        policy (KeyframePolicy): Which to look at.
-        parallel (bool): Whether several may be looked at at a time.
+        find (callable): Searches one frame.
+        policy (KeyframePolicy): Decides which frames are examined.
+        parallel (bool): Whether several frames may be examined at the same time.
 
     Yields:
-        SearchedFrame: As many, in the same order.
+        SearchedFrame: The frames, in the same order.
     """
     pictures = iter(pictures)
     first = next(pictures, None)
@@ -92,7 +92,7 @@ def search(
         return
     threads = min(os.cpu_count() or 1, _MOST_THREADS) if parallel else 1
     if policy.glances(first.size):
-        # Each look takes 100 MB and more; coding needs the other processors anyway.
+        # Each search takes 100 MB or more, and coding needs the other processors.
         threads = max(1, threads // 2)
     pictures = chain([first], pictures)
     workers = Workers(threads)
@@ -115,7 +115,7 @@ def _begun(
     look_at: Callable[[_Held, float], None],
     policy: KeyframePolicy,
 ) -> Iterator[list[_Held]]:
-    """Stretches of frames; the last frame of each is being looked at."""
+    """Yield stretches of frames; the search of the last frame of each has begun."""
     stretch: list[_Held] = []
     for index, picture in enumerate(pictures):
         stretch.append(_Held(index, picture))
@@ -169,14 +169,15 @@ def _look_between(
     look_at: Callable[[_Held, float], None],
     policy: KeyframePolicy,
 ) -> None:
-    """Look at the middle of frames between two that do not agree, and so on.
+    """Examine the frame in the middle between two that do not agree, and so on.
 
-    And at one in which something shows that is in neither.
+    Also examine a frame that shows something that neither of the two shows.
 
     Args:
-        before (tuple): The look at the frame before the stretch, and its thumbnail.
-        stretch (list): Its last frame has been looked at.
-        look_at, policy: As of :func:`search`.
+        before (tuple): The result for the frame before the stretch, and its thumbnail.
+        stretch (list): The frames; the last one has been examined.
+        look_at (callable): Begins the search of a frame.
+        policy (KeyframePolicy): As for :func:`search`.
     """
     gaps = [(before, stretch)]
     while gaps:
@@ -186,7 +187,7 @@ def _look_between(
             if place is not None:
                 doubtful.append(gap)
                 middles.append(place)
-        # All are asked for before any is waited for.
+        # Begin all searches before waiting for one.
         for (_, held), middle in zip(doubtful, middles, strict=True):
             size = held[middle].picture.size
             look_at(held[middle], policy.scale_between(size))
@@ -200,7 +201,7 @@ def _look_between(
 def _doubt(
     first: tuple[Look, np.ndarray | None], held: list[_Held], policy: KeyframePolicy
 ) -> int | None:
-    """The place of a frame between two to look at; None where there is no need."""
+    """The position of a frame to examine between two; None if there is no need."""
     if len(held) < 2:
         return None
     last = held[-1].picture

@@ -1,4 +1,4 @@
-"""Draws over the faces of stored video frames, which may be rotated."""
+"""Cover the faces of stored video frames, which may be rotated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ['composite_frame', 'composite_frames', 'picture_of']
 
 
 def picture_of(frame: av.VideoFrame, turn: Orientation) -> Picture:
-    """The picture of a frame for the search; RGB is made on demand."""
+    """The picture of a frame for the search; it is converted to RGB on demand."""
     grey = luma(frame)
     if grey is None:
         grey = converted(frame, 'gray').to_ndarray()
@@ -48,16 +48,17 @@ def _rgb(frame: av.VideoFrame, scale: float, lock: Lock) -> np.ndarray:
 def composite_frame(
     plan: FramePlan, turn: Orientation, compositor: FaceCompositor, pixel_format: str
 ) -> av.VideoFrame:
-    """The frame to encode.
+    """Cover the faces of a frame.
 
     Args:
-        plan (FramePlan): A frame and what of it to mask.
-        turn (Orientation): How it is turned upright.
-        compositor (FaceCompositor): What draws the masks.
-        pixel_format (str): In which it will be encoded.
+        plan (FramePlan): The frame and its masks.
+        turn (Orientation): How to turn it upright.
+        compositor (FaceCompositor): Draws the covers.
+        pixel_format (str): The pixel format of the encoder.
 
     Returns:
-        av.VideoFrame: Only pixels in rectangles that are masked are changed.
+        av.VideoFrame: The frame to encode. If its colours are stored in separate
+        planes, only pixels in covered rectangles are changed.
     """
     return composite_frames([plan], turn, compositor, pixel_format)[0]
 
@@ -68,15 +69,15 @@ def composite_frames(
     compositor: FaceCompositor,
     pixel_format: str,
 ) -> list[av.VideoFrame]:
-    """The frames to encode, whose faces the modifier is given in one call.
+    """Cover the faces of several frames in one call of the modifier.
 
     Args:
-        plans (Sequence[FramePlan]): Frames in the order they are shown, and what of
-            each to mask.
-        turn, compositor, pixel_format: As of :func:`composite_frame`.
+        plans (Sequence[FramePlan]): Frames in the order in which they are shown, and
+            their masks.
+        turn, compositor, pixel_format: As for :func:`composite_frame`.
 
     Returns:
-        list[av.VideoFrame]: As many.
+        list[av.VideoFrame]: The frames to encode.
     """
     begun = [_begun(plan, turn, compositor, pixel_format) for plan in plans]
     drawn = iter(compositor.drawn([part.cut for one in begun for part in one.parts]))
@@ -90,9 +91,9 @@ def composite_frames(
 
 
 class _Group(NamedTuple):
-    """Masks that meet each other: their common rectangle, and that of each.
+    """Masks that touch each other: their common rectangle, and that of each.
 
-    ``masks`` is None where all there is has to be masked.
+    ``masks`` is None if the whole frame is covered.
     """
 
     around: Region
@@ -154,11 +155,11 @@ class _Part(NamedTuple):
 
 
 class _Begun(NamedTuple):
-    """A frame whose faces are cut out, and not drawn yet."""
+    """A frame whose faces are cut out but not drawn yet."""
 
     frame: av.VideoFrame
     parts: list[_Part]
-    apart: bool  # whether its colours are stored apart
+    apart: bool  # whether its colours are stored in separate planes
 
 
 def _begun(
@@ -184,7 +185,7 @@ def _begun(
         ]
     apart = has_planes(frame)
     if groups and not apart:
-        # Colours are mixed in one plane: convert it all.
+        # All colours are in one plane: convert the whole frame.
         regions = [region for group in groups for region in group.regions]
         whole = any(group.masks is None for group in groups)
         masks = [mask for group in groups for mask in group.masks or []]
@@ -235,7 +236,7 @@ def _keep_time(copy: av.VideoFrame, frame: av.VideoFrame) -> None:
 
 
 def _meet(first: Region, second: Region) -> bool:
-    # One more than a touch: two neighbours may share a pixel of colour.
+    # With a distance, because neighbours may share a pixel of colour.
     return all(
         first[side] < second[side + 2] + 8 and second[side] < first[side + 2] + 8
         for side in (0, 1)
@@ -256,7 +257,7 @@ def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
 
 
 def _stored(region: Region, turn: Orientation, size: Sequence[int]) -> Region:
-    """A rectangle of the upright picture as it lies in the stored one."""
+    """Convert a rectangle of the upright picture to the stored one."""
     width, height = size
     x1, y1, x2, y2 = region
     if turn.upended:
@@ -267,7 +268,7 @@ def _stored(region: Region, turn: Orientation, size: Sequence[int]) -> Region:
 
 
 def _upright(region: Region, turn: Orientation, size: Sequence[int]) -> Region:
-    """A rectangle of the stored picture as it lies in the upright one."""
+    """Convert a rectangle of the stored picture to the upright one."""
     x1, y1, x2, y2 = region
     width, height = size
     if turn.transposed:

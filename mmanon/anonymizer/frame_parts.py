@@ -1,6 +1,7 @@
-"""Cuts rectangles out of a stored video frame and puts them back.
+"""Cut rectangles out of a stored video frame and put them back.
 
-Pixels outside a rectangle keep every bit and are not converted to RGB and back.
+Pixels outside of the rectangles are not converted to RGB and back, so they stay the
+same.
 """
 
 from __future__ import annotations
@@ -20,46 +21,46 @@ __all__ = ['converted', 'cut_out', 'has_planes', 'luma', 'put_in', 'whole_cells'
 
 
 def converted(frame: av.VideoFrame, pixel_format: str, **options: Any) -> av.VideoFrame:
-    """A frame in another format, or of another size.
+    """Convert a frame to another format or size.
 
-    On the thread that asks for it: what a frame does by itself starts a few threads
-    for each, and hangs where two ask the same frame at a time.
+    The conversion runs in the calling thread. ``VideoFrame.reformat`` would start a few
+    threads for each frame, and hangs if two threads convert the same frame.
 
     Args:
-        frame (av.VideoFrame): What is converted, by one thread at a time.
-        pixel_format (str): Of the new frame.
-        **options: As of ``VideoReformatter.reformat``.
+        frame (av.VideoFrame): The frame; only one thread at a time may convert it.
+        pixel_format (str): The format of the new frame.
+        **options: As for ``VideoReformatter.reformat``.
     """
     return VideoReformatter().reformat(frame, format=pixel_format, threads=1, **options)
 
 
 def has_planes(frame: av.VideoFrame) -> bool:
-    """Whether each colour is stored apart, so that a rectangle can be cut out."""
+    """Whether each colour has its own plane, so that a rectangle can be cut out."""
     form = frame.format
     return len(frame.planes) == len(form.components) and not form.has_palette
 
 
 def luma(frame: av.VideoFrame) -> np.ndarray | None:
-    """The brightness, a view of uint8 (H, W), where it is stored as such."""
+    """The brightness as a view, uint8 (H, W); None if it is not stored as such."""
     form = frame.format
     if form.is_rgb or form.has_palette or form.components[0].bits != 8:
         return None
     if len(form.components) > 1 and len(frame.planes) < 2:
-        return None  # brightness and colour take turns in one plane
+        return None  # brightness and colour alternate in one plane
     return _plane(frame.planes[0])[:, : frame.width]
 
 
 def whole_cells(
     frame: av.VideoFrame, region: Sequence[int]
 ) -> tuple[int, int, int, int]:
-    """The smallest rectangle around another that cuts no pixel of colour.
+    """The smallest rectangle around another that does not cut a chroma pixel.
 
     Args:
-        frame (av.VideoFrame): What it lies in.
+        frame (av.VideoFrame): The frame.
         region (Sequence): x1, y1, x2, y2 in whole pixels within the frame.
 
     Returns:
-        tuple: Such a rectangle.
+        tuple: x1, y1, x2, y2.
     """
     steps = [_steps(frame, part) for part in frame.format.components]
     across, down = (max(side) for side in zip(*steps, strict=True))
@@ -73,14 +74,14 @@ def whole_cells(
 
 
 def cut_out(frame: av.VideoFrame, region: Sequence[int]) -> av.VideoFrame:
-    """A copy of a rectangle.
+    """Copy a rectangle.
 
     Args:
-        frame (av.VideoFrame): Of which :func:`has_planes` is true.
-        region (Sequence): As of :func:`whole_cells`.
+        frame (av.VideoFrame): A frame for which :func:`has_planes` is true.
+        region (Sequence): A result of :func:`whole_cells`.
 
     Returns:
-        av.VideoFrame: Of the same format and colour space.
+        av.VideoFrame: The copy, in the same format and colour space.
     """
     x1, y1, x2, y2 = region
     part = av.VideoFrame(x2 - x1, y2 - y1, frame.format.name)
@@ -99,13 +100,13 @@ def put_in(
     corner: Sequence[int],
     regions: Sequence[Sequence[int]],
 ) -> None:
-    """Put rectangles of a cut-out back; other pixels are not changed.
+    """Put rectangles of a copied part back; other pixels are not changed.
 
     Args:
-        frame (av.VideoFrame): What is changed; its pixels may be shared with a
-            decoder, which is spared.
-        part (av.VideoFrame): Of the same format.
-        corner (Sequence): x and y of where it was cut out.
+        frame (av.VideoFrame): The frame, which is changed. If its pixels are shared
+            with a decoder, they are copied first.
+        part (av.VideoFrame): The part, in the same format.
+        corner (Sequence): x and y of the part's corner in the frame.
         regions (Sequence): x1, y1, x2, y2 in whole pixels of the frame, within the
             part.
     """
@@ -120,7 +121,7 @@ def put_in(
 def _cells(
     frame: av.VideoFrame, region: Sequence[int], corner: Sequence[int]
 ) -> Iterator[np.ndarray]:
-    """Views of a rectangle in each plane; ``corner`` is where the frame begins."""
+    """Views of a rectangle in each plane; ``corner`` is the frame's upper left."""
     x1, y1, x2, y2 = region
     left, top = corner
     for part in sorted(frame.format.components, key=lambda component: component.plane):

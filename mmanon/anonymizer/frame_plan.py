@@ -28,10 +28,11 @@ class SearchedFrame:
         faces (Faces): The faces found.
         size (tuple[int, int]): Width and height.
         thumbnail (np.ndarray): See :func:`thumbnail`.
-        similarity (np.ndarray, optional): Of each face to the people searched for,
-            (k,); NaN if unknown.
-        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), for
-            following faces that were not searched for or not found.
+        similarity (np.ndarray, optional): The similarity of each face to the known
+            people, (k,); NaN if unknown.
+        luma (np.ndarray, optional): The upright picture's brightness, uint8 (H, W), to
+            follow faces in frames that were not searched or in which they were not
+            found.
         looked (bool): Whether the frame was searched for faces.
     """
 
@@ -46,18 +47,17 @@ class SearchedFrame:
 
 @dataclass(frozen=True)
 class FaceMask:
-    """A box to mask.
+    """A box to cover.
 
     Attributes:
-        box (np.ndarray): x1, y1, x2, y2 in pixels; it may leave the frame.
-        track (int): The number of the face's track; -1 outside all tracks.
+        box (np.ndarray): x1, y1, x2, y2 in pixels; it may extend beyond the frame.
+        track (int): The number of the face's track; -1 if it has none.
         seen (bool): Whether the detector saw the face in this frame.
-        score (float): The detector's confidence; 0 where it saw nothing.
-        tilt (float): By how many radians the head leans, clockwise; 0 where that is
-            not known.
-        face (np.ndarray, optional): The box of the face itself, as a detector reports
-            it and steady along its track, without what is masked to be safe.
-        kind (str): What kind of thing it is; numbers of tracks are those of its kind.
+        score (float): The detector's confidence; 0 if it did not see the face.
+        tilt (float): Angle of the head in radians, clockwise; 0 if unknown.
+        face (np.ndarray, optional): The box of the face itself, steady along its track
+            and without the safety margin of ``box``.
+        kind (str): The kind of object; each kind has its own numbers of tracks.
     """
 
     box: np.ndarray
@@ -69,7 +69,7 @@ class FaceMask:
     kind: str = FACES
 
     def moved(self, steps: np.ndarray) -> FaceMask:
-        """The same, so many pixels (2,) farther to the right and down."""
+        """The same mask, moved to the right and down by ``steps`` pixels, (2,)."""
         steps = np.tile(steps, 2)
         face = None if self.face is None else self.face + steps
         return replace(self, box=self.box + steps, face=face)
@@ -78,15 +78,16 @@ class FaceMask:
 @renamed_attributes(covers='masks')
 @dataclass
 class FramePlan:
-    """A frame and what of it to mask.
+    """A frame and its masks.
 
     Attributes:
-        picture: As it came in.
-        whole (bool): Whether all of it must be masked, since nobody has examined it.
-        masks (list[FaceMask]): The faces, and things of other kinds.
-        spared (int): Faces left visible because of who they are.
-        index (int): Which of the frames it is, from 0.
-        polygons (list[np.ndarray]): More that is covered, each (n, 2), x and y.
+        picture: The object that was passed in.
+        whole (bool): Whether the whole frame is covered, because it was not examined.
+        masks (list[FaceMask]): The masks of faces and of other kinds of objects.
+        spared (int): Number of faces that stay visible because their people are known.
+        index (int): The number of the frame, from 0.
+        polygons (list[np.ndarray]): More areas to cover, each (n, 2), x and y in
+            pixels.
     """
 
     picture: Any
@@ -97,14 +98,14 @@ class FramePlan:
     polygons: list[np.ndarray] = field(default_factory=list)
 
     def faces(self) -> list[FaceMask]:
-        """The masks of faces alone."""
+        """The masks of faces only."""
         return [mask for mask in self.masks if mask.kind == FACES]
 
     def filled(self) -> FramePlan:
-        """The same to be drawn: what is no face is a polygon, its box.
+        """The same plan, in which masks of other kinds are polygons (their boxes).
 
-        A modifier has learned to draw faces, and what is read off a plate may come
-        through a mosaic.
+        Polygons are filled with one colour, because a modifier draws only faces, and a
+        licence plate may still be readable through a mosaic.
         """
         others = [mask for mask in self.masks if mask.kind != FACES]
         if not others:
@@ -114,14 +115,14 @@ class FramePlan:
 
 
 def tilts(landmarks: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """By how much heads lean, by the line through the eyes.
+    """The angles of heads, from the line through the eyes.
 
     Args:
-        landmarks (np.ndarray): (k, 5, 2) in fractions of the picture, as of ``Faces``.
+        landmarks (np.ndarray): (k, 5, 2) in fractions of the picture, as in ``Faces``.
         size (Sequence[int]): Width and height of the picture.
 
     Returns:
-        np.ndarray: Radians, clockwise, (k,); 0 where landmarks are not known.
+        np.ndarray: Radians, clockwise, (k,); 0 if landmarks are unknown.
     """
     across, down = ((landmarks[:, 1] - landmarks[:, 0]) * np.asarray(size)).T
     return np.nan_to_num(np.arctan2(down, across))

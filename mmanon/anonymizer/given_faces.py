@@ -1,4 +1,4 @@
-"""Where the faces of a frame are, as somebody has written down."""
+"""Read the faces of a frame from a file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ['GivenFaces']
 class GivenFaces:
     """Faces from a face table, an annotation tool, or your own JSON.
 
-    The JSON file maps names of images and videos (their paths below the folder that is
-    anonymized) to boxes in pixels of the upright picture: of an image a list of
-    ``[x1, y1, x2, y2]``, of a video such a list for each frame's number from 0 ::
+    The JSON file maps names of images and videos (their paths relative to the input
+    folder) to boxes in pixels of the upright picture. For an image, these are a list of
+    ``[x1, y1, x2, y2]``; for a video, such a list for each frame number, from 0::
 
         {"photo.jpg": [[10, 20, 60, 80]],
          "clips/a.mp4": {"0": [[5, 5, 40, 50]], "1": []}}
@@ -39,12 +39,12 @@ class GivenFaces:
     :mod:`.box_files`.
 
     Args:
-        path (str or Path): ``*.json``, ``*.xml``, ``*.csv``, or a table of
-            ``tools/detect_faces.py``.
+        path (str or Path): ``*.json``, ``*.xml``, ``*.csv``, or a face table of
+            ``mmanon detect-faces``.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is of another kind.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it has another format.
     """
 
     parallel = False
@@ -91,8 +91,8 @@ class GivenFaces:
         if name not in self._given:
             some = ', '.join(map(repr, list(self._given)[:3])) or 'none'
             raise InputError(
-                f'{self.path} has no boxes of {name!r}: it has those of {some} …; a '
-                'file is named by its path below the folder that is anonymized'
+                f'{self.path} has no boxes of {name!r}: it has those of {some} …; the '
+                'name of a file is its path relative to the input folder'
             )
         frames = self._given[name]
         if isinstance(frames, list):
@@ -100,7 +100,7 @@ class GivenFaces:
         where = f'{self.path}, {name!r}'
         if not isinstance(frames, dict):
             raise InputError(
-                f'{where}: must be a list of boxes, or map numbers of frames to such '
+                f'{where}: must be a list of boxes, or map frame numbers to such '
                 f'lists; it is {frames!r}'
             )
         boxes = {
@@ -124,11 +124,14 @@ class GivenFaces:
         return find
 
     def beyond(self, name: str, frames: int) -> list[str]:
-        """The message about boxes beyond the last frame of a source.
+        """The message about boxes after the last frame of a source, or none.
 
         Args:
-            name (str): As of :meth:`open`.
-            frames (int): How many it had.
+            name (str): As for :meth:`open`.
+            frames (int): The number of its frames.
+
+        Returns:
+            list[str]: The message, or an empty list.
         """
         given: Any = self._given
         if self._drawn is not None:
@@ -141,12 +144,12 @@ class GivenFaces:
         if not over:
             return []
         return [
-            f'it has no frame {", ".join(over[:3])}{" …" if len(over) > 3 else ""}, of '
-            f'which {self.path} has boxes: frames are counted from 0'
+            f'it has no frame {", ".join(over[:3])}{" …" if len(over) > 3 else ""}, '
+            f'for which {self.path} has boxes: frames are counted from 0'
         ]
 
     def _of(self, drawn: dict[str | None, KnownBoxes], name: str) -> KnownBoxes:
-        """The boxes of a source by its path, by its file's name, or as the only one."""
+        """The boxes of a source, by its path or file name, or the only ones."""
         bare = name.rsplit('/', 1)[-1]
         # An upload to Label Studio has a number before its name.
         ends = [one for one in drawn if one and one.endswith(f'-{bare}')]
@@ -180,13 +183,13 @@ class GivenFaces:
         stem = name.rsplit('.', 1)[0]
         if is_image(name):
             raise InputError(
-                f'face table {self.path} holds faces of videos, and {name!r} is an '
+                f'face table {self.path} has only faces of videos, but {name!r} is an '
                 'image: anonymize it without boxes'
             )
         if stem not in table:
             raise InputError(
-                f'face table {self.path} has no video {stem!r}; a video is named by '
-                'its path below the folder of all, without extension'
+                f'face table {self.path} has no video {stem!r}; the name of a video is '
+                'its path relative to the input folder, without extension'
             )
 
         info = table.info(stem)
@@ -203,7 +206,7 @@ class GivenFaces:
             unknown = not faces.examined and (faces.boxes == [[0, 0, 1, 1]]).all(1)
             if np.any(unknown) and not faces.scores.any():
                 return faces
-            # Written down as faces: none of them is a mere candidate.
+            # A face in a table counts as sure, whatever its score.
             return replace(faces, scores=np.ones_like(faces.scores), examined=True)
 
         return find
@@ -212,14 +215,13 @@ class GivenFaces:
 def _check_same_file(
     table: Path, info: VideoInfo | None, name: str, path: Path | None
 ) -> None:
-    """Refuse a file that is not the one whose faces a table has by its name."""
+    """Reject a file whose faces in the table are those of another file."""
     if info is not None and info.kind == 'folder':
         other = 'a folder of images'
     elif info is None or info.file is None:
         print_log(
-            f'face table {table} does not say of which file the faces of {name!r} '
-            'are, since it was made by an earlier release: make it again, to be sure '
-            'that they are of this one',
+            f'face table {table} was made by an earlier release and does not say which '
+            f'file it has for {name!r}: make it again, to be sure that it is this one',
             level=logging.WARNING,
         )
         return
@@ -230,15 +232,15 @@ def _check_same_file(
     else:
         return
     raise InputError(
-        f'face table {table} has under the name of {name!r} the faces of {other}: make '
-        'a table of this file, or anonymize it without boxes'
+        f'face table {table} has for {name!r} the faces of {other}: make a table of '
+        'this file, or anonymize it without boxes'
     )
 
 
 def _frame_number(number: str, where: str) -> int:
     if not (number.isdecimal() and number.isascii()):
         raise InputError(
-            f'{where}: {number!r} is no number of a frame; they are counted from "0"'
+            f'{where}: {number!r} is no frame number; frames are counted from "0"'
         )
     return int(number)
 

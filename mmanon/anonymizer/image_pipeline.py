@@ -1,4 +1,4 @@
-"""Anonymizes pictures: pixels, image files, and moving ones frame by frame."""
+"""Anonymize images: arrays, image files, and animations frame by frame."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from .result import AnonymizationResult
 
 __all__ = ['ImagePipeline']
 
-_RATE = 1  # pictures of a GIF may differ: each is looked at
-# A photograph up to so many pixels wide or high is looked at enlarged as well, in which
-# small faces show better; and by how much less sure a face may then be. Of 82 labelled
-# faces of 12 to 24 pixels 75 are found, 50 without; of what is no face 16 things in 278
-# frames, 3 without (tools/covering).
+_RATE = 1  # frames per second: the frames of a GIF may differ, so each is examined
+# A photograph whose longer side is at most so many pixels is also examined enlarged, by
+# this factor, to find small faces; the score of a face may then be lower by _LESS_SURE.
+# Of 82 labelled faces of 12 to 24 pixels, this finds 75, and 50 without it; the false
+# detections are 16 in 278 frames, and 3 without it (tools/covering).
 _ENLARGED_UP_TO, _ENLARGED, _LESS_SURE = 2000, 1.5, 0.05
-_SAME_FACE = 0.3  # IoU of what two looks have found
+_SAME_FACE = 0.3  # IoU from which two searches have found the same face
 _STRIP = 256  # rows
 
 
 class ImagePipeline:
-    """Anonymizes pictures in their own kind.
+    """Anonymizes images and writes them in their own format.
 
     Args:
-        faces (FacePipeline): What finds, plans and draws.
+        faces (FacePipeline): Finds, plans and draws.
         keep_metadata (bool): Whether EXIF is kept, without thumbnails.
-        largest (float): Megapixels an image may have at most.
+        largest (float): Maximum size of an image in megapixels.
     """
 
     def __init__(
@@ -61,18 +61,19 @@ class ImagePipeline:
     def anonymize_array(
         self, number: int, image: np.ndarray, out_dir: Path | None
     ) -> AnonymizationResult:
-        """Anonymize pixels.
+        """Anonymize an array.
 
         Args:
-            number (int): Which array of the inputs it is, from 0; its file's name.
+            number (int): The number of the array in the inputs, from 0; it becomes the
+                name of its file.
             image (np.ndarray): uint8 (H, W, 3) RGB or (H, W) grey; it is not changed.
-            out_dir (Path, optional): Where to write it as a PNG.
+            out_dir (Path, optional): The folder to write it to, as a PNG.
 
         Returns:
-            AnonymizationResult: With the anonymized pixels.
+            AnonymizationResult: The result with the anonymized pixels.
 
         Raises:
-            ValueError: When the array is no such picture.
+            ValueError: When the array has another type or shape.
         """
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
             raise ValueError(
@@ -100,17 +101,19 @@ class ImagePipeline:
         Args:
             source (Source): The file.
             beside (Path): The file to write.
-            result (AnonymizationResult): Where to count what is done.
+            result (AnonymizationResult): The result, which is completed.
 
         Raises:
-            InputError: When the file cannot be read, or nothing is known of its faces.
+            InputError: When the file cannot be read, or a file of boxes does not
+                contain it.
         """
         image = open_image(Path(source.where), self.keep_metadata, self.largest)
         result.removed, result.problems = image.removed, image.problems
         find = self.faces.finder.open(source.name, Path(source.where))
         self.faces.compositor.begin(source.name)
         if image.frames == 1:
-            # Held by nobody else: a large picture fills much of the memory.
+            # No other variable keeps the pixels, because a large picture fills much
+            # memory.
             pixels = [self._still(next(image.pixels()), source.name, find, result)]
             write_image(pixels.pop(), image, beside)
         else:
@@ -120,7 +123,7 @@ class ImagePipeline:
     def _still(
         self, pixels: np.ndarray, name: str, find: Find, result: AnonymizationResult
     ) -> np.ndarray:
-        """Anonymize one picture of any kind; it is changed."""
+        """Anonymize one picture of any kind, in place."""
         coloured = pixels.ndim == 3 and pixels.shape[2] == 3
         colour = pixels if coloured else as_colour(pixels)
         eight = colour if colour.dtype == np.uint8 else (colour >> 8).astype(np.uint8)
@@ -137,7 +140,7 @@ class ImagePipeline:
         return pixels
 
     def _plan_still(self, image: np.ndarray, find: Find) -> FramePlan:
-        """The masks of one picture: all sure faces except the spared ones."""
+        """The masks of one picture: all sure faces except those of spared people."""
         faces, least = find(0, image), self.faces.score_thr
         if self.faces.scales and max(image.shape) <= _ENLARGED_UP_TO:
             faces = _joined(faces, find(0, _enlarged(image)))
@@ -187,7 +190,7 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
 
 
 def _joined(one: Faces, other: Faces) -> Faces:
-    """The faces of two looks at a picture, those of both once."""
+    """Join the faces of two searches of a picture."""
     both = Faces.concatenate([one, other])
     kept = suppress(both.boxes, both.scores, _SAME_FACE)
     return Faces(
@@ -203,21 +206,21 @@ def _picture_of(pixels: np.ndarray) -> Picture:
     colour = pixels[..., :3]
     size = (pixels.shape[1], pixels.shape[0])
     grey = to_grey(colour) if colour.shape[2] > 1 else colour[..., 0]
-    # Each frame is looked at closely: it is never asked for in a smaller size.
+    # Each frame is examined at its full size, so the scale is ignored.
     return Picture(pixels, size, thumbnail(colour), lambda _: colour, grey)
 
 
 def _put_colour(pixels: np.ndarray, colour: np.ndarray) -> None:
-    """Write an RGB picture over one of any kind; alpha stays."""
+    """Write an RGB picture into one of any kind; alpha is kept."""
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         pixels[..., :3] = colour
         return
     levels = pixels if pixels.ndim == 2 else pixels[..., 0]
-    # Strip by strip: between colours and grey the numbers are four times as long.
+    # In strips, because the conversion to grey needs four times the memory.
     for top in range(0, len(levels), _STRIP):
         strip = colour[top : top + _STRIP]
         grey = to_grey(strip)
-        # What was not redrawn is grey already and must not be rounded again.
+        # Pixels that were not drawn are grey already and must not be rounded again.
         same = (strip == strip[..., :1]).all(2)
         grey[same] = strip[..., 0][same]
         levels[top : top + _STRIP] = grey

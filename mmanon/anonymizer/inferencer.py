@@ -1,4 +1,4 @@
-"""Give images, videos or a camera; get the same with the faces masked."""
+"""Anonymize images, videos and cameras with one class."""
 
 from __future__ import annotations
 
@@ -55,26 +55,29 @@ _RENAMED = {'exempt': 'allowlist', 'persist': 'minimum_consecutive_frames'}
 class AnonymizerInferencer:
     """Anonymizes the faces of images, videos and cameras.
 
-    It is called as mmengine's inferencers are, and is none of their subclasses:
-    ``BaseInferencer`` finds a model's config and weights by a metafile, makes one
-    pipeline, and passes batches of inputs whose results are collected in a list. Here
-    there are several models, a video is one input that must never be in memory, and
-    the result is a file.
+    It is called like mmengine's inferencers but is not a subclass of them.
+    ``BaseInferencer`` finds the config and weights of one model by a metafile, builds
+    one pipeline, and collects the results of batches in a list. Here there are several
+    models, a video is one input that does not fit into memory, and the result is a
+    file.
 
     Args:
-        modifier (str, Path, Mapping or BaseModifier, optional): M by name (see
+        modifier (str, Path, Mapping or BaseModifier, optional): M by its name (see
             :meth:`list_modifiers`), config or file; short for
-            ``masking=MaskingOptions(modifier=...)``. Defaults to mean colours.
-        weights (str or Path, optional): Its weights; short in the same way.
+            ``masking=MaskingOptions(modifier=...)``. Defaults to 16 mean colours
+            (:data:`.backends.base.DEFAULT_MODIFIER`).
+        weights (str or Path, optional): Its weights; short for
+            ``masking=MaskingOptions(weights=...)``.
         detection (DetectionOptions, optional): How faces are searched for and followed.
-        people (PeopleOptions, optional): Whose faces are masked, if not everybody's.
-        masking (MaskingOptions, optional): What is drawn over a face.
+        people (PeopleOptions, optional): Whose faces are covered, if not everybody's.
+        masking (MaskingOptions, optional): How faces are covered.
         encoding (EncodingOptions, optional): How outputs are written and what they
             keep.
         device (str): Where networks run and videos are decoded and encoded, such as
-            ``'cuda'``. What cannot run there runs on the CPU, and the log says which.
-        **options: The attributes of these groups one by one, as in earlier versions;
-            the next version removes them.
+            ``'cuda'``. Parts that cannot run there run on the CPU, and the log names
+            them.
+        **options: The attributes of these groups as single arguments, as in earlier
+            versions; the next version removes them.
 
     Attributes:
         left_out (list[str]): Files in the folders of the last call that are neither
@@ -82,10 +85,10 @@ class AnonymizerInferencer:
 
     Raises:
         FileNotFoundError: When weights, boxes or photographs do not exist.
-        ImportError: When what a modifier, a detector or a recognizer needs is not
-            installed.
-        TypeError: When there is no option of that name.
-        ValueError: When arguments do not go together.
+        ImportError: When a package that the modifier, the detector or the recognizer
+            needs is not installed.
+        TypeError: When an option is unknown.
+        ValueError: When arguments contradict each other.
 
     Examples:
         >>> anonymize = AnonymizerInferencer('PixelateModifier')
@@ -119,8 +122,8 @@ class AnonymizerInferencer:
         encoding = groups.get('encoding', EncodingOptions())
         if detection.boxes is not None and people.folder is not None:
             raise ValueError(
-                'people are recognized by the landmarks that a detector finds: '
-                'allowlist and only do not go with boxes'
+                'allowlist and only need the landmarks that a detector finds: they '
+                'cannot be combined with boxes'
             )
         compositor = build_compositor(masking, device)
         finder: FaceFinder
@@ -140,7 +143,7 @@ class AnonymizerInferencer:
         planner = MaskPlanner(
             detection.look_ahead,
             detection.hold,
-            # What was given is masked, however sure somebody was.
+            # Boxes from a file are covered, whatever their score.
             track_activation_threshold=0.0 if given else detection.score_thr,
             minimum_consecutive_frames=detection.frames_to_believe(),
             visible=None if known is None else known.visible,
@@ -167,10 +170,10 @@ class AnonymizerInferencer:
 
     @staticmethod
     def list_modifiers() -> list[str]:
-        """The names that ``modifier`` knows and that need no PyTorch.
+        """The names of modifiers that need no PyTorch.
 
         Returns:
-            list[str]: Of learned ones first, see :mod:`mmanon.shipped`.
+            list[str]: The names; learned modifiers (:mod:`mmanon.shipped`) come first.
         """
         return known_names()
 
@@ -191,45 +194,47 @@ class AnonymizerInferencer:
     ) -> list[AnonymizationResult]:
         """Anonymize all inputs.
 
-        The result of a failed input has the reason; the others are processed anyway.
+        The result of a failed input contains the reason; the other inputs are processed
+        anyway.
 
         Args:
             inputs (str, Path, int, np.ndarray or a sequence of these): See
                 :func:`.io.sources.find_sources`; an array is one uint8 picture,
                 (H, W, 3) RGB or (H, W) grey.
-            out_dir (str or Path, optional): Folder of the outputs, which have the
-                names, and in it the folders, of the inputs. Needed for all but arrays,
-                which are written as ``<number>.png``.
-            start (float, optional): Second at which to begin, of videos.
-            end (float, optional): Second at which to end, of videos.
-            overwrite (bool): Whether existing outputs are made again. By default they
-                are kept: they are complete.
-            show_progress (bool): Whether progress is shown, on a terminal.
+            out_dir (str or Path, optional): Folder of the outputs, which have the same
+                names and subfolders as the inputs. Required, except for arrays; an
+                array is written as ``<number>.png``.
+            start (float, optional): Where to begin in videos, in seconds.
+            end (float, optional): Where to end in videos, in seconds.
+            overwrite (bool): Whether existing outputs are written again. By default
+                they are kept, because an existing output is complete.
+            show_progress (bool): Whether to show progress on a terminal.
             report (str or Path, optional): Folder for a report, ``<name>.json``, of
                 each written file. See :meth:`.report.FileReport.as_dict`.
             preview (str or Path, optional): Folder for a sheet, ``<name>.png``, of the
-            most uncertain tracks of each written video, with their numbers.
+                most uncertain tracks of each written video, with their numbers.
             drop_tracks, keep_tracks (Iterable[int]): Numbers of tracks that are not
-            faces, and of tracks that are, from a preview with the same settings. For
-            one video.
-            keep_boxes (bool): Whether each result contains the masked boxes.
-            boxes_out (str or Path, optional): Folder for files of the masked boxes; see
-                :func:`.box_writer.write_boxes`.
+                faces, and of tracks that are faces, from a preview with the same
+                settings. For one video.
+            keep_boxes (bool): Whether each result contains the covered boxes.
+            boxes_out (str or Path, optional): Folder for files of the covered boxes;
+                see :func:`.box_writer.write_boxes`.
 
         Returns:
             list[AnonymizationResult]: One for each input.
 
         Raises:
-            InputError: When no input is there, or the folder of outputs or reports
-                cannot be written.
+            InputError: When there is no input, or a folder cannot be written.
             ValueError: When an argument is missing or out of its range.
         """
         if start is not None and start < 0 or end is not None and end <= (start or 0):
-            raise ValueError(f'0 <= start < end must hold, got {start} and {end}')
+            raise ValueError(
+                f'start and end must be 0 <= start < end, got {start} and {end}'
+            )
         folder = None if out_dir is None else Path(out_dir).expanduser()
         arrays, named = _split(inputs)
         if named and folder is None:
-            raise ValueError('name a folder for the outputs by out_dir')
+            raise ValueError('out_dir is missing: give a folder for the outputs')
         if folder is not None:
             check_writable(folder, 'output')
         more = dict(report=report, preview=preview, boxes=boxes_out)
@@ -256,8 +261,8 @@ class AnonymizerInferencer:
             log_result(results[-1])
         if chosen != Chosen() and [one.kind for one in sources] != ['video']:
             raise ValueError(
-                'tracks are dropped and kept by their numbers in one video (images '
-                'have none): name that video alone'
+                'drop_tracks and keep_tracks are for one video (images have no '
+                'tracks): give only that video'
             )
         if preview is not None and all(one.kind == 'image' for one in sources):
             print_log(
@@ -277,7 +282,7 @@ class AnonymizerInferencer:
                 check_output(source, out, taken)
                 if out.exists() and not overwrite:
                     result.status = 'skipped'
-                    result.reason = 'its output is there; overwrite makes it anew'
+                    result.reason = 'its output exists; overwrite writes it again'
                     continue
                 with written_whole(out) as beside:
                     if source.kind == 'image':
@@ -296,9 +301,9 @@ class AnonymizerInferencer:
                             sheet or None,
                         )
                 result.status = 'written'
-            # Whatever is wrong with one file, the next one may be done.
+            # Whatever is wrong with one file, continue with the next.
             except Exception as error:
-                # What is written beside is no name that anybody knows.
+                # The user does not know the temporary name.
                 result.reason = reason_of(error).replace(str(beside), str(out))
             if result.status == 'written':
                 write_beside(result, source.name, report, boxes_out)
@@ -307,7 +312,7 @@ class AnonymizerInferencer:
 
 
 def _grouped(options: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that were given one by one, in their groups."""
+    """Sort options that were given as single arguments into their groups."""
     new = {
         _RENAMED.get(name, name): value
         for name, value in options.items()
@@ -317,13 +322,13 @@ def _grouped(options: dict[str, Any], groups: Mapping[str, Any]) -> dict[str, An
     twice = sorted(found.keys() & groups.keys())
     if twice:
         raise ValueError(
-            f'{", ".join(sorted(options))} belong to {" and ".join(twice)}, given as '
-            'well: put them there'
+            f'{", ".join(sorted(options))} belong to {" and ".join(twice)}, which is '
+            'given as well: put them there'
         )
     warnings.warn(
         f'{", ".join(sorted(options))}: options are given in groups now, '
         + ', '.join(f'{name}={type(found[name]).__name__}(...)' for name in found)
-        + '; the next version does not take them one by one',
+        + '; the next version drops the single arguments',
         DeprecationWarning,
         stacklevel=3,
     )
@@ -340,7 +345,7 @@ def _with_modifier(
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if getattr(masking, name) is not None:
-            raise ValueError(f'{name} is given twice, the second time in masking')
+            raise ValueError(f'{name} is given twice: as an argument and in masking')
     return replace(masking, **given)
 
 
@@ -360,7 +365,7 @@ def _known_people(
 def _split(
     inputs: str | Path | int | np.ndarray | Sequence,
 ) -> tuple[list[np.ndarray], list]:
-    """Pixels and everything else."""
+    """Separate arrays from everything else."""
     if isinstance(inputs, str | Path | int | np.ndarray):
         inputs = [inputs]
     arrays = [item for item in inputs if isinstance(item, np.ndarray)]

@@ -1,4 +1,4 @@
-"""In which frames of a video faces are looked for."""
+"""Choose the frames of a video that are searched for faces."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from .options import SURE
 
 __all__ = ['KeyframePolicy', 'Look']
 
-# Similarity of two frames, see `thumbnail`, below which faces are looked for anew.
+# Similarity of two frames, see `thumbnail`, below which the second is a keyframe.
 _ALIKE = 0.75
-# IoU of a face's boxes in two frames that are looked at.
+# Minimum IoU of a face's boxes in two examined frames.
 _SAME_FACE = 0.3
-# By how many standard deviations of the picture a small part of it must be otherwise.
+# By how many standard deviations of the picture a small part of it must differ.
 _STRANGE = 0.6
-# Lines below which a picture is small: half of the looks are at it enlarged.
+# A picture whose shorter side is below _SMALL pixels is enlarged for half of the
+# searches.
 _SMALL, _ENLARGED = 400, 1.5
-# Lines of a glance at a large picture; and each how many of the looks is a close one.
+# A large picture is shrunk to a shorter side of at least _GLANCED pixels, except for
+# each _CLOSE-th search.
 _GLANCED, _CLOSE = 360, 6
-# Pixels in a look from which on no face is missed because of its size.
+# Size in pixels from which a face is not missed because of its size.
 _SURELY_SEEN = 24
 
 
 class Look(NamedTuple):
-    """The faces found by a look at a frame.
+    """The result of searching a frame.
 
     Attributes:
-        faces (Faces): Some, or none.
-        scale (float): How many times larger the picture was made before.
+        faces (Faces): The faces found.
+        scale (float): The factor by which the picture was enlarged before; below 1, it
+            was shrunk.
     """
 
     faces: Faces
@@ -43,18 +46,18 @@ class Look(NamedTuple):
 
 @renamed_attributes(wants='is_keyframe', doubts='is_doubtful')
 class KeyframePolicy:
-    """Chooses keyframes, in which faces are looked for.
+    """Chooses keyframes, which are searched for faces.
 
-    It is each n-th frame, and each where much has changed.
+    Keyframes are each n-th frame, and each frame in which the picture has changed much.
 
-    Each second look at a picture below 400 lines is at the picture enlarged, in which
-    small faces show better and large ones worse. In one of 720 lines and more most
-    looks are glances, at a picture made smaller by a whole number, and each sixth is a
-    close one; where each frame is looked at, all are.
+    Pictures whose shorter side is below 400 pixels are enlarged for every second
+    search: small faces are found better, and large ones worse. Pictures with a shorter
+    side of at least 720 pixels are shrunk by a whole factor, except for every sixth
+    search. If every frame is searched, large pictures are not shrunk.
 
     Args:
         every (int): n. Defaults to every frame.
-        scales (bool): Whether pictures are looked at in other sizes. Defaults to
+        scales (bool): Whether pictures may be searched in other sizes. Defaults to
             ``True``.
 
     Raises:
@@ -69,7 +72,7 @@ class KeyframePolicy:
         self._looks = 0
 
     def is_keyframe(self, thumbnail: np.ndarray) -> bool:
-        """Whether to look for faces in the next frame.
+        """Whether the next frame is a keyframe.
 
         Args:
             thumbnail (np.ndarray): Its :func:`~mmanon.tracking.scene_cuts.thumbnail`.
@@ -81,7 +84,7 @@ class KeyframePolicy:
         return True
 
     def next_scale(self, size: Sequence[int]) -> float:
-        """How many times larger to make the next keyframe for its look.
+        """The factor by which to enlarge the next keyframe before its search.
 
         Args:
             size (Sequence[int]): Width and height of the picture.
@@ -93,7 +96,7 @@ class KeyframePolicy:
         return 1.0 if self._looks % _CLOSE == 1 else self.scale_between(size)
 
     def glances(self, size: Sequence[int]) -> bool:
-        """Whether most looks at pictures of a size are at them made smaller.
+        """Whether most searches of pictures of this size use a smaller copy.
 
         Args:
             size (Sequence[int]): Width and height.
@@ -101,58 +104,62 @@ class KeyframePolicy:
         return self.scale_between(size) < 1
 
     def scale_between(self, size: Sequence[int]) -> float:
-        """How many times larger to make a picture between keyframes.
+        """The factor by which to enlarge a picture between keyframes, at most 1.
 
         Args:
             size (Sequence[int]): Its width and height.
         """
         if not self.scales or self.every == 1:
-            return 1.0  # who has each frame looked at wants the small faces of each
+            return 1.0  # searching every frame is meant to find small faces in each
         return 1 / max(1, min(size) // _GLANCED)
 
     def is_doubtful(self, before: Look, after: Look, size: Sequence[int]) -> bool:
-        """Whether to look between two frames after all.
+        """Whether a frame between two examined ones must be examined as well.
 
-        A sure face that is in only one of them came, went, moved far, or was missed.
-        The neighbours of a frame that could not be examined are doubtful as well. A
-        face too small for one of the looks counts only if it has moved.
+        This is so if a sure face is in only one of them: it appeared, disappeared,
+        moved far, or was missed. It is also so if one of them could not be examined. A
+        face that is too small for one of the searches counts only if it has moved.
 
         Args:
-            before (Look): Of a frame.
-            after (Look): Of a later one.
+            before (Look): The result for a frame.
+            after (Look): The result for a later frame.
             size (Sequence[int]): Width and height of the frames.
         """
         if not (before.faces.examined and after.faces.examined):
             return True
         least = np.zeros(2, np.float64)
         if before.scale != after.scale:
-            # The other look has not found what was too small for it.
+            # A face too small for the smaller picture is missing in one result.
             seen = _SURELY_SEEN / min(before.scale, after.scale)
             least[:] = seen / np.asarray(size)
         pairs = ((before.faces, after.faces), (after.faces, before.faces))
         if any(_has_unmatched(faces, others, least) for faces, others in pairs):
             return True
-        # What both have and in other places has moved, whatever its size.
+        # A face in both results but at another place has moved, whatever its size.
         return all(_has_unmatched(faces, others, 0 * least) for faces, others in pairs)
 
     def stranger(
         self, before: np.ndarray, between: Sequence[np.ndarray], after: np.ndarray
     ) -> int | None:
-        """Which frame between two shows most of what is in neither, if one does.
+        """Find a frame that shows something that is in neither of two examined frames.
 
-        A face may come and go between two looks: then a part of the picture is other
-        than in both, while they are alike there.
+        A face may appear and disappear between two examined frames. A part of the
+        picture then differs from both, while they are similar there.
 
         Args:
             before, after (np.ndarray): Thumbnails of the two.
-            between (Sequence[np.ndarray]): Of the frames between them.
+            between (Sequence[np.ndarray]): Thumbnails of the frames between them.
+
+        Returns:
+            int or None: The position in ``between`` of the frame that differs most;
+            None if none differs enough.
         """
         if not len(between):
             return None
         frames = np.stack(between)
         apart = np.minimum(abs(frames - before), abs(frames - after))
         apart = apart - abs(before - after)
-        # Means of two by two: some 30 pixels of 480.
+        # Means of two by two pixels of the thumbnail, about 30 pixels of 480.
         blocks = apart[:, 1:] + apart[:, :-1]
         blocks = (blocks[..., 1:] + blocks[..., :-1]).max((1, 2)) / 4
         most = int(blocks.argmax())
@@ -160,7 +167,7 @@ class KeyframePolicy:
 
 
 def _has_unmatched(faces: Faces, others: Faces, least: np.ndarray) -> bool:
-    """Whether a face that is sure, and not below a size, is in no place of others."""
+    """Whether a sure face, not below a size, overlaps none of the others."""
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     sure = (faces.scores >= SURE) & (sides >= least).any(1)
     ious = box_ious(faces.boxes[sure][:, None], others.boxes)

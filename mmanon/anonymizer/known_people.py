@@ -1,4 +1,4 @@
-"""People of given photographs, who stay visible or are the only ones to be masked."""
+"""Recognize people from photographs, who stay visible or are the only ones covered."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ __all__ = ['KnownPeople']
 
 @renamed_attributes(likeness='similarity')
 class KnownPeople:
-    """Tells which tracked faces may be seen. When unsure, a face is masked.
+    """Decides which tracked faces stay visible. When unsure, a face is covered.
 
     Args:
-        folder (str or Path): Photographs with one face each, or with the main face
-            largest in the middle; in folders or not.
-        detector (BaseFaceDetector): Finds the faces on them.
+        folder (str or Path): Photographs with one face each, or with the main face as
+            the largest in the middle; subfolders are searched as well.
+        detector (BaseFaceDetector): Finds the faces in them.
         recognizer (FaceClassifier): Compares faces.
-        only (bool): ``False`` leaves these people visible and masks all others;
-            ``True`` masks these people and leaves the others visible.
-        same (float): Cosine of embeddings above which two faces are one person's. Pairs
-            of one person are above about 0.3 for MobileFaceNet trained on MS1M; the
-            default is higher, because a mistake would show a face. Defaults to 0.45.
-        different (float): Cosine below which they are two people's. Defaults to 0.15.
+        only (bool): ``False`` leaves these people visible and covers all others;
+            ``True`` covers these people and leaves the others visible.
+        same (float): Cosine of embeddings from which two faces belong to one person.
+            Pairs of one person are above about 0.3 for MobileFaceNet trained on MS1M;
+            the default is higher, because a mistake would show a face. Defaults to
+            0.45.
+        different (float): Cosine below which they belong to two people. Defaults to
+            0.15.
 
     Raises:
-        FileNotFoundError: When there is no such folder.
-        ValueError: When no face is found on the photographs.
+        FileNotFoundError: When the folder does not exist.
+        ValueError: When no face is found in the photographs, or the cosines are out of
+            order or range.
     """
 
     def __init__(
@@ -54,7 +57,8 @@ class KnownPeople:
     ) -> None:
         if not -1 <= different <= same <= 1:
             raise ValueError(
-                f'-1 <= different <= same <= 1 must hold, got {different} and {same}'
+                f'different and same must be -1 <= different <= same <= 1, got '
+                f'{different} and {same}'
             )
         self.recognizer, self.only = recognizer, only
         self.same, self.different = same, different
@@ -74,18 +78,18 @@ class KnownPeople:
                 known.append(embedding)
         if not known:
             raise ValueError(
-                f'no face is found on the {len(paths)} photographs of {folder}'
+                f'no face is found in the {len(paths)} photographs of {folder}'
             )
         print_log(
             f'{folder}: {len(known)} faces of people '
-            + ('to be masked' if self.only else 'who stay visible')
-            + (f'; no face found on {", ".join(map(str, without))}' if without else ''),
+            + ('to be covered' if self.only else 'who stay visible')
+            + (f'; no face found in {", ".join(map(str, without))}' if without else ''),
             level=logging.WARNING if without else logging.INFO,
         )
         return np.stack(known)
 
     def similarity(self, image: np.ndarray, faces: Faces) -> np.ndarray:
-        """How similar each face is to the most similar photograph.
+        """The similarity of each face to the most similar photograph.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) RGB.
@@ -105,16 +109,17 @@ class KnownPeople:
         return cosines
 
     def visible(self, away: np.ndarray, similarity: np.ndarray) -> bool:
-        """Whether a track's face may be seen in a frame.
+        """Whether a track's face stays visible in a frame.
 
         Args:
-            away (np.ndarray): Frames from this one to each in which the face was seen,
-                (n,), ascending; 0 is this frame.
+            away (np.ndarray): Distances in frames, (n,), ascending, from this frame to
+                each frame in which the face was seen; 0 is this frame.
             similarity (np.ndarray): Its :meth:`similarity` there, (n,).
 
         Returns:
-            bool: ``True`` only where the frames around agree and the nearest of them
-            before and after do not speak against it.
+            bool: ``True`` if the median over these frames is clear, and neither the
+            nearest frames (for people who stay visible) nor any frame (with ``only``)
+            contradict it.
         """
         before, after = np.flatnonzero(away <= 0), np.flatnonzero(away >= 0)
         nearest = similarity[[*before[-1:], *after[:1]]]

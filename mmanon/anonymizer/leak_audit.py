@@ -1,10 +1,10 @@
-"""Check an anonymized image or video against its original: can a face still be matched?
+"""Compare an anonymized image or video with its original: can a face be recognized?
 
-Faces are looked for in both files. The place of each, wherever it was found, is then
-compared between the two: whether its pixels changed at all, and, where there is a
-recognizer, whether it takes what is there now for the person who was there. Both files
-are read by another way than the anonymizer reads, and what does not fit together is a
-finding: an output that shows another picture, and a cover where no face is found.
+The audit searches both files for faces. At the place of each face it compares the two
+files: have the pixels changed, and, if there is a recognizer, does it still recognize
+the person? Both files are read by other code than the anonymizer's. Two contradictions
+are findings as well: an output that shows another picture, and a cover where no face is
+found.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ['Audit', 'FaceAuditor', 'Finding']
 
-_CELLS = 4  # a box is looked at in so many parts a side
-_UNCOVERED = 0.5  # of a face left as it was
-_PARTLY = 0.15
-_SAME_PLACE = 0.5
+_CELLS = 4  # a box is divided into 4 x 4 cells
+_UNCOVERED = 0.5  # unchanged part from which a face counts as uncovered
+_PARTLY = 0.15  # unchanged part from which a face counts as partly open
+_SAME_PLACE = 0.5  # IoU of the same face in both files
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Finding:
     """A place in a frame that the user should check.
 
     Attributes:
-        frame (int): Its number from 0.
-        seconds (float, optional): When it is shown; None for an image.
-        kind (str): ``'uncovered'`` (a face whose pixels are as they were),
-            ``'matched'`` (one that was changed and is still recognized), ``'unsure'``
-            (perhaps no face, and not changed; or a face that is partly open),
-            ``'another picture'`` (the output does not show what the original shows), or
-            ``'unexplained'`` (something was covered, and in the whole original no face
-            is found).
+        frame (int): The frame's number, from 0.
+        seconds (float, optional): The frame's time; None for an image.
+        kind (str): ``'uncovered'`` (a face whose pixels are unchanged), ``'matched'``
+            (a changed face that is still recognized), ``'unsure'`` (unchanged, but
+            perhaps no face; or a face that is partly open), ``'another picture'`` (the
+            output does not show what the original shows), or ``'unexplained'``
+            (something was covered, but no face is found in the whole original).
         box (list[int]): x1, y1, x2, y2 in pixels of the upright picture.
         found_in (str): ``'original'`` or ``'anonymized'``.
-        confidence (float): The detector's.
-        open (float): The part of the box that is as it was, in [0, 1].
-        cosine (float, optional): How much alike the recognizer finds the two; None
-            without a recognizer or landmarks, or where the output is of one colour.
+        confidence (float): The detector's score.
+        open (float): The unchanged part of the face, in [0, 1].
+        cosine (float, optional): The similarity of the two faces for the recognizer;
+            None without a recognizer or landmarks, or if the output has one colour
+            there.
     """
 
     frame: int
@@ -73,7 +73,7 @@ class Finding:
 
     @property
     def leaks(self) -> bool:
-        """Whether a face can be recognized here, or that is unknown."""
+        """Whether a face can be recognized here, or whether this is unknown."""
         return self.kind not in ('unsure', 'unexplained')
 
 
@@ -83,11 +83,11 @@ class Audit:
 
     Attributes:
         original, anonymized (str): The two files.
-        threshold (float, optional): The cosine from which faces are one person's; None
-            without a recognizer.
-        frames (int): Compared frames.
-        faces (int): Sure faces in the original.
-        findings (list[Finding]): Places to look at.
+        threshold (float, optional): The cosine from which two faces belong to one
+            person; None without a recognizer.
+        frames (int): Number of compared frames.
+        faces (int): Number of sure faces in the original.
+        findings (list[Finding]): Places to check.
     """
 
     original: str
@@ -99,15 +99,15 @@ class Audit:
 
     @property
     def leaks(self) -> int:
-        """Faces, over all frames, that can be recognized."""
+        """The number of findings in which a face can be recognized, over all frames."""
         return sum(finding.leaks for finding in self.findings)
 
     def as_dict(self) -> dict:
-        """All of it, in types for JSON."""
+        """The audit in types for JSON."""
         return {**asdict(self), 'leaks': self.leaks}
 
     def as_text(self) -> str:
-        """A few lines for people."""
+        """The audit as a few lines of text."""
         clean = 'no leak found' if self.threshold is not None else 'no open face found'
         verdict = f'{self.leaks} LEAKS' if self.leaks else clean
         lines = [
@@ -124,10 +124,10 @@ class Audit:
 
 _WORDS = {
     'uncovered': 'faces not covered, in frames',
-    'matched': 'faces redrawn and still recognized, in frames',
-    'unsure': 'places to look at (perhaps no face, or partly open), in frames',
-    'another picture': 'outputs that show another picture than the original, in frames',
-    'unexplained': 'covers, and no face in the whole original: look at it, in frames',
+    'matched': 'faces changed but still recognized, in frames',
+    'unsure': 'places to check (perhaps no face, or partly open), in frames',
+    'another picture': 'pictures that differ from the original, in frames',
+    'unexplained': 'covers without a face in the whole original: check it, in frames',
 }
 
 
@@ -142,7 +142,7 @@ def _by_range(findings: list[Finding]) -> list[str]:
         alike = '' if worst.cosine is None else f', cosine {worst.cosine:.2f}'
         lines.append(
             f'{first}–{last}: worst in {worst.frame}{when} at {worst.box}, confidence '
-            f'{worst.confidence:.2f}, {worst.open:.0%} as before{alike}'
+            f'{worst.confidence:.2f}, {worst.open:.0%} unchanged{alike}'
         )
     return lines
 
@@ -151,20 +151,21 @@ class FaceAuditor:
     """Compares originals with their anonymized files.
 
     Args:
-        detector (BaseFaceDetector): Finds faces; preferably another one than the
-            anonymizer's, and one that also reports unsure candidates.
-        recognizer (FaceClassifier, optional): Compares faces. Without one no face is
+        detector (BaseFaceDetector): The face detector; preferably another one than the
+            anonymizer's, and one that also reports candidates with low scores.
+        recognizer (FaceClassifier, optional): Compares faces. Without it, no face is
             ``'matched'``: the audit finds only open faces.
-        threshold (float, optional): Cosine from which two faces are one person's, in
-            [-1, 1]; goes with a recognizer.
-        sure (float): The detector's confidence from which an open face is a leak;
-            below, the user should look at it. Defaults to 0.6.
-        unchanged (float): Pixels whose grey levels, of 255, differ by less on average
-            count as unchanged: encoding changes them by as much. Defaults to 6.
+        threshold (float, optional): Cosine, in [-1, 1], from which two faces belong to
+            one person; required with a recognizer.
+        sure (float): The detector's score from which an open face is a leak; with a
+            lower score, it is a place to check. Defaults to 0.6.
+        unchanged (float): Pixels whose values, up to 255, differ by less than this on
+            average count as unchanged, because encoding alone changes them by as much.
+            Defaults to 6.
 
     Raises:
-        ValueError: When a number is out of its range, or recognizer and threshold do
-            not come together.
+        ValueError: When a number is out of its range, or only one of recognizer and
+            threshold is given.
     """
 
     def __init__(
@@ -176,12 +177,14 @@ class FaceAuditor:
         unchanged: float = 6.0,
     ) -> None:
         if (recognizer is None) != (threshold is None):
-            raise ValueError('recognizer and threshold go together: give both or none')
+            raise ValueError(
+                'recognizer and threshold belong together: give both or none'
+            )
         if threshold is not None and not -1 <= threshold <= 1:
             raise ValueError(f'threshold must be in [-1, 1], got {threshold}')
         if not 0 <= sure <= 1 or unchanged < 0:
             raise ValueError(
-                f'0 <= sure <= 1 and 0 <= unchanged must hold, got {sure} and '
+                f'sure must be in [0, 1] and unchanged at least 0, got {sure} and '
                 f'{unchanged}'
             )
         self.finder = DetectedFaces(detector)
@@ -193,14 +196,14 @@ class FaceAuditor:
 
         Args:
             original (Path): An image or video.
-            anonymized (Path): The same, anonymized: with as many frames.
-            every (int): Compare each n-th frame only. Defaults to all.
+            anonymized (Path): Its anonymized version, with the same number of frames.
+            every (int): Compare each n-th frame only. Defaults to all frames.
 
         Returns:
-            Audit: What was found.
+            Audit: The result.
 
         Raises:
-            InputError: When one cannot be read, or they differ in length or size.
+            InputError: When a file cannot be read, or they differ in length or size.
             ValueError: When ``every`` is below 1.
         """
         if every < 1:
@@ -223,8 +226,8 @@ class FaceAuditor:
             old = old._replace(image=fitted_to(old.image, new.image.shape, index > 0))
             if old.image.shape != new.image.shape:
                 raise InputError(
-                    f'frame {index} of {anonymized} is {_size(new.image)} and that of '
-                    f'{original} {_size(old.image)}: they must be of one size'
+                    f'frame {index} of {anonymized} has {_size(new.image)} pixels, and '
+                    f'that of {original} {_size(old.image)}: they must have one size'
                 )
             if index % every == 0:
                 audit.frames += 1
@@ -242,13 +245,13 @@ class FaceAuditor:
     def _compare_whole(
         self, index: int, original: ShownFrame, new: np.ndarray, faces: Faces
     ) -> Finding | None:
-        """Whether a frame shows another picture, or something was covered in it."""
+        """The finding if a frame shows another picture or has a cover; else None."""
         change = cell_change(original.image, new)
         box = changed_box(change, new.shape, 2 * self.unchanged)
         if box is None:
             return None
         whole = np.array([0, 0, *new.shape[1::-1]])
-        blank = self._is_blank(new, whole)  # masked whole
+        blank = self._is_blank(new, whole)  # covered whole
         another = not blank and shows_another(original.image, new, faces.boxes)
         return Finding(
             frame=index,
@@ -277,8 +280,8 @@ class FaceAuditor:
         done: list[tuple[np.ndarray, float]] = []
         for found_in, places in (('original', before), ('anonymized', after)):
             for box, score, marks in places:
-                # A face that shows in both was judged where the original has it, if it
-                # was judged as severely.
+                # A face found in both files was already judged at its place in the
+                # original, unless its score is higher here.
                 if found_in == 'anonymized' and any(
                     box_ious(box, other) > _SAME_PLACE and judged >= score
                     for other, judged in done
@@ -302,7 +305,7 @@ class FaceAuditor:
     ) -> dict | None:
         """The finding for a place; None if it has none."""
         left = self._left_open(old, new, box)
-        # A recognizer finds any two faces of which it sees nothing alike.
+        # A recognizer's similarity is meaningless for a face of one colour.
         blank = not left and self._is_blank(new, box)
         cosine = None if blank else self._cosine(old, new, marks)
         if left > _UNCOVERED:
@@ -324,9 +327,9 @@ class FaceAuditor:
         )
 
     def _left_open(self, old: np.ndarray, new: np.ndarray, box: np.ndarray) -> float:
-        """The part of a face, in [0, 1], whose pixels are as they were.
+        """The part of a face, in [0, 1], whose pixels are unchanged.
 
-        The corners of its box are none of it.
+        The corners of its box do not belong to the face.
         """
         change = np.abs(_inside(old, box).astype(np.int16) - _inside(new, box))
         cells = area_mean(change.mean(2), (_CELLS, _CELLS))
@@ -335,7 +338,7 @@ class FaceAuditor:
         return float((cells[face] < self.unchanged).mean())
 
     def _is_blank(self, image: np.ndarray, box: np.ndarray) -> bool:
-        """Whether a box is of one colour, but for what encoding changes."""
+        """Whether a box has one colour, apart from changes by the encoder."""
         pixels = _inside(image, box).reshape(-1, 3).astype(np.float32)
         return float(pixels.std(0).max()) < self.unchanged
 
@@ -360,7 +363,7 @@ class FaceAuditor:
 def _places(
     faces: Faces, shape: tuple[int, ...], index: int, where: str
 ) -> list[tuple[np.ndarray, float, np.ndarray]]:
-    """Box and landmarks in pixels, and confidence, of each face."""
+    """The box in pixels, the score and the landmarks in pixels of each face."""
     if not faces.examined:
         raise InputError(f'frame {index} of {where} could not be examined; see the log')
     size = np.array([shape[1], shape[0]], np.float64)

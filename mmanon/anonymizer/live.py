@@ -1,4 +1,4 @@
-"""Covers the faces of a camera's frames as they come, for eyes that wait for them."""
+"""Cover the faces of a camera's frames while they arrive, for a live display."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pipeline import FacePipeline
 
 __all__ = ['LiveAnonymizer', 'LiveFrame']
 
-_REMEMBERED = 20  # frames, of which the rate is told
+_REMEMBERED = 20  # number of recent frames for the frame rate
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class LiveFrame:
     """The output for one input frame.
 
     Attributes:
-        image (np.ndarray, optional): The frame ``delay`` before it, covered, uint8 (H,
-            W, 3) RGB; None if there is none yet.
+        image (np.ndarray, optional): The covered frame that came ``delay`` frames
+            earlier, uint8 (H, W, 3) RGB; None if there is none yet.
         masks (list[FaceMask]): The faces that are covered in it.
-        seconds (float): How long that took here.
-        rate (float): Recent frames a second; 0 if unknown.
+        seconds (float): The processing time of this call.
+        rate (float): Recent frames per second; 0 if unknown.
     """
 
     image: np.ndarray | None
@@ -42,15 +42,15 @@ class LiveFrame:
 class LiveAnonymizer:
     """Covers frame after frame of one camera.
 
-    Each frame is searched for faces before it is shown. If the machine is too slow,
-    leave frames out by not putting them in: every frame that is shown was searched. A
-    face is tracked, held if it is lost for a moment, and covered before it is found, as
-    far as ``delay`` reaches. A frame that fails is masked whole.
+    Every frame that is put in is searched for faces before it is shown. If the machine
+    is too slow, skip frames and do not put them in. A face is tracked. It stays covered
+    for ``delay`` frames after it is lost, and is covered for ``delay`` frames before it
+    is found. A frame that fails is covered whole.
 
     Args:
-        inferencer (AnonymizerInferencer): Its detector, modifier and regions do the
-            work. It must search each frame by a detector, and not distinguish people.
-        delay (int): Frames by which the output lags behind, at least 1.
+        inferencer (AnonymizerInferencer): Its detector, modifier and regions are used.
+            It must have a face detector, and must not distinguish people.
+        delay (int): Number of frames by which the output lags behind, at least 1.
         name (str): The camera's name for regions and keys.
 
     Raises:
@@ -92,7 +92,7 @@ class LiveAnonymizer:
         start = time.monotonic()
         self._came.append(start)
         if image.shape != self._size:
-            # The camera was turned, or is another one: what waits is not of its size.
+            # The camera was rotated or changed: waiting frames have another size.
             self._size = image.shape
             for planner in self._planners:
                 planner.begin()
@@ -116,7 +116,7 @@ class LiveAnonymizer:
             shown, masks = plan.picture.copy(), plan.masks
             try:
                 self.faces.draw(shown, plan)
-            # Whatever a modifier may raise: the frame must not come through.
+            # Whatever error a modifier raises: the frame must not pass uncovered.
             except Exception:
                 self.faces.draw(shown, replace(plan, whole=True))
         return LiveFrame(shown, masks, time.monotonic() - start, self._rate())

@@ -1,4 +1,4 @@
-"""Which boxes of each frame to mask, so that no frame of a tracked face is left out.
+"""Decide which boxes of each frame to cover, so that no frame of a track is missed.
 
 Coordinates are pixels of the upright picture.
 """
@@ -30,20 +30,22 @@ __all__ = [
     'tilts',
 ]
 
-# Score from which what is not sure begins a track: it is masked if it is sure later.
+# Score from which an unsure face begins a track, which is covered if it is sure later.
 _BEGIN = 0.45
-# Correlation from which a picture shows the face that was there.
+# Correlation from which a picture still shows a face at a place.
 _STILL_THERE = 0.75
-# Evidence for a face (see `FaceTrack`) by how far a score is above the sure one: the
-# logarithm of how many labelled faces there are for one thing that is none among what
-# has the score (tools/covering). Then the least, of a weak candidate where a face is
-# expected; that of a look which does not find it though the picture looks the same; and
-# how much makes a face of a track.
+# Evidence for a face (see `FaceTrack`) as a function of the score minus the sure score:
+# the logarithm of the number of labelled faces divided by the number of false
+# detections with that score (tools/covering).
 _ABOVE = (-0.3, -0.15, -0.1, -0.05, 0.0, 0.1, 0.2)
 _EVIDENCE = (-1.0, -0.8, -0.2, 0.4, 1.5, 3.5, 5.0)
+# The minimum for a weak candidate where a face is expected; the evidence if a search
+# does not find the face though the picture looks the same; and the sum that confirms a
+# track.
 _WEAK, _MISSED, _ENOUGH = -0.3, -0.8, 1.5
-_RATE = 25.0  # frames a second that frames are counted at
-# Pixels by which a box may be wrong on each side, of pictures up to so many lines.
+_RATE = 25.0  # frames per second for which numbers of frames are given
+# A box may be wrong by so many pixels on each side, for a shorter side of _LINES
+# pixels.
 _WRONG, _LINES = 1.5, 400
 
 
@@ -58,30 +60,32 @@ class _Waiting:
     sure='track_activation_threshold', persist='minimum_consecutive_frames'
 )
 class MaskPlanner:
-    """Decides what to mask, some frames behind the search for faces.
+    """Decides what to cover, some frames behind the search for faces.
 
-    A track counts as a face when it was seen surely enough, often enough. It is then
-    masked in each frame in which it was seen, or in which the picture at the expected
-    place looks like the face when it was last seen; between two such frames that are at
-    most ``look_ahead`` apart, on a straight line; and ``hold`` frames before the first
-    and after the last. Scene cuts end tracks.
+    A track counts as a face when its detections give enough evidence. It is then
+    covered in each frame in which a detector saw it, or in which the picture at the
+    expected place still looks like the face. Between two such frames that are at most
+    ``look_ahead`` apart, the box is interpolated linearly. It is also covered for
+    ``hold`` frames before the first and after the last such frame. Scene cuts end
+    tracks.
 
     Args:
-        look_ahead (int): Frames that are known beyond the one decided on. Memory grows
-            with it, and not with the length of the video. Defaults to 24.
-        hold (int): Frames a face is masked before and after it is found. Defaults to 4.
-        enlarge (float): By how much of its side a box is enlarged on each side where
-            the face was not found for ``hold`` frames, and in proportion where it was
-            found nearer. Defaults to 0.1.
+        look_ahead (int): Number of frames known beyond the one that is decided. Memory
+            grows with it, but not with the length of the video. Defaults to 24.
+        hold (int): Number of frames for which a face is covered before and after it is
+            found. Defaults to 4.
+        enlarge (float): A box is enlarged on each side by this fraction of its side if
+            the face was not found for ``hold`` frames, and by proportionally less if it
+            was found nearer. Defaults to 0.1.
         track_activation_threshold (float): Score from which a face is sure.
-        minimum_consecutive_frames (int, optional): A face that is never so sure is
-            masked all the same when a track finds it in so many frames that are known
-            at a time. By default it must be sure once.
-        visible (callable, optional): Of how far the frames around are away and the
-            similarities of a track's face in them to whether it may be seen. See
-            :class:`.known_people.KnownPeople`.
-        follow (bool): Whether a face is followed by what it looks like where it was not
-            looked for or not found. Defaults to ``True``.
+        minimum_consecutive_frames (int, optional): A face that is never sure is also
+            covered if its track finds it in this number of the known frames. By default
+            it is not.
+        visible (callable, optional): Takes the distances of frames and the similarities
+            of a track's face in them, and returns whether the face stays visible. See
+            :meth:`.known_people.KnownPeople.visible`.
+        follow (bool): Whether a face is followed by its appearance in frames that were
+            not searched or in which it was not found. Defaults to ``True``.
 
     Raises:
         ValueError: When a number is out of its range.
@@ -102,8 +106,8 @@ class MaskPlanner:
     ) -> None:
         if look_ahead < 1 or not 0 <= hold <= look_ahead or enlarge < 0:
             raise ValueError(
-                f'1 <= look_ahead, 0 <= hold <= look_ahead and 0 <= enlarge must '
-                f'hold, got {look_ahead}, {hold} and {enlarge}'
+                f'look_ahead must be at least 1, hold in [0, look_ahead] and enlarge '
+                f'at least 0, got {look_ahead}, {hold} and {enlarge}'
             )
         asked = minimum_consecutive_frames
         if asked is not None and not 2 <= asked <= look_ahead:
@@ -127,17 +131,17 @@ class MaskPlanner:
         """Decide for each frame of one video.
 
         Args:
-            frames (Iterable[SearchedFrame]): In the order they are shown.
+            frames (Iterable[SearchedFrame]): In the order in which they are shown.
             chosen (Chosen, optional): The user's decisions about tracks.
-            sheet (TrackSheet, optional): Called for each sight of a face.
-            rate (float): Frames a second, 0 where it is not known: below 25, a face is
-                held and bridged for as much less, at least for one frame.
+            sheet (TrackSheet, optional): Gets each sighting of a face.
+            rate (float): Frames per second; 0 if unknown. Below 25, a lost face is held
+                and bridged for proportionally fewer frames, but at least for one.
 
         Yields:
-            FramePlan: As many, in the same order.
+            FramePlan: The plan of each frame, in the same order.
 
         Raises:
-            InputError: After all frames, when a chosen track was not there.
+            InputError: After all frames, when a chosen track does not exist.
         """
         self.begin(chosen, sheet, rate)
         for frame, cut in with_cuts(frames):
@@ -149,8 +153,8 @@ class MaskPlanner:
         unknown = (self._chosen.drop | self._chosen.keep) - self._numbers
         if unknown:
             raise InputError(
-                f'there is no track {", ".join(map(str, sorted(unknown)))}: numbers '
-                'are those of a sheet that --preview has made with the same settings'
+                f'there is no track {", ".join(map(str, sorted(unknown)))}: use the '
+                'numbers of a sheet of --preview with the same settings'
             )
 
     def begin(
@@ -159,11 +163,11 @@ class MaskPlanner:
         sheet: TrackSheet | None = None,
         rate: float = 0.0,
     ) -> None:
-        """Begin a video, as :meth:`plan` does."""
+        """Begin a video; the arguments are those of :meth:`plan`."""
         pace = min(1.0, rate / _RATE) if rate else 1.0
         self._held = min(self.hold, max(1, round(self.hold * pace)))
         sure = self.track_activation_threshold
-        # All that was found may be followed, where what stays is taken for a face.
+        # If persistent candidates count as faces, every candidate may begin a track.
         follows_all = self.minimum_consecutive_frames is not None
         self._tracker = FaceLinker(
             lost_track_buffer=max(2, round(self.look_ahead * pace)),
@@ -179,10 +183,11 @@ class MaskPlanner:
         self._count = self._scene = 0
 
     def put(self, frame: SearchedFrame, cut: bool = False) -> FramePlan | None:
-        """Add the next frame; ``cut`` says whether a scene begins.
+        """Add the next frame; ``cut`` says whether a scene begins with it.
 
         Returns:
-            FramePlan or None: Of the frame ``look_ahead`` before it, once there is one.
+            FramePlan or None: The plan of the frame that came ``look_ahead`` frames
+            earlier; None if there is none yet.
         """
         if cut:
             self._scene += 1
@@ -196,7 +201,7 @@ class MaskPlanner:
         return self._decide(self._waiting.popleft())
 
     def _track(self, here: _Waiting) -> None:
-        """Give the faces of a frame to tracks, and follow those that lack theirs."""
+        """Join the faces of a frame to tracks, and follow the tracks without a face."""
         frame = here.frame
         faces = frame.faces
         boxes = faces.boxes.astype(np.float64) * np.tile(frame.size, 2)
@@ -229,7 +234,7 @@ class MaskPlanner:
             self._follow(self._tracks.get(number), here, expected)
 
     def _weigh(self, track: FaceTrack, score: float) -> None:
-        """Count a sighting as evidence, and take the track for a face or not."""
+        """Count a sighting as evidence, and confirm the track if there is enough."""
         sure = self.track_activation_threshold
         evidence = float(np.interp(score - sure, _ABOVE, _EVIDENCE))
         track.weigh(max(evidence, _WEAK))
@@ -246,12 +251,12 @@ class MaskPlanner:
     def _follow(
         self, track: FaceTrack | None, here: _Waiting, expected: np.ndarray
     ) -> None:
-        """Find a face that was seen before where the picture still looks like it."""
+        """Find a lost face again by its appearance."""
         luma = here.frame.luma
         if track is None or track.patch is None or luma is None:
             return
         if track.evidence <= 0 and not here.frame.looked:
-            return  # it would count for nothing, and is half of the work
+            return  # the result would not count, and this is half of the work
         box, alike = find_patch(luma, track.patch, expected)
         if here.frame.looked and not _at_border(box, luma):
             track.weigh(_MISSED)
@@ -261,7 +266,7 @@ class MaskPlanner:
             self._tracker.found(track.number, box)
 
     def _follow_back(self, track: FaceTrack) -> None:
-        """Find a face in the frames before it was first seen."""
+        """Find a face in the frames before its first sighting."""
         if not self.follow:
             return
         first = track.sightings[0]
@@ -286,7 +291,7 @@ class MaskPlanner:
     def _decide(self, here: _Waiting) -> FramePlan:
         masks, spared = [], 0
         for track in list(self._tracks.values()):
-            # What was so long ago says nothing of this frame or a later one.
+            # Sightings this old do not matter for this frame or a later one.
             track.forget_before(here.index - 2 * self.look_ahead)
             if not track.sightings:
                 del self._tracks[track.number]

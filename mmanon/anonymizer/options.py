@@ -1,4 +1,4 @@
-"""The options; the commands read them before anything large is imported."""
+"""The options of the anonymizer; this module imports nothing large."""
 
 from __future__ import annotations
 
@@ -33,59 +33,62 @@ DETECTORS = DETECTOR_NAMES
 """Face detectors by name; see :func:`.face_finding.build_detector`."""
 
 KEY_PER = ('track', 'video', 'frame')
-"""How long a modifier with keys draws the same face: along the track of a face, for all
-faces of a video, or in one frame."""
+"""The scope in which a modifier with keys draws the same face: the track of a face, all
+faces of a video, or one frame."""
 
 SURE = 0.6
-"""Faces at least this sure are masked wherever they are, less sure ones only on a track
-that is surer. MTCNN's own threshold is 0.7, that of the others this."""
+"""Faces with at least this score are always covered, others only on a track that has
+more evidence. It is also the threshold of the detectors, except MTCNN's (0.7)."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     'careful': dict(every=1, score_thr=0.55, hold=6, mask_scale=1.2),
     'balanced': {},
     'fast': dict(every=10),
 }
-"""Options by what somebody cares for most; docs/anonymize.md says what each misses,
-covers and takes."""
+"""Presets of options; docs/anonymize.md gives the faces that each misses, its false
+covers and its time."""
 
 _EVERY, _CONSECUTIVE = 5, 5
 
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """Where faces are looked for, and how long one is followed.
+    """How faces are searched for, and how long they are followed.
 
     Attributes:
         detector (str, Mapping or BaseFaceDetector, optional): ``'centerface'``,
             ``'mtcnn'``, ``'yunet'``, ``'thorough'``, the config of a face detector, or
-            one that is built; see :func:`.face_finding.build_detector`. Defaults to
+            a face detector; see :func:`.face_finding.build_detector`. Defaults to
             ``'centerface'``.
         detector_weights (str or Path, optional): ONNX file of YuNet.
-        boxes (str or Path, optional): A face table or JSON file to take the faces from
-            instead; see :class:`.given_faces.GivenFaces`.
-        score_thr (float): Score, in [0, 1], from which one sight of a face is enough to
-            mask it. A track of less sure sights is masked when there are enough.
+        boxes (str or Path, optional): A file with the boxes of the faces, instead of a
+            detector; see :class:`.given_faces.GivenFaces`.
+        score_thr (float): Score, in [0, 1], from which one detection of a face is
+            enough to cover it. A track of detections with lower scores is covered when
+            there are enough of them.
         every (int, optional): Search each n-th frame of a video, frames in which the
-            picture changes, and frames between two that do not agree; in the others
-            faces are followed. Below 25 frames a second it searches more often
-            accordingly. Defaults to 5, and to 1 if people are distinguished or you
-            supply the detector.
-        scale (float): Search a picture that is shrunk by this factor, in (0, 1].
-        look_ahead (int): Frames known beyond the one that is written; a lost track is
-            bridged for as long.
-        hold (int): Frames a face is masked before and after it is found.
-        minimum_consecutive_frames (int, optional): Also mask a face below ``score_thr``
-            if its track finds it in so many of the frames known at a time. Defaults to
-            5 for ``'thorough'`` (with as much look-ahead); otherwise off.
+            picture changes, and frames between two that do not agree; in the others,
+            faces are followed. There are at least five searches per second of video.
+            Defaults to 5, and to 1 if people are distinguished or ``detector`` is not a
+            name.
+        scale (float): Factor by which pictures are shrunk before the search, in (0, 1].
+        look_ahead (int): Number of frames known beyond the one that is written; a lost
+            track is bridged for as many frames.
+        hold (int): Number of frames for which a face is covered before and after it is
+            found.
+        minimum_consecutive_frames (int, optional): Also cover a face below
+            ``score_thr`` if its track finds it in this number of the known frames.
+            Defaults to 5 for ``'thorough'`` if ``look_ahead`` is at least 5; otherwise
+            it is off.
         covered_kinds (str or Mapping): The kinds of objects to cover: a text for
             :func:`.kinds.parse_kinds`, or the detector of each kind, as for
             :func:`.other_kinds.build_others`. Defaults to faces.
-        heads (bool, str or Path): Whether heads without a visible face are masked if a
-            body is found below them; a path names an ONNX file that finds people. See
+        heads (bool, str or Path): Whether heads without a visible face are covered if a
+            body is found below them; a path is an ONNX file that finds people. See
             :class:`.HeadDetector`.
 
     Raises:
-        ValueError: When values do not go together.
+        ValueError: When values contradict each other or are out of range.
     """
 
     detector: str | Mapping | BaseFaceDetector | None = None
@@ -104,13 +107,12 @@ class DetectionOptions:
         kinds = self.kinds()
         if not kinds or kinds.get(FACES) is not None:
             raise ValueError(
-                'covered_kinds must name a kind at least, and of faces None: they are '
-                f'found as detector and boxes say; got {dict(kinds)!r}'
+                'covered_kinds must contain at least one kind, and None for faces: '
+                f'detector and boxes find those; got {dict(kinds)!r}'
             )
         if FACES not in kinds and self.boxes is not None:
             raise ValueError(
-                'boxes are those of faces, and covered_kinds names other things alone: '
-                'name faces as well'
+                'boxes are for faces, but covered_kinds contains no faces: add faces'
             )
         if not 0 <= self.score_thr <= 1:
             raise ValueError(f'score_thr must be in [0, 1], got {self.score_thr}')
@@ -118,26 +120,28 @@ class DetectionOptions:
             raise ValueError(f'every must be at least 1, got {self.every}')
         if self.boxes is not None and ((self.every or 1) > 1 or self.scale != 1):
             raise ValueError(
-                'every and scale are for looking for faces: they do not go with boxes'
+                'every and scale are for a detector: they cannot be combined with boxes'
             )
         if self.boxes is not None and self.heads is not False:
-            raise ValueError('heads are looked for: they do not go with boxes')
+            raise ValueError(
+                'heads need a detector: they cannot be combined with boxes'
+            )
 
     def kinds(self) -> Mapping[str, Any]:
-        """By kind of thing that is covered what finds it."""
+        """The covered kinds of objects, and the detector or file of each."""
         if isinstance(self.covered_kinds, str):
             return parse_kinds(self.covered_kinds)
         return self.covered_kinds
 
     def keyframe_interval(self, tells_people_apart: bool) -> int:
-        """How many frames there are from one look to the next.
+        """The number of frames from one search to the next.
 
         Args:
-            tells_people_apart (bool): Whether it matters whose faces are found.
+            tells_people_apart (bool): Whether people are distinguished.
         """
         if self.every is not None:
             return self.every
-        # What a detector of one's own finds twice may not be what it should.
+        # Nothing is known about the reliability of a user's own detector.
         own = self.detector is not None and not isinstance(self.detector, str)
         if self.boxes is not None or own or tells_people_apart:
             return 1
@@ -145,8 +149,8 @@ class DetectionOptions:
 
     @property
     def looks_in_scales(self) -> bool:
-        """Whether pictures may be made larger or smaller before they are looked at."""
-        # Nobody knows what a detector of one's own makes of that.
+        """Whether pictures may be enlarged or shrunk before they are searched."""
+        # A user's own detector may not work in other sizes.
         named = self.detector is None or isinstance(self.detector, str)
         return named and self.boxes is None
 
@@ -161,18 +165,18 @@ class DetectionOptions:
 
 @dataclass(frozen=True)
 class PeopleOptions:
-    """Whose faces are masked, where it is not everybody's.
+    """Whose faces are covered, if not everybody's.
 
     Attributes:
         allowlist (str or Path, optional): Folder with photographs of people who stay
             visible.
         only (str or Path, optional): Folder with photographs of the only people to
-            mask.
-        recognizer (str, Path or Mapping, optional): What recognizes them: weights of
+            cover.
+        recognizer (str, Path or Mapping, optional): The recognizer: weights of
             MobileFaceNet, or the config of a ``FaceClassifier``.
 
     Raises:
-        ValueError: When values do not go together.
+        ValueError: When values contradict each other.
     """
 
     allowlist: str | Path | None = None
@@ -181,11 +185,11 @@ class PeopleOptions:
 
     def __post_init__(self) -> None:
         if self.allowlist is not None and self.only is not None:
-            raise ValueError('allowlist and only exclude each other: name one of them')
+            raise ValueError('allowlist and only exclude each other: give one of them')
         if self.folder is not None and self.recognizer is None:
             raise ValueError(
-                'to tell people apart name a recognizer: weights of MobileFaceNet, or '
-                'the config of a FaceClassifier'
+                'allowlist and only need a recognizer: give weights of MobileFaceNet, '
+                'or the config of a FaceClassifier'
             )
 
     @property
@@ -196,39 +200,40 @@ class PeopleOptions:
 
 @dataclass(frozen=True)
 class MaskingOptions:
-    """What is drawn over a face.
+    """How faces are covered.
 
     Attributes:
-        modifier (str, Path, Mapping or BaseModifier, optional): M by name, config or
-            file; see :func:`.backends.base.build_backend`. Defaults to grey.
+        modifier (str, Path, Mapping or BaseModifier, optional): M by its name, config
+            or file; see :func:`.backends.base.build_backend`. Defaults to 16 mean
+            colours.
         weights (str or Path, optional): Weights of a learned modifier.
-        crop_size (int, optional): Side of a face crop in pixels. Defaults to what the
-            modifier's config says, or 128.
-        margin (float, optional): By how much a face box is enlarged on each side, in
-            parts of its longer side. Defaults to what the modifier's config says, or
+        crop_size (int, optional): Side of a face crop in pixels. Defaults to that of
+            the modifier's card or config, or 128 (32 for the default cover).
+        margin (float, optional): A face box is enlarged on each side by this fraction
+            of its longer side. Defaults to that of the modifier's card or config, or
             0.3.
-        feather (float, optional): Width of the fading edge, in parts of the crop.
-            Defaults to what the modifier's config says, or 0.08, and never so wide
-            that a face box would show.
-        shape (str, optional): ``'ellipse'``, around the face and leaning as the head
-            does, or ``'square'``, all of the crop. Defaults to the square for a learned
-            modifier, which draws what is around a face to go with it, and to the
-            ellipse for others.
-        mask_scale (float): Width and height of the ellipse in parts of the face box's,
-            at least 1.
-        align (bool): Whether the modifier is shown faces turned upright by their eyes,
-            for those who lean their head; with a margin of at least 0.21.
+        feather (float, optional): Width of the blended edge, as a fraction of the
+            crop's side. Defaults to that of the modifier's card or config, or 0.08, and
+            is reduced if part of a face box would show.
+        shape (str, optional): ``'ellipse'``, which surrounds the face and leans as the
+            head does, or ``'square'``, the whole crop. Defaults to ``'square'`` for a
+            learned modifier, which also draws the surroundings of the face, and to
+            ``'ellipse'`` for others.
+        mask_scale (float): Size of the ellipse as a multiple of the face box, at least
+            1.
+        align (bool): Whether the modifier gets faces that are turned upright by their
+            eyes, for people who lean their heads; the margin must be at least 0.21.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
-        key_per (str): How long a modifier with keys, or noise, draws the same: one of
-            :data:`KEY_PER`. ``'video'`` draws everybody in it alike, and ``'frame'``
-            flickers. Defaults to ``'track'``.
-        regions (Sequence): Parts of the picture that are always covered, or whose faces
-            are always left: each a :class:`.regions.Region`, a JSON file of such, or a
-            text as of :func:`.regions.parse_region`.
+        key_per (str): The scope in which a modifier with keys or noise draws the same
+            face, one of :data:`KEY_PER`. ``'video'`` draws the same face for everybody
+            in a video, and ``'frame'`` flickers. Defaults to ``'track'``.
+        regions (Sequence): Areas of the picture that are always covered, or whose faces
+            stay visible: each is a :class:`.regions.Region`, a JSON file of regions, or
+            a text for :func:`.regions.parse_region`.
 
     Raises:
-        ValueError: When ``key_per`` is another.
+        ValueError: When ``key_per`` is unknown.
     """
 
     modifier: str | Path | Mapping | BaseModifier | None = None
@@ -255,14 +260,14 @@ class EncodingOptions:
     """How outputs are written, and what they keep of the input.
 
     Attributes:
-        codec, quality, container, encoder_options: Of videos; see
-            :class:`.io.video_writer.VideoWriter`. The container defaults to the
-            source's.
+        codec, quality, container, encoder_options: Options for videos; see
+            :class:`.io.video_writer.VideoWriter`. The container defaults to that of the
+            source.
         copy_audio (bool): Whether sound is copied.
         keep_metadata (bool): Whether titles, places, devices and dates are kept;
-            thumbnails never are.
-        largest_image (float): Megapixels an image may have at most: decoding one takes
-            up to 8 MB of memory a megapixel.
+            thumbnails are never kept.
+        largest_image (float): Maximum size of an image in megapixels; decoding takes up
+            to 8 MB of memory per megapixel.
 
     Raises:
         ValueError: When ``largest_image`` is not above 0.
@@ -290,22 +295,21 @@ _GROUPS: dict[str, type] = {
 
 
 def group_options(preset: str | None = None, **values: Any) -> dict[str, Any]:
-    """Sort options by the group they belong to.
+    """Sort options into their groups.
 
-    The command line, the page and Ray fill an :class:`AnonymizerInferencer` by it.
+    The command line, the page and Ray use it to build an :class:`AnonymizerInferencer`.
 
     Args:
-        preset (str, optional): One of :data:`PRESETS`, whose options hold where none is
-            given.
+        preset (str, optional): One of :data:`PRESETS`; ``values`` override its options.
         **values: Attributes of the four groups by their names, and ``device``.
 
     Returns:
-        dict: Arguments of :class:`AnonymizerInferencer`: the groups of which a value is
-        given, and ``device`` where it is.
+        dict: Arguments of :class:`AnonymizerInferencer`: the groups that have a value,
+        and ``device`` if it is given.
 
     Raises:
-        TypeError: When there is no such option.
-        ValueError: When values do not go together, or there is no such preset.
+        TypeError: When an option is unknown.
+        ValueError: When values contradict each other, or the preset is unknown.
 
     Examples:
         >>> group_options('careful', hold=3)['detection'].every
@@ -315,7 +319,7 @@ def group_options(preset: str | None = None, **values: Any) -> dict[str, Any]:
     """
     if preset is not None and preset not in PRESETS:
         raise ValueError(
-            f'no preset is called {preset!r}: there are {", ".join(PRESETS)}'
+            f'there is no preset {preset!r}: there are {", ".join(PRESETS)}'
         )
     chosen = PRESETS[preset] if preset else {}
     if 'boxes' in values:

@@ -1,4 +1,4 @@
-"""Covers objects other than faces: each kind has its own detector and tracks."""
+"""Cover objects other than faces: each kind has its own detector and tracks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ['NoFaces', 'OtherKind', 'build_others', 'joined_plan', 'looks_at_least']
 
-_LOOKS = 5  # a second: what is covered comes and goes in less than one
+_LOOKS = 5  # searches per second of video: an object may appear for less than a second
 _OF_BOXES = ('.csv', '.json', '.parquet', '.xml')
 
 
 class NoFaces:
-    """Finds no face: of an anonymizer that covers other kinds alone."""
+    """Finds no face; for an anonymizer that covers only other kinds of objects."""
 
     parallel = True
 
@@ -43,11 +43,11 @@ class OtherKind:
     """A kind of objects that is covered in addition to faces.
 
     Attributes:
-        name (str): What it is called.
-        finder (FaceFinder): Finds them.
-        planner (MaskPlanner): Follows them, and decides which to mask.
-        every (int): Frames of a video from one look to the next, at most.
-        score_thr (float): Score from which one is masked in a still picture.
+        name (str): The name of the kind.
+        finder (FaceFinder): Finds the objects.
+        planner (MaskPlanner): Follows them, and decides which to cover.
+        every (int): Maximum number of frames from one search to the next.
+        score_thr (float): Score from which an object in an image is covered.
     """
 
     name: str
@@ -59,14 +59,14 @@ class OtherKind:
     def search(
         self, pictures: Iterable[Picture], name: str, rate: float
     ) -> Generator[SearchedFrame, None, None]:
-        """Look for them in moving pictures; as of :meth:`.FacePipeline.search`."""
+        """Search moving pictures for objects; see :meth:`.FacePipeline.search`."""
         find = self.finder.open(name)
         policy = KeyframePolicy(looks_at_least(self.every, rate))
         parallel = self.finder.parallel
         return search(pictures, lambda k, one: (find(k, one), None), policy, parallel)
 
     def in_picture(self, image: np.ndarray, name: str) -> FramePlan:
-        """Their masks in one picture, uint8 (H, W, 3) RGB."""
+        """The masks of objects in one picture, uint8 (H, W, 3) RGB."""
         found = self.finder.open(name)(0, image)
         if not found.examined:
             return FramePlan(None, True, [])
@@ -85,16 +85,17 @@ class OtherKind:
 def build_others(
     kinds: Mapping[str, Any], options: DetectionOptions, device: str = 'cpu'
 ) -> tuple[OtherKind, ...]:
-    """Build the covers of kinds other than faces.
+    """Build the search for kinds of objects other than faces.
 
     Args:
-        kinds (Mapping): By kind what finds it, as of :func:`.kinds.build_kind`, or a
-            file of boxes, as of :class:`.GivenFaces`. Faces are left out.
-        options (DetectionOptions): How long one is followed, and how sure it has to be.
+        kinds (Mapping): For each kind its detector, as for :func:`.kinds.build_kind`,
+            or a file of boxes, as for :class:`.GivenFaces`. Faces are ignored here.
+        options (DetectionOptions): How long objects are followed, and their minimum
+            score.
         device (str): Where networks run.
 
     Raises:
-        FileNotFoundError, ImportError, ValueError: As both.
+        FileNotFoundError, ImportError, ValueError: As for both.
     """
     others = []
     for name, by in kinds.items():
@@ -114,7 +115,7 @@ def build_others(
             minimum_consecutive_frames=options.minimum_consecutive_frames,
             follow=not given,
         )
-        # Whether what it finds twice was there between, nobody knows of it.
+        # Nothing is known about the reliability of such a detector.
         every = 1 if given else options.every or 1
         others.append(OtherKind(name, finder, planner, every, least))
     return tuple(others)
@@ -123,12 +124,12 @@ def build_others(
 def joined_plan(
     faces: FramePlan, others: Sequence[FramePlan], kinds: Sequence[OtherKind]
 ) -> FramePlan:
-    """The masks of a frame: its faces, and objects of other kinds.
+    """Join the masks of faces and of other kinds of objects in a frame.
 
     Args:
-        faces (FramePlan): By its faces.
-        others (Sequence[FramePlan]): By things of each other kind.
-        kinds (Sequence[OtherKind]): Which these are.
+        faces (FramePlan): The plan of the faces.
+        others (Sequence[FramePlan]): The plan of each other kind.
+        kinds (Sequence[OtherKind]): The other kinds, in the same order.
     """
     if not others:
         return faces
@@ -140,5 +141,5 @@ def joined_plan(
 
 
 def looks_at_least(every: int, rate: float) -> int:
-    """Frames from one look to the next: at least five looks a second are taken."""
+    """Number of frames from one search to the next, at least five per second."""
     return min(every, max(1, round(rate / _LOOKS))) if rate else every

@@ -1,4 +1,4 @@
-"""Outputs, and the files written next to them."""
+"""Check outputs, and write the files that belong to them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ['check_output', 'check_writable', 'write_beside']
 
 
 def check_writable(folder: Path, name: str) -> None:
-    """Make sure that a folder can be written.
+    """Check that files can be written to a folder.
 
     Raises:
-        InputError: When it cannot; the message names its purpose, ``name``.
+        InputError: When they cannot; the message contains the folder's purpose,
+            ``name``.
     """
     try:
         with written_whole(folder / '.mmanon_probe') as probe:
@@ -31,15 +32,15 @@ def check_writable(folder: Path, name: str) -> None:
 
 
 def check_output(source: Source, out: Path, taken: dict[Path, str]) -> None:
-    """Make sure that an output is written over neither another nor its own source.
+    """Check that an output overwrites neither another output nor its own source.
 
     Args:
-        source (Source): What it is made of.
+        source (Source): The source.
         out (Path): The output.
-        taken (dict): Outputs so far, and what they are of; this one is added.
+        taken (dict): The outputs so far, and their sources; this one is added.
 
     Raises:
-        InputError: When it would be.
+        InputError: When it would overwrite one of them.
     """
     if out in taken:
         raise InputError(
@@ -49,7 +50,8 @@ def check_output(source: Source, out: Path, taken: dict[Path, str]) -> None:
     taken[out] = source.where
     if source.kind != 'live' and out.exists() and out.samefile(source.where):
         raise InputError(
-            f'{source.where} would be written over itself; name another output folder'
+            f'the output of {source.where} would overwrite it; give another output '
+            'folder'
         )
 
 
@@ -62,8 +64,9 @@ def write_beside(
     """Write the report and the boxes of an output.
 
     Args:
-        result (AnonymizationResult): Of the output; told where they cannot be written.
-        name (str): The path of the source below the folder of all.
+        result (AnonymizationResult): The result of the output. If a file cannot be
+            written, its reason and problems say so.
+        name (str): The path of the source relative to the input folder.
         report, boxes_out (str or Path, optional): The folders.
     """
     what = 'report'
@@ -74,6 +77,6 @@ def write_beside(
         if boxes_out is not None and result.boxes is not None:
             write_boxes(result.boxes, name, Path(boxes_out))
     except (OSError, ValueError) as error:
-        # The output is finished, and stays.
+        # The output is complete, and stays.
         result.reason = f'its {what} cannot be written: {reason_of(error)}'
         result.problems.append(result.reason)

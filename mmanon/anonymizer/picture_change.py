@@ -9,26 +9,28 @@ from mmanon.utils.resampling import area_mean
 
 __all__ = ['cell_change', 'changed_box', 'fitted_to', 'shows_another']
 
-_GRID = 24  # pictures are compared in so many cells a side
-# Of a picture that was encoded anew the cells follow the old ones by 0.98 and more.
+_GRID = 24  # pictures are compared in a grid of 24 x 24 cells
+# Minimum correlation of the cells; for a picture that was encoded again it is at least
+# 0.98.
 _FOLLOWS = 0.7
-_FLAT = 3.0  # grey levels by which cells that follow nothing differ by themselves
-_AROUND = 1.0  # beside a face more may be covered: by so many of its sides
+_FLAT = 3.0  # standard deviation in grey levels below which a picture counts as flat
+_AROUND = 1.0  # the surroundings of a face are ignored, by this multiple of its sides
 
 
 def fitted_to(image: np.ndarray, shape: tuple[int, ...], later: bool) -> np.ndarray:
-    """An original as its output shows it, where that has another size for a reason.
+    """Fit an original to the size of its output, if there is a reason for another size.
 
-    Non-square pixels may have become square, which stretches one side. A picture that
-    changes its size is in the middle of the first size.
+    The output may have square pixels where the original has none, which stretches one
+    side. If a video changes its size, the output shows later frames in the middle of
+    the first size.
 
     Args:
-        image (np.ndarray): uint8 (H, W, 3) RGB.
-        shape (tuple[int, ...]): Of the output.
-        later (bool): Whether frames before it were of one size.
+        image (np.ndarray): The original, uint8 (H, W, 3) RGB.
+        shape (tuple[int, ...]): The shape of the output.
+        later (bool): Whether this is not the first frame.
 
     Returns:
-        np.ndarray: Of that shape; the image itself where there is no such reason.
+        np.ndarray: A picture of that shape, or the original if there is no such reason.
     """
     (height, width), (high, wide) = image.shape[:2], shape[:2]
     if (height, width) == (high, wide):
@@ -47,7 +49,7 @@ def fitted_to(image: np.ndarray, shape: tuple[int, ...], later: bool) -> np.ndar
 
 
 def cell_change(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """By how many grey levels the cells of a picture have changed.
+    """The mean change of each cell of a picture, in grey levels.
 
     Args:
         old, new (np.ndarray): uint8 (H, W, 3) RGB.
@@ -66,12 +68,12 @@ def changed_box(
     """The rectangle around all cells that have changed.
 
     Args:
-        change (np.ndarray): As of :func:`cell_change`.
-        shape (tuple[int, ...]): Of the picture.
-        least (float): Grey levels by which a cell must have changed.
+        change (np.ndarray): The result of :func:`cell_change`.
+        shape (tuple[int, ...]): The shape of the picture.
+        least (float): Minimum change of a cell, in grey levels.
 
     Returns:
-        np.ndarray or None: x1, y1, x2, y2 in pixels; None where nothing has changed.
+        np.ndarray or None: x1, y1, x2, y2 in pixels; None if nothing has changed.
     """
     rows, columns = np.nonzero(change > least)
     if not len(rows):
@@ -82,12 +84,12 @@ def changed_box(
 
 
 def shows_another(old: np.ndarray, new: np.ndarray, faces: np.ndarray) -> bool:
-    """Whether a picture shows something else than before, but for its faces.
+    """Whether a picture shows something else than before, apart from its faces.
 
     Args:
         old, new (np.ndarray): uint8 (H, W, 3) RGB.
-        faces (np.ndarray): (K, 4) boxes in fractions of the picture; what is beside
-            them may be covered as well.
+        faces (np.ndarray): (K, 4) boxes in fractions of the picture; their surroundings
+            may be covered as well.
     """
     before, after = _cells(old), _cells(new)
     kept = np.ones(before.shape, bool)

@@ -1,4 +1,4 @@
-"""Shared by all kinds of pictures: find faces, plan masks, draw them."""
+"""The steps that images and videos share: find faces, plan masks, draw covers."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class FacePipeline:
 
     Attributes:
         finder (FaceFinder): Finds faces.
-        planner (MaskPlanner): Decides what to mask in moving pictures.
-        compositor (FaceCompositor): Draws the masks.
+        planner (MaskPlanner): Decides what to cover in moving pictures.
+        compositor (FaceCompositor): Draws the covers.
         people (KnownPeople, optional): Decides whose faces stay visible.
-        score_thr (float): Score from which a face of a still picture is masked.
+        score_thr (float): Score from which a face in an image is covered.
         every (int): Maximum number of frames of a video between two searches; at least
             five searches a second.
         scales (bool): Whether pictures may be searched in other sizes.
@@ -64,25 +64,25 @@ class FacePipeline:
         chosen: Chosen | None = None,
         sheet: TrackSheet | None = None,
     ) -> Generator[FramePlan, None, None]:
-        """Look for what is to be masked in moving pictures, and decide.
+        """Search moving pictures, and plan what to cover.
 
         Args:
-            pictures (Iterable[Picture]): In the order they are shown.
-            find (Find): Finds the faces of their source, as the finder has begun it.
-            name (str): The path of their source below the folder of all.
-            rate (float): Frames a second; 0 where it is not known.
-            chosen, sheet: As of :meth:`.MaskPlanner.plan`, of faces.
+            pictures (Iterable[Picture]): In the order in which they are shown.
+            find (Find): Finds the faces of their source, from ``finder.open``.
+            name (str): The path of their source relative to the input folder.
+            rate (float): Frames per second; 0 if unknown.
+            chosen, sheet: As for :meth:`.MaskPlanner.plan`; they concern faces only.
 
         Yields:
-            FramePlan: As many, in the same order.
+            FramePlan: The plan of each picture, in the same order.
         """
-        # Each kind looks where it has to; a frame is held until the last has decided.
+        # Each kind has its own search; a frame is kept until all have decided.
         streams = tee(pictures, 1 + len(self.others))
         with ExitStack() as stack:
             searched = [self.search(streams[0], find, rate)]
             for stream, other in zip(streams[1:], self.others, strict=True):
                 searched.append(other.search(stream, name, rate))
-            # Closed before the threads that feed them end.
+            # They must be closed before the threads that feed them end.
             for one in searched:
                 stack.enter_context(closing(one))
             plans = [self.planner.plan(searched[0], chosen, sheet, rate)]
@@ -94,12 +94,12 @@ class FacePipeline:
     def search(
         self, pictures: Iterable[Picture], find: Find, rate: float
     ) -> Generator[SearchedFrame, None, None]:
-        """Look for faces in moving pictures.
+        """Search moving pictures for faces.
 
         Args:
-            pictures (Iterable[Picture]): In the order they are shown.
-            find (Find): Of their source, as the finder has begun it.
-            rate (float): Frames a second; 0 where it is not known.
+            pictures (Iterable[Picture]): In the order in which they are shown.
+            find (Find): Finds the faces of their source, from ``finder.open``.
+            rate (float): Frames per second; 0 if unknown.
 
         Returns:
             Generator: A :class:`SearchedFrame` for each, in the same order.
@@ -111,13 +111,13 @@ class FacePipeline:
                 return faces, None
             return faces, self.people.similarity(image, faces)
 
-        # PyTorch is not for several threads: it shares its work out by itself.
+        # The recognizer runs in PyTorch, which uses several threads by itself.
         parallel = self.finder.parallel and self.people is None
         policy = KeyframePolicy(looks_at_least(self.every, rate), self.scales)
         return search(pictures, look, policy, parallel)
 
     def draw(self, image: np.ndarray, plan: FramePlan) -> None:
-        """Mask in an RGB picture what has to be, in place."""
+        """Draw the covers of a plan into an RGB picture, in place."""
         plan = plan.filled()
         if plan.whole:
             mask_whole(image)

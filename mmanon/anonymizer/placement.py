@@ -1,4 +1,4 @@
-"""Says which part of the work runs where, when somebody has asked for a GPU."""
+"""Log which part of the work runs where, if a GPU is requested."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def say_where(
     compositor: FaceCompositor,
     people: KnownPeople | None = None,
 ) -> None:
-    """Say it in the log, in one sentence, where it is not the CPU by choice.
+    """Log in one sentence where each part runs, unless the CPU is requested.
 
     Args:
-        device (str): What was asked for.
+        device (str): The requested device.
         finder (FaceFinder): Finds faces.
-        compositor (FaceCompositor): Draws over them.
-        people (KnownPeople, optional): Recognizes them.
+        compositor (FaceCompositor): Covers them.
+        people (KnownPeople, optional): Recognizes people.
     """
     detector = finder.detector if isinstance(finder, DetectedFaces) else None
     places: tuple[Place, ...] = getattr(detector, 'places', ())

@@ -1,4 +1,4 @@
-"""Where a face is drawn over: the square of its crop, and what of it is replaced."""
+"""Where a face is covered: the square of its crop, and the part that is replaced."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ __all__ = [
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels within a picture."""
 
-# Sine of the angle up to which a head is as wide and as high as its box; and how many
-# times as long as wide heads are.
+# Sine of the angle up to which a head is as wide and high as its box; and the ratio of
+# a head's length to its width.
 _UPRIGHT, _LONG = 0.3, 1.3
 
 
 class Place(NamedTuple):
-    """Where a face is drawn over.
+    """Where a face is covered.
 
     Attributes:
-        square (np.ndarray): That of its crop, x1, y1, x2, y2 in pixels.
-        region (Region): The pixels around what is changed.
-        source (Region): The pixels of which the crop is made.
-        track (int): The number of the face's track; -1 outside all tracks.
-        box (np.ndarray): The box that has to be masked, x1, y1, x2, y2 in pixels.
-        tilt (float): By how many radians the square leans about its middle, clockwise.
-        axes (np.ndarray, optional): Half the width and half the height of an ellipse
-            about the middle of the box, in pixels, outside of which nothing is changed.
-        lean (float): By how many radians the ellipse leans.
-        drawn (bool): Whether the modifier draws, and not the cover in its place.
+        square (np.ndarray): The square of its crop, x1, y1, x2, y2 in pixels.
+        region (Region): The rectangle that contains all changed pixels.
+        source (Region): The rectangle that contains all pixels of the crop.
+        track (int): The number of the face's track; -1 if it has none.
+        box (np.ndarray): The box that must be covered, x1, y1, x2, y2 in pixels.
+        tilt (float): Rotation of the square about its centre, in radians, clockwise.
+        axes (np.ndarray, optional): Half the width and half the height, in pixels, of
+            an ellipse around the centre of the box, outside of which nothing is
+            changed.
+        lean (float): Rotation of the ellipse in radians, clockwise.
+        drawn (bool): Whether the modifier draws; otherwise the default cover does.
     """
 
     square: np.ndarray
@@ -54,52 +55,54 @@ class Place(NamedTuple):
 
     @property
     def is_seen(self) -> bool:
-        """Whether any of it lies in the picture."""
+        """Whether any part of it lies in the picture."""
         return self.region[0] < self.region[2] and self.region[1] < self.region[3]
 
     def with_ellipse(self, tilt: float, mask_scale: float) -> Place:
-        """The same place, in whose region no more than an ellipse is replaced.
+        """The same place, but only an ellipse in its region is replaced.
 
         Args:
-            tilt (float): Radians by which the head leans, clockwise.
-            mask_scale (float): Size of the ellipse in parts of the face box's.
+            tilt (float): Angle of the head in radians, clockwise.
+            mask_scale (float): Size of the ellipse as a multiple of the face box.
         """
         axes, lean = ellipse_in((self.box[2:] - self.box[:2]) / 2, tilt)
         half = (self.square[2:] - self.square[:2]) / 2
         return self._replace(axes=np.minimum(axes * mask_scale, half), lean=lean)
 
     def fade(self, feather: float, mask_scale: float) -> np.ndarray:
-        """How much of each pixel is replaced.
+        """The weight of the drawn face in each pixel.
 
         Args:
-            feather (float): Width of the fading edge, a part of the square's side.
-            mask_scale (float): Size of the ellipse in parts of the face box's.
+            feather (float): Width of the blended edge, as a fraction of the square's
+                side.
+            mask_scale (float): Size of the ellipse as a multiple of the face box.
 
         Returns:
-            np.ndarray: Of the region's pixels, (h, w) float32 in [0, 1].
+            np.ndarray: The weights of the region's pixels, (h, w) float32 in [0, 1].
         """
         side = float((self.square[2:] - self.square[:2]).max())
         if self.axes is None:
             x, y = self._steps(self.square, np.full(2, side / 2), self.tilt)
-            # From 0 in the middle to 1 at the edge.
+            # From 0 in the centre to 1 at the edge.
             away, fade = np.maximum(np.abs(x), np.abs(y)), 2 * feather
         else:
             x, y = self._steps(self.box, self.axes, self.lean)
             away = np.sqrt(x**2 + y**2)
-            # What lies in the face box stays outside the edge that fades.
+            # The blended edge does not reach into the ellipse of the face box.
             fade = min(feather * side / float(self.axes.min()), 1 - 1 / mask_scale)
         if not fade:
             return (away < 1).astype(np.float32)
         return ((1 - away) / fade).clip(0, 1)
 
     def depth(self) -> np.ndarray:
-        """Which of two places a pixel belongs to that lies in both: the deeper one.
+        """How deep each pixel lies in this place; of two places, the deeper one shows.
 
-        A pixel of a face's own box is deeper than all around other boxes: what another
-        crop shows there may be this face as it was. In two boxes, the smaller one's.
+        A pixel in the face's own box is deeper than any pixel around other boxes,
+        because another crop may show this face unchanged there. In two boxes, it is
+        deeper in the smaller one.
 
         Returns:
-            np.ndarray: Of the region's pixels, (h, w) float32.
+            np.ndarray: The depth of the region's pixels, (h, w) float32.
         """
         half = (self.square[2:] - self.square[:2]) / 2
         x, y = self._steps(self.square, half, self.tilt)
@@ -112,7 +115,7 @@ class Place(NamedTuple):
     def _steps(
         self, around: np.ndarray, half: np.ndarray, lean: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels from the middle of a box, along axes, in parts of those."""
+        """Coordinates of pixels from the centre of a box, as multiples of its axes."""
         x1, y1, x2, y2 = self.region
         x = (np.arange(x1, x2) + 0.5 - around[[0, 2]].mean()).astype(np.float32)
         y = (np.arange(y1, y2) + 0.5 - around[[1, 3]].mean()).astype(np.float32)
@@ -135,14 +138,14 @@ def square_place(
     """A place whose whole crop is replaced.
 
     Args:
-        box (np.ndarray): x1, y1, x2, y2 in pixels, to be masked.
+        box (np.ndarray): The box to cover, x1, y1, x2, y2 in pixels.
         size (Sequence[int]): Width and height of the picture.
-        margin (float): By how much of its longer side a box is enlarged on each side.
-        track (int), tilt (float): As of :class:`Place`.
-        face (np.ndarray, optional): The box of which the crop is made, where it is
-            another one. Where the crop would then not hold the box to be masked within
-            its fading edge, it is as much larger.
-        feather (float): Width of that edge.
+        margin (float): The box is enlarged on each side by this fraction of its longer
+            side.
+        track (int), tilt (float): As for :class:`Place`.
+        face (np.ndarray, optional): Another box from which the crop is made. The crop
+            is enlarged if ``box`` would not lie inside of its blended edge.
+        feather (float): Width of the blended edge, as a fraction of the square's side.
     """
     crop = box if face is None else face
     centre = (crop[:2] + crop[2:]) / 2
@@ -161,13 +164,13 @@ def square_place(
 def ellipse_place(
     place: Place, size: Sequence[int], tilt: float, mask_scale: float
 ) -> Place:
-    """The same place with an ellipse around the face box that is replaced alone.
+    """The same place, but only an ellipse around the face box is replaced.
 
     Args:
-        place (Place): Of :func:`square_place`.
+        place (Place): A result of :func:`square_place`.
         size (Sequence[int]): Width and height of the picture.
-        tilt (float): Radians by which the head leans, clockwise.
-        mask_scale (float): Width and height of the ellipse in parts of the face box's.
+        tilt (float): Angle of the head in radians, clockwise.
+        mask_scale (float): Size of the ellipse as a multiple of the face box.
     """
     place = place.with_ellipse(tilt, mask_scale)
     assert place.axes is not None
@@ -178,20 +181,20 @@ def ellipse_place(
 
 
 def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
-    """The ellipse of a head in the box around it.
+    """The ellipse of a head, from the box around it.
 
     Args:
         half (np.ndarray): Half the width and half the height of the box, in pixels.
-        tilt (float): Radians by which the head leans, clockwise.
+        tilt (float): Angle of the head in radians, clockwise.
 
     Returns:
         tuple[np.ndarray, float]: Half the ellipse's width and half its height, across
-        and along the head, and the radians by which it leans. It reaches as far to each
-        side as the box, or farther.
+        and along the head, and its rotation in radians. To each side, it extends at
+        least as far as the box.
     """
     if abs(np.sin(tilt)) < _UPRIGHT and np.cos(tilt) > 0:
         return half, tilt
-    # Of one that leans the box does not tell how long it is: as long as heads are.
+    # The box of a leaning head does not give its length: use the usual ratio.
     cos, sin = np.cos(tilt) ** 2, np.sin(tilt) ** 2
     across = max(
         half[0] / np.sqrt(cos + _LONG**2 * sin),
@@ -201,25 +204,25 @@ def ellipse_in(half: np.ndarray, tilt: float) -> tuple[np.ndarray, float]:
 
 
 def widest_fade(margin: float, shape: str, align: bool) -> float:
-    """The widest feather with which no part of a face box shows through.
+    """The widest feather with which no part of a face box shows.
 
-    An ellipse needs no such limit: its fade ends where the face begins, whatever the
-    feather.
+    For an ellipse, this is no limit (0.5): its blended edge always ends where the face
+    begins.
 
     Args:
-        margin (float): Of the crop.
-        shape (str), align (bool): As of :class:`.compositor.FaceCompositor`.
+        margin (float): The margin of the crop.
+        shape (str), align (bool): As for :class:`.compositor.FaceCompositor`.
     """
     if shape == 'ellipse':
         return 0.5
     if not align:
         return widest_feather(margin)
-    # Between the circle in the crop, however it leans, and the one around the face box.
+    # The distance from the circle around the face box to the circle inside of the crop.
     return (1 - 2**0.5 / (1 + 2 * margin)) / 2
 
 
 def _within(centre: np.ndarray, reach: np.ndarray, size: Sequence[int]) -> Region:
-    """The whole pixels of a picture within a reach; none where x1 >= x2 or y1 >= y2."""
+    """The pixels of a picture within a distance; none if x1 >= x2 or y1 >= y2."""
     x1, y1 = np.floor(centre - reach).astype(int).clip(0).tolist()
     x2, y2 = np.minimum(np.ceil(centre + reach), size).astype(int).tolist()
     return x1, y1, x2, y2

@@ -35,14 +35,14 @@ def build_recognizer(
     Args:
         recognizer (str, Path or Mapping): Weights of MobileFaceNet, or the config of a
             :class:`FaceClassifier`, whose ``init_cfg`` names its weights.
-        device (str): Where it runs, and the CPU where PyTorch cannot use that.
+        device (str): Where it runs; the CPU is used if PyTorch cannot use the device.
 
     Returns:
-        FaceClassifier: In evaluation mode.
+        FaceClassifier: The recognizer in evaluation mode.
 
     Raises:
-        FileNotFoundError: When weights do not exist.
-        ValueError: When they do not fit, or a config names none.
+        FileNotFoundError: When the weights do not exist.
+        ValueError: When they do not fit, or a config has no weights.
         ImportError: When PyTorch or mmengine is not installed.
     """
     require('a recognizer', ('torch', 'mmengine'), 'train')
@@ -68,12 +68,12 @@ def embed_face(
     """Embed one face of a picture, aligned by its landmarks.
 
     Args:
-        recognizer (FaceClassifier): Tells people apart.
+        recognizer (FaceClassifier): The recognizer.
         image (np.ndarray): uint8 (H, W, 3) RGB.
-        landmarks (np.ndarray): In its pixels, (5, 2), not all in one point.
+        landmarks (np.ndarray): In pixels of the image, (5, 2), not all in one point.
 
     Returns:
-        np.ndarray: (E,), of length 1.
+        np.ndarray: The embedding, (E,), with L2 norm 1.
     """
     import torch
 
@@ -91,15 +91,16 @@ def embed_face(
 def embed_photographs(
     paths: Iterable[Path], detector: BaseFaceDetector, recognizer: FaceClassifier
 ) -> Iterator[tuple[Path, np.ndarray | None]]:
-    """Embed the face that each photograph is of.
+    """Embed the main face of each photograph.
 
     Args:
-        paths (Iterable[Path]): One face each, or the largest in the middle.
+        paths (Iterable[Path]): Photographs with one face each, or with the main face as
+            the largest in the middle.
         detector (BaseFaceDetector): Finds the faces.
-        recognizer (FaceClassifier): Tells people apart.
+        recognizer (FaceClassifier): The recognizer.
 
     Yields:
-        tuple: Each photograph and its embedding, (E,) of length 1; None where no face
+        tuple: Each photograph and its embedding, (E,) with L2 norm 1; None if no face
         is found or the file cannot be read.
     """
     for path in paths:
@@ -117,13 +118,14 @@ def embed_people(
     """Embed photographs of people.
 
     Args:
-        folder (Path): One folder of photographs a person, who has its name.
-        detector (BaseFaceDetector): Finds the faces on them.
-        recognizer (FaceClassifier): Tells people apart.
+        folder (Path): It contains one folder of photographs for each person; the
+            folder's name is that of the person.
+        detector (BaseFaceDetector): Finds the faces in them.
+        recognizer (FaceClassifier): The recognizer.
 
     Returns:
-        tuple[list[str], np.ndarray]: Whose face it is, and its embedding, (K, E) of
-        length 1, of each photograph on which one is found.
+        tuple[list[str], np.ndarray]: For each photograph with a face, the name of the
+        person, and the embedding, (K, E) with L2 norm 1.
     """
     people = sorted(path for path in folder.iterdir() if path.is_dir())
     names: list[str] = []
@@ -143,22 +145,22 @@ def threshold_at_far(
     recognizer: FaceClassifier,
     far: float = 0.01,
 ) -> float:
-    """The cosine that so few pairs of two people reach.
+    """The cosine for a false accept rate.
 
     Args:
-        folder (Path): Photographs, one folder a person.
-        detector (BaseFaceDetector): Finds the faces on them.
-        recognizer (FaceClassifier): Tells people apart.
+        folder (Path): Photographs, with one folder for each person.
+        detector (BaseFaceDetector): Finds the faces in them.
+        recognizer (FaceClassifier): The recognizer.
         far (float): False accept rate in (0, 1). Defaults to 0.01.
 
     Returns:
-        float: The lowest cosine that no more than the part ``far`` of all pairs of two
-        people reaches.
+        float: The lowest cosine that at most the fraction ``far`` of all pairs of
+        different people reaches.
 
     Raises:
-        FileNotFoundError: When there is no such folder.
-        ValueError: When ``far`` is out of its range, or the faces are too few to see
-            a rate so small.
+        FileNotFoundError: When the folder does not exist.
+        ValueError: When ``far`` is out of its range, or there are too few faces to
+            measure this rate.
     """
     if not 0 < far < 1:
         raise ValueError(f'far must be in (0, 1), got {far}')
@@ -170,8 +172,8 @@ def threshold_at_far(
     if other.sum() * far < 1:
         raise ValueError(
             f'{folder} has {len(people)} faces of {len(set(people))} people, which '
-            f'make {other.sum()} pairs of two people; a false accept rate of {far:g} '
-            f'needs {1 / far:.0f}'
+            f'make {other.sum()} pairs of different people; a false accept rate of '
+            f'{far:g} needs {1 / far:.0f}'
         )
     units = vectors.astype(np.float64)
     units /= np.linalg.norm(units, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Keeps the covered frames of a camera, where somebody has switched that on."""
+"""Record the covered frames of a camera, if the user switches it on."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from .io.sources import InputError
 __all__ = ['Recording']
 
 _TIME_BASE = Fraction(1, 90_000)
-_STEP = 0.04  # seconds from one frame to the next where that is not known
-# Encoding shall take little of the time that the search for faces needs.
+_STEP = 0.04  # seconds from one frame to the next, if unknown
+# Encoding must leave the processor time to the search for faces.
 _ENCODER = {'preset': 'ultrafast', 'crf': '21'}
 
 
 class Recording:
-    """A film of covered frames, as H.264 in MP4, whole or not at all.
+    """A film of covered frames, as H.264 in MP4, written completely or not at all.
 
-    It is given what :class:`.live.LiveAnonymizer` shows, and never sees anything else.
-    Frames keep the times at which they come; what goes on while it pauses is not in it.
-    A frame of another size than the first is fitted into that, with black beside it.
+    It gets only the covered frames of :class:`.live.LiveAnonymizer`. Frames keep the
+    times at which they arrive; pauses are left out. A frame whose size differs from
+    that of the first frame is fitted into that size, with black borders.
 
     Args:
         path (Path): The file, ``*.mp4``.
-        longest (float, optional): Seconds after which no more is kept.
-        now (callable): The time in seconds.
+        longest (float, optional): Maximum length in seconds.
+        now (callable): Returns the time in seconds.
 
     Attributes:
-        frames (int): How many it has.
-        seconds (float): How long it is.
+        frames (int): The number of frames.
+        seconds (float): The length in seconds.
 
     Raises:
-        InputError: When the name has another ending.
-        OSError: When the folder cannot be made.
+        InputError: When the file name does not end in ``.mp4``.
+        OSError: When the folder cannot be created.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Recording:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         if path.suffix.lower() != '.mp4':
-            raise InputError(f'recordings are MP4: name {path.with_suffix(".mp4")}')
+            raise InputError(
+                f'a recording is an MP4 file: write it to {path.with_suffix(".mp4")}'
+            )
         self._file = WholeFile(path)
         self._longest, self._now = longest, now
         self._container: av.container.OutputContainer | None = None
@@ -63,7 +65,7 @@ class Recording:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is as long as it may be."""
+        """Whether it has reached its maximum length."""
         return self._longest is not None and self.seconds >= self._longest
 
     def put(self, image: np.ndarray) -> None:
@@ -94,10 +96,10 @@ class Recording:
             self._last = None
 
     def finish(self) -> Path | None:
-        """End it.
+        """End the recording.
 
         Returns:
-            Path or None: The file; None where there is no frame, and no file.
+            Path or None: The file; None if there is no frame and therefore no file.
 
         Raises:
             OSError: When it cannot be written.
@@ -117,7 +119,7 @@ class Recording:
             return self._file.path
 
     def discard(self) -> None:
-        """End it and keep nothing, unless it was finished."""
+        """End the recording and delete it, unless it was finished."""
         with self._lock:
             if not self._ended and self._container is not None:
                 self._container.close()
@@ -128,7 +130,7 @@ class Recording:
         height, width = image.shape[:2]
         self._container = av.open(file_url(self._file.beside), 'w', format='mp4')
         self._stream = self._container.add_stream('libx264', 25, options=_ENCODER)
-        # Colours are stored for two pixels at a time.
+        # yuv420p stores colours for two by two pixels, so sides must be even.
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = 'yuv420p'
         self._stream.codec_context.time_base = _TIME_BASE

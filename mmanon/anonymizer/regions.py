@@ -1,4 +1,4 @@
-"""Parts of the picture that are always covered, or whose faces are always left."""
+"""Areas of the picture that are always covered, or whose faces stay visible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ['Region', 'Regions', 'fill_polygons', 'parse_region', 'read_regions']
 _SPEC = re.compile(r'(?P<kind>\w+):(?P<points>[^@]*)(?:@(?P<span>.*))?')
 _FORM = (
     "'cover:100,50 300,50 300,200' or 'leave:…', in pixels of the upright picture, "
-    "with '@2-5.5' for the seconds from 2 to 5.5"
+    "optionally with '@2-5.5' for the seconds from 2 to 5.5"
 )
 
 
@@ -28,12 +28,13 @@ class Region:
     """A polygon of the upright picture.
 
     Attributes:
-        covers (bool): Whether it is always covered; otherwise faces whose middle is in
+        covers (bool): Whether it is always covered; otherwise faces whose centre is in
             it stay visible.
-        points (np.ndarray): (n, 2), x and y in pixels, n at least 3. start, end
-        (float): First second, and the second before which it ends; 0 for an image.
-        video (str, optional): The path of the file below the folder of all; None for
-            all files.
+        points (np.ndarray): (n, 2), x and y in pixels, n at least 3.
+        start, end (float): It applies to times with start <= time < end, in seconds;
+            the time of an image is 0.
+        video (str, optional): The path of its file relative to the input folder; None
+            for all files.
 
     Raises:
         ValueError: When it is no polygon, crosses itself, or ends before it begins.
@@ -49,7 +50,7 @@ class Region:
         points = self.points
         if points.ndim != 2 or points.shape[1:] != (2,) or len(points) < 3:
             raise ValueError(
-                f'a region needs three corners x,y at least, got {points.tolist()}'
+                f'a region needs at least three corners x,y, got {points.tolist()}'
             )
         if not np.isfinite(points).all():
             raise ValueError(f'corners must be finite numbers, got {points.tolist()}')
@@ -62,15 +63,15 @@ class Region:
             first, second = (tuple(points[k].tolist()) for k in crossing)
             raise ValueError(
                 f'a region crosses itself: its sides from {first} and from {second} '
-                'meet; name its corners in their order around it'
+                'meet; list its corners in their order around it'
             )
 
     def is_shown(self, name: str, time: float) -> bool:
-        """Whether it is there in a file at a second."""
+        """Whether it applies to a file at a time in seconds."""
         return self.video in (None, name) and self.start <= time < self.end
 
     def holds(self, points: np.ndarray) -> np.ndarray:
-        """Which of some points, (k, 2), lie in it, (k,) bool."""
+        """Which points, (k, 2), lie in it: bool (k,)."""
         x, y = points[:, None, 0], points[:, None, 1]
         (x1, y1), (x2, y2) = self.points.T, np.roll(self.points, -1, 0).T
         spans = (y1 <= y) != (y2 <= y)
@@ -80,7 +81,7 @@ class Region:
 
 
 def _crossing(points: np.ndarray) -> tuple[int, int] | None:
-    """Two sides that meet but for the corner they share; None where no two do."""
+    """Two sides that cross; None if there are none."""
     count, ends = len(points), np.roll(points, -1, 0)
     for k in range(count):
         for j in range(k + 1, count):
@@ -105,7 +106,7 @@ def _meet(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
 
 
 def parse_region(text: str) -> Region:
-    """Read a region as the command takes it.
+    """Read a region in the form of the command's ``--region``.
 
     Examples:
         >>> region = parse_region('cover:0,0 64,0 64,48@1.5-3')
@@ -113,7 +114,7 @@ def parse_region(text: str) -> Region:
         (True, [[0.0, 0.0], [64.0, 0.0], [64.0, 48.0]], 1.5, 3.0)
 
     Raises:
-        ValueError: When it is of another form.
+        ValueError: When the text has another form.
     """
     found = _SPEC.fullmatch(text.strip())
     if found is None or found['kind'] not in ('cover', 'leave'):
@@ -138,17 +139,17 @@ def parse_region(text: str) -> Region:
 
 
 def read_regions(path: str | Path) -> list[Region]:
-    """Read regions from a JSON file: a list of such as ::
+    """Read regions from a JSON file. The file contains a list of objects such as::
 
         {"cover": [[0, 0], [64, 0], [64, 48]], "start": 1.5, "end": 3,
          "video": "clips/a.mp4"}
 
-    with ``leave`` in the place of ``cover``; ``start``, ``end`` and ``video`` may be
-    left out.
+    or with ``leave`` instead of ``cover``. ``start``, ``end`` and ``video`` are
+    optional.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it is of another form.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it has another form.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -166,10 +167,12 @@ def _of_json(given: Any, where: str) -> Region:
     known = given if isinstance(given, Mapping) else {}
     kinds = [kind for kind in ('cover', 'leave') if kind in known]
     if len(kinds) != 1:
-        raise ValueError(f'{where} must have cover or leave, a list of corners [x, y]')
+        raise ValueError(
+            f'{where} must have either cover or leave, a list of corners [x, y]'
+        )
     unknown = given.keys() - {'cover', 'leave', 'start', 'end', 'video'}
     if unknown:
-        raise ValueError(f'{where} has {sorted(unknown)[0]!r}, which is unknown')
+        raise ValueError(f'{where} has an unknown key {sorted(unknown)[0]!r}')
     try:
         points = np.array(given[kinds[0]], np.float64)
         start, end = float(given.get('start', 0)), float(given.get('end', math.inf))
@@ -179,14 +182,15 @@ def _of_json(given: Any, where: str) -> Region:
 
 
 class Regions:
-    """Regions of all files.
+    """The regions of all files.
 
     Args:
-        regions (Iterable[str or Region]): Of the form of :func:`parse_region`, paths of
-            JSON files, or regions.
+        regions (Iterable[str or Region]): Texts for :func:`parse_region`, paths of JSON
+            files for :func:`read_regions`, or regions.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`parse_region` and :func:`read_regions`.
+        FileNotFoundError, ValueError: As for :func:`parse_region` and
+            :func:`read_regions`.
     """
 
     def __init__(self, regions: Iterable[str | Path | Region] = ()) -> None:
@@ -203,16 +207,17 @@ class Regions:
         return bool(self._all)
 
     def apply(self, plan: FramePlan, name: str, time: float = 0.0) -> FramePlan:
-        """The masks of a frame, including the regions.
+        """Apply the regions to the plan of a frame.
 
         Args:
-            plan (FramePlan): By its faces.
-            name (str): The path of its file below the folder of all.
-            time (float): The second it is shown at.
+            plan (FramePlan): The plan.
+            name (str): The path of its file relative to the input folder.
+            time (float): The frame's time in seconds.
 
         Returns:
-            FramePlan: Without the faces that are left, which count as spared, and with
-            the polygons that are covered. A frame that is masked whole stays so.
+            FramePlan: The plan without faces that stay visible, which count as spared,
+            and with the polygons to cover. The plan of a frame that is covered whole is
+            not changed.
         """
         shown = [one for one in self._all if one.is_shown(name, time)]
         if not shown or plan.whole:
@@ -230,7 +235,7 @@ class Regions:
 
 
 def fill_polygons(image: np.ndarray, polygons: Sequence[np.ndarray]) -> None:
-    """Paint polygons mid-grey, in place, with each pixel that they touch.
+    """Fill polygons with mid-grey, in place, including each pixel that they touch.
 
     Args:
         image (np.ndarray): (H, W, 3), uint8 or uint16.
@@ -240,7 +245,7 @@ def fill_polygons(image: np.ndarray, polygons: Sequence[np.ndarray]) -> None:
 
     for polygon in polygons:
         canvas = Image.new('1', image.shape[1::-1])
-        # Pillow counts from the middle of a pixel.
+        # In Pillow's coordinates, the centre of the first pixel is (0, 0).
         corners = [(x - 0.5, y - 0.5) for x, y in polygon.tolist()]
         ImageDraw.Draw(canvas).polygon(corners, fill=1, outline=1)
         image[np.asarray(canvas)] = np.iinfo(image.dtype).max // 2

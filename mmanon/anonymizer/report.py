@@ -1,4 +1,4 @@
-"""A report of the faces found in a file and of the masks, for checking outputs."""
+"""A report of the faces and masks in a file, to check the output."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class _Track:
 
 
 class FileReport:
-    """Counts what is masked, frame by frame.
+    """Counts the masks frame by frame.
 
-    It grows by a few numbers a frame, whatever the size of the picture.
+    It stores a few numbers for each frame.
 
     Attributes:
-        faces_per_frame (list[int]): Boxes of faces masked in each frame so far.
+        faces_per_frame (list[int]): Number of covered faces in each frame so far.
     """
 
     def __init__(self) -> None:
@@ -79,22 +79,22 @@ class FileReport:
         self._lowest = sorted(self._lowest)[:_LOWEST]
 
     def least_sure(self) -> list[tuple[int, float]]:
-        """The faces that the detector was least sure of.
+        """The faces with the lowest scores.
 
         Returns:
-            list[tuple[int, float]]: Frame and confidence, the lowest first; 20 at most.
+            list[tuple[int, float]]: Frame and score, the lowest first; at most 20.
         """
         return [(frame, score) for score, frame in self._lowest]
 
     def as_dict(self) -> dict:
-        """The report as what JSON holds; frames are numbered from 0.
+        """The report in types for JSON; frames are numbered from 0.
 
         Returns:
-            dict: ``frames``; ``faces`` and ``faces_per_frame``; ``other_kinds``, how
-            many boxes of each; ``tracks``, each with its kind, its first and last
-            masked frame, in how many of them the detector saw the face, the ranges of
-            frames in which it did not and the place was filled in, and the lowest
-            confidence; ``faces_without_track``; ``lowest_confidences`` with their
+            dict: ``frames``; ``faces`` and ``faces_per_frame``; ``other_kinds``, the
+            number of boxes of each kind; ``tracks``, each with its kind, its first and
+            last covered frame, the number of frames in which the detector saw the face,
+            the ranges of frames in which it did not and the mask was filled in, and the
+            lowest score; ``faces_without_track``; ``lowest_confidences`` with their
             frames; ``frames_filled``, the ranges in which any face was filled in;
             ``frames_covered_whole`` and ``frames_with_spared_faces``.
         """
@@ -136,27 +136,27 @@ class FileReport:
         """Write the report as JSON.
 
         Args:
-            path (Path): The file; its folder is made.
-            **more: What else it shall say, before all.
+            path (Path): The file; its folder is created.
+            **more: More keys, which come first.
 
         Raises:
             OSError: When it cannot be written.
         """
         words = json.dumps({**more, **self.as_dict()}, ensure_ascii=False, indent=1)
-        # Names of files may hold bytes that are no text: JSON has an escape for them.
+        # File names may contain bytes that are no text; JSON has an escape for them.
         write_whole(path, (words + '\n').encode('utf-8', 'backslashreplace'))
 
 
 def report_path(folder: Path, name: str) -> Path:
-    """Where the report on a source belongs.
+    """The path of the report of a source.
 
     Args:
-        folder (Path): Of all reports.
-        name (str): Of the source, with the folders below that of all.
+        folder (Path): The folder of all reports.
+        name (str): The path of the source relative to the input folder.
 
     Returns:
-        Path: ``<name>.json``; a name that is too long is shortened, with digits that
-            make it unique.
+        Path: ``<name>.json``; a name that is too long is shortened, and digits make it
+        unique.
     """
     path = folder / f'{name}.json'
     packed = os.fsencode(path.name)
@@ -167,10 +167,10 @@ def report_path(folder: Path, name: str) -> Path:
 
 
 def frame_ranges(frames: Iterable[int]) -> list[list[int]]:
-    """Join numbers of frames that follow each other.
+    """Join consecutive frame numbers to ranges.
 
     Args:
-        frames (Iterable[int]): In any order, each once or more.
+        frames (Iterable[int]): In any order; repetitions are allowed.
 
     Returns:
         list[list[int]]: First and last frame of each range, ascending.

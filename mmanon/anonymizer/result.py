@@ -1,4 +1,4 @@
-"""What became of one input."""
+"""The result of one input."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ __all__ = ['AnonymizationResult', 'log_result', 'reason_of']
 
 @dataclass
 class AnonymizationResult:
-    """What became of one input.
+    """The result of one input.
 
     Attributes:
-        source (str): What it was; ``'array'`` for pixels.
-        status (str): ``'written'``, ``'skipped'`` (an earlier run has finished it) or
-            ``'failed'``; ``'returned'`` for pixels without an output folder.
+        source (str): The input; ``'array'`` for an array.
+        status (str): ``'written'``, ``'skipped'`` (its output exists already) or
+            ``'failed'``; ``'returned'`` for an array without an output folder.
         out (Path, optional): The written file.
-        image (np.ndarray, optional): The anonymized pixels, for an input of pixels.
-        reason (str): Why it, or its report, failed.
-        problems (list[str]): Parts of it that could not be read.
+        image (np.ndarray, optional): The anonymized pixels, for an array.
+        reason (str): Why it, its report or its boxes failed, or why it was skipped.
+        problems (list[str]): Problems that do not prevent an output, such as parts that
+            could not be read.
         removed (list[str]): Metadata and streams that the output does not have.
-        frames (int): Frames of the output.
-        faces (int): Boxes of faces masked, over all frames.
-        others (dict[str, int]): Boxes of each other kind of things, likewise.
-        filled (int): Masked boxes in frames in which the detector did not see the face.
-        whole (int): Frames masked whole because they could not be examined.
-        spared (int): Faces of people who stay visible, over all frames.
-        covers (dict[str, int]): Masked faces that a learned modifier did not draw and
-            that got a plain cover, by reason: ``'too small'``, or ``'let through'``
+        frames (int): Number of frames of the output.
+        faces (int): Number of covered faces, over all frames.
+        others (dict[str, int]): Number of covered objects of each other kind, over all
+            frames.
+        filled (int): Number of covered faces in frames in which the detector did not
+            see them.
+        whole (int): Number of frames covered whole because they could not be examined.
+        spared (int): Number of faces that stay visible, over all frames.
+        covers (dict[str, int]): Number of faces that a learned modifier did not draw
+            and that got another cover, by reason: ``'too small'``, or ``'let through'``
             (nearly unchanged).
         report (FileReport): The masks, frame by frame.
-        boxes (CoveredBoxes, optional): The masked boxes, if requested.
+        boxes (CoveredBoxes, optional): The covered boxes, if requested.
     """
 
     source: str
@@ -64,13 +67,13 @@ class AnonymizationResult:
 
     @property
     def nothing_masked(self) -> bool:
-        """Whether an output shows all of its source."""
+        """Whether the output was written without any cover."""
         return self.status == 'written' and not (
             self.faces or self.others or self.whole or self.spared
         )
 
     def count(self, plan: FramePlan) -> None:
-        """Add a frame."""
+        """Count the masks of a frame."""
         self.frames += 1
         self.whole += plan.whole
         self.spared += plan.spared
@@ -85,9 +88,9 @@ class AnonymizationResult:
             self.boxes.add(plan)
 
     def write_report(self, path: Path) -> None:
-        """Write what was found and done as JSON.
+        """Write the report as JSON.
 
-        It quotes the metadata that was removed: it is not for those who get the output.
+        It quotes the removed metadata, so do not give it to recipients of the output.
         """
         self.report.write(
             path,
@@ -99,18 +102,18 @@ class AnonymizationResult:
         )
 
     def what_was_not_drawn(self) -> str:
-        """Words on :attr:`covers`; none where there are none."""
+        """A text about :attr:`covers`; empty if there are none."""
         if not self.covers:
             return ''
         reasons = ', '.join(f'{count} {why}' for why, count in self.covers.items())
         return (
-            f'{sum(self.covers.values())} faces are covered and not drawn by the '
+            f'{sum(self.covers.values())} faces are covered but not drawn by the '
             f'modifier ({reasons})'
         )
 
 
 def reason_of(error: Exception) -> str:
-    """Why an input failed, in words."""
+    """The reason why an input failed, as a text."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -120,24 +123,24 @@ def reason_of(error: Exception) -> str:
 
 
 def log_result(result: AnonymizationResult) -> None:
-    """Say what became of an input."""
+    """Log the result of an input."""
     if result.status == 'failed':
         level, words = logging.ERROR, [f'failed: {result.reason}']
     else:
         told = result.problems or result.whole or result.nothing_masked
         level = logging.WARNING if told else logging.INFO
         words = [
-            f'{result.out}: {result.frames} frames, {result.faces} faces masked '
+            f'{result.out}: {result.frames} frames, {result.faces} faces covered '
             f'({result.filled} of them where the detector saw none)'
         ]
         words += [f'{count} {kind} covered' for kind, count in result.others.items()]
         if result.nothing_masked:
-            words.append('NO FACE WAS FOUND: look whether that is right')
+            words.append('NO FACE WAS FOUND: check whether this is right')
         if result.spared:
             words.append(f'{result.spared} faces left visible')
         if result.whole:
             words.append(
-                f'{result.whole} frames that could not be examined are masked whole'
+                f'{result.whole} frames that could not be examined are covered whole'
             )
         words += filter(None, [result.what_was_not_drawn()])
     words += result.problems + result.removed

@@ -1,4 +1,4 @@
-"""A contact sheet of the tracks of a video that somebody should look at."""
+"""A contact sheet of the tracks of a video that the user should check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['Chosen', 'TrackSheet']
 
 _TILE, _COLUMNS, _CAPTION = 160, 6, 46
 _EACH = 6  # tracks of each kind
-_KINDS = ('least sure', 'largest', 'longest', 'newest', 'not masked')
+_KINDS = ('least sure', 'largest', 'longest', 'newest', 'not covered')
 _DROPPED, _KEPT = 'dropped by you', 'kept by you'
 
 
@@ -23,11 +23,11 @@ _DROPPED, _KEPT = 'dropped by you', 'kept by you'
 class Chosen:
     """The user's decisions about tracks, by their numbers.
 
-    The numbers are those of a run with the same settings and have no other meaning.
+    The numbers come from a run with the same settings and have no other meaning.
 
     Attributes:
-        drop (frozenset[int]): Never masked.
-        keep (frozenset[int]): Masked, however unsure.
+        drop (frozenset[int]): Tracks that are never covered.
+        keep (frozenset[int]): Tracks that are covered, whatever their scores.
 
     Raises:
         ValueError: When a track is in both.
@@ -51,19 +51,19 @@ class _Shown:
     last: int = 0
     score: float = 0.0
     evidence: float = -np.inf
-    part: float = 0.0  # of the picture
+    part: float = 0.0  # the largest part of the picture, in [0, 1]
     masked: bool = False
     picture: np.ndarray | None = None
 
 
 class TrackSheet:
-    """Remembers a picture of each track while a video is planned.
+    """Keeps a picture of each track while a video is planned.
 
-    The sheet shows original faces: it is for those who check the output, not for those
-    who receive it.
+    The sheet shows original faces: it is for people who check the output, and not for
+    its recipients.
 
     Attributes:
-        decided (Chosen): Tracks that are shown by themselves, as dropped and kept.
+        decided (Chosen): The user's decisions; these tracks are shown separately.
     """
 
     def __init__(self) -> None:
@@ -78,10 +78,10 @@ class TrackSheet:
         score: float,
         luma: np.ndarray,
     ) -> None:
-        """Note that a detector saw a track's face.
+        """Record that a detector saw a track's face.
 
         Args:
-            track (FaceTrack): Which.
+            track (FaceTrack): The track.
             frame (int): The frame's number.
             box (np.ndarray): x1, y1, x2, y2 in pixels.
             score (float): The detector's confidence.
@@ -96,11 +96,11 @@ class TrackSheet:
             shown.score, shown.picture = score, _around(luma, box)
 
     def chosen(self) -> dict[str, list[int]]:
-        """The tracks that the sheet shows, by why it does; each is shown once.
+        """The tracks on the sheet by the reason; each track is shown once.
 
         Returns:
-            dict[str, list[int]]: Numbers of tracks; six of a kind at most, and all that
-            somebody has dropped or kept.
+            dict[str, list[int]]: Numbers of tracks: at most six for each reason, and
+            all that the user has dropped or kept.
         """
         decided = {_DROPPED: self.decided.drop, _KEPT: self.decided.keep}
         found = {
@@ -131,8 +131,8 @@ class TrackSheet:
         """Draw the sheet.
 
         Args:
-            path (Path): A PNG; its folder is made.
-            rate (float): Frames a second; 0 where it is not known.
+            path (Path): The PNG file; its folder is created.
+            rate (float): Frames per second; 0 if unknown.
 
         Raises:
             OSError: When it cannot be written.
@@ -173,7 +173,7 @@ def _caption(kind: str, shown: _Shown, rate: float) -> str:
 
 
 def _around(luma: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A face and what is around it, a copy."""
+    """A copy of a face and its surroundings."""
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max()
     x1, y1 = np.maximum(middle - half, 0).astype(int)
     x2, y2 = np.ceil(middle + half).astype(int)

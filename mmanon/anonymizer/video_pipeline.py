@@ -1,4 +1,4 @@
-"""Anonymizes videos and cameras as streams, whatever their length.
+"""Anonymize videos and cameras as streams, whatever their length.
 
 Four threads share the work: one decodes, one plans, one draws and one encodes.
 """
@@ -43,9 +43,9 @@ class VideoPipeline:
     """Anonymizes videos, streams and cameras.
 
     Args:
-        faces (FacePipeline): What finds, plans and draws.
+        faces (FacePipeline): Finds, plans and draws.
         encoding (EncodingOptions): How outputs are written.
-        device (str): Where pictures are decoded and encoded, as of
+        device (str): Where videos are decoded and encoded, as for
             :func:`.devices.check_device`.
     """
 
@@ -70,11 +70,11 @@ class VideoPipeline:
 
         Args:
             source (Source): A file, a stream's address or a camera's number.
-            beside (Path): The file to write; the ending of ``result.out`` says its
-                kind.
-            result (AnonymizationResult): Where to count what is done.
-            start, end (float, optional): Seconds at which to begin and to end.
-            show_progress (bool): Whether progress is shown, on a terminal.
+            beside (Path): The file to write; the suffix of ``result.out`` determines
+                its format.
+            result (AnonymizationResult): The result, which is completed.
+            start, end (float, optional): Where to begin and end, in seconds.
+            show_progress (bool): Whether to show progress on a terminal.
             chosen (Chosen, optional): The user's decisions about tracks.
             preview (Path, optional): Where to write a :class:`.TrackSheet`.
 
@@ -113,7 +113,7 @@ class VideoPipeline:
                     except Exception as error:
                         if not live or not result.frames:
                             raise
-                        # It cannot be recorded again.
+                        # A camera cannot be recorded again: keep what is written.
                         reader.problems.append(f'it ends early: {reason_of(error)}')
                     writer.finish()
                     if sheet is not None and preview is not None:
@@ -157,7 +157,7 @@ class VideoPipeline:
         codec, given = self.encoding.codec, self.encoding.encoder_options
         usual = default_codec(container)
         if codec is not None or given or usual != 'libx264':
-            # What somebody has chosen is that encoder's.
+            # The user has chosen an encoder or its options: keep them.
             return codec, given, Place('cpu', codec or usual)
         missing = encoder_on(self.device, reader.first)
         if missing is not None:
@@ -199,13 +199,13 @@ class VideoPipeline:
             for item in reader:
                 if reader.refitted and given:
                     raise InputError(
-                        f'{reader.where} changes the size of its picture: where the '
-                        'boxes that are given lie in it is not known; anonymize it '
-                        'without boxes'
+                        f'{reader.where} changes the size of its picture, so the '
+                        'places of the given boxes are unknown: anonymize it without '
+                        'boxes'
                     )
                 yield item if isinstance(item, av.Packet) else picture_of(item, turn)
 
-        # What a camera shows comes slowly, and must not be lost where it ends early.
+        # A camera's frames come slowly, and must not be lost if it ends early.
         at_once = 1 if reader.live else self.faces.compositor.frames_at_once
         gathered: list[FramePlan | av.Packet] = []
 
@@ -253,7 +253,7 @@ class VideoPipeline:
                         progress.update()
 
                 plans = self.faces.plan(pictures(), find, name, rate, chosen, sheet)
-                # Closed before the threads that feed it end.
+                # It must be closed before the threads that feed it end.
                 stack.enter_context(closing(plans))
                 for plan in plans:
                     if self.faces.regions:
@@ -267,9 +267,9 @@ class VideoPipeline:
 
 @contextmanager
 def _stoppable(live: bool) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C end a camera or stream so that what was seen so far is kept.
+    """Let Ctrl-C end a camera or stream and keep the frames so far.
 
-    A second Ctrl-C stops at once, as the first does for files.
+    A second Ctrl-C stops at once, as the first one does for files.
     """
     stop = threading.Event()
     if not live or threading.current_thread() is not threading.main_thread():

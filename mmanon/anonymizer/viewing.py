@@ -1,6 +1,6 @@
-"""A window that shows a camera, stream or video before and after.
+"""A window that shows a camera, stream or video before and after anonymization.
 
-Nothing is kept, unless somebody records what is covered.
+Nothing is stored, unless the user records the covered frames.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ['newest_frames', 'view']
 _TITLE = 'mmanon: before and after (q ends)'
 _ENDING = (ord('q'), 27)  # and Escape
 _RECORDS = ord('r')
-_LARGEST = 1600, 900  # pixels of a window at first
+_LARGEST = 1600, 900  # maximum width and height of a new window in pixels
 
 
 def view(
@@ -43,28 +43,28 @@ def view(
     """Show one camera, stream or video until it ends or q is pressed.
 
     Args:
-        inferencer (AnonymizerInferencer): What covers it.
-        inputs (str, Path, int or a sequence of these): As of
-            :func:`.io.sources.find_sources`: one.
-        start, end (float, optional): Seconds at which to begin and to end.
-        record (str or Path, optional): Where to keep the covered frames, ``*.mp4``; r
-            pauses that and goes on. Without it none is kept.
-        problems (list[str], optional): Where to say why it ended early, as of a camera
-            that went away.
+        inferencer (AnonymizerInferencer): Covers the faces.
+        inputs (str, Path, int or a sequence of these): One input, as for
+            :func:`.io.sources.find_sources`.
+        start, end (float, optional): Where to begin and end, in seconds.
+        record (str or Path, optional): A file, ``*.mp4``, for the covered frames; the
+            key r pauses and continues the recording. By default nothing is stored.
+        problems (list[str], optional): Gets the reason if the input ends early, such as
+            a camera that was unplugged.
 
     Returns:
-        int: How many frames were shown.
+        int: The number of frames shown.
 
     Raises:
         ImportError: When OpenCV is not installed.
-        InputError: When there is not one video, it cannot be read, or there is no
-            window to be had.
+        InputError: When the input is not one video, it cannot be read, or no window can
+            be opened.
         OSError: When the recording cannot be written.
     """
     cv2 = opencv('a window')
     sources = find_sources(inputs).sources
     if len(sources) != 1 or sources[0].kind == 'image':
-        raise InputError('a window shows one camera, stream or video: name one')
+        raise InputError('a window shows one camera, stream or video: give one')
     _check_display()
     live = LiveAnonymizer(inferencer, name=sources[0].name)
     recording = None if record is None else Recording(Path(record).expanduser())
@@ -90,7 +90,7 @@ def view(
         try:
             cv2.destroyAllWindows()
         finally:
-            # A camera cannot be recorded again: what was seen is kept.
+            # A camera cannot be recorded again: keep the frames so far.
             if recording is not None:
                 recording.finish()
     return shown
@@ -102,10 +102,11 @@ def newest_frames(
     end: float | None = None,
     problems: list[str] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The upright frames of a source, uint8 (H, W, 3) RGB.
+    """Yield the upright frames of a source, uint8 (H, W, 3) RGB.
 
-    Of a camera or stream those that come while one is worked on are left out, but for
-    the newest; of a file, none. Why it ended early is added to ``problems``.
+    For a camera or stream, only the newest of the frames that arrive while one is
+    processed is yielded. For a file, all frames are. If the source ends early, the
+    reason is added to ``problems``.
 
     Raises:
         InputError: When it cannot be read.
@@ -121,7 +122,7 @@ def newest_frames(
                 return
             except Full:
                 if live and isinstance(item, np.ndarray):
-                    # It is older than this one.
+                    # Drop the waiting frame, which is older than this one.
                     try:
                         newest.get_nowait()
                     except Empty:
@@ -158,7 +159,7 @@ def newest_frames(
 
 
 def _check_display() -> None:
-    # OpenCV's window ends the whole process where there is none.
+    # Without a display, OpenCV's window would end the whole process.
     linux = sys.platform.startswith('linux')
     if linux and not any(os.environ.get(x) for x in ('DISPLAY', 'WAYLAND_DISPLAY')):
         raise InputError(
@@ -169,12 +170,11 @@ def _check_display() -> None:
 
 def _open_window(cv2: ModuleType) -> None:
     try:
-        # Without the buttons of Qt's windows, one of which saves what is shown, and the
-        # face with it.
+        # Without the buttons of Qt's windows: one of them would save the original face.
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
     except cv2.error as error:
         raise InputError(
-            'this OpenCV opens no windows: install opencv-python in the place of '
+            'this OpenCV cannot open windows: install opencv-python instead of '
             'opencv-python-headless'
         ) from error
 
@@ -188,13 +188,13 @@ def _fit_window(cv2: ModuleType, image: np.ndarray) -> None:
 def _show(
     cv2: ModuleType, image: np.ndarray, frame: LiveFrame, is_recording: bool
 ) -> int | None:
-    """Show a frame; answers with the key that was pressed, None when it was closed."""
+    """Show a frame; return the pressed key, or None if the window was closed."""
     assert frame.image is not None
     both = np.concatenate([image, frame.image], 1)
     cv2.imshow(_TITLE, np.ascontiguousarray(both[..., ::-1]))
     cv2.setWindowTitle(
         _TITLE,
-        f'{_TITLE}: {len(frame.masks)} faces, {frame.rate:.1f} frames a second, '
+        f'{_TITLE}: {len(frame.masks)} faces, {frame.rate:.1f} frames per second, '
         f'{frame.seconds * 1000:.0f} ms{", recording" if is_recording else ""}',
     )
     key = cv2.waitKey(1) & 0xFF

@@ -54,7 +54,7 @@ def test_csv_may_have_videos_and_other_columns_and_long_names(tmp_path):
         ('', 'has no column frame, x, y, w, h'),
         ('frame,x,y,w,h\n0,1,2,3,four\n', "line 2, column h: 'four' is no number"),
         ('frame,x,y,w,h\n0,1,2,3\n', 'line 2, column h: None is no number'),
-        ('frame,x,y,w,h\n0.5,1,2,3,4\n', 'frame 0.5 is no number from 0 on'),
+        ('frame,x,y,w,h\n0.5,1,2,3,4\n', 'frame 0.5 is no whole number >= 0'),
         ('frame,x,y,w,h\n0,1,2,0,4\n', 'line 2: a box must be wider and higher than 0'),
     ],
 )
@@ -111,7 +111,7 @@ def test_cvats_images_have_their_names_and_turned_boxes_that_around_them(tmp_pat
         ('<osm/>', 'begins with <osm> and not with <annotations>'),
         (
             '<annotations><track id="7"><polygon frame="0"/></track></annotations>',
-            'track 7 has <polygon>, and only boxes are taken',
+            'track 7 has <polygon>, but only boxes are accepted',
         ),
         (
             '<annotations><image name="p.png"><box xtl="1"/></image></annotations>',
@@ -175,7 +175,7 @@ def test_other_lists_are_refused(tmp_path, text, said):
 
 def test_label_studios_other_regions_are_refused(tmp_path):
     path = studio(tmp_path, 'polygonlabels', dict(points=[]), 'image', 'p.png')
-    with pytest.raises(ValueError, match="kind 'polygonlabels', and only boxes"):
+    with pytest.raises(ValueError, match="kind 'polygonlabels', but only boxes"):
         GivenFaces(path)
     path = studio(tmp_path, 'rectangle', place(1, 2, 3, None), 'image', 'p.png')
     with pytest.raises(ValueError, match='height: None is no number'):

@@ -222,7 +222,7 @@ def test_of_a_phones_several_pictures_the_first_is_covered(tmp_path):
     outcome = written(tmp_path / 'a.jpg', tmp_path / 'out')
     with Image.open(outcome.out) as image:
         assert image.format == 'JPEG' and not is_red(np.asarray(image)).any()
-    assert 'removed: 1 pictures behind the first' in outcome.removed
+    assert 'removed: 1 pictures after the first' in outcome.removed
     # The second is not there under cover of the first.
     assert outcome.out.read_bytes().count(b'\xff\xd8\xff') == 1
 

@@ -157,7 +157,7 @@ def test_a_cover_is_a_finding_where_no_face_is_found_at_all(audit):
     assert (finding.kind, finding.leaks) == ('unexplained', False)
     x1, y1, x2, y2 = finding.box
     assert x1 <= 8 and y1 <= 20 and x2 >= 24 and y2 >= 36
-    assert 'no face in the whole original' in found.as_text()
+    assert 'without a face in the whole original' in found.as_text()
 
 
 def test_a_picture_that_is_masked_whole_is_clean(tmp_path):
@@ -262,7 +262,7 @@ def test_a_mask_of_one_colour_is_nobody_whatever_the_recognizer_says(
 def test_numbers_out_of_their_range_are_refused(wrong):
     with pytest.raises(ValueError, match='must'):
         FaceAuditor(WithMarks(), object(), **{'threshold': 0.3, **wrong})
-    with pytest.raises(ValueError, match='go together'):
+    with pytest.raises(ValueError, match='belong together'):
         FaceAuditor(WithMarks(), threshold=0.3)
 
 

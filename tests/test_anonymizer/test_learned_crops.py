@@ -264,4 +264,4 @@ def test_the_report_tells_of_faces_that_were_covered_and_not_drawn(
     told = json.loads((tmp_path / 'clip.mp4.json').read_text())
     # The red square is 16 pixels wide.
     assert told['covered_instead_of_drawn'] == {'too small': 6}
-    assert '6 faces are covered and not drawn' in what_was_done(result)
+    assert '6 faces are covered but not drawn' in what_was_done(result)

@@ -196,7 +196,7 @@ def test_who_is_visible_is_asked_with_the_frames_around():
 
 @pytest.mark.parametrize('wrong', [{'look_ahead': 0}, {'hold': 31}, {'enlarge': -1}])
 def test_impossible_numbers_are_refused(wrong):
-    with pytest.raises(ValueError, match='must hold'):
+    with pytest.raises(ValueError, match='must be at least 1'):
         MaskPlanner(**wrong)
 
 
@@ -314,7 +314,7 @@ def test_the_sheet_is_told_of_masked_and_of_doubtful_tracks():
     sheet = TrackSheet()
     followed(frames, [textured(0)] * 8, sheet=sheet)
     assert sheet.chosen()['least sure'] == [0]
-    assert sheet.chosen()['not masked'] == [1]
+    assert sheet.chosen()['not covered'] == [1]
 
 
 def test_a_track_that_is_not_there_or_chosen_twice_is_refused():

@@ -39,10 +39,10 @@ def test_an_option_that_is_not_there_is_told_with_what_may_be_meant():
         (dict(score_thr=1.5), 'score_thr'),
         (dict(every=0), 'every must be at least 1'),
         (dict(key_per='day'), 'key_per must be one of track, video, frame'),
-        (dict(preset='quick'), 'no preset is called .quick.: there are careful'),
-        (dict(boxes='a.json', scale=0.5), 'do not go with boxes'),
+        (dict(preset='quick'), 'there is no preset .quick.: there are careful'),
+        (dict(boxes='a.json', scale=0.5), 'cannot be combined with boxes'),
         (dict(allowlist='a', only='b', recognizer='c'), 'exclude each other'),
-        (dict(allowlist='a'), 'name a recognizer'),
+        (dict(allowlist='a'), 'need a recognizer'),
     ],
 )
 def test_what_does_not_go_together_is_told_before_anything_is_built(wrong, said):

@@ -53,7 +53,9 @@ def test_it_is_whole_or_not_there(tmp_path):
     assert recording.finish() is None and list(tmp_path.iterdir()) == []
     empty = Recording(tmp_path / 'b.mp4')
     assert empty.finish() is None and list(tmp_path.iterdir()) == []
-    with pytest.raises(InputError, match=r'recordings are MP4: name a.mp4'):
+    with pytest.raises(
+        InputError, match=r'a recording is an MP4 file: write it to .*a.mp4'
+    ):
         Recording(tmp_path.relative_to(tmp_path) / 'a.avi')
 
 

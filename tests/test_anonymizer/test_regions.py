@@ -151,7 +151,7 @@ def test_regions_come_from_a_file_for_single_videos(source, tmp_path):
     [
         ('0,0 9,0 9,9', "must be 'cover:100,50"),
         ('hide:0,0 9,0 9,9', "must be 'cover:100,50"),
-        ('cover:0,0 9,0', 'needs three corners'),
+        ('cover:0,0 9,0', 'needs at least three corners'),
         ('cover:0,0 9,0,1 9,9', 'must be'),
         ('cover:0,0 9,x 9,9', 'must be'),
         ('cover:0,0 9,0 9,nan', 'finite'),
@@ -170,12 +170,15 @@ def test_regions_that_are_none_are_refused_in_a_sentence(text, said):
     [
         ('{', 'is no JSON'),
         ('{}', 'must be a list'),
-        ('[{}]', 'region 0 must have cover or leave'),
-        ('[3]', 'region 0 must have cover or leave'),
-        ('[{"cover": [[0, 0]], "leave": []}]', 'region 0 must have cover or leave'),
-        ('[{"cover": [[0,0],[9,0],[9,9]], "form": 1}]', "'form', which is unknown"),
+        ('[{}]', 'region 0 must have either cover or leave'),
+        ('[3]', 'region 0 must have either cover or leave'),
+        (
+            '[{"cover": [[0, 0]], "leave": []}]',
+            'region 0 must have either cover or leave',
+        ),
+        ('[{"cover": [[0,0],[9,0],[9,9]], "form": 1}]', "unknown key 'form'"),
         ('[{"cover": [[0,0],[9,0],["a",9]]}]', 'region 0: could not convert'),
-        ('[{"cover": 5}]', 'region 0: a region needs three corners'),
+        ('[{"cover": 5}]', 'region 0: a region needs at least three corners'),
     ],
 )
 def test_files_of_regions_that_are_wrong_are_refused(tmp_path, content, said):

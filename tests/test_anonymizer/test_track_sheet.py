@@ -31,7 +31,7 @@ def test_each_track_is_shown_once_and_for_its_worst():
     assert chosen['least sure'] == [0, 1, 2, 3, 4, 5]
     assert chosen['largest'][0] == 6
     assert chosen['longest'][0] == 12
-    assert chosen['not masked'] == [13]
+    assert chosen['not covered'] == [13]
     shown = [number for numbers in chosen.values() for number in numbers]
     assert len(shown) == len(set(shown))
 

@@ -80,7 +80,7 @@ def test_a_video_is_shown_before_and_after(window, source):
         before, after = both[:, :96, ::-1], both[:, 96:, ::-1]
         assert is_red(before).any() and not is_red(after).any()
     assert window.size == (2 * 96, 64)
-    assert '1 faces' in window.title and 'frames a second' in window.title
+    assert '1 faces' in window.title and 'frames per second' in window.title
 
 
 def test_q_or_closing_the_window_ends_it(window, source):
@@ -93,7 +93,7 @@ def test_q_or_closing_the_window_ends_it(window, source):
 def test_the_command_writes_nothing(window, source, tmp_path, capsys):
     before = sorted(tmp_path.rglob('*'))
     assert main([str(source), '--view']) == 0
-    assert 'frames were shown, and none was written' in capsys.readouterr().out
+    assert 'frames were shown, and nothing was written' in capsys.readouterr().out
     assert sorted(tmp_path.rglob('*')) == before
     for argv, said in (
         (['--view', '-o', str(tmp_path / 'out')], 'leave out -o/--out-dir'),
@@ -111,7 +111,7 @@ def test_what_is_recorded_is_covered_and_r_pauses_it(
     keys = iter([-1, -1, ord('r'), -1, -1, ord('r')])
     window.cv2.waitKey = lambda _: next(keys, -1)
     assert main([str(source), '--view', '--record', str(record)]) == 0
-    assert f'covered ones are in {record}' in capsys.readouterr().out
+    assert f'the covered frames are in {record}' in capsys.readouterr().out
     kept = read_frames(record)
     # Three before r is pressed, and after three more what is left of ten.
     assert len(kept) == 3 + 4 and kept[0].shape == (64, 96, 3)
@@ -119,9 +119,9 @@ def test_what_is_recorded_is_covered_and_r_pauses_it(
     assert sorted(one.name for one in tmp_path.iterdir()) == ['a.mp4', 'covered.mp4']
     assert 'recording' in window.title
     for argv, said in (
-        (['--view', '--record', str(record)], 'is there; --overwrite replaces it'),
-        (['--view', '--record', 'a.avi'], r'must be called *.mp4'),
-        (['-o', 'out', '--record', 'b.mp4'], '--record keeps what --view shows'),
+        (['--view', '--record', str(record)], 'exists; --overwrite replaces it'),
+        (['--view', '--record', 'a.avi'], 'must be a *.mp4 file'),
+        (['-o', 'out', '--record', 'b.mp4'], '--record needs --view'),
     ):
         with pytest.raises(SystemExit):
             main([str(source), *argv])
@@ -165,14 +165,14 @@ def test_a_camera_that_goes_away_is_told_of_and_what_was_recorded_is_kept(
 def test_where_no_window_can_be_opened_it_is_one_sentence(
     window, source, tmp_path, monkeypatch
 ):
-    with pytest.raises(InputError, match='shows one camera, stream or video: name one'):
+    with pytest.raises(InputError, match='shows one camera, stream or video: give one'):
         view(anonymizer(), [source, source])
 
     def fail(*_):
         raise window.cv2.error('The function is not implemented')
 
     monkeypatch.setattr(window.cv2, 'namedWindow', fail)
-    with pytest.raises(InputError, match='install opencv-python in the place of'):
+    with pytest.raises(InputError, match='install opencv-python instead of'):
         view(anonymizer(), source)
     monkeypatch.setattr(viewing.sys, 'platform', 'linux')
     for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
@@ -223,7 +223,7 @@ def display():
         pytest.skip('there is no Xvfb to open a window on (Debian: xvfb)')
     cv2 = pytest.importorskip('cv2')
     if re.search(r'GUI: +NONE', cv2.getBuildInformation()):
-        pytest.skip('this OpenCV opens no windows')
+        pytest.skip('this OpenCV cannot open windows')
     read, write = os.pipe()
     command = ['Xvfb', '-displayfd', str(write), '-screen', '0', '800x500x24']
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)

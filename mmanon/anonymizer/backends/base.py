@@ -29,32 +29,32 @@ __all__ = [
 ]
 
 DEFAULT_MODIFIER = {'type': 'DownsampleModifier', 'size': 4}
-"""What is drawn over faces where nobody says otherwise: 16 mean colours, and smooth
-between them, so that a face is left as a place of its own colour."""
+"""The default cover: 16 mean colours of the crop with smooth transitions: a face
+becomes a blob of its own colours."""
 
 
 FRAMES_AT_ONCE = 8
-"""Frames of a video whose faces a GPU is given together: one that waits for each frame
-is idle most of the time."""
+"""Number of video frames whose faces a GPU gets in one call. With one frame it is
+idle most of the time."""
 
 _FACES_AT_ONCE = 64
 
 
 def parts_of(count: int) -> Iterator[slice]:
-    """Faces in parts that a GPU's memory holds, whatever a crowd there is."""
+    """Split a number of faces into parts that fit into a GPU's memory."""
     for start in range(0, count, _FACES_AT_ONCE):
         yield slice(start, start + _FACES_AT_ONCE)
 
 
 class ModifierBackend(Protocol):
-    """Draws new faces in the place of faces.
+    """Draws new faces instead of the original ones.
 
     A backend may have three more attributes:
 
     - ``place`` (Place): where it runs;
-    - ``frames_at_once`` (int): the faces of how many frames it is best given in one
-      call. Defaults to 1.
-    - ``learned`` (bool): whether it is shown faces as in training; see
+    - ``frames_at_once`` (int): for how many frames one call is most efficient. Defaults
+      to 1.
+    - ``learned`` (bool): whether it gets crops as in training; see
       :class:`mmanon.anonymizer.compositor.FaceCompositor`. Defaults to ``False``.
     """
 
@@ -68,9 +68,9 @@ class ModifierBackend(Protocol):
             tracks (Sequence[int]): The number of each face's track, or -1.
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: What to show, of the same shape and range,
-            and which of them got a solid mask, since they would have come through
-            nearly unchanged, (K,) bool.
+            tuple[np.ndarray, np.ndarray]: The drawn faces, of the same shape and range,
+            and which of them are a solid mask because the modifier left them nearly
+            unchanged, (K,) bool.
         """
 
 
@@ -83,33 +83,33 @@ def build_backend(
     device: str = 'cpu',
     seed: int | None = None,
 ) -> tuple[ModifierBackend, CropGeometry]:
-    """Build what modifies faces.
+    """Build the backend of a modifier.
 
     Args:
         modifier (str, Path, Mapping or BaseModifier, optional): An ONNX file of
             :func:`.onnx_modifier.export_modifier`; the name or config of a modifier
             of :data:`.numpy_modifier.NUMPY_MODIFIERS`, which need no PyTorch
             (``'pixelate'``, ``'blur'``, ``'downsample'``, ``'grey'``); the name of a
-            learned one (:func:`mmanon.shipped.list_modifiers`), which needs none on
-            the CPU; or what :func:`.torch_modifier.build_modifier` takes. Defaults to
-            :data:`DEFAULT_MODIFIER`.
+            learned one (:func:`mmanon.shipped.list_modifiers`), which needs no PyTorch
+            on the CPU; or any argument of :func:`.torch_modifier.build_modifier`.
+            Defaults to :data:`DEFAULT_MODIFIER`.
         weights (str or Path, optional): Weights of a learned modifier.
-        crop_size, margin, feather (optional): Where the geometry shall differ from
-            what the modifier's config says.
-        device (str): Where the modifier runs, as of :func:`.devices.check_device`. What
-            is written in NumPy alone, and the default, whose 16 colours are made
-            sooner than sent to a GPU, stay on the CPU.
+        crop_size, margin, feather (optional): The crop geometry, if it is to differ
+            from the modifier's own.
+        device (str): Where the modifier runs, as for :func:`.devices.check_device`.
+            Modifiers that exist only in NumPy stay on the CPU. So does the default: to
+            compute its 16 colours is faster than to send them to a GPU.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
 
     Returns:
-        tuple[ModifierBackend, CropGeometry]: What modifies faces, and what to show it.
+        tuple[ModifierBackend, CropGeometry]: The backend, and the geometry of its
+        crops.
 
     Raises:
         FileNotFoundError: When a file does not exist.
-        ImportError: When what the modifier needs is not installed.
-        ValueError: When arguments do not go together, or a file is not what it should
-            be.
+        ImportError: When a package that the modifier needs is not installed.
+        ValueError: When arguments contradict each other, or a file has another format.
     """
     backend: ModifierBackend
     geometry = CropGeometry()
@@ -118,19 +118,19 @@ def build_backend(
     if modifier is None:
         if weights is not None:
             raise ValueError(
-                f'name the modifier that {weights} are weights of, or the file itself '
-                'as the modifier'
+                f'the weights {weights} need the name of their modifier; or give the '
+                'file itself as the modifier'
             )
         default = find_numpy_modifier(DEFAULT_MODIFIER)
         assert default is not None
         backend = default
-        # Sixteen colours need no more, and a small crop takes little time.
+        # Sixteen colours need no larger crop, and a small crop takes little time.
         geometry = CropGeometry(crop_size=32)
     elif isinstance(modifier, str | Path) and str(modifier).endswith('.onnx'):
         from .onnx_modifier import OnnxModifier
 
         if weights is not None:
-            raise ValueError(f'{modifier} has its weights in it; leave out {weights}')
+            raise ValueError(f'{modifier} contains its weights; leave out {weights}')
         backend = OnnxModifier(modifier, seed, device)
         geometry = backend.geometry
         if crop_size not in (None, geometry.crop_size) or margin not in (
@@ -140,7 +140,7 @@ def build_backend(
             raise ValueError(
                 f'{modifier} was made for crops of {geometry.crop_size} pixels with a '
                 f'margin of {geometry.margin:g}: leave out crop_size and margin, or '
-                'export it anew'
+                'export it again'
             )
     elif (
         weights is None
@@ -164,17 +164,18 @@ def build_backend(
 
 
 def known_names() -> list[str]:
-    """Names of the modifiers that need no PyTorch, learned ones first."""
+    """The names of the modifiers that need no PyTorch, learned ones first."""
     learned = [one.name for one in list_modifiers() if one.onnx is not None]
     return [*learned, *SHORT_NAMES]
 
 
 def _named_file(name: str, device: str) -> Path | None:
-    """The file of a learned modifier that has a name; None where none has this one."""
+    """The file of the learned modifier with this name; None if there is none."""
     named = find_modifier(name)
     if named is None:
         return None
-    # PyTorch where it can use what was asked for; ONNX Runtime is ready sooner.
+    # PyTorch if it can use the requested GPU; otherwise ONNX Runtime, which starts
+    # faster.
     if device == 'cpu' or torch_place(device).missing is not None:
         return named.onnx or named.weights
     return named.weights or named.onnx
@@ -185,7 +186,8 @@ def _on_gpu(
 ) -> tuple[ModifierBackend | None, str | None]:
     """A hand-crafted modifier in PyTorch on a GPU, or None and what is missing for it.
 
-    Nothing is missing where it is not asked for, and for one colour.
+    Nothing is missing if no GPU is requested, or for a modifier that exists only in
+    NumPy.
     """
     from .numpy_modifier import registered_config
 

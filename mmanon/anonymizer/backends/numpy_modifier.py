@@ -1,8 +1,8 @@
-"""Hand-crafted modifiers in NumPy, for those who anonymize without PyTorch.
+"""Hand-crafted modifiers in NumPy, to anonymize without PyTorch.
 
-Each mixes the pixels of a face's rows, and then of its columns, by the same weights:
-what :mod:`mmanon.models.modifiers.handcrafted` does for training is here one matrix. A
-test holds the two together.
+Each modifier multiplies the rows and then the columns of a crop by one matrix of
+weights. :mod:`mmanon.models.modifiers.handcrafted` does the same in PyTorch for
+training; a test compares the two.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = [
 
 
 def pixelating(size: int, blocks: int) -> np.ndarray:
-    """Weights that draw a mosaic of squares of one colour, (size, size)."""
+    """Weights (size, size) that draw a mosaic of squares of one colour."""
     nearest = np.floor((np.arange(size) + 0.5) * (blocks / size)).astype(int)
     return _averaging(size, blocks)[nearest.clip(0, blocks - 1)]
 
 
 def downsampling(size: int, left: int) -> np.ndarray:
-    """Weights that shrink a side to ``left`` and enlarge it bilinearly."""
+    """Weights (size, size) that shrink a side to ``left`` and enlarge it bilinearly."""
     place = ((np.arange(size) + 0.5) * (left / size) - 0.5).clip(0, left - 1)
     first = np.floor(place).astype(int)
     part = (place - first)[:, None]
@@ -43,8 +43,8 @@ def downsampling(size: int, left: int) -> np.ndarray:
 
 
 def blurring(size: int, sigma: float) -> np.ndarray:
-    """Weights that blur by a part of the side, reflected at the border."""
-    # Reflection cannot reach beyond the far edge of the image.
+    """Weights (size, size) that blur by a fraction of the side and reflect borders."""
+    # A reflection cannot extend beyond the opposite edge.
     reach = min(math.ceil(3 * sigma * size), size - 1)
     away = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (away / (sigma * size)) ** 2)
@@ -93,13 +93,13 @@ class MixingModifier:
 
 
 class SolidModifier:
-    """Masks faces by one colour; a :class:`.base.ModifierBackend`.
+    """Fills faces with one colour; a :class:`.base.ModifierBackend`.
 
     Args:
         color (Sequence[float]): RGB in [-1, 1]. Defaults to mid-grey.
 
     Raises:
-        ValueError: When the colour is something else.
+        ValueError: When the colour is not RGB in [-1, 1].
     """
 
     place, frames_at_once = _PLACE, 1
@@ -128,7 +128,7 @@ def _downsample(size: int = 8) -> MixingModifier:
 
 
 def _blur(sigma: float = 0.06) -> MixingModifier:
-    # Written so that a NaN is refused as well.
+    # This form also rejects NaN.
     if not 0 < sigma < math.inf:
         raise ValueError(f'sigma must be a finite number above 0, got {sigma!r}')
     return MixingModifier(lambda size: blurring(size, sigma))
@@ -141,7 +141,7 @@ def _check_whole(name: str, value: int) -> None:
 
 class _Kind(NamedTuple):
     build: Callable[..., MixingModifier | SolidModifier]
-    short: tuple[str, ...]  # what people call it
+    short: tuple[str, ...]  # short names
 
 
 _KINDS = {
@@ -150,14 +150,14 @@ _KINDS = {
     'GaussianBlurModifier': _Kind(_blur, ('blur', 'gaussianblur')),
     'SolidMaskModifier': _Kind(SolidModifier, ('mask', 'solidmask', 'grey', 'gray')),
 }
-# Of one colour each; green is for those who replace it by something of their own.
+# Solid colours; users can replace green by something of their own.
 _COLOURS = {
     'black': (-1.0, -1.0, -1.0),
     'white': (1.0, 1.0, 1.0),
     'green': (-1.0, 1.0, -1.0),
 }
 SHORT_NAMES = (*(kind.short[0] for kind in _KINDS.values()), *_COLOURS)
-"""What people call them."""
+"""Short names of the modifiers that need no PyTorch."""
 NUMPY_MODIFIERS = tuple(_KINDS)
 """Names of the registered modifiers that need no PyTorch."""
 
@@ -168,13 +168,13 @@ def find_numpy_modifier(
     """Build a modifier that needs no PyTorch.
 
     Args:
-        modifier (str, Path or Mapping): Its name, in full or for short, or its config.
+        modifier (str, Path or Mapping): Its full or short name, or its config.
 
     Returns:
-        MixingModifier, SolidModifier or None: ``None`` where it is another one.
+        MixingModifier, SolidModifier or None: ``None`` for any other modifier.
 
     Raises:
-        TypeError: When it has no argument of that name.
+        TypeError: When the config has an unknown argument.
         ValueError: When an argument is out of its range.
     """
     config = modifier if isinstance(modifier, Mapping) else {'type': str(modifier)}
@@ -190,14 +190,14 @@ def find_numpy_modifier(
 def registered_config(
     modifier: str | Path | Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    """The config of a modifier that is written both in NumPy and in PyTorch.
+    """The config of a modifier that exists both in NumPy and in PyTorch.
 
     Args:
-        modifier (str, Path or Mapping): Its name, in full or for short, or its config.
+        modifier (str, Path or Mapping): Its full or short name, or its config.
 
     Returns:
-        dict or None: With the full name of the registered modifier as its ``type``;
-        ``None`` where it is another one, or one colour without a registered name.
+        dict or None: The config with the full name of the registered modifier as
+        ``type``; ``None`` for any other modifier and for the named colours.
     """
     config = modifier if isinstance(modifier, Mapping) else {'type': str(modifier)}
     name = config.get('type')

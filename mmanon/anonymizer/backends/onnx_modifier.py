@@ -1,4 +1,4 @@
-"""Modifiers as ONNX files, drawn by ONNX Runtime without PyTorch."""
+"""Modifiers as ONNX files, which ONNX Runtime runs without PyTorch."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 __all__ = ['TOLERANCE', 'OnnxModifier', 'export_modifier']
 
 TOLERANCE = 1e-3
-"""By how much what ONNX Runtime draws may differ from what PyTorch draws, on the scale
-[-1, 1]; a step of 8-bit pixels is 8e-3."""
+"""The largest allowed difference between outputs of ONNX Runtime and PyTorch, on the
+scale [-1, 1]; a step of 8-bit pixels is 8e-3."""
 
 _KEY = 'mmanon_modifier'
 _OPSET = 17
-_FEW = 64  # numbers that are not worth to be stored as halves
+_FEW = 64  # smaller arrays are not worth storing as float16
 
 
 def export_modifier(
@@ -39,26 +39,26 @@ def export_modifier(
     """Write a modifier as an ONNX file.
 
     The file contains the guard against nearly unchanged faces, and the modifier's card.
-    It is compared with the modifier before it gets its name.
+    Its output is compared with that of the modifier before it gets its final name.
 
     Args:
-        modifier (BaseModifier): M, trained if it is a learned one.
-        card (ModifierCard or CropGeometry): What is known of it, or only what it is
-            shown.
-        path (Path): The file; its folder is made.
+        modifier (BaseModifier): M; a learned one must be trained.
+        card (ModifierCard or CropGeometry): Its card, or only the geometry of its
+            crops.
+        path (Path): The file; its folder is created.
 
     Returns:
-        float: The largest difference, on the scale [-1, 1], between what both draw of
-        faces of noise.
+        float: The largest difference between both outputs for crops of noise, on the
+        scale [-1, 1].
 
     Raises:
-        ValueError: When M is untrained, draws noise, cannot be exported to ONNX, or
-            ONNX Runtime draws something else.
+        ValueError: When M is untrained, draws random noise, cannot be exported to ONNX,
+            or ONNX Runtime draws something else.
         ImportError: When `onnx` or `onnxruntime` is not installed.
     """
     import onnx
 
-    import_onnxruntime()  # better missed before the work than after
+    import_onnxruntime()  # if it is missing, fail before the work
     import torch
     from torch import nn
 
@@ -71,8 +71,8 @@ def export_modifier(
     name = type(modifier).__name__
     if modifier.is_untrained:
         raise ValueError(
-            f'{name} has no trained weights: all it could do is to mask faces; name '
-            'its weights'
+            f'{name} has no trained weights and could only draw solid masks: give its '
+            'weights'
         )
     modifier = modifier.cpu().eval()
 
@@ -92,7 +92,7 @@ def export_modifier(
     faces = nn.functional.avg_pool2d(faces, 5, 1, 2)
     given = [faces]
     if modifier.key_size:
-        # It draws nothing at random but by its keys, which the file takes as well.
+        # Its randomness comes from keys, which are a second input of the file.
         seen = TrackKeys(modifier.key_size, seed=0)(faces.numpy(), range(len(faces)))
         given.append(torch.from_numpy(seen))
     names = ['faces', 'keys'][: len(given)]
@@ -101,14 +101,14 @@ def export_modifier(
         expected = drawing(*given)[0]
         if not torch.equal(expected, drawing(*given)[0]):
             raise ValueError(
-                f'{name} draws noise, which would be another in each frame of a face: '
-                'only PyTorch keeps it the same'
+                f'{name} draws noise, which would differ in each frame of a face: only '
+                'PyTorch keeps it the same'
             )
     with written_whole(path) as beside, warnings.catch_warnings():
-        # It warns that sides of crops become constants, which they are; that the number
-        # of faces does not is seen by the comparison below.
+        # It warns that the side of the crops becomes a constant, which is right. The
+        # comparison below shows that the number of faces stays variable.
         warnings.simplefilter('ignore')
-        # In ONNX from the beginning; the exporter does not know it.
+        # ONNX has this operator, but the exporter does not know it.
         torch.onnx.register_custom_op_symbolic(
             'aten::atanh', lambda graph, value: graph.op('Atanh', value), _OPSET
         )
@@ -123,13 +123,13 @@ def export_modifier(
                     name: {0: 'faces'} for name in (*names, 'drawn', 'covered')
                 },
                 opset_version=_OPSET,
-                # The other exporter does not know padding by reflection (PyTorch 2.8).
+                # The new exporter does not know padding by reflection (PyTorch 2.8).
                 dynamo=False,
             )
-        # The exporter has its own errors, and those of what it cannot trace.
+        # The exporter raises many kinds of errors.
         except Exception as error:
             raise ValueError(
-                f'{name} cannot be told in ONNX: {str(error).splitlines()[0]}'
+                f'{name} cannot be exported to ONNX: {str(error).splitlines()[0]}'
             ) from error
         model = onnx.load(str(beside))
         _store_halves(model)
@@ -148,10 +148,10 @@ def export_modifier(
 
 
 def _store_halves(model: Any) -> None:
-    """Store weights as float16 where that holds them exactly; they are read as before.
+    """Store weights as float16 if that represents them exactly.
 
-    A file of weights that were rounded so is half as large, and draws as fast: ONNX
-    Runtime turns them back when it reads it.
+    A file of weights that were rounded to float16 is half as large and runs as fast:
+    ONNX Runtime converts them back to float32 when it loads the file.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -174,17 +174,17 @@ def _store_halves(model: Any) -> None:
 
 
 def _options() -> Any:
-    """Options of ONNX Runtime for a session that draws between other work."""
+    """Options for a session that shares the processor with other work."""
     options = import_onnxruntime().SessionOptions()
-    # Its threads wait for the next faces by turning in circles, on processors that the
-    # search and the encoder could use: half of all the time of two cores.
+    # Its threads would wait for the next faces in a busy loop, and take half of the
+    # time of two cores from the search and the encoder.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
 
 
 @renamed_attributes(draw='modify')
 class OnnxModifier:
-    """Lets ONNX Runtime draw what :func:`export_modifier` has written.
+    """Runs a file of :func:`export_modifier` with ONNX Runtime.
 
     A modifier that takes keys gets the key of each face's track; see
     :class:`.track_keys.TrackKeys`.
@@ -192,19 +192,19 @@ class OnnxModifier:
     Args:
         path (str or Path): The ONNX file.
         seed (int, optional): Makes keys repeatable. Defaults to a secret one.
-        device (str): Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'`` where
-            ONNX Runtime can use it.
+        device (str): Where it runs: ``'cpu'``, or a GPU such as ``'cuda:0'`` if ONNX
+            Runtime can use it.
 
     Attributes:
         card (ModifierCard): The card in the file.
         geometry (CropGeometry): The geometry of its crops.
-        place (Place): Where it runs.
-        frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
+        place (Place): Where it actually runs.
+        frames_at_once (int): As for :class:`.base.ModifierBackend`.
         learned (bool): Whether it is a learned modifier; ``True`` for older files,
-            which do not say.
+            which do not say it.
 
     Raises:
-        FileNotFoundError: When there is no such file.
+        FileNotFoundError: When the file does not exist.
         ValueError: When it is another kind of file.
         ImportError: When the package `onnxruntime` is not installed.
     """
@@ -216,7 +216,7 @@ class OnnxModifier:
             import_onnxruntime()
         except ImportError as error:
             raise ImportError(
-                f'{path} is drawn by ONNX Runtime: pip install onnxruntime'
+                f'{path} needs ONNX Runtime: pip install onnxruntime'
             ) from error
         if not Path(path).is_file():
             raise FileNotFoundError(f'modifier {path} does not exist')
@@ -224,15 +224,15 @@ class OnnxModifier:
             self._session, self.place = open_session(
                 Path(path).read_bytes(), device, _options()
             )
-        # ONNX Runtime has a class of its own for each thing that may be wrong.
+        # ONNX Runtime's errors have no common class.
         except Exception as error:
             raise ValueError(
-                f'{path} is no ONNX file: {str(error).splitlines()[0]}'
+                f'{path} cannot be read as an ONNX file: {str(error).splitlines()[0]}'
             ) from error
         said = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
         if said is None:
             raise ValueError(
-                f'{path} is not a modifier: make it by tools/export_onnx.py'
+                f'{path} is not a modifier: make one with tools/export_onnx.py'
             )
         try:
             told = json.loads(said)

@@ -1,4 +1,4 @@
-"""Modifiers in PyTorch: which one, with which weights and geometry, and how it runs."""
+"""Build and run modifiers in PyTorch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CONFIGS = ('.py', '.json', '.yaml', '.yml')
 _CHECKPOINTS = ('.pth', '.pt')
 
 DEFAULT_MODIFIER = 'SolidMaskModifier'
-"""Leaves nothing of a face for any recognizer, and needs no weights."""
+"""A solid mask, which removes the whole face and needs no weights."""
 
 
 def build_modifier(
@@ -49,7 +49,8 @@ def build_modifier(
     """Build a modifier for use; see :func:`build_modifier_and_card`.
 
     Returns:
-        tuple[BaseModifier, CropGeometry]: M in evaluation mode, and what to show it.
+        tuple[BaseModifier, CropGeometry]: M in evaluation mode, and the geometry of its
+        crops.
     """
     built, card = build_modifier_and_card(modifier, weights)
     return built, card.geometry
@@ -66,18 +67,19 @@ def build_modifier_and_card(
             that ``mmanon export`` has written, or a training checkpoint (``*.pth``),
             whose card describes it; the name of a registered modifier
             (``'PixelateModifier'``, or ``'pixelate'`` for short); its config; or a
-            config file: one that says ``modifier = dict(...)``, or a training config
-            with an ``AdversarialAnonymizationHook``, whose geometry of crops is taken
-            over too. Defaults to :data:`DEFAULT_MODIFIER`.
-        weights (str or Path, optional): Weights of a learned modifier: such a file.
+            config file. A config file contains ``modifier = dict(...)``, or is a
+            training config with an ``AdversarialAnonymizationHook``, whose crop
+            geometry is then used. Defaults to :data:`DEFAULT_MODIFIER`.
+        weights (str or Path, optional): Weights of a learned modifier: such a file of a
+            modifier, or a training checkpoint.
 
     Returns:
         tuple[BaseModifier, ModifierCard]: M in evaluation mode, and its card.
 
     Raises:
         FileNotFoundError: When a file does not exist.
-        ValueError: When nothing is registered by that name, a config file names no
-            modifier, or a file holds none or that of another.
+        ValueError: When the name is not registered, a config file contains no modifier,
+            or a file contains no modifier or another one.
         ImportError: When PyTorch or mmengine is not installed.
     """
     _check_file(modifier)
@@ -87,14 +89,14 @@ def build_modifier_and_card(
     if modifier is None:
         modifier = DEFAULT_MODIFIER
         print_log(
-            f'no modifier was named: faces are masked by {modifier}, which leaves '
+            f'no modifier is given: faces are covered by {modifier}, which leaves '
             'nothing of them and needs no download',
         )
     if isinstance(modifier, BaseModifier):
         built, card = modifier, ModifierCard({}, CropGeometry())
     elif isinstance(modifier, str | Path) and str(modifier).endswith(_CHECKPOINTS):
         if weights is not None:
-            raise ValueError(f'{modifier} has its weights in it; leave out {weights}')
+            raise ValueError(f'{modifier} contains its weights; leave out {weights}')
         built, card = _from_checkpoint(Path(modifier).expanduser())
     else:
         built, card = _from_config(modifier)
@@ -104,8 +106,8 @@ def build_modifier_and_card(
     built.eval().requires_grad_(False)
     if built.is_untrained:
         print_log(
-            f'{type(built).__name__} has no trained weights: faces are masked by a '
-            'solid mask; name its file by `weights`',
+            f'{type(built).__name__} has no trained weights: faces are covered by a '
+            'solid mask; give the file of weights as `weights`',
             level=logging.WARNING,
         )
     return built, card
@@ -154,7 +156,7 @@ def _described(modifier: BaseModifier, card: ModifierCard) -> str:
 
 
 def _check_file(modifier: object) -> None:
-    """Make sure that what is named like a file is one, before PyTorch is asked for."""
+    """Check that a file exists if the modifier is a file, before PyTorch is needed."""
     if not isinstance(modifier, str | Path):
         return
     if str(modifier).endswith((*_CONFIGS, *_CHECKPOINTS)):
@@ -164,7 +166,7 @@ def _check_file(modifier: object) -> None:
 
 
 def _without(modifier: object) -> str:
-    """The part of a message about modifiers that need no PyTorch."""
+    """The part of the message that names modifiers without PyTorch."""
     if not isinstance(modifier, str) or modifier.endswith((*_CONFIGS, *_CHECKPOINTS)):
         return ''
     known = known_names()
@@ -187,7 +189,7 @@ def _registered_name(name: str) -> str:
     if MODELS.get(name) is not None:
         return name
     raise ValueError(
-        f'no modifier is called or registered as {name!r}; there are '
+        f'there is no modifier {name!r}; there are '
         + ', '.join([*known_names(), *sorted(known)])
     )
 
@@ -196,7 +198,7 @@ def _modifier_names() -> set[str]:
     from mmanon.models.modifiers import BaseModifier
     from mmanon.registry import MODELS
 
-    MODELS.get(f'mmanon.{DEFAULT_MODIFIER}')  # imports mmanon's own
+    MODELS.get(f'mmanon.{DEFAULT_MODIFIER}')  # imports mmanon's modifiers
     return {
         name
         for name, kind in MODELS.module_dict.items()
@@ -213,22 +215,22 @@ def _from_config_file(path: Path) -> tuple[dict[str, Any], ModifierCard]:
     card = ModifierCard.from_config(config)
     if card is None:
         raise ValueError(
-            f'{path} names no modifier: it needs `modifier = dict(type=...)` or an '
+            f'{path} contains no modifier: it needs `modifier = dict(type=...)` or an '
             'AdversarialAnonymizationHook in `custom_hooks`'
         )
     hooks = [hook for _, hook in find_game_hooks(config)]
     said = config if config.get('modifier') is not None else hooks[0]
-    # With its init_cfg, which the card leaves out: weights may come by it.
+    # With its init_cfg, which the card leaves out and which may name weights.
     return dict(said['modifier']), card
 
 
 def _load(
     modifier: BaseModifier, card: ModifierCard, path: Path, own_geometry: bool
 ) -> ModifierCard:
-    """Load weights; return the card with the data of their file.
+    """Load weights, and return the card completed by the card in their file.
 
     Args:
-        own_geometry (bool): Whether the modifier's config sets the geometry of crops.
+        own_geometry (bool): Whether to keep the crop geometry of the modifier's config.
     """
     from mmanon.models.modifier_files import fill_modifier
     from mmanon.models.weight_files import load_checkpoint, modifier_card
@@ -249,22 +251,24 @@ def _load(
 
 @renamed_attributes(draw='modify')
 class TorchModifier:
-    """Lets a modifier draw, in PyTorch.
+    """Runs a modifier in PyTorch.
 
-    A modifier that draws noise gets the same for all faces of a track, so that a face
-    does not flicker; the seed is secret, since noise that can be drawn again can be
-    taken away again. One that takes keys gets the key of each track instead.
+    A modifier that draws noise gets the same noise for all faces of a track, so that a
+    face does not flicker. The seed is secret, because whoever can draw the noise again
+    can also remove it. A modifier that takes keys gets the key of each track instead.
 
     Args:
         modifier (BaseModifier): M.
-        margin (float): By how much a face box was enlarged on each side for the crop.
+        margin (float): The face box was enlarged on each side by this fraction of its
+            longer side.
         seed (int, optional): Makes noise and keys repeatable. Defaults to a secret
             one.
         device (str): Where M runs. Defaults to ``'cpu'``.
 
     Attributes:
         place (Place): Where it runs: on the CPU if PyTorch cannot use the device.
-        frames_at_once (int): As of :attr:`.base.ModifierBackend.frames_at_once`.
+        frames_at_once (int): As for :class:`.base.ModifierBackend`.
+        learned (bool): Whether it is a learned modifier.
     """
 
     def __init__(
@@ -306,7 +310,7 @@ class TorchModifier:
         with torch.inference_mode():
             crops = torch.from_numpy(faces).to(self.device)
             if self._draws_noise:
-                # A lone face has no track: each gets noise of its own.
+                # Each face without a track gets its own noise.
                 seeds = [
                     track if track >= 0 else self._number_of(face)
                     for face, track in zip(faces, tracks, strict=True)
@@ -320,7 +324,7 @@ class TorchModifier:
         return drawn.float().cpu().numpy(), masked.cpu().numpy()
 
     def _number_of(self, face: np.ndarray) -> int:
-        """A number for the noise of a face of no track."""
+        """The seed for the noise of a face without a track."""
         if not self._repeatable:
             return secrets.randbits(62)
         digest = blake2b(face.tobytes(), digest_size=8).digest()
@@ -334,7 +338,7 @@ class TorchModifier:
         return redraw_or_cover(self.modifier, crops, self.margin, keys)
 
     def _makes_noise(self) -> bool:
-        """Whether M answers twice differently."""
+        """Whether M's output depends on the seed."""
         import torch
 
         with torch.inference_mode():
@@ -344,7 +348,7 @@ class TorchModifier:
             return not torch.equal(first, second)
 
     def _drawn(self, faces: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Modify each face with noise of its seed."""
+        """Modify each face with the noise of its seed."""
         import torch
 
         answers = []

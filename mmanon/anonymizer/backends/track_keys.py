@@ -14,13 +14,13 @@ __all__ = ['TrackKeys']
 class TrackKeys:
     """Derives keys from a secret seed and the number of a track.
 
-    A track has the same key in all of its frames, and other tracks have other keys.
-    Without the seed a key reveals nothing about other keys. (With the key of a face, an
-    attacker could draw it again and compare.) The key of a face without a track follows
-    from the seed and its pixels.
+    A track has the same key in all of its frames, and each track has another key.
+    Without the seed, a key reveals nothing about other keys. (With the key of a face,
+    an attacker could draw the face again and compare.) The key of a face without a
+    track is derived from the seed and its pixels.
 
     Args:
-        size (int): C, how many numbers a key has.
+        size (int): C, the number of values in a key.
         seed (int, optional): Makes keys repeatable. Defaults to a secret one.
     """
 
@@ -30,14 +30,14 @@ class TrackKeys:
         self._secret = blake2b(str(number).encode()).digest()
 
     def __call__(self, faces: np.ndarray, tracks: Sequence[int]) -> np.ndarray:
-        """Keys of faces.
+        """Derive the keys of faces.
 
         Args:
             faces (np.ndarray): (K, 3, S, S) float32.
-            tracks (Sequence[int]): The number of each one's track, or -1.
+            tracks (Sequence[int]): The number of each face's track, or -1.
 
         Returns:
-            np.ndarray: (K, C) float32, of a standard normal distribution.
+            np.ndarray: (K, C) float32, drawn from a standard normal distribution.
         """
         keys = [
             self._key(b'track %d' % track if track >= 0 else b'face ' + face.tobytes())

@@ -1,8 +1,8 @@
 """The meaning of a video's pixel values, and how the output declares it.
 
-A format of pixels, the matrix that makes brightness and colour of RGB, and the range of
-the numbers belong together. If the output cannot declare the format of the source, the
-pixels are converted to what players assume.
+The pixel format, the matrix that converts RGB to brightness and colour, and the range
+of values belong together. If the output cannot declare those of the source, the pixels
+are converted to those that players assume.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ __all__ = ['Colours']
 
 _UNSAID, _RGB, _BT709, _BT601 = 2, 0, 1, 5  # matrices, by FFmpeg's numbers
 _LIMITED, _FULL = 1, 2
-# Where the output says the meaning of its colours: in the file, or in the stream.
+# Files and codecs that can declare the meaning of colours.
 _SAYING_FILES = {'mp4', 'mov', 'matroska', 'webm'}
 _SAYING_CODECS = {
     *('libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'libaom-av1'),
     'h264_nvenc',
 }
-_OF_600_LINES = 600  # from here on players take an unsaid matrix for that of HD
+# From this height on, players assume the matrix of HD if none is declared.
+_OF_600_LINES = 600
 
 
 @dataclass(frozen=True)
 class Colours:
-    """The format of pixels, by FFmpeg's names and numbers.
+    """The format and meaning of pixels, by FFmpeg's names and numbers.
 
     Attributes:
-        pixel_format (str): Such as ``'yuv420p'``.
-        matrix (int): Of brightness and colour; 0 is RGB, 2 unsaid.
-        span (int): 1 for the limited range of television, 2 for the full one, 0 unsaid.
+        pixel_format (str): The pixel format, such as ``'yuv420p'``.
+        matrix (int): The matrix of brightness and colour; 0 is RGB, 2 is not declared.
+        span (int): 1 for the limited range of television, 2 for the full range, 0 if
+            not declared.
     """
 
     pixel_format: str
@@ -45,9 +47,9 @@ class Colours:
         """The colours of the output of a source with this first frame.
 
         Args:
-            first (av.VideoFrame): Of the source.
+            first (av.VideoFrame): The first frame of the source.
             codec (str): FFmpeg's name of the encoder.
-            container (str): FFmpeg's name of the kind of file.
+            container (str): FFmpeg's name of the file format.
         """
         chosen = _pixel_format(codec, first)
         form = av.VideoFormat(chosen)
@@ -57,7 +59,7 @@ class Colours:
         full = _is_full(first)
         if first.format.is_rgb:
             matrix, span, full = _BT709, _LIMITED, False
-        elif matrix == _RGB:  # as PNG says of grey
+        elif matrix == _RGB:  # PNG declares this for grey
             matrix = _UNSAID
         says = container in _SAYING_FILES or codec in _SAYING_CODECS
         if not says:
@@ -66,21 +68,22 @@ class Colours:
             if matrix not in (_UNSAID, _BT601) and first.height < _OF_600_LINES:
                 matrix = _BT601
         elif full and not chosen.startswith('yuvj'):
-            # Grey is full unless said; H.264 and its like become colour when decoded.
+            # Grey has the full range if nothing is declared, but H.264 and similar
+            # codecs decode grey to colour.
             grey = chosen.startswith('gray') and codec not in _SAYING_CODECS
             span = span if grey else _FULL
         return cls(chosen, matrix, span)
 
     def fit(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A frame with these colours; the same one where it has them.
+        """Convert a frame to these colours; a frame that has them is returned as it is.
 
         Args:
-            frame (av.VideoFrame): Of the source.
+            frame (av.VideoFrame): A frame of the source.
         """
         matrix, form = int(frame.colorspace), av.VideoFormat(self.pixel_format)
         full = _is_full(frame)
         wants_full = form.is_rgb or _says_full(form.name, self.span)
-        # Between RGB and RGB, or grey and grey, no matrix is asked.
+        # A conversion from RGB to RGB or to grey needs no matrix.
         alike = frame.format.is_rgb and form.is_rgb or form.name.startswith('gray')
         alike = alike or _swscale(matrix) == _swscale(self.matrix)
         if frame.format.name == form.name and full == wants_full and alike:
@@ -109,15 +112,16 @@ def _says_full(pixel_format: str, span: int) -> bool:
 
 
 def _swscale(matrix: int) -> int:
-    """The number by which FFmpeg's scaler knows a matrix."""
+    """The number of a matrix in FFmpeg's scaler."""
     return {_RGB: _BT709, _UNSAID: _BT601, 6: _BT601}.get(matrix, matrix)
 
 
 def _pixel_format(codec: str, frame: av.VideoFrame) -> str:
-    """The source's own format, or the nearest that the encoder takes."""
+    """The source's own format, or the nearest one that the encoder supports."""
     offered = [form.name for form in av.codec.Codec(codec, 'w').video_formats or []]
     if codec in ('libx264', 'libx265') and (frame.width % 2 or frame.height % 2):
-        # These store halved colour for even sides only; this keeps every pixel.
+        # These encoders need even sides for subsampled colours; 4:4:4 keeps every
+        # pixel.
         offered = [name for name in offered if name.startswith('yuv') and '444' in name]
     if not offered or frame.format.name in offered:
         return frame.format.name

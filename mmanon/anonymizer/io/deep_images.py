@@ -1,4 +1,4 @@
-"""Pictures of 16 bits, which Pillow has for grey ones only, by FFmpeg."""
+"""Read and write images of 16 bits with FFmpeg; Pillow supports only grey ones."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ['encode_deep', 'read_deep']
 
 
 class _Kind(NamedTuple):
-    """How a kind of file is read and written."""
+    """How a file format is read and written."""
 
     demuxer: str
     codec: str
     order: str
-    """Which byte of two comes first, as FFmpeg says it."""
+    """The byte order, by FFmpeg's name."""
 
 
 _PNG = _Kind('png_pipe', 'png', 'be')
 _TIFF = _Kind('tiff_pipe', 'tiff', 'le')
 _PPM = _Kind('ppm_pipe', 'ppm', 'be')
 _KINDS = {'.png': _PNG, '.tif': _TIFF, '.tiff': _TIFF, '.ppm': _PPM}
-# How a file of each kind begins, whatever its name.
+# The first bytes of each format.
 _BEGINNINGS = {b'\x89PNG': _PNG, b'II': _TIFF, b'MM': _TIFF, b'P6': _PPM, b'P3': _PPM}
-# FFmpeg's name of pixels without a palette, by how many values each has.
+# FFmpeg's pixel formats by the number of values of a pixel.
 _LAYOUTS = {1: 'gray16', 2: 'ya16', 3: 'rgb48', 4: 'rgba64'}
-_PNG_DEPTH = 24  # the byte that says how many bits a value has
+_PNG_DEPTH = 24  # the position of the byte with the bits per value
 _OPTIONS = {'tiff': {'compression_algo': 'deflate'}}
 
 
 def read_deep(path: Path) -> np.ndarray | None:
-    """Read a picture of 16 bits.
+    """Read an image of 16 bits.
 
-    FFmpeg may make something of a file that is damaged: whether it is, is for Pillow to
-    say.
+    FFmpeg may return something even for a damaged file, so Pillow must check for
+    damage.
 
     Args:
         path (Path): Any image.
 
     Returns:
         np.ndarray or None: uint16, (H, W), (H, W, 2) with alpha, (H, W, 3) RGB or
-        (H, W, 4) RGBA, as it is stored; None where the file holds no such picture, or
+        (H, W, 4) RGBA, in stored orientation; None if the file is no such image, or
         cannot be decoded.
     """
     with path.open('rb') as file:
@@ -56,10 +56,10 @@ def read_deep(path: Path) -> np.ndarray | None:
         return None
     packed = path.read_bytes()
     try:
-        # By way of memory: in a file's name FFmpeg takes '%' for a number's place.
+        # From memory, because FFmpeg replaces '%' in a file name by a number.
         source = io.BytesIO(packed)
         with av.open(source, 'r', format=kind.demuxer) as container:
-            # Asked of the frame: what a file that is none is said to hold may crash.
+            # Check the frame and not the stream, which may crash for other files.
             frame = next(container.decode(video=0))
             deep = frame.format.name[:-2] in _LAYOUTS.values()
             return _pixels(frame) if deep else None
@@ -68,15 +68,15 @@ def read_deep(path: Path) -> np.ndarray | None:
 
 
 def encode_deep(pixels: np.ndarray, extension: str) -> bytes:
-    """Write a picture of 16 bits.
+    """Encode an image of 16 bits.
 
     Args:
-        pixels (np.ndarray): As :func:`read_deep` gives them.
+        pixels (np.ndarray): As from :func:`read_deep`.
         extension (str): ``'.png'``, ``'.tif'``, ``'.tiff'``, or ``'.ppm'`` without
             alpha.
 
     Returns:
-        bytes: The file.
+        bytes: The content of the file.
     """
     kind = _KINDS[extension]
     height, width = pixels.shape[:2]
@@ -101,7 +101,7 @@ def _pixels(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _rows(frame: av.VideoFrame) -> np.ndarray:
-    """The values of a frame's one plane, (H, W * values), which are changed by it."""
+    """A writable view of the values of a frame's only plane, (H, W * values)."""
     plane = frame.planes[0]
     kind = np.dtype('>u2' if frame.format.name.endswith('be') else '<u2')
     values = np.frombuffer(memoryview(plane), kind)

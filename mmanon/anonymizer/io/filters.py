@@ -1,4 +1,4 @@
-"""Frames of a video in another format, turned, or fitted into another size."""
+"""Convert video frames to another format, orientation or size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ['converted_to', 'letterboxed', 'scaled', 'turned']
 def converted_to(
     frame: av.VideoFrame, pixel_format: str, **options: Any
 ) -> av.VideoFrame:
-    """A frame in another format or size, with its time.
+    """Convert a frame to another format or size, and keep its time.
 
     Args:
-        frame (av.VideoFrame): It stays as it is.
-        pixel_format (str): FFmpeg's name.
-        **options: As of ``VideoReformatter.reformat``.
+        frame (av.VideoFrame): The frame, which is not changed.
+        pixel_format (str): FFmpeg's name of the new format.
+        **options: As for ``VideoReformatter.reformat``.
     """
     other = VideoReformatter().reformat(
         frame, format=pixel_format, threads=1, **options
@@ -31,14 +31,14 @@ def converted_to(
 
 
 def letterboxed(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A frame in the middle of another size, with black bars.
+    """Fit a frame into another size, with black bars.
 
     Args:
-        frame (av.VideoFrame): Of any size.
-        width, height (int): Of the new one.
+        frame (av.VideoFrame): A frame of any size.
+        width, height (int): The new size.
     """
     scale = min(width / frame.width, height / frame.height)
-    # Halved colour has even sides only.
+    # Subsampled colours need even sides.
     wide = min(max(2, round(frame.width * scale / 2) * 2), width)
     high = min(max(2, round(frame.height * scale / 2) * 2), height)
     fitted = scaled(frame, wide, high)
@@ -48,11 +48,11 @@ def letterboxed(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 
 def scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A frame in another size, stretched to fill it.
+    """Stretch a frame to another size.
 
     Args:
-        frame (av.VideoFrame): It stays as it is.
-        width, height (int): Of the new one.
+        frame (av.VideoFrame): The frame, which is not changed.
+        width, height (int): The new size.
     """
     other = converted_to(
         frame,
@@ -67,15 +67,15 @@ def scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 
 def turned(frame: av.VideoFrame, turn: Orientation) -> av.VideoFrame:
-    """A stored frame turned upright, in the same format.
+    """Turn a stored frame upright, in the same format.
 
     Args:
-        frame (av.VideoFrame): It stays as it is.
-        turn (Orientation): How it is turned.
+        frame (av.VideoFrame): The frame, which is not changed.
+        turn (Orientation): Its orientation.
     """
     steps: list[tuple[str, str | None]] = []
     if turn.transposed:
-        # Rows become columns: as if turned to the left and then upended.
+        # Swap rows and columns: rotate to the left, then flip vertically.
         steps.append(('transpose', 'cclock_flip'))
     if turn.mirrored:
         steps.append(('hflip', None))
@@ -83,7 +83,7 @@ def turned(frame: av.VideoFrame, turn: Orientation) -> av.VideoFrame:
         steps.append(('vflip', None))
     form, even = frame.format.name, frame
     if turn.transposed and form.startswith('yuv') and '422' in form:
-        # Of halved columns would become halved rows.
+        # Horizontal subsampling of colours would become vertical.
         even = converted_to(frame, form.replace('422', '444'))
     return _with_time(converted_to(_filtered(even, steps), form), frame)
 

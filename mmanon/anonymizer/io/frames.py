@@ -1,4 +1,4 @@
-"""The upright frames of an image or video, one after the other."""
+"""Read the upright frames of an image or video."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ShownFrame(NamedTuple):
     """An upright frame.
 
     Attributes:
-        seconds (float, optional): When it is shown; None for an image.
+        seconds (float, optional): Its time; None for an image.
         image (np.ndarray): The upright picture, uint8 (H, W, 3) RGB.
     """
 
@@ -36,10 +36,10 @@ def upright_frames(path: Path) -> Iterator[ShownFrame]:
         path (Path): The file.
 
     Yields:
-        ShownFrame: One after the other.
+        ShownFrame: The frames in their order.
 
     Raises:
-        InputError: When it cannot be read.
+        InputError: When the file cannot be read.
     """
     if is_image(path):
         for pixels in open_image(path).pixels():

@@ -1,8 +1,8 @@
-"""Decoding and encoding by an NVIDIA GPU, where FFmpeg, the driver and the GPU can.
+"""Decode and encode on an NVIDIA GPU, if FFmpeg, the driver and the GPU support it.
 
-Many builds of FFmpeg know NVDEC and NVENC, and many machines lack what these need: a
-driver's library in a container, or the encoder itself, as GPUs for computing do. So
-both are tried, and not only looked up.
+Many builds of FFmpeg know NVDEC and NVENC, but the machine may lack what these need: a
+library of the driver in a container, or the encoder itself, which some GPUs for
+computing do not have. Therefore both are tested.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ __all__ = ['NVDEC', 'NVENC', 'FromGpu', 'encoder_on', 'reading_on']
 
 NVDEC, NVENC = 'NVDEC', 'h264_nvenc'
 
-# Of a decoder's pixels on the CPU to those that it gives where the GPU has decoded.
+# The decoder's pixel format on the CPU, and the one on the GPU.
 _FROM_GPU = {'yuv420p': 'nv12', 'yuv420p10le': 'p010le'}
-# Of FFmpeg's encoder, in pixels: what older GPUs take as well.
+# The sizes of pictures, in pixels, that older GPUs can also encode.
 _LEAST, _MOST = (160, 64), (4096, 4096)
 
 
 class FromGpu:
-    """Makes frames that a GPU has decoded what the CPU would have made of them.
+    """Converts frames that a GPU has decoded to those of the CPU's decoder.
 
-    They come with brightness and colour in other planes, and without what the file says
-    of their colours.
+    A GPU's frames have other planes for brightness and colour, and lack the file's
+    declaration of colours.
 
     Args:
-        hwaccel (HWAccel): With which the file is to be opened.
-        example (av.VideoFrame): Its first frame as the CPU decodes it.
+        hwaccel (HWAccel): The accelerator with which to open the file.
+        example (av.VideoFrame): The first frame from the CPU's decoder.
     """
 
     def __init__(self, hwaccel: HWAccel, example: av.VideoFrame) -> None:
         self.hwaccel, self.example = hwaccel, example
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A GPU frame in the format of the CPU's; another frame unchanged."""
+        """Convert a frame of the GPU; another frame is returned unchanged."""
         example = self.example
         if frame.format.name != _FROM_GPU.get(example.format.name):
             return frame
@@ -60,15 +60,15 @@ class FromGpu:
 def reading_on(
     device: str, open_input: Callable[[HWAccel | None], av.container.InputContainer]
 ) -> tuple[FromGpu | None, str | None]:
-    """How to decode a video file on a GPU.
+    """Find out whether a GPU can decode a video file.
 
     Args:
         device (str): ``'cuda'`` or ``'cuda:N'``.
-        open_input (callable): Opens the file, with a GPU's help or without.
+        open_input (callable): Opens the file, with an accelerator or without.
 
     Returns:
-        tuple: What to open it with, and what its frames are passed through; or None and
-        the reason.
+        tuple[FromGpu or None, str or None]: The accelerator and conversion of frames,
+        and None; or None and the reason.
     """
     try:
         with open_input(None) as container:
@@ -84,7 +84,7 @@ def reading_on(
             if not stream.codec_context.is_hwaccel:
                 return None, f'{NVDEC} does not know {stream.codec_context.name}'
             first = next(container.decode(stream))
-    # No driver, no such library in this container, no such GPU.
+    # The driver, a library or the GPU is missing.
     except (av.FFmpegError, OSError, StopIteration) as error:
         return None, f'{NVDEC} cannot be used here ({_said(error)})'
     size = (first.width, first.height)
@@ -96,11 +96,11 @@ def reading_on(
 
 
 def encoder_on(device: str, first: av.VideoFrame) -> str | None:
-    """Why a GPU cannot encode a video as H.264; ``None`` where it can.
+    """The reason why a GPU cannot encode a video as H.264; ``None`` if it can.
 
     Args:
-        device (str): As of :func:`.devices.check_device`.
-        first (av.VideoFrame): Its first frame.
+        device (str): As for :func:`.devices.check_device`.
+        first (av.VideoFrame): The first frame.
     """
     if not is_cuda(device):
         return 'NVENC is for NVIDIA GPUs'
@@ -116,7 +116,7 @@ def encoder_on(device: str, first: av.VideoFrame) -> str | None:
 
 @lru_cache
 def _missing_encoder(number: int) -> str | None:
-    """Why H.264 cannot be encoded by a GPU; found out by opening an encoder on it."""
+    """The reason why a GPU cannot encode H.264, found by opening an encoder on it."""
     try:
         context = av.codec.CodecContext.create(NVENC, 'w')
         assert isinstance(context, av.VideoCodecContext)

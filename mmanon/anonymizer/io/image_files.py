@@ -1,7 +1,7 @@
-"""Reads and writes images in their own kind: grey, colour, alpha, 8 or 16 bits, moving.
+"""Read and write images in their own format, with alpha, 16 bits, or as animations.
 
-Pixels are always turned upright, as the EXIF orientation says. What identifies people,
-places and devices (EXIF with its thumbnail, XMP, comments) is not written again.
+Pixels are always turned upright by the EXIF orientation. Metadata that identify people,
+places and devices (EXIF with its thumbnail, XMP, comments) are not written again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .still_images import plain, read_still, refuse_unknown_values, turn_of
 __all__ = ['as_colour', 'ImageFile', 'open_image', 'write_frames', 'write_image']
 
 _MOVING = {'GIF', 'WEBP', 'PNG'}
-# Of these, what lies behind the first picture belongs to it, such as one of depths.
+# In these formats, further pictures belong to the first one, such as a depth map.
 _LED_BY_FIRST = {'MPO', 'HEIF', 'AVIF'}
 _JPEG_QUALITY = 95
 _KEPT_MODES = {'L', 'LA', 'RGB', 'RGBA', 'I;16', 'I;16B'}
@@ -43,17 +43,19 @@ class ImageFile:
     """An image on disk.
 
     Attributes:
-        path (Path): Where it is.
-        format (str): Pillow's name of its kind.
-        frames (int): 1, or the number of frames of a moving one.
-        durations (list[float]): Milliseconds each frame of a moving one is shown.
-        loop (int, optional): How often a moving one is played again; 0 is for ever,
-            None where it does not say.
-        default_image (bool): Whether the first frame is not played, but shown by
-            programs that cannot play.
-        removed (list[str]): What will not be written again, in words.
-        problems (list[str]): What of its pixels could not be kept, in words.
-        saving (dict): Arguments of Pillow for an output of the same kind.
+        path (Path): The file.
+        format (str): Pillow's name of its format.
+        frames (int): The number of frames of an animation; otherwise 1.
+        durations (list[float]): How long each frame of an animation is shown, in
+            milliseconds.
+        loop (int, optional): How often an animation is repeated; 0 is for ever, None if
+            the file does not say it.
+        default_image (bool): Whether the first frame is not part of the animation, but
+            shown by programs without animation.
+        removed (list[str]): Descriptions of the metadata that will not be written
+            again.
+        problems (list[str]): Descriptions of what could not be kept of the pixels.
+        saving (dict): Arguments of Pillow to save an output in the same format.
     """
 
     path: Path
@@ -89,36 +91,36 @@ class ImageFile:
 def open_image(
     path: Path, keep_metadata: bool = False, largest: float | None = None
 ) -> ImageFile:
-    """Look at an image without decoding it.
+    """Read the properties of an image without decoding it.
 
     Args:
         path (Path): The file.
         keep_metadata (bool): Whether EXIF is written again, without its thumbnail and
             the camera maker's notes, which may show the original.
-        largest (float, optional): Megapixels it may have at most; None for any number.
+        largest (float, optional): Maximum size in megapixels; None for no limit.
 
     Returns:
-        ImageFile: What it is.
+        ImageFile: The properties.
 
     Raises:
-        InputError: When it is no image that can be read, or too large.
+        InputError: When it cannot be read as an image, or is too large.
     """
     with _decoding(path), _opened(path, largest) as image:
         found = ImageFile(path, str(image.format), getattr(image, 'n_frames', 1))
         refuse_unknown_values(image, path)
         if found.format in _LED_BY_FIRST and found.frames > 1:
-            found.removed.append(f'{found.frames - 1} pictures behind the first')
+            found.removed.append(f'{found.frames - 1} pictures after the first')
             found.frames = 1
         if found.frames > 1:
             if found.format not in _MOVING:
                 raise InputError(
-                    f'{path} holds {found.frames} pictures; of {found.format} only '
-                    'files with one are anonymized: take it apart first'
+                    f'{path} contains {found.frames} pictures, but a {found.format} '
+                    'may have only one: split it first'
                 )
             for number in range(found.frames):
                 image.seek(number)
                 if found.format == 'WEBP':
-                    image.load()  # tells how long the frame is shown
+                    image.load()  # reads the frame's duration
                 found.durations.append(float(image.info.get('duration', 100)))
             found.loop = image.info.get('loop')
             found.default_image = bool(image.info.get('default_image'))
@@ -133,7 +135,7 @@ def open_image(
 
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
-    """Say of which file it is that something cannot be decoded."""
+    """Add the file's path to errors of decoding."""
     try:
         yield
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
@@ -154,25 +156,25 @@ def _opened(path: Path, largest: float | None) -> Image.Image:
             begins = file.read(3)
         if begins in (b'II*', b'MM\0', b'II+'):
             raise InputError(
-                f'{path} is a TIFF that cannot be read, damaged or of a rare kind: '
-                'store it as grey or RGB with 8 or 16 bits a value first'
+                f'{path} is a TIFF that is damaged or of a rare kind: save it as grey '
+                'or RGB with 8 or 16 bits per value first'
             ) from error
-        raise InputError(f'{path} is not an image, whatever its name says') from error
+        raise InputError(f'{path} is not an image, despite its name') from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f'{path} cannot be read: {error}') from error
     megapixels = image.width * image.height / 1e6
     if largest is not None and megapixels > largest:
         image.close()
         raise InputError(
-            f'{path} has {megapixels:.0f} megapixels, more than the {largest:g} for '
-            'which memory is sure to suffice: with 8 MB of memory for each of them '
-            f'allow more by --largest-image {megapixels + 1:.0f}'
+            f'{path} has {megapixels:.0f} megapixels, more than the limit of '
+            f'{largest:g}: if there are 8 MB of memory for each megapixel, allow it '
+            f'with --largest-image {megapixels + 1:.0f}'
         )
     return image
 
 
 def _open_of_any_size(path: Path) -> Image.Image:
-    """Open an image whose size Pillow might take for an attack."""
+    """Open an image without Pillow's limit of its size."""
     with _pillows_limit:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
@@ -180,22 +182,22 @@ def _open_of_any_size(path: Path) -> Image.Image:
             image = Image.open(path)
         finally:
             Image.MAX_IMAGE_PIXELS = before
-    # Of a file by its name Pillow maps some kinds into memory, and scrambles those that
-    # are stored on their side.
+    # With a file name, Pillow maps some formats into memory, and scrambles those that
+    # are stored rotated.
     image.filename = ''
     return image
 
 
 def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
     saving: dict[str, Any] = {}
-    # The profile of colours that are converted is of others.
+    # The colour profile does not fit pixels that are converted to another mode.
     if image.info.get('icc_profile') and image.mode in _KEPT_MODES:
         saving['icc_profile'] = image.info['icc_profile']
     if found.format in ('JPEG', 'MPO'):
         saving['quality'] = _JPEG_QUALITY
         tables = getattr(image, 'quantization', None)
         if image.mode in ('L', 'RGB') and tables:
-            # As fine as the source: its own tables, and colour as densely stored.
+            # The same quality as the source: its quantization tables and subsampling.
             saving['qtables'] = tables
             del saving['quality']
             if image.mode == 'RGB' and get_sampling(image) >= 0:
@@ -207,18 +209,18 @@ def _saving(image: Image.Image, found: ImageFile) -> dict[str, Any]:
     return saving
 
 
-# What TIFF and EXIF say of how pixels are stored, and nothing of people.
+# Tags of TIFF and EXIF about the storage of pixels, which say nothing about people.
 _STRUCTURE = {
     *range(254, 269),
     *(273, 274, *range(277, 285), *range(288, 294), 296, 297, 301, *range(317, 326)),
     *range(332, 348),
     *range(512, 533),
-    *(700, 33723, 34377, 34665, 34675, 34853),  # of which it is told elsewhere
+    *(700, 33723, 34377, 34665, 34675, 34853),  # these are listed elsewhere
 }
 
 
 def _identifying(image: Image.Image) -> list[str]:
-    """The identifying metadata of the file, in words."""
+    """Descriptions of the identifying metadata of a file."""
     words = []
     exif = image.getexif()
     for tag, value in exif.items():
@@ -252,7 +254,7 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
     packed = image.info.get('exif')
     if not packed:
         return
-    # Read anew: the thumbnail's part is left out by not being looked at.
+    # A new object: the thumbnail is dropped, because its directory is not read.
     exif = Image.Exif()
     try:
         exif.load(packed)
@@ -260,7 +262,7 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
         exif.get_ifd(ExifTags.IFD.Exif).pop(ExifTags.Base.MakerNote, None)
         found.saving['exif'] = exif.tobytes()
     except (struct.error, SyntaxError, ValueError, TypeError):
-        return  # against the standard; it is listed as removed
+        return  # it violates the standard, and stays listed as removed
     found.removed = [
         word
         for word in found.removed
@@ -269,7 +271,7 @@ def _keep_exif(image: Image.Image, found: ImageFile) -> None:
 
 
 def as_colour(pixels: np.ndarray) -> np.ndarray:
-    """An RGB copy, (H, W, 3), of a picture of any kind."""
+    """Copy a picture of any kind as RGB, (H, W, 3)."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.shape[2] <= 2:
@@ -278,12 +280,12 @@ def as_colour(pixels: np.ndarray) -> np.ndarray:
 
 
 def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:
-    """Write one picture in the kind of another.
+    """Write one picture in the format of its source.
 
     Args:
-        pixels (np.ndarray): As :meth:`ImageFile.pixels` gives them.
+        pixels (np.ndarray): As from :meth:`ImageFile.pixels`.
         like (ImageFile): The source.
-        beside (Path): The file to write, of any name.
+        beside (Path): The file to write, with any name.
     """
     if pixels.dtype == np.uint16 and pixels.ndim == 3:
         beside.write_bytes(encode_deep(pixels, _EXTENSIONS[like.format]))
@@ -293,19 +295,19 @@ def write_image(pixels: np.ndarray, like: ImageFile, beside: Path) -> None:
 
 
 def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) -> None:
-    """Write a moving picture in the kind of another, frame by frame.
+    """Write an animation in the format of its source, frame by frame.
 
     Args:
-        frames (Iterable[np.ndarray]): (H, W, 4) RGBA uint8, as many as the source has.
+        frames (Iterable[np.ndarray]): All frames, (H, W, 4) RGBA uint8.
         like (ImageFile): The source.
-        beside (Path): The file to write, of any name.
+        beside (Path): The file to write, with any name.
     """
     pictures: Iterator[Image.Image] = (Image.fromarray(frame) for frame in frames)
     first = next(pictures)
     durations = [round(duration) for duration in like.durations]
     extra: dict[str, Any] = {}
     if like.format in ('GIF', 'PNG'):
-        # Each frame stands for itself: a PNG of two equal ones keeps both.
+        # Each frame is complete, so that a PNG with two equal frames keeps both.
         extra['disposal'] = 2 if like.format == 'GIF' else Disposal.OP_BACKGROUND
     if like.loop is not None:
         extra['loop'] = like.loop
@@ -317,7 +319,7 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
         beside,
         format=like.format,
         save_all=True,
-        # Of a PNG Pillow goes through them twice.
+        # For a PNG, Pillow iterates twice.
         append_images=list(pictures) if like.format == 'PNG' else pictures,
         duration=durations,
         **extra,
@@ -326,8 +328,8 @@ def write_frames(frames: Iterable[np.ndarray], like: ImageFile, beside: Path) ->
 
 
 def _save(image: Image.Image, beside: Path, **options: Any) -> None:
-    # By way of memory: on a disk that gets full Pillow takes the part of a JPEG that
-    # was written for all of it.
+    # Via memory: if the disk is full, Pillow reports no error for a partly written
+    # JPEG.
     packed = io.BytesIO()
     image.save(packed, **options)
     beside.write_bytes(packed.getbuffer())

@@ -1,7 +1,7 @@
-"""The frames of a file as FFmpeg alone shows them, for who checks the anonymizer.
+"""Read the frames of a file for the audit, independently of the anonymizer.
 
-Nothing of how the anonymizer reads is used here: what its reader gets wrong must not
-look right to the audit, too.
+This module does not use the anonymizer's reader of videos, because the audit must not
+repeat its errors.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from .sources import InputError
 
 __all__ = ['independent_frames']
 
-_SIDE = 32  # of the small pictures by which two decoders are compared
-_ALIKE = 16.0  # of 255
-_TILES = 322  # the tag of a TIFF in tiles, which FFmpeg does not read
+_SIDE = 32  # side of the small pictures that compare two decoders
+_ALIKE = 16.0  # largest mean difference, of 255
+_TILES = 322  # the tag of a tiled TIFF, which FFmpeg does not read
 
 
 def independent_frames(path: Path) -> Iterator[ShownFrame]:
-    """Read the frames of an image or video by FFmpeg.
+    """Read the frames of an image or video.
 
-    A still image is read by Pillow, too, and moving ones by it alone.
+    Videos are read by FFmpeg. Images are read by Pillow; a still image is also read by
+    FFmpeg, and the results are compared.
 
     Args:
         path (Path): The file.
 
     Yields:
-        ShownFrame: One after the other.
+        ShownFrame: The frames in their order.
 
     Raises:
-        InputError: When it cannot be read, or two decoders see two pictures in it.
+        InputError: When the file cannot be read, or the two decoders return different
+            pictures.
     """
     if not is_image(path):
         yield from _of_video(path)
@@ -51,7 +53,7 @@ def independent_frames(path: Path) -> Iterator[ShownFrame]:
         other = _of_image(path)
         if other is not None and not _alike(first.image, other):
             raise InputError(
-                f'{path}: two decoders see two pictures in it; store it as PNG or JPEG '
+                f'{path}: two decoders read different pictures; save it as PNG or JPEG '
                 'first'
             )
     yield first
@@ -83,7 +85,7 @@ def _of_video(path: Path) -> Iterator[ShownFrame]:
             except (StopIteration, av.EOFError):
                 return
             except av.FFmpegError:
-                packet = None  # what is behind the damage is not there
+                packet = None  # nothing after the damage can be read
             try:
                 frames = stream.decode(packet)
             except av.EOFError:
@@ -97,14 +99,14 @@ def _of_video(path: Path) -> Iterator[ShownFrame]:
 
 
 def _of_image(path: Path) -> np.ndarray | None:
-    """A still image as FFmpeg shows it; None of kinds that it does not read."""
+    """A still image as FFmpeg reads it; None for formats that it does not read."""
     try:
         with Image.open(path) as image:
             tiles = _TILES in getattr(image, 'tag_v2', {})
             if tiles or image.mode not in ('L', 'LA', 'P', 'RGB', 'RGBA', 'I;16'):
                 return None
     except Image.DecompressionBombError:
-        return None  # Pillow has read it already, of whatever size
+        return None  # the anonymizer's reader has no such limit
     try:
         with av.open(io.BytesIO(path.read_bytes()), 'r') as container:
             return _as_shown(next(container.decode(video=0)))
@@ -113,16 +115,16 @@ def _of_image(path: Path) -> np.ndarray | None:
 
 
 def _as_shown(frame: av.VideoFrame) -> np.ndarray:
-    """A frame turned as it asks for, RGB, uint8 (H, W, 3)."""
+    """The upright picture of a frame, RGB, uint8 (H, W, 3)."""
     image = frame.to_ndarray(format='rgb24')
     try:
         data = cast('Mapping[str, bytes]', frame.side_data)
         matrix = data.get('DISPLAYMATRIX')
-    except ValueError:  # there is data of a kind that PyAV does not know
+    except ValueError:  # PyAV does not know a kind of side data
         matrix = None
     if matrix is None:
         return np.rot90(image, round(frame.rotation / 90))
-    # Where a step to the right leads, and one down.
+    # The directions of a step to the right and of a step down.
     across, down = np.sign(np.frombuffer(matrix, np.int32)[:6].reshape(2, 3)[:, :2])
     if across[0] * down[1] - across[1] * down[0] < 0:
         image, across = image[:, ::-1], -across
@@ -131,9 +133,9 @@ def _as_shown(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _alike(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two pictures are one, but for what mirrors it and how exactly it is read.
+    """Whether two pictures are the same, apart from mirroring and small differences.
 
-    FFmpeg does not always say that EXIF asks for a mirrored picture.
+    FFmpeg does not always report that EXIF asks for a mirrored picture.
     """
     if first.shape != second.shape:
         return False

@@ -1,4 +1,4 @@
-"""How many frames of a damaged video are missing, as far as it can be told."""
+"""Estimate how many frames of a damaged video are missing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import av
 
 __all__ = ['MissingFrames']
 
-# A pause is a gap if nearly all other steps are alike, and gaps are few.
+# A pause counts as a gap if most other steps are equal, and there are few gaps.
 _REGULAR, _FEW = 0.8, 8
-_PADDING = 8192  # bytes that are in no packet of a small file
-# Bytes between two packets that tell what they are.
+_PADDING = 8192  # bytes outside of packets in a small file
+# Maximum bytes of headers between two packets.
 _BETWEEN, _IN_TRANSPORT = 1500, 4000
-_LATE = Fraction(1, 10)  # seconds by which a file may end early and be whole
+_LATE = Fraction(1, 10)  # seconds by which a complete file may end early
 _TRANSPORT = {188, 192, 204}  # bytes of a packet in the kinds of transport streams
 
 
@@ -24,7 +24,7 @@ class MissingFrames:
 
     Args:
         container: The open file.
-        stream: The stream of pictures.
+        stream: The video stream.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MissingFrames:
             self._end = Fraction(start + container.duration, av.time_base)
         self._last = Fraction(0)
         self._latest: dict[int, Fraction] = {}
-        self._behind = 0  # the byte behind the packet before
+        self._behind = 0  # the position after the previous packet
         self._corrupt = self._spoilt = 0
         self._unread = False
         self._read, self._size = 0, container.size
@@ -48,7 +48,7 @@ class MissingFrames:
         self._steps: Counter[Fraction] = Counter()
 
     def see_packet(self, packet: av.Packet) -> None:
-        """Note a packet of any stream."""
+        """Record a packet of any stream."""
         self._corrupt += bool(packet.is_corrupt)
         self._read += packet.size
         if packet.pos is not None and packet.pos >= 0 and packet.size:
@@ -66,7 +66,7 @@ class MissingFrames:
             self._last = max(self._last, begin + max(length, Fraction(0)))
 
     def see_frame(self, frame: av.VideoFrame) -> None:
-        """Note a frame that was decoded, in the order they are shown."""
+        """Record a decoded frame, in the order in which frames are shown."""
         self._frames += 1
         self._spoilt += bool(frame.is_corrupt)
         if frame.pts is None or not frame.time_base:
@@ -78,15 +78,18 @@ class MissingFrames:
         self._before = when
 
     def as_words(self, whole: bool, damaged: bool, joined: int) -> list[str]:
-        """What is missing.
+        """Describe what is missing.
 
-        A pause in the picture is no damage: gaps count where something else tells of
-        damage, such as bytes that no packet holds.
+        A pause in the picture alone is no damage. Gaps count only if there is another
+        sign of damage, such as bytes outside of packets.
 
         Args:
-            whole (bool): Whether all of the video was to be read.
+            whole (bool): Whether the whole video was requested.
             damaged (bool): Whether something could not be read.
             joined (int): How often its time jumps.
+
+        Returns:
+            list[str]: The descriptions; empty if nothing is missing.
         """
         words = []
         if self._corrupt > joined:
@@ -96,7 +99,7 @@ class MissingFrames:
         if not whole:
             return words
         told = self._stream.frames
-        # AVI counts places that it left empty.
+        # AVI also counts empty frames.
         if told > self._frames and self._kind != 'avi':
             return [*words, f'{self._frames} of {told} frames could be read']
         steady = self._kind == 'mpeg'  # DVDs and television have no pauses
@@ -116,7 +119,7 @@ class MissingFrames:
         return words
 
     def _step(self) -> Fraction | None:
-        """From a frame to the next, in seconds, where all steps are alike."""
+        """Seconds from a frame to the next, if most steps are equal."""
         if sum(self._steps.values()) < 5:
             return None
         step, _ = self._steps.most_common(1)[0]

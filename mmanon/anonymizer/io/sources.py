@@ -1,4 +1,4 @@
-"""What to anonymize: files, folders, patterns, lists, streams and cameras."""
+"""Find the inputs: files, folders, patterns, lists, streams and cameras."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     'without_password',
 ]
 
-# What ours is written as; any other kind of video becomes Matroska, which holds all
+# Formats that can be written. Any other video becomes Matroska, which supports all
 # kinds of sound and subtitles.
 _WRITTEN = {'.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts'}
 
@@ -32,7 +32,7 @@ _WRITTEN = {'.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts'}
 _NUMBERED = re.compile(r'%0?(\d*)d')
 
 STDIN = '-'
-"""Names what is piped in."""
+"""The name of the standard input."""
 
 
 class InputError(Exception):
@@ -41,13 +41,14 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to anonymize.
+    """One input.
 
     Attributes:
         where (str): A file, the address of a stream, or the number of a camera.
-        name (str): Its path below the folder that was asked for, with ``/``; what face
-            tables and JSON files of boxes know it by.
-        kind (str): ``'image'``, ``'video'``, or ``'live'`` for a stream or camera.
+        name (str): Its path relative to the input folder, with ``/``. Face tables and
+            JSON files of boxes use this name.
+        kind (str): ``'image'``, ``'video'``, or ``'live'`` for a stream, a camera or
+            the standard input.
     """
 
     where: str
@@ -55,12 +56,12 @@ class Source:
     kind: str
 
     def output(self, out_dir: Path, container: str | None = None) -> Path:
-        """Where the anonymized file belongs.
+        """The path of the anonymized file.
 
         Args:
             out_dir (Path): The folder of all outputs.
-            container (str, optional): Extension of videos; by default the source's
-                own, or ``mkv`` where that is not written.
+            container (str, optional): Extension of videos. Defaults to that of the
+                source, or ``mkv`` if its format cannot be written.
 
         Returns:
             Path: The file.
@@ -74,13 +75,13 @@ class Source:
 
 
 class Found(NamedTuple):
-    """What inputs name.
+    """The result of :func:`find_sources`.
 
     Attributes:
-        sources (list[Source]): What to anonymize.
-        others (list[str]): Files of folders that are neither images nor videos.
-        missing (list[tuple[str, str]]): Inputs that are not there, each with the
-            sentence that says so.
+        sources (list[Source]): The inputs to anonymize.
+        others (list[str]): Files in folders that are neither images nor videos.
+        missing (list[tuple[str, str]]): Inputs that do not exist or cannot be used,
+            each with the reason.
     """
 
     sources: list[Source]
@@ -92,19 +93,20 @@ def find_sources(
     inputs: str | Path | int | Source | Sequence[str | Path | int | Source],
     out_dir: Path | None = None,
 ) -> Found:
-    """Find all that ``inputs`` names.
+    """Find all images, videos, streams and cameras of ``inputs``.
 
     Args:
         inputs (str, Path, int, Source or a sequence of these): An image or video, a
-            folder (searched with all folders in it), a pattern (``'clips/**/*.mp4'``),
-            images that are numbered (``'frame_%05d.png'``), a ``.txt`` file with one of
-            these a line (relative to its own folder), the number of a camera, the
-            address of a stream (``'rtsp://…'``), or ``'-'``, a video that is piped in.
-        out_dir (Path, optional): Left out where a folder or pattern is searched, so
-            that outputs inside it are not anonymized again.
+            folder (searched with its subfolders), a pattern (``'clips/**/*.mp4'``),
+            numbered images (``'frame_%05d.png'``), a ``.txt`` file with one of these
+            per line (relative to the file's folder), the number of a camera, the
+            address of a stream (``'rtsp://…'``), or ``'-'``, a video from the standard
+            input.
+        out_dir (Path, optional): The output folder. It is skipped when a folder or
+            pattern is searched, so that outputs in it are not anonymized again.
 
     Returns:
-        Found: The sources, and what is none.
+        Found: The sources, other files and missing inputs.
 
     Raises:
         InputError: When there is no source at all.
@@ -117,7 +119,7 @@ def find_sources(
             found.sources.append(item)
             continue
         try:
-            # A list that names something missing still names the rest.
+            # Sources are added one by one: those before an error are kept.
             found.sources.extend(_find(str(item), out_dir, found))
         except InputError as error:
             found.missing.append((str(item), str(error)))
@@ -133,7 +135,7 @@ def _find(name: str, out_dir: Path | None, found: Found) -> Iterator[Source]:
     elif name.isdecimal() and not path.exists():
         yield Source(name, f'camera{name}-{_now()}.mp4', 'live')
     elif '://' in name:
-        # Name and password of who may watch stay out of the file's name.
+        # The file name must not contain the user's name and password.
         place = name.split('://', 1)[1].split('?')[0].rsplit('@', 1)[-1]
         stem = re.sub(r'[^\w.-]+', '_', place).strip('_')
         yield Source(name, f'{stem}-{_now()}.mp4', 'live')
@@ -152,7 +154,7 @@ def _find(name: str, out_dir: Path | None, found: Found) -> Iterator[Source]:
 
 
 def without_password(text: str) -> str:
-    """A text without the names and passwords in addresses of streams.
+    """Remove user names and passwords from addresses of streams in a text.
 
     Example:
         >>> without_password('rtsp://eve:secret@host/door cannot be opened')
@@ -183,7 +185,7 @@ def _in_folder(
 ) -> Iterator[Source]:
     avoided = None if out_dir is None else out_dir.resolve()
     for here, folders, files in os.walk(folder):
-        # Symbolic links to folders are not followed: they may lead around for ever.
+        # Symbolic links to folders are not followed, because they may form cycles.
         folders[:] = sorted(
             name
             for name in folders
@@ -200,7 +202,7 @@ def _in_folder(
 
 
 def _in_pattern(pattern: str, out_dir: Path | None, found: Found) -> Iterator[Source]:
-    # The tree in the output begins where the pattern does.
+    # The names of outputs are relative to the part of the path before the pattern.
     fixed = []
     for part in Path(pattern).parts:
         if glob.has_magic(part):
@@ -212,7 +214,7 @@ def _in_pattern(pattern: str, out_dir: Path | None, found: Found) -> Iterator[So
         raise InputError(f'{pattern} matches no file')
     avoided = None if out_dir is None else out_dir.resolve()
     if avoided is not None and root.resolve().is_relative_to(avoided):
-        avoided = None  # all of it lies there: whoever asks for it means it
+        avoided = None  # the whole pattern lies there, so the user means it
     for path in map(Path, matched):
         if not path.is_file():
             continue
@@ -225,7 +227,7 @@ def _in_pattern(pattern: str, out_dir: Path | None, found: Found) -> Iterator[So
 
 
 def _in_sequence(pattern: Path) -> Iterator[Source]:
-    """Images whose number is written in their name, in its order."""
+    """Images with numbers in their names, in the order of the numbers."""
     before, digits, after = _NUMBERED.split(pattern.name, maxsplit=1)
     number = rf'(\d{{{digits or 1},}})'
     name = re.compile(re.escape(before) + number + re.escape(after))
@@ -258,7 +260,7 @@ def _in_list(path: Path, out_dir: Path | None, found: Found) -> Iterator[Source]
                 )
             elif not listed.is_relative_to(path.parent):
                 yield from _find(str(listed), out_dir, found)
-            # Below the list's own folder the tree is kept.
+            # Files below the list's folder keep their subfolders.
             elif listed.is_dir():
                 yield from _in_folder(listed, path.parent, out_dir, found)
             else:
@@ -270,17 +272,17 @@ def _in_list(path: Path, out_dir: Path | None, found: Found) -> Iterator[Source]
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a list, whose names may be of any bytes."""
+    """The lines of a list; names may contain any bytes."""
     packed = path.read_bytes()
     if packed.startswith((b'\xff\xfe', b'\xfe\xff')):
         return packed.decode('utf-16', 'replace').splitlines()
     if b'\0' in packed:
-        raise InputError(f'{path} is not a list of files: it is no text')
+        raise InputError(f'{path} is not a list of files, because it is no text file')
     return packed.decode('utf-8-sig', 'surrogateescape').splitlines()
 
 
 def _existing(folder: Path, line: str) -> Path | None:
-    """The file or folder that a line names, in spite of how it looks."""
+    """The file or folder with the name in a line, even if the name looks special."""
     for name in dict.fromkeys((line, line.strip())):
         if name.strip():
             path = folder / Path(name).expanduser()

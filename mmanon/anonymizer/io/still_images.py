@@ -1,7 +1,7 @@
-"""The pixels of a still image as they are seen, or why they cannot be told.
+"""Read the pixels of a still image, or reject it if their meaning is unknown.
 
-Two decoders share the work: Pillow reads all kinds, FFmpeg the colours of 16 bits that
-Pillow shortens to 8. Where the two do not see the same picture, FFmpeg is not believed.
+Two decoders share the work. Pillow reads all formats; FFmpeg reads colours of 16 bits,
+which Pillow reduces to 8. If the two pictures differ, Pillow's is used.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ __all__ = ['pixels_of', 'plain', 'read_still', 'refuse_unknown_values', 'turn_of
 _BITS, _PLANES, _FORMAT, _PHOTOMETRIC = 258, 284, 339, 262
 _WHITE_IS_ZERO = 0
 _STRIP = 256
-_ALIKE = 2.0  # of 255, between two ways to shorten 16 bits to 8
+_ALIKE = 2.0  # largest mean difference, of 255, between two reductions to 8 bits
 
 
 def turn_of(image: Image.Image) -> Orientation:
-    """How the pixels of an image that is loaded have to be turned.
+    """The orientation of an image's pixels.
 
-    Pillow turns TIFF by itself while it loads, and then says so: to be asked after.
+    Pillow turns a TIFF upright while it loads the pixels, and then reports no rotation.
     """
     return Orientation.of_exif(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def refuse_unknown_values(image: Image.Image, path: Path) -> None:
-    """Refuse an image of whose values nobody knows which are black and white.
+    """Reject an image if it is unknown which of its values are black and white.
 
     Args:
-        image (Image.Image): It need not be loaded.
+        image (Image.Image): The image; it need not be loaded.
         path (Path): Its file.
 
     Raises:
-        InputError: Says what it holds and what to do.
+        InputError: The message says what the image contains and what to do.
     """
     tags = getattr(image, 'tag_v2', {})
     formats = {1, *_numbers(tags.get(_FORMAT))} - {1, 4}
-    # What Pillow makes of a PGM of more than 8 bits goes up to 65535.
+    # Pillow scales a PGM of more than 8 bits to 65535.
     whole = image.mode == 'I' and image.format != 'PPM'
     if image.mode == 'F' or 3 in formats:
         holds = 'fractions, such as temperatures or heights'
     elif whole or formats:
-        holds = 'whole numbers of 32 bits, or below zero'
+        holds = 'whole numbers of 32 bits, or negative ones'
     elif max(_numbers(tags.get(_BITS)), default=8) > 8 and image.mode == 'CMYK':
         holds = 'inks of 16 bits'
     elif max(_numbers(tags.get(_BITS)), default=8) > 8 and tags.get(_PLANES, 1) != 1:
@@ -58,26 +58,26 @@ def refuse_unknown_values(image: Image.Image, path: Path) -> None:
     else:
         return
     raise InputError(
-        f'{path} holds {holds}, and what is black and what is white in it is not known '
-        'for sure: store it as grey or RGB with 8 or 16 bits a value first'
+        f'{path} contains {holds}, and it is unknown which values are black and white: '
+        'save it as grey or RGB with 8 or 16 bits per value first'
     )
 
 
 def read_still(image: Image.Image, path: Path, problems: list[str]) -> np.ndarray:
-    """The pixels of an image of one picture, upright.
+    """Read the upright pixels of an image with one picture.
 
     Args:
-        image (Image.Image): Opened and not loaded; it is closed here, so that its
-            pixels are not held twice.
+        image (Image.Image): The image, opened but not loaded. It is closed here, so
+            that its pixels are not in memory twice.
         path (Path): Its file.
-        problems (list[str]): Is told what is lost.
+        problems (list[str]): Gets a description of what is lost.
 
     Returns:
         np.ndarray: uint8 or uint16, (H, W), (H, W, 2) with alpha, (H, W, 3) RGB, or
-        (H, W, 4) RGBA; to be written to.
+        (H, W, 4) RGBA; it is writable.
 
     Raises:
-        InputError: When it is not known what its values mean.
+        InputError: When the meaning of its values is unknown.
         OSError, ValueError: When it cannot be decoded.
     """
     refuse_unknown_values(image, path)
@@ -86,7 +86,7 @@ def read_still(image: Image.Image, path: Path, problems: list[str]) -> np.ndarra
         image.mode.startswith('I;16')
         and getattr(image, 'tag_v2', {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     )
-    image.load()  # raises where the file is damaged
+    image.load()  # raises an error if the file is damaged
     turn = turn_of(image)
     deep = read_deep(path)
     seen = pixels_of(plain(image))
@@ -103,12 +103,12 @@ def read_still(image: Image.Image, path: Path, problems: list[str]) -> np.ndarra
         if _alike(deep, seen):
             return deep
         if seen.dtype == np.uint8:
-            problems.append('its 16 bits a value could not be read, and became 8')
+            problems.append('its 16 bits per value could not be read and became 8')
     return seen
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
-    """A copy of an image's values, strip by strip, so that there is never a second."""
+    """Copy an image's values in strips, so that there is never a second copy."""
     width, height = image.size
     pixels: np.ndarray | None = None
     for top in range(0, height, _STRIP):
@@ -122,11 +122,11 @@ def pixels_of(image: Image.Image) -> np.ndarray:
 
 
 def plain(image: Image.Image, moving: bool = False) -> Image.Image:
-    """An image whose values are grey levels or colours.
+    """Convert an image so that its values are grey levels or colours.
 
     Args:
-        image (Image.Image): Of any mode that :func:`refuse_unknown_values` passes.
-        moving (bool): Whether it is one of several frames, which become RGBA.
+        image (Image.Image): In any mode that :func:`refuse_unknown_values` accepts.
+        moving (bool): Whether it is a frame of an animation, which becomes RGBA.
     """
     if moving:
         return image.convert('RGBA')
@@ -142,14 +142,14 @@ def plain(image: Image.Image, moving: bool = False) -> Image.Image:
 
 
 def _alike(deep: np.ndarray, seen: np.ndarray) -> bool:
-    """Whether two decoders have read the same picture, but for alpha and depth."""
+    """Whether two decoders have read the same picture, apart from alpha and depth."""
     if deep.shape[:2] != seen.shape[:2]:
         return False
     deep, seen = (x[..., None] if x.ndim == 2 else x for x in (deep, seen))
     colours = 3 if deep.shape[2] > 2 else 1
     if colours != (3 if seen.shape[2] > 2 else 1):
         return False
-    # Row by row: an image may be of hundreds of millions of pixels.
+    # Row by row, because an image may have hundreds of millions of pixels.
     shift = 8 if seen.dtype == np.uint16 else 0
     return all(
         np.abs(

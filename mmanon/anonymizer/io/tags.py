@@ -1,4 +1,4 @@
-"""Metadata of a video about people, places and devices: kept, or removed and named."""
+"""Keep metadata of a video about people, places and devices, or remove and list it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 
 __all__ = ['keep_or_remove_tags']
 
-# What a container says of itself, not of people.
+# Tags about the container, which say nothing about people.
 _HARMLESS = {
     *('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration'),
     *('handler_name', 'vendor_id', 'language', 'rotate'),
@@ -21,7 +21,7 @@ def keep_or_remove_tags(
     pairs: Sequence[tuple[av.stream.Stream, av.stream.Stream]],
     keep: bool,
 ) -> list[str]:
-    """Copy languages and what streams are for; titles, places and dates if asked.
+    """Copy the language and purpose of streams, and on request all other tags.
 
     Args:
         source, output: The files.
@@ -29,7 +29,7 @@ def keep_or_remove_tags(
         keep (bool): Whether titles, places, devices, dates and chapters are kept.
 
     Returns:
-        list[str]: What the output does not have, in words.
+        list[str]: Descriptions of what was removed.
     """
     tags = {key: value for key, value in source.metadata.items() if value}
     for theirs, ours in pairs:

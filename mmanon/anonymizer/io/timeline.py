@@ -1,7 +1,7 @@
-"""The time of packets, if parts of a stream restart their clock.
+"""Correct the times of packets if the clock of a stream jumps.
 
-A recording of television, a stream that was interrupted, and files that were joined
-byte by byte jump in time. Players continue without a gap, and so does this.
+The time jumps in recordings of television, in interrupted streams, and in files that
+were joined byte by byte. Players continue without a gap, and this module does the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import av
 
 __all__ = ['Timeline']
 
-# Seconds forward and backward from which on a step is no pause but a jump; FFmpeg's.
+# Seconds, forward and backward, from which a step is no pause but a jump (FFmpeg's
+# value).
 _FORWARD, _BACKWARD = 10, Fraction(1, 10)
 _USUAL = Fraction(1, 25)
 
@@ -21,7 +22,7 @@ class Timeline:
     """Moves packets so that their time continues after a jump.
 
     Args:
-        jumps (bool): Whether the kind of file may jump at all.
+        jumps (bool): Whether times may jump in this file format.
 
     Attributes:
         joined (int): How often it has jumped so far.
@@ -35,10 +36,10 @@ class Timeline:
         self._step: dict[int, Fraction] = {}
 
     def put(self, packet: av.Packet) -> None:
-        """Move a packet to where it belongs.
+        """Correct the time of a packet.
 
         Args:
-            packet (av.Packet): Of any stream, in the order they are stored.
+            packet (av.Packet): A packet of any stream, in the order of the file.
         """
         base, stream = packet.time_base, packet.stream
         if not self.jumps or not base:
@@ -60,7 +61,7 @@ class Timeline:
                 packet.dts += ticks
 
     def _jump(self, packet: av.Packet, time: Fraction) -> Fraction:
-        """By how much a packet is to be moved so that it follows the one before."""
+        """The shift after which a packet follows the previous one."""
         last = self._last.get(packet.stream.index)
         if last is None or -_BACKWARD <= time - last <= _FORWARD:
             return Fraction(0)

@@ -1,4 +1,4 @@
-"""Reads a video as a stream: frames of the picture, packets of everything else."""
+"""Read a video as a stream of decoded frames and of packets of its other streams."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .timeline import Timeline
 
 __all__ = ['VideoReader', 'open_input']
 
-_MOST_REORDERED = 4  # frames that one may have been moved by
+_MOST_REORDERED = 4  # frames by which a frame may be reordered
 _FROM_ANYWHERE = {'mpegts', 'mpeg'}
-_TIMEOUTS = (15.0, 15.0)  # seconds a stream may take to open, and to send something
+_TIMEOUTS = (15.0, 15.0)  # seconds to wait for a stream to open, and for its data
 
 
 def open_input(
@@ -37,16 +37,16 @@ def open_input(
     """Open a file, a stream's address, or a camera by its number.
 
     Args:
-        where (str): Also ``'-'``, what is piped in.
-        live (bool): Whether it is no file.
-        hwaccel (HWAccel, optional): What decodes the pictures of a file.
+        where (str): A file, an address, a number, or ``'-'`` for the standard input.
+        live (bool): Whether it is not a file.
+        hwaccel (HWAccel, optional): Decodes the pictures of a file.
 
     Raises:
         InputError: When it cannot be opened.
         OSError: When it cannot be opened with ``hwaccel``.
     """
-    # torchvision turns FFmpeg's messages on. They wait for Python's lock in the threads
-    # that decode; who lets go of a decoder holds the lock and waits for these threads.
+    # torchvision switches FFmpeg's messages on. A decoding thread would then wait for
+    # Python's lock, and a thread that closes the decoder with the lock waits for it.
     av.logging.set_level(None)
     if not live and Path(where).is_file() and not Path(where).stat().st_size:
         raise InputError(f'{where} is empty')
@@ -59,7 +59,7 @@ def open_input(
             'pipe:0' if live and where == STDIN else address,
             'r',
             timeout=_TIMEOUTS if live else None,
-            # Tags that are not UTF-8 shall not keep a video from being read.
+            # Otherwise a video whose tags are not UTF-8 could not be read.
             metadata_errors='replace',
             hwaccel=hwaccel,
         )
@@ -79,50 +79,49 @@ def _camera(number: int) -> tuple[str, str]:
     if system == 'darwin':
         return str(number), 'avfoundation'
     raise InputError(
-        f'camera {number} cannot be opened by its number on {system}: name the '
+        f'camera {number} cannot be opened by its number on {system}: give the '
         'address of a stream'
     )
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, av.ExitError):
-        return f'nothing came for {_TIMEOUTS[1]:.0f} seconds'
+        return f'no data for {_TIMEOUTS[1]:.0f} seconds'
     return getattr(error, 'strerror', None) or str(error)
 
 
 class VideoReader:
-    """The frames of a video's picture and the packets of its other streams, in order.
+    """Reads the frames of a video and the packets of its other streams, in order.
 
-    The first frame is decoded at once: what the output needs to know is known before
-    anything is written.
+    The first frame is decoded at once, because the writer needs its properties.
 
     Args:
         where (str): A file, a stream's address, or a camera's number.
         live (bool): Whether it is a stream or camera, which ends when it is stopped.
-        start (float, optional): Seconds to leave out at the beginning.
-        end (float, optional): Second at which to stop, counted from the beginning of
-            the source.
-        stopped (callable, optional): Asked between packets whether to end.
-        device (str): Where the pictures of a file are decoded, as of
-            :func:`.devices.check_device`: on a GPU where NVDEC can be used.
+        start (float, optional): Seconds to skip at the beginning.
+        end (float, optional): Where to stop, in seconds from the beginning of the
+            source.
+        stopped (callable, optional): Called between packets; returns whether to stop.
+        device (str): Where the pictures of a file are decoded, as for
+            :func:`.devices.check_device`; a GPU is used if NVDEC can decode the file.
 
     Attributes:
-        decoder (Place): Where they are.
+        decoder (Place): Where the pictures are actually decoded.
         container: PyAV's container.
         stream: The video stream that is read.
         copied (list): The audio and subtitle streams, whose packets are not decoded.
-        left_out (list[str]): Parts that the output will not have, in words.
+        left_out (list[str]): Descriptions of the streams that the output will not have.
         first (av.VideoFrame): The first frame.
         orientation (Orientation): How to rotate frames so that they are upright.
-        matrix (list[int] or None): The display matrix that says so.
-        aspect (Fraction, optional): Width of a pixel in parts of its height, as the
-            file or the stream in it says.
-        refitted (bool): Whether the picture has changed its size: such frames get black
+        matrix (list[int] or None): The display matrix with this rotation.
+        aspect (Fraction, optional): Width of a pixel divided by its height, as the file
+            or the stream declares it.
+        refitted (bool): Whether the picture has changed its size. Such frames get black
             bars and the size of the first frame.
-        problems (list[str]): What could not be read so far.
+        problems (list[str]): Descriptions of what could not be read so far.
 
     Raises:
-        InputError: When there is no picture to read.
+        InputError: When no picture can be read.
     """
 
     def __init__(
@@ -170,7 +169,7 @@ class VideoReader:
             self.container.close()
             raise
         self.first: av.VideoFrame = self._ahead[-1]
-        # A GPU's frames do not say how they are to be turned.
+        # A GPU's frames have no display matrix.
         self.matrix = display_matrix(gpu.example if gpu else self.first)
         self.orientation = (
             Orientation() if self.matrix is None else Orientation.of_matrix(self.matrix)
@@ -201,51 +200,51 @@ class VideoReader:
         self.stream.thread_type = 'AUTO'
         self.copied = [*streams.audio, *streams.subtitles]
         kept = [self.stream, *self.copied]
-        # A stream that nobody may have looked at must not be copied.
+        # Other streams are not copied, because they could show faces.
         self._missing = MissingFrames(self.container, self.stream)
         self.left_out = [_describe(stream) for stream in streams if stream not in kept]
 
     def _no_frames(self) -> str:
         if self._start is not None:
-            return f'{self.where} has no frame after the start that was asked for'
+            return f'{self.where} has no frame after the requested start'
         return '; '.join([f'no frame of {self.where} can be decoded', *self.problems])
 
     def __iter__(self) -> Iterator[av.VideoFrame | av.Packet]:
-        """All frames and packets; can be gone through once."""
+        """Iterate over all frames and packets; this works only once."""
         yield from self._ahead
         self._ahead = []
         yield from self._items
 
     def count_from_zero(self) -> None:
-        """Let time begin at 0 where the source counts from anywhere.
+        """Let the time of the output begin at 0, even if that of the source does not.
 
-        Television counts hours from when it was switched on.
+        Television counts the time since the transmitter was switched on.
         """
         anywhere = self.container.format.name in _FROM_ANYWHERE or self.live
         if anywhere and self.container.start_time:
             self._zero = self.container.start_time / av.time_base
 
     def offset(self, stream: av.stream.Stream) -> int:
-        """The offset of time stamps of ``stream``, so that the output begins at 0."""
+        """The offset of time stamps of ``stream`` with which the output begins at 0."""
         zero = self._zero if self._start is None else self._start
         return 0 if zero is None else _ticks(zero, stream.time_base)
 
     @property
     def ends_with_source(self) -> bool:
-        """Whether the last frame is to be the source's last."""
+        """Whether the output ends with the last frame of the source."""
         joined = self._timeline.joined
         return self._end is None and not self.live and not joined
 
     def close(self) -> None:
-        """Let go of the file or camera."""
+        """Close the file or camera."""
         self.container.close()
 
     @staticmethod
     def _in_order(items: Iterator) -> Iterator[av.VideoFrame | av.Packet]:
-        """Deal time stamps out in ascending order.
+        """Assign time stamps to frames in ascending order.
 
-        Decoders give frames in the order they are shown; AVI and the like, which only
-        store an order of decoding, leave wrong stamps on some of them.
+        Decoders return frames in the order in which they are shown. Formats such as AVI
+        store only the order of decoding, and some frames have wrong time stamps.
         """
         frames: deque[av.VideoFrame] = deque()
         stamps: list[int] = []
@@ -298,7 +297,7 @@ class VideoReader:
         else:
             self._sum_up(whole=False)
             return
-        # The decoder may hold frames back when reading was cut short.
+        # If reading ended early, the decoder may still have frames.
         yield from self._decode(None, running)
         self._sum_up(whole=self._start is None and self._end is None and not self.live)
 
@@ -308,12 +307,12 @@ class VideoReader:
         except av.EOFError:
             return
         except av.FFmpegError:
-            # A packet that a cut or an error of transmission has spoilt.
+            # The packet is damaged by a cut or an error of transmission.
             self._damaged += 1
             return
         for frame in frames:
             if frame.time_base is None:
-                # Held back by the decoder: no packet has told.
+                # A frame that the decoder returns without a packet has none.
                 frame.time_base = self.stream.time_base
             if self._is_past_end(frame.pts, self.stream):
                 running.discard(self.stream)
@@ -335,8 +334,8 @@ class VideoReader:
             when = '' if frame.time is None else f' at {frame.time:.2f} s'
             first = 'x'.join(map(str, self._size))
             self.problems.append(
-                f'its picture changes from {first} to {size[0]}x{size[1]}{when}: it is '
-                'shown there with black beside it'
+                f'its picture changes from {first} to {size[0]}x{size[1]}{when}: from '
+                'there on, it has black bars'
             )
         return letterboxed(frame, *self._size)
 
@@ -351,14 +350,14 @@ class VideoReader:
         return pts >= _ticks(self._end, stream.time_base)
 
     def _sum_up(self, whole: bool) -> None:
-        """Say what could not be read.
+        """Add descriptions of what could not be read to :attr:`problems`.
 
         Args:
-            whole (bool): Whether all of it was to be read.
+            whole (bool): Whether the whole video was requested.
         """
         if self._timeline.joined:
             self.problems.append(
-                f'jumps in its time, whose parts were joined: {self._timeline.joined}'
+                f'jumps in its time, which were closed: {self._timeline.joined}'
             )
         damaged = bool(self.problems) or self._damaged > 0
         if self._damaged:
@@ -367,7 +366,7 @@ class VideoReader:
 
 
 def _ticks(seconds: float, time_base: Fraction | None) -> int:
-    assert time_base is not None  # that of a container's stream is known
+    assert time_base is not None  # a container's stream always has one
     return round(Fraction(seconds).limit_denominator(1_000_000) / time_base)
 
 

@@ -1,4 +1,4 @@
-"""Writes a video in the kind of its source, with the source's other streams copied."""
+"""Write a video in the format of its source, and copy the source's other streams."""
 
 from __future__ import annotations
 
@@ -29,53 +29,53 @@ _FORMATS = {
     **{'mp4': 'mp4', 'm4v': 'mp4', 'mov': 'mov', 'mkv': 'matroska', 'webm': 'webm'},
     **{'avi': 'avi', 'ts': 'mpegts'},
 }
-# Readers of AVI guess the time stamps of H.264 wrongly.
+# Players guess the time stamps of H.264 in AVI wrongly.
 _CODECS = {'webm': 'libvpx-vp9', 'avi': 'mpeg4'}
-# Constant quality that looks like the source; smaller is better.
+# Constant quality at which the output looks like the source; smaller is better.
 _QUALITY = {
     **{'libx264': 17, 'libx265': 20, 'libvpx-vp9': 24, 'libvpx': 10},
     **{'libsvtav1': 24, 'libaom-av1': 24, NVENC: 19},
 }
-# x264's own choice, medium, takes 2.5 times the time for files that are up to 15 %
-# smaller at 18; see docs/speed.md.
+# x264's default, medium, takes 2.5 times as long, and files are up to 15 % smaller at
+# 18; see docs/speed.md.
 _PRESETS = {'libx264': 'veryfast'}
-_QUANTIZER = 3  # of encoders that have no constant quality, such as MPEG-4
-_FINEST_SCALE = 10_000_000  # an hour of it takes 36 bits
-# Kinds of files that cannot say that their picture lies on its side.
+_QUANTIZER = 3  # for encoders without a constant quality, such as MPEG-4
+_FINEST_SCALE = 10_000_000  # an hour takes 36 bits
+# Formats that cannot declare a rotation.
 _UPRIGHT_ONLY = {'avi', 'mpegts'}
-# Kinds of files, and encoders, that tell the shape of pixels. Matroska does, but PyAV
-# does not let us say it.
+# Formats and encoders that can declare the pixel aspect. Matroska can, but PyAV does
+# not support it.
 _TELLING_ASPECT = {'mp4', 'mov', NVENC, 'libx264', 'libx265', 'mpeg4', 'mpeg2video'}
 _UNIT = 118  # a step of a quantizer in FFmpeg's global_quality
 
 
 def default_codec(container: str) -> str:
-    """The encoder of a kind of file, given as an extension without a dot."""
+    """The default encoder of a format, given as an extension without a dot."""
     return _CODECS.get(_FORMATS.get(container, ''), 'libx264')
 
 
 class _Times(NamedTuple):
-    """When a packet is shown and decoded, in ticks."""
+    """The times at which a packet is shown and decoded, in ticks."""
 
     pts: int | None
     dts: int | None
 
 
 class VideoWriter:
-    """One video that is being written.
+    """Writes one video.
 
-    Time stamps, pixel aspect, colour description, and rotation are the source's;
-    packets of sound and subtitles are copied.
+    Time stamps, pixel aspect, colour description and rotation are those of the source.
+    Packets of sound and subtitles are copied.
 
     Args:
         path (Path): The file to write.
-        container (str): Its kind, as an extension without a dot.
+        container (str): Its format, as an extension without a dot.
         reader (VideoReader): The source.
         codec (str, optional): FFmpeg's name of an encoder. Defaults to ``'libx264'``,
             ``'libvpx-vp9'`` in WebM, and ``'mpeg4'`` in AVI.
         quality (int, optional): The encoder's constant quality (CRF), or its quantizer
-            where it has none; smaller is better. Defaults to one that looks like the
-            source.
+            if it has none; smaller is better. Defaults to a value at which the output
+            looks like the source.
         encoder_options (Mapping, optional): More of the encoder's options, such as
             ``dict(preset='veryfast')``.
         copy_audio (bool): Whether sound is copied. Defaults to ``True``.
@@ -83,11 +83,11 @@ class VideoWriter:
             kept. Defaults to ``False``.
 
     Attributes:
-        removed (list[str]): What of the source the output does not have, in words.
-        colours (Colours): What its pixels are.
+        removed (list[str]): Descriptions of what the output does not have.
+        colours (Colours): The format and meaning of its pixels.
 
     Raises:
-        InputError: When container, codec and streams do not go together.
+        InputError: When the container does not support the codec or a stream.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class VideoWriter:
     ) -> None:
         if container not in _FORMATS:
             raise InputError(
-                f'container {container!r} is not written; there are '
+                f'container {container!r} is not supported; there are '
                 f'{", ".join(sorted(_FORMATS))}'
             )
         self._format = _FORMATS[container]
@@ -119,7 +119,7 @@ class VideoWriter:
         self.removed = [f'left out: {stream}' for stream in reader.left_out]
         options = {}
         if self._format in ('mp4', 'mov'):
-            # Where streams begin is rounded to this; 1/1000 s unless told otherwise.
+            # The starts of streams are rounded to this scale; its default is 1/1000 s.
             streams = [reader.stream, *reader.copied]
             bases = [stream.time_base for stream in streams]
             scale = math.lcm(*(base.denominator for base in bases if base))
@@ -142,25 +142,25 @@ class VideoWriter:
             self.container.close()
             given = ', '.join(f'{k}={v}' for k, v in (encoder_options or {}).items())
             remedy = (
-                f'are the options of the encoder right: {given}?'
+                f'check the options of the encoder: {given}'
                 if given
-                else "Matroska (container='mkv') holds most kinds of streams"
+                else "Matroska (container='mkv') supports most kinds of streams"
             )
             raise InputError(
                 f'{reader.where} cannot be written as {container} with {codec}: '
                 f'{getattr(error, "strerror", None) or error}; {remedy}'
             ) from error
-        # What it has used it has taken out.
+        # The encoder has removed the options that it has used.
         unknown = [key for key in encoder_options or () if key in self._unused()]
         if unknown:
             self.abort()
             raise InputError(
                 f'the encoder {codec} does not know the option {unknown[0]!r}: leave '
-                'it out, or name another codec'
+                'it out, or give another codec'
             )
 
     def _unused(self) -> Mapping[str, str]:
-        """Options that the encoder did not know."""
+        """The options that the encoder does not know."""
         return self.picture.codec_context.options
 
     def _add_picture(self, codec: str, quality: int | None) -> None:
@@ -168,7 +168,7 @@ class VideoWriter:
         rate = source.average_rate or source.guessed_rate or Fraction(25)
         crf = quality if quality is not None else _QUALITY.get(codec)
         if codec == NVENC:
-            # Of a constant quality as well, and by other names.
+            # It also has a constant quality, but with other names of options.
             named = {'rc': 'vbr', 'cq': str(crf), 'b': '0'}
             self._options = {**named, **self._options}
         elif codec in _QUALITY:
@@ -178,7 +178,7 @@ class VideoWriter:
         if codec.startswith('libvpx'):
             self._options.setdefault('b', '0')
         if self._format == 'avi':
-            # It has no time stamps: readers guess them by whether frames are reordered.
+            # AVI has no time stamps: players guess them from the reordering of frames.
             counted = self._reader.container.format.name == 'avi'
             reordered = counted and source.codec_context.has_b_frames
             self._options.setdefault('bf', '2' if reordered else '0')
@@ -188,20 +188,20 @@ class VideoWriter:
         )
         context = out.codec_context
         context.width, context.height = first.width, first.height
-        # Turned here where the file cannot ask players to do it.
+        # Frames are rotated here if the format cannot declare a rotation.
         self._turn = self._reader.orientation
         sideways = self._turn.transposed and self._format in _UPRIGHT_ONLY
         if sideways:
             context.width, context.height = first.height, first.width
         self.colours = Colours.of_output(first, codec, self._format)
         context.pix_fmt = self.colours.pixel_format
-        # AVI counts frames; all others say when each is shown.
+        # AVI counts frames; all other formats have time stamps.
         avi = self._format == 'avi'
         time_base = source.time_base or 1 / rate
         if avi:
             time_base = 1 / rate
         if codec == 'mpeg4' and time_base.denominator > 65535:
-            time_base = Fraction(1, 65535)  # the finest it can say
+            time_base = Fraction(1, 65535)  # the finest that MPEG-4 supports
         context.time_base = out.time_base = self._time_base = time_base
         aspect = self._reader.aspect
         if aspect and sideways:
@@ -214,8 +214,8 @@ class VideoWriter:
                 self._square = _squared(context.width, context.height, aspect)
                 context.width, context.height = self._square
                 self.removed.append(
-                    f'pixels of {aspect} became square ones, {context.width}x'
-                    f'{context.height}: this kind of file cannot tell their shape'
+                    f'pixels with an aspect of {aspect} became square, {context.width}x'
+                    f'{context.height}: this format cannot declare their aspect'
                 )
         context.color_range = self.colours.span
         context.colorspace = self.colours.matrix
@@ -244,12 +244,13 @@ class VideoWriter:
         return copies
 
     def write_frame(self, frame: av.VideoFrame) -> None:
-        """Encode one frame, shown at its own time.
+        """Encode one frame at its own time.
 
-        It is held until the next one determines its duration.
+        It is kept until the next frame determines its duration.
 
         Args:
-            frame (av.VideoFrame): With the output's colours, in stored orientation.
+            frame (av.VideoFrame): A frame with the output's colours, in stored
+                orientation.
         """
         time_base = self._time_base
         pts = self._pts(frame, time_base)
@@ -257,7 +258,7 @@ class VideoWriter:
             frame = turned(frame, self._turn)
         if self._square is not None:
             frame = scaled(frame, *self._square)
-        frame.pict_type = av.video.frame.PictureType.NONE  # not as it was stored before
+        frame.pict_type = av.video.frame.PictureType.NONE  # not that of the source
         if frame.duration and frame.time_base:
             length = round(frame.duration * frame.time_base / time_base)
         else:
@@ -273,7 +274,7 @@ class VideoWriter:
 
     def _pts(self, frame: av.VideoFrame, time_base: Fraction) -> int:
         if frame.pts is None or frame.time_base is None:
-            # Raw streams have none: one frame after the other.
+            # Raw streams have no times: frames follow at the frame rate.
             rate = self.picture.codec_context.framerate or Fraction(25)
             step = 1 / (rate * time_base)
             pts = 0 if self._last_pts is None else self._last_pts + round(step)
@@ -284,8 +285,8 @@ class VideoWriter:
             if not self._late:
                 print_log(
                     f'{self._reader.where}: a frame at {float(pts * time_base):.3f} s '
-                    'comes after a later one; it is moved behind it, as is each that '
-                    'follows of which this is true',
+                    'comes after a later one; it gets a later time, as does every '
+                    'other such frame',
                     level=logging.WARNING,
                 )
             self._late += 1
@@ -294,9 +295,10 @@ class VideoWriter:
         return pts
 
     def _last_length(self, frame: av.VideoFrame) -> int:
-        """How long the last frame is shown, in ticks.
+        """The duration of the last frame, in ticks.
 
-        Where frames are reordered, some files only say when the next one is decoded.
+        If frames are reordered, some files store only the distance to the next
+        decoding.
         """
         source = self._reader.stream
         rate = self.picture.codec_context.framerate or Fraction(25)
@@ -311,9 +313,10 @@ class VideoWriter:
         return length
 
     def _end_at(self, end: int, packets: list[av.Packet]) -> None:
-        """Let the packet that is decoded last last until the picture ends.
+        """Set the duration of the packet that is decoded last.
 
-        MP4 is as long as that; where frames are reordered it is shown before others.
+        It determines the length of an MP4. If frames are reordered, this packet is not
+        the one that is shown last.
         """
         if self._format not in ('mp4', 'mov') or not packets:
             return
@@ -352,10 +355,10 @@ class VideoWriter:
         try:
             self.container.mux(packet)
         except (av.ArgumentError, av.InvalidDataError):
-            track.dropped += 1  # one that is spoilt costs itself
+            track.dropped += 1  # only the damaged packet is lost
 
     def finish(self) -> None:
-        """Write what is still being encoded, and the file's end."""
+        """Write the remaining packets, and close the file."""
         packets = []
         if self._held is not None:
             length = self._last_length(self._held)
@@ -370,20 +373,20 @@ class VideoWriter:
             if track.dropped:
                 self._reader.problems.append(
                     f'{track.dropped} packets of stream {stream.index} ({stream.type}) '
-                    'are spoilt, or out of time, and left out'
+                    'are damaged or have wrong times, and were left out'
                 )
         self.container.close()
 
     def abort(self) -> None:
-        """Let go of an output that failed."""
+        """Close an output that failed."""
         try:
             self.container.close()
         except (av.FFmpegError, OSError):
-            pass  # the reason why it failed is on its way already
+            pass  # the caller already handles the actual error
 
 
 def _squared(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """The size with square pixels that keeps the shape, and loses no pixel."""
+    """The size with square pixels of the same aspect; no pixel is lost."""
     if aspect > 1:
         return 2 * round(width * aspect / 2), height
     return width, 2 * round(height / aspect / 2)

@@ -31,7 +31,7 @@ def test_one_colour_is_asked_for_by_its_name(name, color):
 
 
 def test_weights_alone_are_refused():
-    with pytest.raises(ValueError, match='name the modifier'):
+    with pytest.raises(ValueError, match='need the name of their modifier'):
         build_backend(weights='m.pth')
 
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path):
     for modifier, said in [
         (ResNetModifier(base_channels=4), 'no trained weights'),
         (GaussianNoiseModifier(), 'draws noise'),
-        (Unknown(), 'cannot be told in ONNX'),
+        (Unknown(), 'cannot be exported to ONNX'),
     ]:
         with pytest.raises(ValueError, match=said):
             export_modifier(modifier, GEOMETRY, tmp_path / 'm.onnx')
@@ -116,7 +116,7 @@ def test_other_files_and_settings_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='m.onnx'):
         build_backend(path)
     path.write_bytes(b'nothing of the kind')
-    with pytest.raises(ValueError, match='no ONNX file'):
+    with pytest.raises(ValueError, match='cannot be read as an ONNX file'):
         build_backend(path)
     network = torch.nn.Conv2d(3, 3, 1)
     torch.onnx.export(network, (torch.zeros(1, 3, 8, 8),), str(path), dynamo=False)

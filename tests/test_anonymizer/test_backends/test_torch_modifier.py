@@ -77,7 +77,7 @@ def test_a_training_config_brings_modifier_and_geometry(tmp_path):
     modifier, geometry = build_modifier(path)
     assert modifier.blocks == 3 and geometry == CropGeometry()
     path.write_text('a = 1')
-    with pytest.raises(ValueError, match='names no modifier'):
+    with pytest.raises(ValueError, match='contains no modifier'):
         build_modifier(path)
 
 
