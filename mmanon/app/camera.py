@@ -1,4 +1,4 @@
-"""The tab in which the browser's camera is covered while it runs."""
+"""The tab that covers the pictures of the browser's camera while it runs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from .methods import STRENGTHS, USUAL, Method
 __all__ = ['CameraTab', 'Watcher']
 
 _WORDS = """\
-Allow the camera, then press *Record*: its pictures go to the machine that serves this
-page and come back covered. Nothing is kept, neither there nor here, unless you switch
-on *Keep a recording*, which keeps covered pictures alone. Where pictures come faster
-than they can be covered some are left out, and none comes back as it is.
+Allow the camera, then press *Record*. Its pictures go to the machine that serves this
+page and come back covered. Nothing is stored, neither there nor here, unless you switch
+on *Keep a recording*, which stores only covered pictures. If pictures come faster than
+they can be covered, some are skipped; no picture comes back uncovered.
 """
 _KEEP = (
-    'Of what is shown covered, until you switch it off, close the page or half an hour '
-    'has passed. Then it can be downloaded; it is deleted with the page.'
+    'Records the covered pictures until you switch it off or close the page, for at '
+    'most half an hour. Switch it off to download the recording; closing the page '
+    'deletes it.'
 )
-# Gradio says nothing where a browser gives no camera, or where one goes away.
+# Gradio shows no message if the browser has no camera, or if a camera goes away.
 _SAY_WHY_NOT = """\
 () => {
 const say = (words) => {
@@ -47,28 +48,28 @@ if (media) {
     say('');
     for (const track of stream.getVideoTracks()) {
       track.addEventListener('ended', () => say(
-        'The camera has gone away, and what is shown is its last picture: connect it, '
-          + 'stop and press Record again.'));
+        'The camera has stopped, and this is its last picture: connect it, stop, and '
+          + 'press Record again.'));
     }
     return stream;
   };
 }
 window.addEventListener('unhandledrejection', (event) => {
   const words = {
-    NotAllowedError: 'The browser was not allowed to use the camera: allow it beside '
-      + 'the address of this page, and try again.',
+    NotAllowedError: 'The browser may not use the camera: allow it next to the address '
+      + 'of this page, and try again.',
     NotFoundError: 'The browser has found no camera: connect one, and try again.',
-    NotReadableError: 'The camera is used by another program: end that, and try again.',
+    NotReadableError: 'Another program uses the camera: end it, and try again.',
   }[event.reason?.name];
   if (words && say(words)) { event.preventDefault(); }
 });
 }
 """
 _DELAY = 2  # frames
-_EVERY = 0.04  # seconds, in which a browser sends a picture at most
-_QUALITY = 85  # of a JPEG
-_VISITORS = 4  # whose cameras run at a time
-_LONGEST = 1800.0  # seconds of a recording
+_EVERY = 0.04  # minimum seconds between two pictures from a browser
+_QUALITY = 85  # quality of the JPEGs
+_VISITORS = 4  # maximum number of cameras at the same time
+_LONGEST = 1800.0  # maximum length of a recording in seconds
 
 _Settings = tuple[str, int, str, str]
 
@@ -81,20 +82,19 @@ class Watcher(Protocol):
         """The latest actions, each with ``track``, ``action`` and ``score``."""
 
     def put(self, image: np.ndarray, masks: Sequence[FaceMask]) -> None:
-        """Take the next covered frame."""
+        """Add the next covered frame."""
 
 
 class CameraTab:
     """Covers the cameras of several visitors, each with its own tracks and settings.
 
     Args:
-        methods (dict[str, Method]): What people choose from, by name.
-        make_inferencer (callable): Of the arguments that choose a modifier to an
-            :class:`AnonymizerInferencer`.
-        make_watcher (callable, optional): Makes what names the actions in a visitor's
-            covered frames.
-        kept (KeptFiles, optional): Where recordings are kept and deleted. Without it
-            there is no switch that records.
+        methods (dict[str, Method]): The choices, by name.
+        make_inferencer (callable): Takes the arguments that choose a modifier, and
+            returns an :class:`AnonymizerInferencer`.
+        make_watcher (callable, optional): Makes a :class:`Watcher` for each visitor.
+        kept (KeptFiles, optional): Where recordings are stored and deleted. Without it,
+            nothing can be recorded.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class CameraTab:
         self._lock = Lock()
 
     def build(self, page: gr.Blocks) -> None:
-        """The tab as Gradio has it, of a page."""
+        """Build the tab in a page of Gradio."""
         gr.Markdown(_WORDS)
         first = next(iter(self.methods.values()))
         with gr.Row():
@@ -140,11 +140,11 @@ class CameraTab:
                 buttons=[],
                 webcam_options=gr.WebcamOptions(mirror=False),
             )
-            # A picture of Gradio's would be written to a file each time.
+            # Gradio's own component would write each picture to a file.
             shown = gr.HTML(elem_id='live', label='Covered')
         gr.HTML('', elem_id='camera-said')
         told = gr.Textbox(
-            label='How fast, and what is seen', lines=3, elem_id='live-words'
+            label='Speed, and actions found', lines=3, elem_id='live-words'
         )
         with gr.Row(visible=self._kept is not None):
             keep = gr.Checkbox(
@@ -192,7 +192,7 @@ class CameraTab:
         """Cover the next picture of a visitor's camera.
 
         Returns:
-            tuple: What to show, as HTML, and how fast it is.
+            tuple: The covered picture as HTML, and the text below it.
         """
         if image is None:
             return gr.skip(), gr.skip()
@@ -219,7 +219,7 @@ class CameraTab:
             self._kept.forget(_files_of(session))
 
     def _switch(self, on: bool, request: gr.Request) -> dict:
-        """Begin a visitor's recording, or end it and offer it."""
+        """Begin a visitor's recording, or end it and offer it for download."""
         session = str(request.session_hash)
         if self._kept is None:
             return gr.skip()
@@ -239,7 +239,7 @@ class CameraTab:
         return gr.update(value=made, interactive=made is not None)
 
     def _record(self, session: str, frame: LiveFrame) -> list[str]:
-        """Keep a covered frame where that is switched on; a line that says so."""
+        """Record a covered frame if this is switched on; return a line about it."""
         recording = self._recordings.get(session)
         if recording is None or frame.image is None:
             return []
@@ -248,11 +248,11 @@ class CameraTab:
         except OSError as error:
             recording.discard()
             return [f'the recording has failed: {error.strerror or error}']
-        ended = ' (it is as long as it may be)' if recording.is_full else ''
+        ended = ' (maximum length)' if recording.is_full else ''
         return [f'recording: {recording.seconds:.0f} s{ended}']
 
     def _actions(self, session: str, frame: LiveFrame) -> list[str]:
-        """A line for each action that is seen."""
+        """A line for each action found."""
         if self._make_watcher is None or frame.image is None:
             return []
         watcher = self._watching.get(session)
@@ -286,13 +286,13 @@ class CameraTab:
 
 
 def _files_of(session: str) -> str:
-    # Apart from those of the first tab, which go when they are given away there.
+    # Separate from those of the first tab, which are deleted when its file is removed.
     return f'{session} camera'
 
 
 def _how_fast(frame: LiveFrame) -> str:
     faces = 'face' if len(frame.masks) == 1 else 'faces'
     return (
-        f'{len(frame.masks)} {faces}; {frame.rate:.1f} frames a second; '
-        f'{frame.seconds * 1000:.0f} ms for this one, shown {_DELAY} frames late'
+        f'{len(frame.masks)} {faces}; {frame.rate:.1f} frames per second; '
+        f'{frame.seconds * 1000:.0f} ms for this frame; the delay is {_DELAY} frames'
     )

@@ -13,23 +13,23 @@ __all__ = ['Side', 'key_controls', 'number_of']
 
 
 def key_controls(first: Method, prefix: str = '') -> list[gr.Dropdown | gr.Textbox]:
-    """How long a learned modifier draws the same face, and its seed."""
+    """Controls for the scope of a learned modifier's key, and for its seed."""
     return [
         gr.Dropdown(
             [
-                ('along the track of a person', 'track'),
+                ('for each person, along the track', 'track'),
                 ('for everybody in a video', 'video'),
-                ('in one frame, which flickers', 'frame'),
+                ('only in one frame, so it flickers', 'frame'),
             ],
             value='track',
-            label='The same face',
+            label='Draw the same face',
             visible=first.learned,
             elem_id=f'{prefix}key-per',
         ),
         gr.Textbox(
             label='Seed',
-            info='A number draws the same faces again: keep it secret. Without one '
-            'nobody can.',
+            info='The same number draws the same faces again: keep it secret. Without '
+            'a number, nobody can draw them again.',
             visible=first.learned,
             elem_id=f'{prefix}seed',
         ),
@@ -37,7 +37,7 @@ def key_controls(first: Method, prefix: str = '') -> list[gr.Dropdown | gr.Textb
 
 
 def number_of(seed: str) -> int:
-    """The seed that somebody has written.
+    """Read the seed that the user has typed.
 
     Raises:
         gr.Error: When it is no whole number.
@@ -46,12 +46,13 @@ def number_of(seed: str) -> int:
         return int(seed)
     except ValueError:
         raise gr.Error(
-            f'The seed must be a whole number, and is {seed!r}.', print_exception=False
+            f'The seed must be a whole number, but it is {seed!r}.',
+            print_exception=False,
         ) from None
 
 
 class Side:
-    """One of the two pictures: an image or a video, whichever there is."""
+    """One of the two sides of the page, which shows an image or a video."""
 
     def __init__(self, label: str, name: str) -> None:
         with gr.Column():
@@ -74,7 +75,7 @@ class Side:
 
     @staticmethod
     def show(preview: Path | None) -> list[dict]:
-        """Changes of the two parts that show a file, or nothing."""
+        """The updates of the two components that show a file, or nothing."""
         if preview is None:
             return [
                 gr.update(value=None, visible=True),

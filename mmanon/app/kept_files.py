@@ -1,4 +1,4 @@
-"""Files of the page's users: kept in separate folders, and deleted."""
+"""Store the files of the page's users in separate folders, and delete them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _LOCK = 'lock'
 
 
 class KeptFiles:
-    """A private folder whose files are deleted: a session's when it ends, all when the
-    page ends, and each that has not been used for some time.
+    """A private folder whose files are deleted.
 
-    As a context manager it makes the folder, which only the user who started the page
-    may read, and removes it. What a killed page has left behind goes when the next one
-    starts.
+    The files of a session are deleted when it ends, all files when the page ends, and
+    each file when it has not been used for some time.
+
+    Use it as a context manager: it creates the folder, which only the user who started
+    the page may read, and removes it. The next page removes what a killed page has
+    left.
 
     Args:
         minutes (float): How long an unused file is kept, above 0.
@@ -63,19 +65,19 @@ class KeptFiles:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def note(self, session: str, path: Path) -> None:
-        """Say that a file of the folder, such as an upload, belongs to a session."""
+        """Register a file of the folder, such as an upload, as one of a session."""
         with self._lock:
             self._sessions.setdefault(session, set()).add(path)
 
     @contextmanager
     def working(self, session: str) -> Iterator[Path]:
-        """Let a session's files be used and made.
+        """Protect a session's files while they are used.
 
-        They are not taken for unused; when the session ends meanwhile they are deleted
+        They do not count as unused. If the session ends meanwhile, they are deleted
         afterwards.
 
         Yields:
-            Path: A new folder for what is made.
+            Path: A new folder for outputs.
         """
         with self._lock:
             made = Path(tempfile.mkdtemp(dir=self.folder))
@@ -94,7 +96,7 @@ class KeptFiles:
                         self.forget(session)
 
     def forget(self, session: str) -> None:
-        """Delete the files of a session, but those that another one has as well."""
+        """Delete the files of a session, except those that another session also has."""
         with self._lock:
             if session in self._working:
                 self._ended.add(session)
@@ -106,7 +108,7 @@ class KeptFiles:
                     path.parent.rmdir()
 
     def delete_unused(self) -> None:
-        """Delete files that have not been used for as long as they are kept."""
+        """Delete files that have not been used for the given time."""
         with self._lock:
             for session in self._working:
                 self._touch(session)
@@ -131,7 +133,7 @@ class KeptFiles:
             try:
                 self.delete_unused()
             except OSError:
-                pass  # a file that is just being written or moved; next time
+                pass  # a file is being written or moved; try again next time
 
 
 def _remove(path: Path) -> None:
@@ -152,4 +154,4 @@ def _remove_what_was_left() -> None:
                 pass
             shutil.rmtree(folder, ignore_errors=True)
         except (Timeout, OSError):
-            continue  # a page that runs, or somebody else's
+            continue  # its page still runs, or it belongs to another user

@@ -21,29 +21,29 @@ __all__ = [
 ]
 
 _ANOTHER = (
-    'Draws another face over each, whole: part of one would show the face behind, so '
-    'there is no strength. Recognizers may still match the person.'
+    'Draws another face over each face. There is no strength, because a partly covered '
+    'face would show the original. Recognizers may still match the person.'
 )
 _LEARNED = ('.onnx', '.pth', '.pt')
 
 STRENGTHS = 5
-"""Steps of the slider; 1 is the weakest."""
+"""Number of steps of the slider; 1 is the weakest."""
 USUAL = 3
 
 
 @dataclass(frozen=True)
 class Method:
-    """A modifier as the page shows it.
+    """A modifier as a choice on the page.
 
     Attributes:
-        name (str): What people read.
-        modifier (str or Path): A registered modifier, or a config file that names one.
-        argument (str, optional): Its argument for the strength.
+        name (str): The text of the choice.
+        modifier (str or Path): The name of a modifier, or a file of one.
+        argument (str, optional): The modifier's argument for the strength.
         values (tuple): Values of that argument, from weak to strong; empty if there is
             only one strength.
-        words (str): What a value means, with ``{}`` in its place.
+        words (str): The description, with ``{}`` in the place of the value.
         weights (str or Path, optional): Weights of a learned modifier.
-        learned (bool): Whether it is a learned one, which may draw by keys.
+        learned (bool): Whether it is a learned modifier, which may take keys.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Method:
 
     @property
     def needs_no_pytorch(self) -> bool:
-        """Whether it is drawn by NumPy."""
+        """Whether NumPy draws it."""
         return str(self.modifier).removeprefix('mmanon.') in NUMPY_MODIFIERS
 
     def describe(self, strength: int) -> str:
@@ -72,7 +72,7 @@ class Method:
 
         Args:
             strength (int): From 1 to :data:`STRENGTHS`.
-            key_per (str), seed (int, optional): Of a learned modifier, as of
+            key_per (str), seed (int, optional): For a learned modifier, as for
                 :class:`.MaskingOptions`.
 
         Raises:
@@ -90,7 +90,7 @@ class Method:
 
 
 METHODS = (
-    Method('Solid mask', 'SolidMaskModifier', words='Leaves nothing of a face.'),
+    Method('Solid mask', 'SolidMaskModifier', words='Removes the whole face.'),
     Method(
         'Mosaic',
         'mmanon.PixelateModifier',
@@ -110,8 +110,8 @@ METHODS = (
         'mmanon.GaussianNoiseModifier',
         'std',
         (0.5, 0.75, 1.0, 1.5, 2.0),
-        'Noise of {:g} times half the range of colours. Recognizers may still match '
-        'the person.',
+        'Noise with a deviation of {:g} times half the range of colours. Recognizers '
+        'may still match the person.',
     ),
     Method(
         'Super-pixels',
@@ -126,24 +126,23 @@ METHODS = (
         words='Draws only edges. Recognizers may still match the person.',
     ),
 )
-"""The first is what the page begins with."""
+"""The choices; the first is the default."""
 
 
 def methods_here() -> tuple[Method, ...]:
-    """Those of :data:`METHODS` for which all is installed."""
+    """The choices of :data:`METHODS` whose packages are installed."""
     try:
-        require('drawing by PyTorch', ('torch', 'mmengine'), 'train')
+        require('drawing with PyTorch', ('torch', 'mmengine'), 'train')
     except ImportError:
         return tuple(method for method in METHODS if method.needs_no_pytorch)
     return METHODS
 
 
 def named_methods() -> tuple[Method, ...]:
-    """The learned modifiers that have names and are drawn here.
+    """The learned modifiers that have names and need no PyTorch.
 
     Returns:
-        tuple[Method, ...]: As :func:`mmanon.shipped.list_modifiers` has them, but those
-        that need PyTorch.
+        tuple[Method, ...]: In the order of :func:`mmanon.shipped.list_modifiers`.
     """
     return tuple(
         Method(f'Another face ({one.name})', one.name, words=_ANOTHER, learned=True)
@@ -153,10 +152,10 @@ def named_methods() -> tuple[Method, ...]:
 
 
 def own_method(modifier: str | Path, weights: str | Path | None = None) -> Method:
-    """A modifier that was named when the page was started.
+    """The choice for the page's option ``--modifier``.
 
     Args:
-        modifier (str or Path): A modifier by name, a file of one, or a config file.
+        modifier (str or Path): The name of a modifier, a file of one, or a config file.
         weights (str or Path, optional): Its weights.
     """
     name = str(modifier)
@@ -164,7 +163,7 @@ def own_method(modifier: str | Path, weights: str | Path | None = None) -> Metho
     return Method(
         f'{name if named else Path(name).stem} (given)',
         modifier,
-        words='The modifier that this page was started with.',
+        words='The modifier with which this page was started.',
         weights=weights,
         learned=named or weights is not None or name.endswith(_LEARNED),
     )

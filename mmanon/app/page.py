@@ -1,4 +1,4 @@
-"""The page: give an image or video, see it before and after, take it away."""
+"""The page: upload an image or video, compare it before and after, download it."""
 
 from __future__ import annotations
 
@@ -34,30 +34,31 @@ _SIGHTINGS = Path(__file__).with_name('sightings.html')
 _HEAD = """\
 # mmanon
 
-Faces are found and masked by the machine that serves this page. What you give it, and
-what it makes, is deleted when you close the page.
+The machine that serves this page finds and covers the faces. Your files and the results
+are deleted when you close the page.
 """
 _NOBODY_IS_KNOWN = """\
-Nobody is known here. Start the page with the weights of a recognizer and a folder of
-people, in which each person has a folder of photographs with their name:
+The page knows no people. Start it with the weights of a recognizer and a folder of
+people. This folder contains one folder of photographs for each person, with the
+person's name:
 
 ```
 mmanon-app --recognizer mobilefacenet.pt --people people/
 ```
 """
 _AUDIT = """\
-Faces are looked for in the original and in what was made of it, more closely than
-before, and the place of each is compared. This takes longer than anonymizing.
+The audit searches the original and the result for faces, more closely than before, and
+compares them at the place of each face. This takes longer than anonymizing.
 """
 _WHO = """\
-What the recognizer finds most alike among the {count} people it was shown: {people}.
-A face is somebody's from a cosine of {threshold:.2f} on. Other recognizers may see
-more, above all those that have practised on the method.
+The recognizer names the most similar of the {count} people it knows: {people}. From a
+cosine of {threshold:.2f} on, two faces count as one person. Other recognizers may
+recognize more, above all those that were trained on modified faces.
 """
 
-_COMPARED = 150  # frames at most, so that people get their answer while they wait
+_COMPARED = 150  # maximum number of frames, so that users need not wait long
 
-# One job at a time, of all sessions.
+# One job at a time, for all sessions together.
 _HEAVY: dict[str, Any] = dict(
     concurrency_id='heavy', concurrency_limit=1, api_visibility='private'
 )
@@ -74,17 +75,17 @@ class _Done:
 
 
 class Page:
-    """Builds the page and does what its buttons ask for.
+    """Builds the page and runs the actions of its buttons.
 
     Args:
-        kept (KeptFiles): Where files are kept and deleted.
-        make_inferencer (callable): Of the arguments that choose a modifier to an
-            :class:`AnonymizerInferencer`.
+        kept (KeptFiles): Where files are stored and deleted.
+        make_inferencer (callable): Takes the arguments that choose a modifier, and
+            returns an :class:`AnonymizerInferencer`.
         methods (tuple[Method, ...]): The choices; the first is the default.
-        namer (PeopleNamer, optional): Names the people in a file. Without it the page
-            says what it needs.
+        namer (PeopleNamer, optional): Names the people in a file. Without it, the page
+            explains how to add one.
         make_auditor (callable, optional): Makes the auditor when it is first needed.
-        make_watcher (callable, optional): As of :class:`.camera.CameraTab`.
+        make_watcher (callable, optional): As for :class:`.camera.CameraTab`.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Page:
         self.methods = {method.name: method for method in methods}
         self.namer = namer
 
-        # Jobs run one at a time: the last one's networks are kept for the next.
+        # Jobs run one at a time: the networks of the last job are kept for the next.
         @lru_cache(maxsize=1)
         def inferencer(
             method: str, strength: int, key_per: str, seed: int | None
@@ -115,7 +116,7 @@ class Page:
         self._auditor = None if make_auditor is None else cache(make_auditor)
 
     def build(self) -> gr.Blocks:
-        """The page as Gradio has it."""
+        """Build the page in Gradio."""
         with gr.Blocks(title='mmanon', analytics_enabled=False) as page:
             gr.Markdown(_HEAD)
             done = gr.State(None)
@@ -192,7 +193,7 @@ class Page:
             return _without_folder(words, anonymized)
 
         check.click(audit, done, found, **_HEAVY)
-        # It was of what is gone now.
+        # The findings belong to the previous file.
         done.change(lambda: '', None, found, **_LIGHT)
 
     def _build_who(self, done: gr.State) -> None:
@@ -214,7 +215,7 @@ class Page:
                     lambda: namer.look(original, anonymized, frames), original
                 )
             if not sightings:
-                return '<p>No face is found in the frames that were looked at.</p>'
+                return '<p>No face is found in the examined frames.</p>'
             return render_page(
                 _SIGHTINGS,
                 timed=sightings[0].seconds is not None,
@@ -242,7 +243,7 @@ class Page:
             with self.kept.working(session) as folder:
                 preview = make_preview(path, folder)
         except (InputError, OSError, ValueError) as error:
-            # Not raised: what was given before must not be taken for this one.
+            # No exception, because the page must not keep showing the previous file.
             words = _without_folder(str(error), path)
             gr.Warning(words)
             return _nothing(words)
@@ -271,7 +272,7 @@ class Page:
         original = _given(done).original
         key = None
         if self.methods[method].learned:
-            # Of its own for each job: two clips of one name have other faces.
+            # A new seed for each job: two clips of the same name get different faces.
             key = number_of(seed) if seed.strip() else secrets.randbits(62)
         chosen = (method, int(strength), key_per, key)
         with self.kept.working(str(request.session_hash)) as folder:
@@ -282,12 +283,12 @@ class Page:
                 raise gr.Error(
                     _without_folder(result.reason, original), print_exception=False
                 )
-            # A browser saves it beside the original: the names must differ.
+            # The browser may save it next to the original, so the names must differ.
             made = result.out.with_stem(f'{result.out.stem}_anonymized')
             os.replace(result.out, made)
             preview = make_preview(made, folder)
         if not result.faces and not result.whole:
-            gr.Warning('No face was found: nothing is masked.', duration=None)
+            gr.Warning('No face was found: nothing is covered.', duration=None)
         return [
             *Side.show(preview),
             gr.update(value=made, interactive=True),
@@ -311,17 +312,17 @@ def _no_download() -> dict:
 def _given(done: _Done | None) -> _Done:
     """The last result of a session, if it still exists."""
     if done is None:
-        raise gr.Error('Give an image or video first.', print_exception=False)
+        raise gr.Error('Upload an image or video first.', print_exception=False)
     if not done.original.is_file():
         raise gr.Error(
-            'The file has been deleted, since it was not used for long: give it again.',
+            'The file was deleted, because it was not used for long: upload it again.',
             print_exception=False,
         )
     return done
 
 
 def _both(done: _Done | None) -> tuple[Path, Path, int]:
-    """The original, what was made of it, and how many frames that has."""
+    """The original, the anonymized file, and its number of frames."""
     given = _given(done)
     if given.anonymized is None:
         raise gr.Error('Anonymize it first.', print_exception=False)
@@ -338,7 +339,7 @@ def _or_say_why(do: Callable[[], Any], path: Path) -> Any:
 
 
 def _without_folder(words: str, path: Path) -> str:
-    """Spare people the server's folders."""
+    """Remove the server's folder from a message."""
     return words.replace(f'{path.parent}{os.sep}', '')
 
 

@@ -1,4 +1,4 @@
-"""Pictures and videos as a browser can show them."""
+"""Make previews of images and videos that a browser can show."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ __all__ = ['is_image', 'make_preview']
 
 _SHOWN = {'.jpg', '.jpeg', '.png', '.gif', '.webp', '.bmp'}
 _PLAYED = {('.mp4', 'h264'), ('.webm', 'vp8'), ('.webm', 'vp9'), ('.webm', 'av1')}
-_LARGEST_IMAGE = 2000  # pixels a side
+_LARGEST_IMAGE = 2000  # longer side in pixels
 _LARGEST_VIDEO = 960
 
 
 def make_preview(path: Path, folder: Path) -> Path:
-    """Find or make what a browser can show of an image or video.
+    """Make a preview of an image or video, if a browser may not show the file itself.
+
+    Formats that not every browser shows and very large images need a preview. It is
+    smaller, and has no sound.
 
     Args:
         path (Path): The file.
-        folder (Path): Where a preview is made, if one is needed: of kinds that not
-            every browser shows, and of very large images. It is smaller, and silent.
+        folder (Path): Where the preview is written.
 
     Returns:
         Path: The file itself, or the preview.
@@ -67,7 +69,7 @@ def _of_video(path: Path, folder: Path) -> Path:
 
 
 def _encode(reader: VideoReader, made: Path) -> None:
-    """Encode the picture as VP9, which all browsers play, upright."""
+    """Encode the upright pictures as VP9, which all browsers play."""
     rate = reader.stream.average_rate or Fraction(25)
     quick = {'deadline': 'realtime', 'cpu-used': '8', 'crf': '30', 'b': '0'}
     with av.open(str(made), 'w', format='webm') as container:

@@ -1,4 +1,4 @@
-"""Who a recognizer thinks a person is, before and after."""
+"""Let a recognizer name the people in a file, before and after anonymization."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 __all__ = ['Guess', 'PeopleNamer', 'Sighting']
 
-_FRAMES = 6  # of a video that are looked at
+_FRAMES = 6  # number of examined frames of a video
 _FACES = 12
-_SHOWN = 112  # side of a face that is shown
+_SHOWN = 112  # side of a shown face in pixels
 _MARGIN = 0.25
-_MIDDLE = 0.8  # of an aligned face from its middle to its side
-_BLANK = 6.0  # grey levels, of 255, that encoding changes a colour by
+_MIDDLE = 0.8  # radius of the examined part, as a fraction of half the side
+_BLANK = 6.0  # standard deviation, of 255, that encoding alone may cause
 
 
 @dataclass(frozen=True)
 class Guess:
-    """A person of the folder.
+    """A person from the folder of known people.
 
     Attributes:
-        name (str): The name of their folder.
-        cosine (float): How much alike the recognizer finds the face and the most
-            similar photograph of them, in [-1, 1].
-        same (bool): Whether it takes both for one person.
+        name (str): The name of the person's folder.
+        cosine (float): The similarity of the face to the person's most similar
+            photograph, in [-1, 1].
+        same (bool): Whether the recognizer takes both for one person.
     """
 
     name: str
@@ -46,14 +46,13 @@ class Guess:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A face before and after.
+    """A face before and after anonymization.
 
     Attributes:
-        seconds (float, optional): When it is shown; None for an image.
-        before, after (np.ndarray): What is seen there, uint8 (S, S, 3) RGB.
+        seconds (float, optional): The time of its frame; None for an image.
+        before, after (np.ndarray): The aligned crops, uint8 (S, S, 3) RGB.
         guesses_before, guesses_after (list[Guess]): The most similar people, best
-            first; none where a face is masked by one colour, of which a recognizer
-            sees nothing.
+            first. The second list is empty if the face is covered by one colour.
     """
 
     seconds: float | None
@@ -67,19 +66,20 @@ class PeopleNamer:
     """Names the people of an image or video.
 
     Args:
-        folder (Path): One folder of photographs for each person, with the person's
-            name.
+        folder (Path): It contains one folder of photographs for each person, with the
+            person's name.
         detector (BaseFaceDetector): Finds faces.
         recognizer (FaceClassifier): Compares faces.
-        threshold (float): Cosine from which two faces are one person's, in [-1, 1].
-        guesses (int): How many of the most similar people are shown. Defaults to 3.
+        threshold (float): Cosine from which two faces belong to one person, in [-1, 1].
+        guesses (int): Number of most similar people to show. Defaults to 3.
 
     Attributes:
-        people (list[str]): Who is known.
+        people (list[str]): The names of the known people.
 
     Raises:
-        FileNotFoundError: When there is no such folder.
-        ValueError: When no face is found on the photographs.
+        FileNotFoundError: When the folder does not exist.
+        ValueError: When no face is found in the photographs, or the threshold is out of
+            its range.
     """
 
     def __init__(
@@ -103,22 +103,22 @@ class PeopleNamer:
         names, known = embed_people(folder, self.detector, self.recognizer)
         if not names:
             raise ValueError(
-                f'no face is found on photographs in the folders of {folder}: put the '
-                'photographs of each person into a folder of their name'
+                f'no face is found in photographs in the folders of {folder}: put the '
+                'photographs of each person into a folder with the name of that person'
             )
         return names, known
 
     def look(self, original: Path, anonymized: Path, frames: int) -> list[Sighting]:
-        """Look at a few frames of a file and of what was made of it.
+        """Compare a few frames of a file and of its anonymized version.
 
         Args:
             original (Path): An image or video.
-            anonymized (Path): The same, anonymized.
-            frames (int): How many frames it has.
+            anonymized (Path): The anonymized version.
+            frames (int): The number of its frames.
 
         Returns:
-            list[Sighting]: Faces that are found in the original, in the order in which
-            they are shown.
+            list[Sighting]: At most 12 faces found in the original, in the order of
+            time.
 
         Raises:
             InputError: When a file cannot be read.
@@ -166,7 +166,7 @@ class PeopleNamer:
 
 
 def _is_blank(face: np.ndarray) -> bool:
-    """Whether a face is of one colour, whatever is in the corners around it."""
+    """Whether a face has one colour; the corners of the crop are ignored."""
     place = np.linspace(-1, 1, len(face))
     middle = np.hypot(place[:, None], place) < _MIDDLE
     return float(face[middle].std(0).max()) < _BLANK

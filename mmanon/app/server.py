@@ -1,4 +1,4 @@
-"""Serves the page: to this machine alone, and calling nobody."""
+"""Serve the page without calls to other servers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .page import CSS, Page
 
 __all__ = ['serve']
 
-# Nothing that the page shows or runs may come from elsewhere, nor may it send anything
-# elsewhere; Gradio's own script asks for inline scripts and eval.
+# The page may neither load anything from other servers nor send anything to them.
+# Gradio's script needs inline scripts and eval.
 _POLICY = '; '.join(
     [
         "default-src 'self'",
@@ -33,9 +33,9 @@ _POLICY = '; '.join(
 
 
 class _PrivacyHeaders:
-    """Sends with each answer what a browser may not do with it.
+    """Adds headers to each response that restrict what a browser may do with it.
 
-    Written as plain ASGI, since Starlette's own base class holds back streamed answers.
+    It is plain ASGI, because Starlette's base class delays streamed responses.
     """
 
     def __init__(self, app: Any) -> None:
@@ -63,10 +63,10 @@ def serve(page: Page, host: str, port: int, max_bytes: int) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
-        page (Page): What to serve.
+        page (Page): The page.
         host (str): Address to listen on.
         port (int): Port to listen on.
-        max_bytes (int): The largest file that may be uploaded.
+        max_bytes (int): Maximum size of an upload in bytes.
 
     Raises:
         OSError: When the port is taken.
@@ -74,7 +74,7 @@ def serve(page: Page, host: str, port: int, max_bytes: int) -> None:
     import gradio as gr
 
     blocks = page.build()
-    # Those that are there: the usual theme's would be asked for elsewhere.
+    # Fonts of the system: the default theme would load fonts from another server.
     theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     _, url, _ = blocks.launch(
         server_name=host,

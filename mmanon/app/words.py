@@ -1,4 +1,4 @@
-"""Texts of the page about a job: what was done, and how reliable it is."""
+"""Texts of the page about a result: what was done, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ AUDIT_TAB = 'Does a face still show?'
 
 
 def what_was_done(result: AnonymizationResult) -> str:
-    """Describe what was masked, kept and left out."""
+    """Describe what was covered, removed and left out."""
     filled = f', {result.filled} of them along a track' if result.filled else ''
-    words = [f'{result.faces} faces masked in {result.frames} frames{filled}.']
+    words = [f'{result.faces} faces covered in {result.frames} frames{filled}.']
     if result.whole:
-        words.append(f'{result.whole} frames are masked whole: see the log.')
+        words.append(f'{result.whole} frames are covered whole: see the log.')
     if not result.faces and not result.whole:
-        words.append('No face was found: look whether that is right.')
+        words.append('No face was found: check whether this is right.')
     said = (result.what_was_not_drawn(), *result.problems, *result.removed)
     words += [f'{word}.' for word in said if word]
     return '\n'.join(words)
 
 
 def how_sure(result: AnonymizationResult) -> str:
-    """How sure the masks are, and what to do about that."""
+    """Describe how sure the covers are, and what to check."""
     words = []
     for frame, confidence in result.report.least_sure()[:1]:
         where = f', in frame {frame}' if result.frames > 1 else ''
         words.append(
-            f'The least sure face has a confidence of {confidence:.2f}{where}; from '
-            f'{SURE} on it needs no track.'
+            f'The lowest score of a face is {confidence:.2f}{where}; below {SURE}, a '
+            'face is only covered on a track with more evidence.'
         )
     if result.filled:
         words.append(
-            f'In {result.filled} places no face was seen: they are masked because one '
-            'was there shortly before and after.'
+            f'{result.filled} covers are on places where the detector found no face, '
+            'but had found one shortly before or after.'
         )
     words.append(
-        'No detector finds every face: look at the result, and have it checked under '
+        'No detector finds every face: check the result yourself, and under '
         f'“{AUDIT_TAB}”.'
     )
     return '\n'.join(words)
@@ -49,11 +49,13 @@ def what_the_audit_found(audit: Audit, every: int) -> str:
     """Describe what the audit compared, found, and did not check."""
     words = [audit.as_text()]
     if every > 1:
-        words.append(f'One of {every} frames was compared; mmanon-audit compares all.')
+        words.append(
+            f'One frame in {every} was compared; mmanon-audit compares all frames.'
+        )
     if audit.threshold is None:
         words.append(
-            'Whether a recognizer still knows the faces that were redrawn was not '
-            'asked: the page was started without one.'
+            'The audit did not check whether changed faces are still recognized: the '
+            'page was started without a recognizer.'
         )
-    words.append('What no detector finds, before or after, the audit does not find.')
+    words.append('The audit cannot find a face that no detector finds.')
     return '\n'.join(words)

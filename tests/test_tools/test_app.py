@@ -118,8 +118,8 @@ def test_a_clip_is_given_seen_and_taken_away(server, tmp_path):
         browser.wait_for("document.querySelector('#before-video video')?.videoWidth")
         browser.click('#start')
         browser.wait_for("document.querySelector('#after-video video')?.videoWidth")
-        assert '12 faces masked in 12 frames' in browser.run(WORDS)
-        assert 'least sure face has a confidence of 0.90' in browser.run(WORDS)
+        assert '12 faces covered in 12 frames' in browser.run(WORDS)
+        assert 'lowest score of a face is 0.90' in browser.run(WORDS)
         browser.click('#download')
         saved = browser.saved_file('.mp4')
         assert saved.name == 'clip_anonymized.mp4'
@@ -164,7 +164,9 @@ def test_what_cannot_be_done_is_said_and_nothing_is_kept(server, tmp_path):
     assert large.stat().st_size > 300_000
     with on_the_page(server, tmp_path) as browser:
         browser.click('#start')
-        browser.wait_for(text_of('body') + ".includes('Give an image or video first')")
+        browser.wait_for(
+            text_of('body') + ".includes('Upload an image or video first')"
+        )
         browser.choose_file('#upload input[type=file]', text)
         browser.wait_for(WORDS + ".startsWith('text.mp4 cannot be opened')")
         browser.open(server.url)
@@ -396,12 +398,12 @@ def result_of(*frames):
 
 def test_after_a_job_it_says_how_sure_the_masks_are_and_where_to_check():
     result = result_of([0.9], [0.0], [0.41, 0.8])
-    assert '4 faces masked in 3 frames, 1 of them along a track' in what_was_done(
+    assert '4 faces covered in 3 frames, 1 of them along a track' in what_was_done(
         result
     )
     said = how_sure(result)
-    assert 'confidence of 0.41, in frame 2' in said
-    assert 'In 1 places no face was seen' in said
+    assert 'lowest score of a face is 0.41, in frame 2' in said
+    assert '1 covers are on places where the detector found no face' in said
     assert 'Does a face still show?' in said
     nobody = result_of([], [])
     assert 'No face was found' in what_was_done(nobody)
@@ -411,11 +413,15 @@ def test_after_a_job_it_says_how_sure_the_masks_are_and_where_to_check():
 def test_an_audit_without_a_recognizer_says_what_it_did_not_ask():
     audit = Audit('a.mp4', 'b.mp4', None, frames=5)
     said = what_the_audit_found(audit, every=3)
-    assert 'no open face found' in said and 'One of 3 frames' in said
-    assert 'still knows the faces that were redrawn was not asked' in said
+    assert 'no open face found' in said and 'One frame in 3' in said
+    assert 'did not check whether changed faces are still recognized' in said
     audit.threshold = 0.3
     said = what_the_audit_found(audit, every=1)
-    assert 'no leak found' in said and 'not asked' not in said and 'One of' not in said
+    assert (
+        'no leak found' in said
+        and 'did not check' not in said
+        and 'One frame in' not in said
+    )
 
 
 # --- Who is it? -----------------------------------------------------------------------
@@ -462,7 +468,7 @@ def test_people_without_photographs_are_told(namer, tmp_path):
     with pytest.raises(FileNotFoundError, match='does not exist'):
         namer(tmp_path / 'nowhere')
     (tmp_path / 'Ann').mkdir()
-    with pytest.raises(ValueError, match='a folder of their name'):
+    with pytest.raises(ValueError, match='with the name of that person'):
         namer(tmp_path)
 
 
@@ -502,7 +508,7 @@ def test_large_images_and_rare_kinds_get_a_preview(tmp_path):
 @pytest.mark.parametrize(
     ('wrong', 'said'),
     [
-        (['--people', 'somewhere'], 'go together'),
+        (['--people', 'somewhere'], 'belong together'),
         (['--weights', 'w.pth'], '--modifier'),
         (['--max-size', '0'], '--max-size'),
     ],

@@ -101,7 +101,7 @@ def test_the_camera_is_covered_while_it_runs_and_nothing_is_kept(
             assert image.shape == (240, 320, 3) and is_covered(image)
             seen.add(image.tobytes())
         # Two where the clip begins again: a face is held where it was.
-        assert re.match(r'[12] faces?; [\d.]+ frames a second; \d+ ms ', told)
+        assert re.match(r'[12] faces?; [\d.]+ frames per second; \d+ ms ', told)
         # Another method while it runs: squares of the colours that are there.
         browser.click('#live-how input')
         browser.run(
@@ -157,7 +157,7 @@ def test_a_recording_that_is_switched_on_and_a_camera_that_goes_away(
             '.srcObject.getVideoTracks(); track.stop();'
             "track.dispatchEvent(new Event('ended')); })()"
         )
-        browser.wait_for(f"{SAID}.includes('The camera has gone away')")
+        browser.wait_for(f"{SAID}.includes('The camera has stopped')")
         assert is_covered(watched(browser)[0])
         browser.click('#live-keep input')
         browser.wait_for("document.querySelector('#live-download')?.disabled === false")
@@ -173,7 +173,7 @@ def test_a_camera_that_is_refused_shows_nothing(server, clip, tmp_path):
         tmp_path, *camera_flags(clip, '--deny-permission-prompts')
     ) as one:
         open_tab(one, server)
-        allow(one, f"{SAID}.includes('not allowed to use the camera')")
+        allow(one, f"{SAID}.includes('may not use the camera')")
         assert not one.run(SHOWN) and one.problems == []
 
 
