@@ -309,7 +309,7 @@ def test_a_run_says_that_outputs_of_another_one_were_left(light_door, clip, tmp_
     command = [light_door / 'bin' / 'mmanon-anonymize', clip, '-o', tmp_path / 'out']
     _done(subprocess.run(command, env=_clean(), **SHOWN))
     again = subprocess.run([*command, '--modifier', 'blur'], env=_clean(), **SHOWN)
-    assert '--overwrite makes them anew' in again.stdout
+    assert '--overwrite writes them again' in again.stdout
 
 
 def test_a_wrong_name_of_a_modifier_is_told_what_there_is(light_door, clip, tmp_path):

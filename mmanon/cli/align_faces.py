@@ -1,4 +1,4 @@
-"""Aligning faces, as ``mmanon align-faces`` and ``tools/align_faces.py``."""
+"""The command ``mmanon align-faces``, also ``tools/align_faces.py``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ['main']
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Align the photographs of a config's face sets: once, before a "
-        'distributed training.',
-        epilog='What is aligned already is left alone; an interrupted call is '
-        'continued by the next.',
+        description="Align the photographs of a config's face sets. Run this once "
+        'before a distributed training.',
+        epilog='Aligned photographs are kept; after an interruption, the same command '
+        'continues.',
     )
     parser.add_argument('config', help='config file')
     add_override_argument(parser)
@@ -28,13 +28,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Align.
+    """Run the command.
 
     Returns:
         int: 0.
 
     Raises:
-        SystemExit: When there is nothing to align, or it cannot be done.
+        SystemExit: When there is nothing to align, or it fails.
     """
     args = parse_args(argv)
     enter_training()
@@ -55,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (OSError, ValueError) as error:
             raise SystemExit(str(error)) from None
     if not done:
-        raise SystemExit(f'{args.config} names no faces in a hook that anonymizes')
+        raise SystemExit(f'{args.config} has no hook that anonymizes and names faces')
     return 0
 
 
 def face_sets(config: Config) -> Iterator[dict]:
-    """Configs of the face sets that training and testing will build."""
+    """The configs of the face sets that training and testing build."""
     from mmanon.registry import HOOKS
 
     for place in anonymizing_hooks(config):

@@ -17,13 +17,13 @@ from .anonymize_arguments import parse_args
 if TYPE_CHECKING:
     from mmanon.anonymizer import AnonymizationResult, AnonymizerInferencer
 
-# What is large is imported when the arguments have been read: `--help`, and a slip of
-# the pen, are answered at once.
+# Large modules are imported after the arguments are read, so that `--help` and errors
+# in the arguments appear at once.
 
 __all__ = ['main']
 
 
-# What is told of a run, and not to the inferencer.
+# Arguments of a run, which the inferencer does not take.
 _OF_THE_RUN = {
     'inputs',
     'out_dir',
@@ -41,7 +41,7 @@ _OF_THE_RUN = {
 
 
 def build(args: argparse.Namespace) -> AnonymizerInferencer:
-    """The inferencer that the arguments describe."""
+    """Build the inferencer from the arguments."""
     given = {
         name: value
         for name, value in vars(args).items()
@@ -50,7 +50,7 @@ def build(args: argparse.Namespace) -> AnonymizerInferencer:
     if 'encoder_options' in given:
         pairs = (option.split('=', 1) for option in given['encoder_options'])
         given['encoder_options'] = dict(pairs)
-    # What does not go together is told before anything large is imported.
+    # Contradictions are found before anything large is imported.
     options = group_options(**given)
     from mmanon.anonymizer import AnonymizerInferencer
 
@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when a file failed; 2 when something is not installed; 130 when it
-        was interrupted.
+        int: 0; 1 when a file failed; 2 when a package is not installed; 130 when it was
+        interrupted.
     """
     args = parse_args(argv)
     show_messages()
@@ -95,8 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            'interrupted: nothing is half written, and the same command goes on with '
-            'the file it stopped at',
+            'interrupted: no output is incomplete, and the same command continues with '
+            'the file at which it stopped',
             file=sys.stderr,
         )
         return 130
@@ -110,9 +110,9 @@ def _view(inferencer: AnonymizerInferencer, args: argparse.Namespace) -> int:
     where = (args.inputs, args.start, args.end, args.record)
     shown = view(inferencer, *where, problems=problems)
     if args.record is None:
-        print(f'{shown} frames were shown, and none was written')
+        print(f'{shown} frames were shown, and nothing was written')
     else:
-        print(f'{shown} frames were shown; covered ones are in {args.record}')
+        print(f'{shown} frames were shown; the covered frames are in {args.record}')
     for problem in problems:
         print(f'mmanon-anonymize: {problem}', file=sys.stderr)
     return 0
@@ -122,11 +122,11 @@ def report(results: Sequence[AnonymizationResult], left_out: Sequence[str] = ())
     """Report the results of all files; list the failures last.
 
     Args:
-        results: One for each file.
-        left_out: Names of files that were neither images nor videos.
+        results: The result of each file.
+        left_out: Names of files that are neither images nor videos.
 
     Returns:
-        int: 0; 1 when a file, or its report, failed.
+        int: 0; 1 when a file, its report or its boxes failed.
     """
     states = [result.status for result in results]
     counts = [
@@ -135,8 +135,8 @@ def report(results: Sequence[AnonymizationResult], left_out: Sequence[str] = ())
     print(', '.join(counts))
     if 'skipped' in states:
         print(
-            '  skipped: outputs that are there, whatever settings made them; '
-            '--overwrite makes them anew'
+            '  skipped: outputs that exist already, perhaps from other settings; '
+            '--overwrite writes them again'
         )
     if left_out:
         print(f'  left out, neither images nor videos: {len(left_out)}')
@@ -145,8 +145,8 @@ def report(results: Sequence[AnonymizationResult], left_out: Sequence[str] = ())
     empty = [result for result in results if result.nothing_masked]
     if empty:
         print(
-            f'warning: no face was found in {len(empty)} of the files that were '
-            'written: look whether that is right',
+            f'warning: no face was found in {len(empty)} of the written files: check '
+            'whether this is right',
             file=sys.stderr,
         )
         for result in empty:

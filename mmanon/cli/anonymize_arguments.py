@@ -39,50 +39,52 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-anonymize',
         allow_abbrev=False,
-        description='Give images, videos or a camera; get the same with the faces '
-        'masked.',
-        epilog='An interrupted run goes on with the file it stopped at when it is '
-        'started again. Ctrl-C ends a camera or stream, and what was seen is kept.',
+        description='Anonymize images, videos or a camera: cover the faces and write '
+        'the same files again.',
+        epilog='After an interruption, the same command continues with the file at '
+        'which it stopped. Ctrl-C ends a camera or stream and keeps the frames so far.',
     )
     parser.add_argument(
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='image, video, folder, pattern, frame_%%05d.png, .txt file that lists '
-        'these, number of a camera, address of a stream, or - for a video piped in',
+        help='image, video, folder, pattern, numbered images (frame_%%05d.png), .txt '
+        'file with one of these per line, number of a camera, address of a stream, or '
+        '- for a video from the standard input',
     )
     parser.add_argument('-o', '--out-dir', metavar='DIR', help='folder of the outputs')
-    _add_masking(parser.add_argument_group('what is drawn over a face'))
-    _add_detection(parser.add_argument_group('which faces'))
-    _add_encoding(parser.add_argument_group('video'))
+    _add_masking(parser.add_argument_group('how faces are covered'))
+    _add_detection(parser.add_argument_group('which faces are covered'))
+    _add_encoding(parser.add_argument_group('videos'))
     parser.add_argument(
         '--keep-metadata',
         action='store_true',
-        help='keep titles, places, devices and dates (thumbnails never)',
+        help='keep titles, places, devices and dates; thumbnails are never kept',
     )
     parser.add_argument(
         '--largest-image',
         type=float,
         metavar='MEGAPIXELS',
-        help='refuse images of more (default: 500); each takes up to 8 MB of memory',
+        help='maximum size of an image (default: 500); each megapixel takes up to 8 MB '
+        'of memory',
     )
     parser.add_argument(
         '--report',
         metavar='DIR',
-        help='write here, for each file, what was found and done, as JSON; it quotes '
-        'the metadata that was removed',
+        help='write a report of each file to this folder, as JSON; it quotes the '
+        'removed metadata',
     )
     parser.add_argument(
         '--boxes-out',
         metavar='DIR',
-        help='write here, for each file, what was covered, as CSV, JSON and for CVAT: '
-        'correct it and give it back by --boxes',
+        help='write the covered boxes of each file to this folder, as CSV, JSON and '
+        'for CVAT; correct them and use them with --boxes',
     )
     parser.add_argument(
         '--preview',
         metavar='DIR',
-        help='write here, for each video, a sheet of the tracks that are most in '
-        'doubt, with their numbers; it shows faces',
+        help='write a sheet of the most uncertain tracks of each video to this folder, '
+        'with their numbers; it shows original faces',
     )
     for option, what in (('drop', 'is no face'), ('keep', 'is a face')):
         parser.add_argument(
@@ -91,27 +93,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             action='append',
             type=int,
             metavar='N',
-            help=f'the track of this number on the sheet {what}; may be given again',
+            help=f'track N of the sheet {what}; can be repeated',
         )
     parser.add_argument(
-        '--overwrite', action='store_true', help='make finished files anew'
+        '--overwrite', action='store_true', help='write existing outputs again'
     )
     parser.add_argument(
         '--device',
         default='cpu',
-        help='cuda, cuda:1 …: run networks there, decode and encode videos there; what '
-        'cannot be is done on the CPU, and told (default: cpu)',
+        help='cuda, cuda:1 …: run networks and decode and encode videos there; parts '
+        'that cannot run there run on the CPU, and the log names them (default: cpu)',
     )
     parser.add_argument(
         '--view',
         action='store_true',
-        help='show a camera, stream or video before and after in a window, and write '
-        'nothing; q ends it',
+        help='show a camera, stream or video before and after in a window and write '
+        'nothing; the key q ends it',
     )
     parser.add_argument(
         '--record',
         metavar='FILE.mp4',
-        help='with --view: keep the covered frames here; r pauses that and goes on',
+        help='with --view: record the covered frames; the key r pauses and continues',
     )
     args = parser.parse_args(argv)
     if args.view == (args.out_dir is not None):
@@ -131,73 +133,81 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _check_record(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     file = Path(args.record).expanduser()
     if not args.view:
-        parser.error('--record keeps what --view shows: without it name -o/--out-dir')
+        parser.error('--record needs --view; without --view, give -o/--out-dir')
     if file.suffix.lower() != '.mp4':
-        parser.error(f'--record must be called *.mp4, got {args.record!r}')
+        parser.error(f'--record must be a *.mp4 file, got {args.record!r}')
     if file.exists() and not args.overwrite:
-        parser.error(f'--record {args.record} is there; --overwrite replaces it')
+        parser.error(f'--record {args.record} exists; --overwrite replaces it')
 
 
 def _add_masking(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='a modifier by name (--list-modifiers), a file of one (modifier.pth, '
-        '*.onnx), or a config file that names one; default: mean colours of the face',
+        help='the name of a modifier (--list-modifiers), a file of one (modifier.pth, '
+        '*.onnx), or a config file with one; default: 16 mean colours of the face',
     )
     group.add_argument(
         '--list-modifiers',
         action=_ListModifiers,
-        help='say which names --modifier knows without PyTorch, and end',
+        help='list the names of modifiers that need no PyTorch, and exit',
     )
     group.add_argument(
-        '--weights', metavar='FILE', help='its weights, behind a config file'
+        '--weights',
+        metavar='FILE',
+        help='weights of the modifier, if it is given as a config file',
     )
     group.add_argument(
         '--shape',
         choices=['square', 'ellipse'],
-        help='default: square for a learned modifier, ellipse for others',
+        help='the area that is covered; default: square for a learned modifier, '
+        'ellipse for others',
     )
     group.add_argument(
         '--mask-scale',
         type=float,
-        help="size of the ellipse in parts of the face box's; default: 1.12",
+        help='size of the ellipse as a multiple of the face box; default: 1.12',
     )
     group.add_argument(
         '--region',
         dest='regions',
         action='append',
         metavar='SPEC|FILE',
-        help="always cover 'cover:0,0 64,0 64,48', a polygon in pixels of the upright "
-        "picture, or leave faces in 'leave:…', with '@2-5.5' from second 2 to 5.5; or "
-        'a JSON file of such; may be given again',
+        help='always cover a polygon in pixels of the upright picture, such as '
+        "'cover:0,0 64,0 64,48', or let faces in it stay visible, 'leave:…'; add "
+        "'@2-5.5' for the seconds from 2 to 5.5; or a JSON file with regions; can be "
+        'repeated',
     )
     group.add_argument(
         '--align',
         action='store_true',
-        help='show the modifier faces turned upright by their eyes',
+        help='turn faces upright by their eyes before the modifier draws',
     )
-    group.add_argument('--crop-size', type=int, metavar='PX')
+    group.add_argument(
+        '--crop-size', type=int, metavar='PX', help='side of a face crop in pixels'
+    )
     group.add_argument(
         '--margin',
         type=float,
-        help='enlarge a face box by this part of its longer side, on each side',
+        help='enlarge a face box on each side by this fraction of its longer side',
     )
     group.add_argument(
-        '--feather', type=float, help='width of the fading edge, a part of the crop'
+        '--feather',
+        type=float,
+        help="width of the blended edge, as a fraction of the crop's side",
     )
     group.add_argument(
         '--seed',
         type=int,
         metavar='N',
-        help='draw the same noise and the same people as with this seed before; keep '
-        'it secret (default: one that nobody knows)',
+        help='with the same seed, a modifier draws the same noise and the same people '
+        'again; keep it secret (default: a random, secret one)',
     )
     group.add_argument(
         '--key-per',
         choices=KEY_PER,
-        help='how long a modifier with keys draws the same face: along the track of '
-        'one, for all faces of a video, or in one frame (which flickers); default: '
+        help='the scope in which a modifier with keys draws the same face: the track '
+        'of a face, all faces of a video, or one frame (which flickers); default: '
         'track',
     )
 
@@ -206,47 +216,51 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--preset',
         choices=list(PRESETS),
-        help='careful looks in each frame and covers more, fast looks half as often; '
-        'default: balanced',
+        help='careful searches every frame and covers more; fast searches half as '
+        'often; default: balanced',
     )
-    group.add_argument('--detector', choices=DETECTORS, help='default: centerface')
+    group.add_argument(
+        '--detector', choices=DETECTORS, help='face detector; default: centerface'
+    )
     group.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     group.add_argument(
         '--covered-kinds',
         metavar='KINDS',
-        help="what is covered, 'faces' if not told: 'faces,plates=plates.onnx' covers "
-        'what that detector finds as well, in grey; a kind that an installed package '
-        'adds needs no file',
+        help='the kinds of objects to cover (default: faces); '
+        "'faces,plates=plates.onnx' also covers what that detector finds, in grey; a "
+        'kind from an installed package needs no file',
     )
     group.add_argument(
         '--heads',
         action='store_const',
         const=True,
-        help='mask heads that show no face, too, where OpenCV finds a body below them '
-        '(it finds few)',
+        help='also cover heads without a visible face if OpenCV finds a body below '
+        'them (it finds few)',
     )
     group.add_argument(
         '--heads-by',
         dest='heads',
         metavar='PEOPLE.onnx',
-        help='the same, by an ONNX file that finds people, of the kinds that '
-        '--covered-kinds takes',
+        help='the same with an ONNX file that finds people, in a format of '
+        '--covered-kinds',
     )
     group.add_argument(
         '--boxes',
         metavar='FILE',
-        help='take faces from a face table (*.parquet), a *.json of your own or of '
-        'Label Studio, an *.xml of CVAT, or a *.csv (frame,x,y,w,h)',
+        help='read the faces from a face table (*.parquet), your own *.json, a *.json '
+        'of Label Studio, an *.xml of CVAT, or a *.csv (frame,x,y,w,h)',
     )
     group.add_argument(
-        '--score-thr', type=float, help='mask single faces from this score on'
+        '--score-thr',
+        type=float,
+        help='score from which a single detection of a face is covered; default: 0.6',
     )
     group.add_argument(
         '--minimum-consecutive-frames',
         type=int,
         metavar='FRAMES',
-        help='mask a face that is never so sure, too, when it is followed through so '
-        'many frames; default: 5 with --detector thorough, else never',
+        help='also cover a face with lower scores if its track finds it in so many '
+        'frames; default: 5 with --detector thorough, otherwise never',
     )
     group.add_argument(
         '--persist', dest='minimum_consecutive_frames', action=RenamedOption, type=int
@@ -255,52 +269,64 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         '--every',
         type=int,
         metavar='N',
-        help='look for faces in each n-th frame, where the picture changes, and where '
-        'in doubt; in the others faces are followed; default: 5',
+        help='search each N-th frame, frames in which the picture changes, and frames '
+        'in doubt; in the others, faces are followed; default: 5',
     )
     group.add_argument(
         '--scale',
         type=float,
-        help='look for faces in a picture made smaller by this, such as 0.5; faster, '
-        'and small faces are missed',
+        help='shrink pictures by this factor before the search, such as 0.5; this is '
+        'faster but misses small faces',
     )
     group.add_argument(
         '--hold',
         type=int,
         metavar='FRAMES',
-        help='mask a face so long before and after it is found',
+        help='cover a face for so many frames before and after it is found; default: 4',
     )
     group.add_argument(
         '--look-ahead',
         type=int,
         metavar='FRAMES',
-        help='bridge up to so many frames in which a face is not seen',
+        help='bridge up to so many frames in which a face is not found; default: 24',
     )
     group.add_argument(
         '--allowlist', metavar='DIR', help='photographs of people who stay visible'
     )
     group.add_argument('--exempt', dest='allowlist', action=RenamedOption)
     group.add_argument(
-        '--only', metavar='DIR', help='photographs of the only people to mask'
+        '--only', metavar='DIR', help='photographs of the only people to cover'
     )
     group.add_argument(
-        '--recognizer', metavar='FILE', help='weights of MobileFaceNet, for these two'
+        '--recognizer',
+        metavar='FILE',
+        help='weights of MobileFaceNet, for --allowlist and --only',
     )
 
 
 def _add_encoding(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--codec', help="FFmpeg's name of an encoder")
-    group.add_argument('--quality', type=int, help='smaller is better (CRF)')
-    group.add_argument('--container', metavar='EXT', help='mp4, mkv, mov, webm …')
+    group.add_argument(
+        '--quality', type=int, help="the encoder's CRF or quantizer; smaller is better"
+    )
+    group.add_argument(
+        '--container',
+        metavar='EXT',
+        help='format of the outputs: mp4, mkv, mov, webm …; default: that of the input',
+    )
     group.add_argument(
         '--encoder-option',
         dest='encoder_options',
         action='append',
         metavar='KEY=VALUE',
-        help='such as preset=veryfast; may be given again',
+        help='option of the encoder, such as preset=veryfast; can be repeated',
     )
-    group.add_argument('--start', type=float, metavar='SECONDS')
-    group.add_argument('--end', type=float, metavar='SECONDS')
+    group.add_argument(
+        '--start', type=float, metavar='SECONDS', help='where to begin in videos'
+    )
+    group.add_argument(
+        '--end', type=float, metavar='SECONDS', help='where to end in videos'
+    )
     group.add_argument(
         '--no-audio',
         dest='copy_audio',

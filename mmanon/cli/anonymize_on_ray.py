@@ -1,7 +1,7 @@
-"""Anonymizes collections on many machines, by Ray Data: ``tools/anonymize_on_ray.py``.
+"""Anonymize many files on many machines with Ray Data: ``tools/anonymize_on_ray.py``.
 
-Files are the rows of a data set, and each of the workers is an actor that builds its
-networks once and takes file after file.
+Files are the rows of a data set. Each worker is an actor that builds its networks once
+and processes file after file.
 """
 
 from __future__ import annotations
@@ -27,42 +27,48 @@ if TYPE_CHECKING:
 
 __all__ = ['FileAnonymizer', 'main']
 
-_MOST_TASKS = 10_000  # more, of several files each, would only be more to keep
+_MOST_TASKS = 10_000  # with more files, a task has several
 _ATTEMPTS = 2
 _LOST = (
-    f'the worker that had it ended {_ATTEMPTS} times (killed, out of memory, or its '
-    'machine is gone); nothing was written'
+    f'its worker ended {_ATTEMPTS} times (killed, out of memory, or the machine is '
+    'gone); nothing was written'
 )
 
 
 def parse_args(
     argv: Sequence[str] | None = None,
 ) -> tuple[argparse.Namespace, argparse.Namespace]:
-    """The options of the workers, and those of the anonymization."""
+    """Parse the options of the workers, and those of the anonymization."""
     parser = argparse.ArgumentParser(
         prog='anonymize_on_ray.py',
         usage='%(prog)s --workers N [--address HOST:PORT] [--cpus-per-worker N] '
         '[--gpus-per-worker N] INPUT ... -o DIR [options of anonymize.py]',
-        description='Anonymize files by several workers on one or many machines.',
-        epilog='Inputs and all other options are those of tools/anonymize.py. All '
+        description='Anonymize files with several workers on one or many machines.',
+        epilog='Inputs and all other options are those of mmanon-anonymize. All '
         'machines must see inputs and outputs under the same paths.',
         allow_abbrev=False,
     )
     parser.add_argument(
-        '--workers', type=int, required=True, metavar='N', help='how many, over all'
+        '--workers',
+        type=int,
+        required=True,
+        metavar='N',
+        help='total number of workers',
     )
     parser.add_argument(
         '--address',
         metavar='HOST:PORT',
-        help="of a Ray cluster, or 'auto'; default: one is started on this machine, "
-        'and ended with the command',
+        help="address of a Ray cluster, or 'auto'; by default, the command starts a "
+        'cluster on this machine and ends it',
     )
-    parser.add_argument('--cpus-per-worker', type=float, default=1, metavar='N')
+    parser.add_argument(
+        '--cpus-per-worker', type=float, default=1, metavar='N', help='default: 1'
+    )
     parser.add_argument(
         '--gpus-per-worker',
         type=float,
         metavar='N',
-        help='default: 1 with --device cuda, else 0',
+        help='default: 1 with --device cuda, otherwise 0',
     )
     cluster, rest = parser.parse_known_args(argv)
     args = anonymize_command.parse_args(rest)
@@ -81,8 +87,8 @@ class FileAnonymizer:
     """A worker.
 
     Args:
-        args (argparse.Namespace): Options of ``tools/anonymize.py``, with paths that
-            hold on all machines.
+        args (argparse.Namespace): Options of ``mmanon-anonymize``, with paths that are
+            valid on all machines.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -125,15 +131,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when a file failed; 2 when something is not installed; 130 when it
-        was interrupted.
+        int: 0; 1 when a file failed; 2 when a package is not installed; 130 when it was
+        interrupted.
     """
     cluster, args = parse_args(argv)
     show_messages()
     from mmanon.anonymizer.io.sources import InputError
 
     try:
-        # What is wrong with the options is told before any worker starts.
+        # Errors in the options are found before any worker starts.
         anonymize_command.build(argparse.Namespace(**{**vars(args), 'device': 'cpu'}))
         sources, refused, left_out = find_files(args)
         results = refused + list(run(cluster, _with_full_paths(args), sources))
@@ -145,8 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            'interrupted: finished files are whole, and the same command goes on with '
-            'the others',
+            'interrupted: no output is incomplete, and the same command continues with '
+            'the other files',
             file=sys.stderr,
         )
         return 130
@@ -156,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def find_files(
     args: argparse.Namespace,
 ) -> tuple[list[Source], list[AnonymizationResult], list[str]]:
-    """Find all files, and separate those that cannot be processed here or at all."""
+    """Find all files, and separate those that cannot be processed."""
     from mmanon.anonymizer import AnonymizationResult
     from mmanon.anonymizer.io.sources import Source, find_sources, without_password
 
@@ -171,7 +177,7 @@ def find_files(
     for source in found:
         out = source.output(Path(args.out_dir), args.container)
         if source.kind == 'live':
-            reason = 'a camera or stream is for tools/anonymize.py'
+            reason = 'a camera or stream needs mmanon-anonymize'
         elif out in sources:
             reason = (
                 f'it and {sources[out].where} would both be written to {out}; '
@@ -192,7 +198,7 @@ def _full_path(path: str) -> str:
 
 
 def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
-    """The same options for processes that run in another folder."""
+    """The same options with absolute paths, for processes in another folder."""
     named = [
         *('out_dir', 'report', 'weights', 'detector_weights', 'boxes'),
         *('allowlist', 'only', 'recognizer'),
@@ -210,20 +216,20 @@ def _with_full_paths(args: argparse.Namespace) -> argparse.Namespace:
 def run(
     cluster: argparse.Namespace, args: argparse.Namespace, sources: list[Source]
 ) -> Iterator[AnonymizationResult]:
-    """Anonymize files by the workers of a cluster.
+    """Anonymize files with the workers of a cluster.
 
     Yields:
-        AnonymizationResult: One for each source, in the order in which they are done;
-        those that a worker took down with it come last.
+        AnonymizationResult: The result of each source, in the order in which they
+        finish. Files whose workers ended come last.
 
     Raises:
         ImportError: When Ray Data is not installed.
-        OSError: When there is no such cluster.
+        OSError: When the cluster cannot be reached or started.
     """
     if not sources:
         return
-    require('sharing files out among workers', ('ray', 'pandas'), 'ray')
-    # Ray reports to its makers unless told otherwise before it starts.
+    require('anonymizing on several workers', ('ray', 'pandas'), 'ray')
+    # Otherwise Ray sends usage statistics; this must be set before it starts.
     os.environ['RAY_USAGE_STATS_ENABLED'] = '0'
     import ray
     import ray.data
@@ -236,13 +242,13 @@ def run(
         started = dict(address='local', num_cpus=cpus, include_dashboard=False)
     try:
         ray.init(**started)
-    except Exception as error:  # Ray raises that class itself, too
+    except Exception as error:  # Ray raises even the base class
         raise OSError(f'Ray cannot be reached or started: {error}') from error
     try:
-        # How often a task is tried can be said by no other way yet.
+        # The number of attempts of a task can only be set by a deprecated argument.
         warnings.simplefilter('ignore', ray.util.annotations.RayDeprecationWarning)
         context = ray.data.DataContext.get_current()
-        context.max_errored_blocks = -1  # the others are done all the same
+        context.max_errored_blocks = -1  # continue with the other files
         context.execution_no_progress_timeout_s = -1  # a video may take hours
         rows = [asdict(source) for source in sources]
         tasks = min(len(rows), _MOST_TASKS)
@@ -255,7 +261,7 @@ def run(
             num_cpus=cluster.cpus_per_worker,
             num_gpus=cluster.gpus_per_worker,
             max_restarts=-1,
-            # A file that takes its worker down would otherwise do so for ever.
+            # Otherwise a file that kills its worker would be tried for ever.
             max_task_retries=_ATTEMPTS - 1,
         )
         missing = {source.where for source in sources}

@@ -1,4 +1,4 @@
-"""The page, started by ``tools/app.py``."""
+"""The command ``mmanon-app``, also ``tools/app.py``."""
 
 from __future__ import annotations
 
@@ -27,46 +27,53 @@ __all__ = ['main']
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-app',
-        description='Serve a page on which images and videos are anonymized.',
-        epilog='Files are kept in a private folder and deleted when their page is '
-        'closed, when they are not used any more, and when the server ends.',
+        description='Serve a page that anonymizes images and videos in the browser.',
+        epilog='Files are stored in a private folder. They are deleted when their page '
+        'is closed, when they have not been used for some time, and when the server '
+        'ends.',
     )
-    how = parser.add_argument_group('what is drawn over a face')
+    how = parser.add_argument_group('how faces are covered')
     how.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help='offer this one, too, and first: a modifier by name, a file of one '
-        '(modifier.pth, *.onnx), or a config file that names one',
+        help='offer this modifier as the first choice: the name of a modifier, a file '
+        'of one (modifier.pth, *.onnx), or a config file with one',
     )
     how.add_argument('--weights', metavar='FILE', help='weights of that modifier')
-    how.add_argument('--detector', choices=DETECTORS, help='default: centerface')
+    how.add_argument(
+        '--detector', choices=DETECTORS, help='face detector; default: centerface'
+    )
     how.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     how.add_argument(
         '--device', default='cpu', help='cuda, cuda:1 …: run networks there if possible'
     )
-    who = parser.add_argument_group('who is it?')
+    who = parser.add_argument_group('recognition of people')
     who.add_argument('--recognizer', metavar='FILE', help='weights of MobileFaceNet')
     who.add_argument(
         '--people',
         type=Path,
         metavar='DIR',
-        help='photographs of known people, one folder a person',
+        help='photographs of known people, with one folder for each person',
     )
     who.add_argument(
         '--threshold',
         type=float,
         default=0.3,
-        help='cosine from which faces are one person (default: 0.3)',
+        help='cosine from which two faces belong to one person (default: 0.3)',
     )
-    what = parser.add_argument_group('which actions are seen by the camera?')
-    what.add_argument('--action-config', metavar='FILE', help='of a detector of clips')
+    what = parser.add_argument_group("actions in the camera's pictures")
+    what.add_argument(
+        '--action-config', metavar='FILE', help='config of a detector of clips'
+    )
     what.add_argument('--action-checkpoint', metavar='FILE', help='its weights')
-    what.add_argument('--action-labels', metavar='FILE', help='names of its actions')
+    what.add_argument(
+        '--action-labels', metavar='FILE', help='the names of its actions'
+    )
     where = parser.add_argument_group('server')
     where.add_argument(
         '--host',
         default='127.0.0.1',
-        help='address to listen on (default: 127.0.0.1, this machine alone)',
+        help='address to listen on (default: 127.0.0.1, only this machine)',
     )
     where.add_argument('--port', type=int, default=7860, help='default: 7860')
     where.add_argument(
@@ -74,22 +81,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=float,
         default=500,
         metavar='MB',
-        help='the largest file that may be given (default: 500)',
+        help='maximum size of an upload (default: 500)',
     )
     where.add_argument(
         '--keep',
         type=float,
         default=60,
         metavar='MINUTES',
-        help='delete files that are not used for so long (default: 60)',
+        help='delete files that have not been used for so long (default: 60)',
     )
     args = parser.parse_args(argv)
     if args.weights and not args.modifier:
-        parser.error('--weights needs the --modifier whose weights they are')
+        parser.error('--weights needs the --modifier to which they belong')
     if (args.action_config is None) != (args.action_checkpoint is None):
-        parser.error('--action-config and --action-checkpoint go together')
+        parser.error('--action-config and --action-checkpoint belong together')
     if (args.recognizer is None) != (args.people is None):
-        parser.error('--recognizer and --people go together')
+        parser.error('--recognizer and --people belong together')
     if not args.max_size > 0:
         parser.error(f'--max-size must be above 0, got {args.max_size}')
     return args
@@ -99,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command until it is stopped.
 
     Returns:
-        int: 0; 1 when the page cannot be served; 2 when something is not installed.
+        int: 0; 1 when the page cannot be served; 2 when a package is not installed.
     """
     args = parse_args(argv)
     one_blas_thread()
@@ -140,10 +147,10 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
     make_inferencer = partial(AnonymizerInferencer, **options)
     own = (own_method(args.modifier, args.weights),) if args.modifier else ()
     named = [one for one in named_methods() if one.modifier != args.modifier]
-    # The page begins with the first: what covers best, until a drawn face is as safe.
+    # The first method is the default: the safest one, and not yet a drawn face.
     usual = methods_here()
     methods = (*own, *usual[:1], *named, *usual[1:])
-    # What is wrong with the arguments is told now, and not to the first who comes.
+    # Errors in the arguments are found now, and not by the first visitor.
     make_inferencer(**methods[0].inferencer_arguments(1))
     recognizer = None
     if args.recognizer is not None:
@@ -160,8 +167,8 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
 
     if not _is_loopback(args.host):
         print(
-            f'--host {args.host}: everybody who reaches this machine can use the page, '
-            'and what they send is not encrypted',
+            f'--host {args.host}: everybody who can reach this machine can use the '
+            'page, and uploads are not encrypted',
             file=sys.stderr,
         )
     watcher = None if args.action_config is None else _make_watcher(args)
@@ -171,7 +178,7 @@ def _serve(args: argparse.Namespace, kept: KeptFiles) -> None:
 
 def _make_watcher(args: argparse.Namespace) -> Callable[[], LiveActions]:
     """The camera's action detection, with one detector for all visitors."""
-    require('naming actions', ('torch', 'mmengine', 'mmaction'), 'train')
+    require('detecting actions', ('torch', 'mmengine', 'mmaction'), 'train')
     from mmanon.actions.detector import ActionDetector
     from mmanon.actions.live import LiveActions
 
@@ -179,7 +186,7 @@ def _make_watcher(args: argparse.Namespace) -> Callable[[], LiveActions]:
         args.action_config, args.action_checkpoint, args.action_labels, args.device
     )
     make = partial(LiveActions, detector, Lock())
-    make()  # what is wrong is told now
+    make()  # find errors now
     return make
 
 

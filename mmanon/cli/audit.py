@@ -25,69 +25,77 @@ __all__ = ['main']
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='mmanon-audit',
-        description='Check whether faces of an original still show in what was made of '
-        'it, and with a recognizer whether they can be matched.',
-        epilog='The exit code is 0 when nothing leaks, 1 when something does, and 2 '
-        'when something could not be checked.',
+        description='Check whether faces of the original are still visible in the '
+        'anonymized file, and, with a recognizer, whether they are still recognized.',
+        epilog='The exit code is 0 if nothing leaks, 1 if something leaks, and 2 if '
+        'something could not be checked.',
     )
     parser.add_argument('original', type=Path, help='image, video or folder')
-    parser.add_argument('anonymized', type=Path, help='what was made of it')
+    parser.add_argument(
+        'anonymized', type=Path, help='its anonymized version, or the folder of these'
+    )
     parser.add_argument(
         '--recognizer',
         metavar='FILE',
-        help='weights of MobileFaceNet, which says whether a face that was redrawn is '
-        'still taken for the same person; needs PyTorch (mmanon[train])',
+        help='weights of MobileFaceNet, which checks whether a changed face is still '
+        'taken for the same person; needs PyTorch (mmanon[train])',
     )
     threshold = parser.add_mutually_exclusive_group()
     threshold.add_argument(
-        '--threshold', type=float, help='cosine from which faces are one person'
+        '--threshold',
+        type=float,
+        help='cosine from which two faces belong to one person',
     )
     threshold.add_argument(
         '--identities',
         type=Path,
         metavar='DIR',
-        help='measure that cosine on photographs, one folder a person',
+        help='measure this cosine on photographs, with one folder for each person',
     )
     parser.add_argument(
         '--far',
         type=float,
         default=0.01,
-        help='part of the pairs of two people that may reach it (default: 0.01)',
+        help='false accept rate: the fraction of pairs of different people that may '
+        'reach this cosine (default: 0.01)',
     )
     parser.add_argument(
         '--detector',
         choices=DETECTORS,
         default='thorough',
-        help='best not the one that was used to anonymize; default: thorough',
+        help='face detector, preferably another one than that of the anonymizer; '
+        'default: thorough',
     )
     parser.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     parser.add_argument(
         '--score-thr',
         type=float,
         default=SURE,
-        help='a face of less confidence that is left open is a place to look at, '
-        f'and no leak (default: {SURE})',
+        help='score from which an open face is a leak; with a lower score, it is a '
+        f'place to check (default: {SURE})',
     )
     parser.add_argument(
-        '--every', type=int, default=1, metavar='N', help='compare each n-th frame only'
+        '--every', type=int, default=1, metavar='N', help='compare each N-th frame only'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all findings')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='write all findings to this file'
+    )
     parser.add_argument(
         '--device', default='cpu', help='cuda, cuda:1 …: run networks there if possible'
     )
     args = parser.parse_args(argv)
     known = args.threshold is not None or args.identities is not None
     if known != (args.recognizer is not None):
-        parser.error('--recognizer goes with --threshold or --identities')
+        parser.error('--recognizer needs --threshold or --identities, and vice versa')
     return args
 
 
 def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
-    """Each original with what was made of it.
+    """Yield each original with its anonymized file.
 
     Raises:
-        InputError: When there is no such original, or one is a folder and the other
-            not.
+        InputError: When the original does not exist, or only one of the two is a
+            folder.
     """
     from mmanon.anonymizer.io.sources import InputError, find_sources
 
@@ -108,7 +116,7 @@ def pairs(original: Path, anonymized: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _of_another_kind(made: Path) -> Path | None:
-    """The one video of that name, whose kind may have been chosen by --container."""
+    """The only video with that name, whose format may be that of --container."""
     if not made.parent.is_dir():
         return None
     others = [
@@ -157,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     leaking = sum(audit.leaks > 0 for audit in audits)
     print(f'{len(audits)} files checked, {leaking} leak, {len(failed)} not checked')
     if audits and args.recognizer is None:
-        print('whether faces that were redrawn are still recognized: see --recognizer')
+        print('changed faces were not checked for recognition: this needs --recognizer')
     return 1 if leaking else 2 if failed else 0
 
 
@@ -174,14 +182,14 @@ def _build(args: argparse.Namespace) -> FaceAuditor:
     if threshold is None:
         threshold = threshold_at_far(args.identities, detector, recognizer, args.far)
         print(
-            f'{args.identities}: {args.far:.3%} of the pairs of two people are alike '
-            f'by a cosine of {threshold:.3f}'
+            f'{args.identities}: {args.far:.3%} of the pairs of different people reach '
+            f'a cosine of {threshold:.3f}'
         )
     return FaceAuditor(detector, recognizer, threshold, args.score_thr)
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before the audit, which may take hours, whether it can be written."""
+    """Check before the audit, which may take hours, that the file can be written."""
     from mmanon.anonymizer.io.sources import InputError
 
     try:

@@ -25,9 +25,10 @@ Anonymize videos and show which actions a detector still finds in them.
 
     mmanon detect-actions CONFIG CHECKPOINT clips/ -o out --compare
 
-writes the anonymized videos, films of them with people and actions drawn in, a table
-of what was seen (actions.parquet and actions.jsonl), and, with --compare, films beside
-each other and the share of actions that are the same on faces as they are.
+writes the anonymized videos, films of these with people and actions drawn in, and a
+table of the actions (actions.parquet and actions.jsonl). With --compare, it also writes
+films of the original and the anonymized video side by side, and prints how many actions
+are the same in both.
 """
 
 
@@ -37,8 +38,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help="a detector's, ours, mmaction2's or mmdet's")
-    parser.add_argument('checkpoint', help='its file or address')
+    parser.add_argument(
+        'config', help='config of a detector, of mmanon, mmaction2 or mmdet'
+    )
+    parser.add_argument(
+        'checkpoint', help='checkpoint of the detector, file or address'
+    )
     parser.add_argument(
         'inputs', nargs='+', metavar='INPUT', help='videos, folders, cameras, streams'
     )
@@ -48,47 +53,74 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--modifier',
         metavar='NAME|FILE',
-        help="what is drawn over faces; default: the checkpoint's own, else "
+        help='how faces are covered; default: the modifier in the checkpoint, or 16 '
         'mean colours',
     )
-    parser.add_argument('--seed', type=int, metavar='N', help='of its noise and keys')
+    parser.add_argument(
+        '--seed', type=int, metavar='N', help="seed of the modifier's noise and keys"
+    )
     parser.add_argument(
         '--boxes',
         metavar='FILE',
-        help='where faces are, as of mmanon-anonymize, in the place of a detector',
+        help='file with the boxes of faces, as for mmanon-anonymize',
     )
     who = parser.add_argument_group('people')
     who.add_argument(
         '--people',
         default='faces',
         metavar='faces|FILE|CONFIG',
-        help='where they are: by their faces (default), as a file of boxes says, or as '
-        "a detector of mmdet's finds",
+        help='how people are found: below their faces (default), in a file of boxes, '
+        'or by a detector of mmdet',
     )
-    who.add_argument('--people-weights', metavar='FILE', help='of that detector')
-    who.add_argument('--people-thr', type=float, default=0.5, help='default: 0.5')
+    who.add_argument(
+        '--people-weights', metavar='FILE', help='checkpoint of that detector'
+    )
+    who.add_argument(
+        '--people-thr',
+        type=float,
+        default=0.5,
+        help='minimum score of a person of that detector; default: 0.5',
+    )
     what = parser.add_argument_group('actions')
-    what.add_argument('--labels', metavar='FILE', help='their names')
+    what.add_argument('--labels', metavar='FILE', help='the names of the actions')
     what.add_argument(
-        '--step', type=int, metavar='FRAMES', help='from one window to the next'
+        '--step',
+        type=int,
+        metavar='FRAMES',
+        help='number of frames from one window to the next',
     )
-    what.add_argument('--score-thr', type=float, default=0.3, help='default: 0.3')
-    what.add_argument('--top', type=int, default=3, help='of a person, at most')
-    show = parser.add_argument_group('what is written')
+    what.add_argument(
+        '--score-thr',
+        type=float,
+        default=0.3,
+        help='minimum score of an action; default: 0.3',
+    )
+    what.add_argument(
+        '--top',
+        type=int,
+        default=3,
+        help='maximum number of actions of a person; default: 3',
+    )
+    show = parser.add_argument_group('outputs')
     show.add_argument(
-        '--raw', action='store_true', help='look at the faces as they are as well'
+        '--raw',
+        action='store_true',
+        help='also detect actions in the original videos, for the table',
     )
     show.add_argument(
         '--compare',
         action='store_true',
-        help='and write both films beside each other, which shows faces',
+        help='like --raw, and also write films of both side by side, which show '
+        'original faces',
     )
     show.add_argument(
-        '--no-film', dest='film', action='store_false', help='only the table'
+        '--no-film', dest='film', action='store_false', help='write no films'
     )
-    show.add_argument('--start', type=float, metavar='SECONDS')
-    show.add_argument('--end', type=float, metavar='SECONDS')
-    show.add_argument('--overwrite', action='store_true', help='make outputs anew')
+    show.add_argument('--start', type=float, metavar='SECONDS', help='where to begin')
+    show.add_argument('--end', type=float, metavar='SECONDS', help='where to end')
+    show.add_argument(
+        '--overwrite', action='store_true', help='write existing outputs again'
+    )
     parser.add_argument('--device', default='cpu', help='cuda, cuda:1 …; default: cpu')
     return parser.parse_args(argv)
 
@@ -98,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when a video failed; 2 when something is not installed.
+        int: 0; 1 when a video failed; 2 when a package is not installed.
     """
     args = parse_args(argv)
     enter_training()

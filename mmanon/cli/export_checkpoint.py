@@ -1,4 +1,4 @@
-"""Splitting checkpoints: ``mmanon export`` and ``tools/export_checkpoint.py``."""
+"""The command ``mmanon export``, also ``tools/export_checkpoint.py``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .run_config import enter_training
 __all__ = ['main']
 
 DESCRIPTION = """\
-Take a trained checkpoint apart: a plain detector, and the modifier alone.
+Split a training checkpoint into a plain detector and the modifier.
 
     mmanon export work_dirs/mini/joint/epoch_7.pth \\
         --detector detector.pth --modifier modifier.pth
@@ -25,10 +25,11 @@ Take a trained checkpoint apart: a plain detector, and the modifier alone.
         --figures figures.json --licence "CC BY-NC 4.0"
     mmanon anonymize clips/ -o out --modifier modifier.pth
 
-The detector's file is a plain mmaction2 or mmdet checkpoint. The modifier's file holds
-its weights (the average of M where there is one) and its card: config, size and margin
-of the crops, what it was trained on, licence and figures. Nothing is needed beside it;
-in a config it loads by init_cfg=dict(type='Pretrained', checkpoint='modifier.pth').
+The detector's file is a plain mmaction2 or mmdet checkpoint. The modifier's file
+contains its weights (the averaged ones, if the checkpoint has them) and its card:
+config, size and margin of the crops, training data, licence and figures. It needs no
+other file. A config loads it by init_cfg=dict(type='Pretrained',
+checkpoint='modifier.pth').
 """
 
 
@@ -43,23 +44,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     card.add_argument(
         '--config',
         type=Path,
-        help='training config, for an older checkpoint, which has no card',
+        help='training config, for an older checkpoint without a card',
     )
     card.add_argument(
         '--trained-on',
         metavar='TEXT',
-        help='faces and videos it was trained on (default: as the config names them)',
+        help='the faces and videos of its training (default: their paths in the '
+        'config)',
     )
-    card.add_argument('--licence', metavar='TEXT', help='of the weights')
+    card.add_argument('--licence', metavar='TEXT', help='licence of the weights')
     card.add_argument(
         '--figures',
         type=Path,
         metavar='JSON',
-        help='what testing this checkpoint with --out has written',
+        help='the metrics that `mmanon test --out` has written for this checkpoint',
     )
     args = parser.parse_args(argv)
     if not (args.detector or args.modifier):
-        parser.error('name --detector, --modifier or both')
+        parser.error('give --detector, --modifier or both')
     return args
 
 
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _complete(
     card: ModifierCard | None, args: argparse.Namespace
 ) -> ModifierCard | None:
-    """A checkpoint's card with what the command line says; None where there is none."""
+    """The checkpoint's card with the values of the command line; or None."""
     if args.config is not None:
         card = _card_of_config(args.config)
     said = {
@@ -115,12 +117,12 @@ def _complete(
         return replace(card, **said)
     if said:
         raise ValueError(
-            f'{args.checkpoint} tells nothing of its modifier: name the config it was '
-            'trained with by --config'
+            f'{args.checkpoint} does not describe its modifier: give the config of its '
+            'training as --config'
         )
     print(
-        f'{args.checkpoint} tells nothing of its modifier, so whoever uses '
-        f'{args.modifier} needs its config too: name it by --config to put it in'
+        f'{args.checkpoint} does not describe its modifier, so users of '
+        f'{args.modifier} also need its config: give it as --config to include it'
     )
     return None
 
@@ -132,7 +134,7 @@ def _card_of_config(path: Path) -> ModifierCard:
         raise FileNotFoundError(f'config {path} does not exist')
     card = ModifierCard.from_config(Config.fromfile(path))
     if card is None:
-        raise ValueError(f'{path} names no modifier')
+        raise ValueError(f'{path} contains no modifier')
     return card
 
 

@@ -1,4 +1,4 @@
-"""Modifiers as ONNX files, as ``mmanon export-onnx`` and ``tools/export_onnx.py``."""
+"""The command ``mmanon export-onnx``, also ``tools/export_onnx.py``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .run_config import enter_training
 __all__ = ['main']
 
 DESCRIPTION = """\
-Write a modifier as an ONNX file, which is drawn without PyTorch.
+Write a modifier as an ONNX file, which needs no PyTorch.
 
     mmanon export-onnx modifier.pth - m.onnx
     mmanon export-onnx work_dirs/x/config.py work_dirs/x/epoch_20.pth m.onnx
     mmanon anonymize clips/ -o out --modifier m.onnx
 
-A modifier that is not learned has no weights: `mmanon export-onnx downsample - d.onnx`.
-The file brings the modifier's card, and the guard that covers
-faces which would come through nearly unchanged.
+A hand-crafted modifier has no weights: `mmanon export-onnx downsample - d.onnx`. The
+file contains the modifier's card, and the guard that covers faces which the modifier
+leaves nearly unchanged.
 """
 
 
@@ -30,11 +30,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         'modifier',
-        help='a config file that names one, a file of `mmanon export`, or a '
-        'registered modifier',
+        help='a config file with a modifier, a file of `mmanon export`, or the name of '
+        'a registered modifier',
     )
     parser.add_argument('weights', help='weights of a learned modifier, or -')
-    parser.add_argument('out', type=Path, help='*.onnx')
+    parser.add_argument('out', type=Path, help='the output, *.onnx')
     args = parser.parse_args(argv)
     if args.out.suffix != '.onnx':
         parser.error(f'the output must be *.onnx, got {args.out}')
@@ -42,10 +42,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export.
+    """Run the command.
 
     Returns:
-        int: 0; 1 when it could not be done.
+        int: 0; 1 when it failed.
     """
     args = parse_args(argv)
     enter_training()
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     geometry = card.geometry
     print(
         f'{args.out}: crops of {geometry.crop_size} pixels with a margin of '
-        f'{geometry.margin:g}; what ONNX Runtime draws differs by {difference:.1e} of '
-        '2 at most'
+        f'{geometry.margin:g}; ONNX Runtime and PyTorch differ by at most '
+        f'{difference:.1e} of 2'
     )
     return 0

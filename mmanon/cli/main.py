@@ -1,7 +1,7 @@
-"""The command ``mmanon``: one door to what is run, with or without a checkout.
+"""The command ``mmanon``, which runs all other commands, with or without a checkout.
 
-Each command is the ``main`` of a module, or a script of ``tools/``, which a wheel
-brings along. Nothing of it is imported before it is asked for.
+Each command is the ``main`` of a module, or a script of ``tools/``, which the wheel
+contains as well. A module is imported only when its command runs.
 """
 
 from __future__ import annotations
@@ -21,51 +21,69 @@ __all__ = ['COMMANDS', 'main', 'tools_folder']
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     'Anonymize': {
-        'anonymize': ('mmanon.cli.anonymize', 'images, folders and videos'),
-        'audit': ('mmanon.cli.audit', 'does a face of the original still show?'),
-        'app': ('mmanon.cli.app', 'the page in the browser'),
+        'anonymize': ('mmanon.cli.anonymize', 'anonymize images, folders and videos'),
+        'audit': (
+            'mmanon.cli.audit',
+            'search outputs for faces that are still visible',
+        ),
+        'app': ('mmanon.cli.app', 'serve a page for the browser'),
         'detect-actions': (
             'mmanon.cli.detect_actions',
-            'which actions a detector finds in what is anonymized',
+            'show which actions a detector finds in anonymized videos',
         ),
-        'anonymize-on-ray': ('mmanon.cli.anonymize_on_ray', 'on a cluster'),
+        'anonymize-on-ray': (
+            'mmanon.cli.anonymize_on_ray',
+            'anonymize files on a cluster',
+        ),
     },
     'Prepare': {
-        'detect-faces': ('detect_faces.py', 'the face table of a folder of videos'),
+        'detect-faces': (
+            'detect_faces.py',
+            'write the face table of a folder of videos',
+        ),
         'align-faces': (
             'mmanon.cli.align_faces',
-            'the photographs of a config, before a distributed training',
+            'align the photographs of a config, before a distributed training',
         ),
         'convert': (
             'dataset_converters',
-            'a data set, by its converter: mmanon convert ava --help',
+            'convert a data set; for example mmanon convert ava --help',
         ),
         'mini-benchmark': ('make_mini_benchmark.py', 'make the mini benchmark'),
     },
     'Train': {
-        'train': ('mmanon.cli.train', 'detector, modifier and discriminator'),
-        'test': ('mmanon.cli.test', 'a checkpoint of it'),
+        'train': (
+            'mmanon.cli.train',
+            'train detector, modifier and discriminator together',
+        ),
+        'test': ('mmanon.cli.test', 'test a checkpoint'),
         'export': (
             'mmanon.cli.export_checkpoint',
-            'the plain detector and the modifier out of a checkpoint',
+            'split a checkpoint into the plain detector and the modifier',
         ),
         'export-onnx': (
             'mmanon.cli.export_onnx',
-            'a modifier as an ONNX file, drawn without PyTorch',
+            'write a modifier as an ONNX file, which needs no PyTorch',
         ),
         'name-modifier': (
             'mmanon.cli.name_modifier',
-            'a modifier under a name, for --modifier NAME',
+            'give a modifier a name, for --modifier NAME',
         ),
     },
     'Measure': {
-        'tradeoff': ('mmanon.cli.tradeoff', 'many modifiers: how private, how good?'),
-        'measure': ('mmanon.cli.measure', 'one modifier: the figures of its card'),
-        'report': ('mmanon.cli.report', 'one web page of a trade-off'),
-        'user-study': ('mmanon.cli.user_study', 'can people still recognize anybody?'),
+        'tradeoff': (
+            'mmanon.cli.tradeoff',
+            'compare many modifiers: privacy against detection',
+        ),
+        'measure': ('mmanon.cli.measure', "measure the figures of a modifier's card"),
+        'report': ('mmanon.cli.report', 'make a web page of a trade-off'),
+        'user-study': (
+            'mmanon.cli.user_study',
+            'ask people whether they recognize modified faces',
+        ),
     },
 }
-"""By group and name, the module or the script of ``tools/``, and what it is for."""
+"""By group and name: the module or the script of ``tools/``, and the description."""
 
 
 @ends_with_its_reader
@@ -77,8 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             of the process.
 
     Returns:
-        int: The exit code of the command; 2 when there is no such command, or what it
-            needs is not installed.
+        int: The exit code of the command; 2 when the command is unknown, or a package
+        that it needs is not installed.
     """
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ['--help']
     if name in ('-h', '--help', 'help'):
@@ -107,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def tools_folder() -> Path:
-    """The folder ``tools/``: that of the checkout, or what the wheel brought of it.
+    """The folder ``tools/`` of the checkout, or its copy in the wheel.
 
     Raises:
         FileNotFoundError: When there is none.
@@ -117,12 +135,12 @@ def tools_folder() -> Path:
         if (folder / 'train.py').is_file():
             return folder
     raise FileNotFoundError(
-        f'{package / ".mim" / "tools"} does not exist: install mmanon anew'
+        f'{package / ".mim" / "tools"} does not exist: install mmanon again'
     )
 
 
 def _run_module(module: str, title: str, rest: list[str]) -> int:
-    # The parser of a command names it by this.
+    # The command's parser takes its name from here.
     sys.argv = [title, *rest]
     return import_module(module).main() or 0
 
@@ -155,10 +173,10 @@ def _usage() -> str:
     lines = [
         'usage: mmanon COMMAND ...',
         '',
-        'Learns to anonymize faces in videos while actions stay detectable.',
+        'Anonymize faces in videos so that actions stay detectable.',
     ]
     for group, commands in COMMANDS.items():
         lines += ['', f'{group}:']
         lines += [f'  {name:<18}{what}' for name, (_, what) in commands.items()]
-    lines += ['', 'mmanon COMMAND --help tells of each; mmanon --version.']
+    lines += ['', 'mmanon COMMAND --help describes a command; mmanon --version.']
     return '\n'.join(lines)

@@ -1,4 +1,4 @@
-"""All figures of a modifier, as ``mmanon measure`` and ``tools/measure.py``."""
+"""The command ``mmanon measure``, also ``tools/measure.py``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ Measure a modifier: all figures of its model card.
     mmanon measure configs/measuring/portraits.py modifier.onnx --preset quick
     mmanon measure CONFIG new_head --parts speed motion
 
-Whether faces are found again, recognizers that know faces, attackers that practise on
-what it draws, groups of people, flicker, speed, and pictures to be looked at. What is
-finished is not done again; parts that are named are. The folder of the modifier in the
-work dir gets figures.json, which tools/model_card.py writes into its card.
+It measures whether face detectors still find the drawn faces, what trained recognizers
+and attackers trained on modified faces recognize, the differences between groups of
+people, flicker and speed, and it draws sheets of pictures. Finished parts are not
+measured again, except those in --parts. The folder of the modifier in the work dir gets
+figures.json, which tools/model_card.py writes into its card.
 """
 
 
@@ -33,32 +34,40 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config file with `measured`')
     parser.add_argument(
         'modifier',
-        help="a modifier's name, its ONNX file or weights, or one of the config's",
+        help='the name of a modifier, its ONNX file or weights, or one from the config',
     )
     parser.add_argument('--work-dir', help='folder of all measurements of the config')
-    parser.add_argument('--preset', help="a smaller measurement, one of the config's")
+    parser.add_argument(
+        '--preset', help='a smaller measurement, by its name in the config'
+    )
     parser.add_argument(
         '--parts',
         nargs='+',
         metavar='PART',
         help='kept, recognizers, attackers, groups, motion, speed, sheets (default: '
-        "the preset's, or all)",
+        'those of the preset, or all)',
     )
     parser.add_argument(
-        '--attackers', nargs='+', metavar='NAME', help='attackers of the config'
+        '--attackers',
+        nargs='+',
+        metavar='NAME',
+        help='only these attackers of the config',
     )
     parser.add_argument(
         '--start-from',
         type=Path,
         metavar='DIR',
-        help="folder of another modifier's measurement: attackers begin as they came "
-        'out of that, and go on practising',
+        help='folder of the measurement of another modifier: attackers start with the '
+        'weights that they have there, and continue their training',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of keys and attackers (default: 0)'
+        '--seed', type=int, default=0, help='seed of keys and attackers (default: 0)'
     )
     parser.add_argument(
-        '--workers', type=int, default=1, help='attackers at once (default: 1)'
+        '--workers',
+        type=int,
+        default=1,
+        help='number of attackers trained at the same time (default: 1)',
     )
     parser.add_argument(
         '--out', type=Path, metavar='JSON', help='copy the figures to this file'
@@ -74,7 +83,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure.
+    """Run the command.
 
     Returns:
         int: 0.

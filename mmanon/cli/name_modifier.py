@@ -1,4 +1,4 @@
-"""A modifier under a name, as ``mmanon name-modifier``."""
+"""The command ``mmanon name-modifier``."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ['main']
 
 DESCRIPTION = f"""\
-Write a modifier's two files into a folder, in which it is found by its name.
+Give a modifier a name: write its two files into a folder of named modifiers.
 
     mmanon name-modifier modifier.pth NAME --folder modifiers/
     {SEARCH_PATH}=modifiers/ mmanon anonymize clips/ -o out --modifier NAME
 
-NAME.onnx is drawn without PyTorch; NAME.pth holds the same weights to go on training
-from, by init_cfg=dict(type='Pretrained', checkpoint='mmanon://NAME'). Both keep the
-modifier's card. Weights are rounded to halves (float16), which makes the files half as
-large; by how much that changes what is drawn is printed.
+NAME.onnx needs no PyTorch. NAME.pth contains the same weights, to continue a training
+by init_cfg=dict(type='Pretrained', checkpoint='mmanon://NAME'). Both contain the
+modifier's card. Weights are rounded to float16, which makes the files half as large;
+the command prints how much this changes the output.
 """
 
 
@@ -39,20 +39,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('modifier', type=Path, help='a file of `mmanon export`')
-    parser.add_argument('name', metavar='NAME')
-    parser.add_argument('--folder', type=Path, required=True, metavar='DIR')
-    parser.add_argument('--licence', metavar='TEXT', help='of the weights')
+    parser.add_argument('name', metavar='NAME', help='the name of the modifier')
     parser.add_argument(
-        '--trained-on', metavar='TEXT', help='faces and videos it was trained on'
+        '--folder',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='the folder of named modifiers',
+    )
+    parser.add_argument('--licence', metavar='TEXT', help='licence of the weights')
+    parser.add_argument(
+        '--trained-on', metavar='TEXT', help='the faces and videos of its training'
     )
     parser.add_argument(
-        '--feather', type=float, help='width of the fading edge, a part of the crop'
+        '--feather',
+        type=float,
+        help="width of the blended edge, as a fraction of the crop's side",
     )
     args = parser.parse_args(argv)
     if not is_name(args.name):
         parser.error(
-            f'a name has letters, digits, dots, - and _, and begins with one of the '
-            f'first two; got {args.name!r}'
+            f'a name consists of letters, digits, dots, - and _, and begins with a '
+            f'letter or digit; got {args.name!r}'
         )
     return args
 
@@ -61,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the files.
 
     Returns:
-        int: 0; 1 when it could not be done.
+        int: 0; 1 when it failed.
     """
     args = parse_args(argv)
     enter_training()
@@ -75,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         card = _completed(card, args)
         if not card.licence:
             raise ValueError(
-                f'{args.modifier} does not say under which licence its weights may be '
-                'used: say so by --licence'
+                f'{args.modifier} does not contain the licence of its weights: give it '
+                'as --licence'
             )
         changed = _round(modifier, card.geometry.crop_size)
         onnx, weights = (
@@ -93,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     megabytes = [path.stat().st_size / 1e6 for path in (onnx, weights)]
     print(
         f'{onnx}: {megabytes[0]:.1f} MB; {weights}: {megabytes[1]:.1f} MB; rounding '
-        f'changes what is drawn of noise by {changed:.1e} of 2 at most'
+        f'changes the output for noise by at most {changed:.1e} of 2'
     )
     return 0
 
@@ -108,7 +116,7 @@ def _completed(card: ModifierCard, args: argparse.Namespace) -> ModifierCard:
 
 
 def _round(modifier: BaseModifier, size: int) -> float:
-    """Round weights to halves; by how much that changes what is drawn, at most."""
+    """Round weights to float16, and return the largest change of the output."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -122,7 +130,7 @@ def _round(modifier: BaseModifier, size: int) -> float:
             if value.is_floating_point():
                 value.copy_(value.half())
                 if not value.isfinite().all():
-                    raise ValueError(f'{name} holds numbers too large for float16')
+                    raise ValueError(f'{name} has values too large for float16')
         return float((modifier(*given) - before).abs().max())
 
 

@@ -1,4 +1,4 @@
-"""Whether what ``--cfg-options`` names is there."""
+"""Check that the keys of ``--cfg-options`` exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ['check_overrides']
 
-# What mmengine, its hooks and this project read of a config besides the arguments of
+# Keys that mmengine, its hooks and this project read, besides the arguments of
 # mmengine's Runner.
 _READ_ELSEWHERE = (
     'activation_checkpointing',
@@ -25,18 +25,18 @@ _READ_ELSEWHERE = (
 
 
 def check_overrides(config: Mapping, overrides: Mapping[str, Any]) -> list[str]:
-    """Look for the places that overrides name.
+    """Check the keys of overrides.
 
     Args:
-        config (Mapping): The config as its file has it.
+        config (Mapping): The config in its file.
         overrides (Mapping): Values by dotted keys.
 
     Returns:
-        list[str]: What is added under a name much like one that is there.
+        list[str]: Warnings about new keys that are similar to existing ones.
 
     Raises:
-        ValueError: When an index is beyond a list, a value has no keys, or nothing
-            reads a new key.
+        ValueError: When an index is out of range, a value has no keys, or nothing reads
+            a new key.
     """
     settings = dict(config.items())
     doubts = [_check(settings, key.split('.')) for key in overrides]
@@ -68,7 +68,7 @@ def _check_new(key: str, where: str, part: str, place: Mapping) -> str | None:
     if where:
         near = _near(part, place)
         return (
-            f'{key}: {where} has no {part!r}, it is added; it has {near}'
+            f'{key}: {where} has no {part!r}, so it is added; but it has {near}'
             if near
             else None
         )

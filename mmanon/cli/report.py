@@ -1,4 +1,4 @@
-"""A trade-off's results on one page, as ``mmanon report`` and ``tools/report.py``."""
+"""The command ``mmanon report``, also ``tools/report.py``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .run_config import enter_training
 __all__ = ['main']
 
 DESCRIPTION = """\
-Make one web page of a trade-off's results: plot, tables, faces, configs.
+Make a web page of the results of a trade-off: plot, tables, faces, configs.
 
     mmanon report work_dirs/tradeoff_mini_small
 
 WORK_DIR is that of mmanon tradeoff. The page, WORK_DIR/report.html, needs no other
-file. It shows faces of the people that attackers were tested on, as they were: mind who
-may see it, or leave them out by --no-pictures.
+file. It shows original faces of the people on whom attackers were tested: restrict who
+may see it, or leave the faces out with --no-pictures.
 """
 
 
@@ -27,34 +27,42 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('work_dir', type=Path, metavar='WORK_DIR')
-    parser.add_argument('--out', type=Path, help='default: WORK_DIR/report.html')
+    parser.add_argument(
+        'work_dir', type=Path, metavar='WORK_DIR', help='work dir of the trade-off'
+    )
+    parser.add_argument(
+        '--out', type=Path, help='file of the page; default: WORK_DIR/report.html'
+    )
     pictures = parser.add_mutually_exclusive_group()
     pictures.add_argument(
-        '--people', type=Path, help='folder of the people, where it has moved'
+        '--people', type=Path, help='folder of the people, if it has moved'
     )
-    pictures.add_argument('--no-pictures', action='store_true')
-    parser.add_argument('--columns', type=int, default=8, help='faces in a row')
+    pictures.add_argument(
+        '--no-pictures', action='store_true', help='leave all faces out'
+    )
+    parser.add_argument(
+        '--columns', type=int, default=8, help='number of faces in a row; default: 8'
+    )
     parser.add_argument(
         '--audit',
         type=int,
         default=2,
         metavar='N',
-        help='people that each method hides worst, and as many that it hides best, '
-        'with whom its worst attacker takes them for; 0 for none (default: '
-        '%(default)s)',
+        help='number of people whom each method hides worst, and of people whom it '
+        'hides best, shown with the people for whom the worst attacker takes them '
+        '(default: %(default)s)',
     )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the page.
+    """Run the command.
 
     Returns:
         int: 0.
 
     Raises:
-        SystemExit: When the results cannot be read, or the page not written.
+        SystemExit: When the results cannot be read, or the page cannot be written.
     """
     args = parse_args(argv)
     enter_training()

@@ -1,4 +1,4 @@
-"""Rejects, before a run, what would silently make it another run than intended."""
+"""Check before a run that it is the run which the user wants."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ['anonymizing_hooks', 'check_checkpoint', 'check_hooks', 'find_checkpo
 
 
 def anonymizing_hooks(config: Config) -> list[int]:
-    """Places in ``custom_hooks`` of what puts the detector into the game."""
+    """Positions in ``custom_hooks`` of hooks that wrap the detector for the game."""
     hooks = config.get('custom_hooks') or []
     return [place for place, hook in enumerate(hooks) if _plays(hook)]
 
 
 def check_hooks(config: Config, name: str, plain: bool, training: bool) -> None:
-    """Refuse a plain detector that was not asked for, and a game that cannot be played.
+    """Reject a plain detector without ``--plain``, and an invalid hook of the game.
 
-    A model of mmanon's own, such as an attacker that is trained, is no detector.
+    A model of mmanon's own, such as an attacker, is no detector and is accepted.
 
     Args:
-        config (Config): What is to be run.
+        config (Config): The config of the run.
         name (str): Its file.
-        plain (bool): Whether the plain detector is asked for.
-        training (bool): Whether it is to be trained.
+        plain (bool): Whether ``--plain`` is given.
+        training (bool): Whether it is a training, and not a test.
 
     Raises:
-        SystemExit: When the config is not what was asked for.
+        SystemExit: When the config does not fit.
     """
     from mmanon.engine.game.config_check import check_hook_config
 
@@ -40,22 +40,22 @@ def check_hooks(config: Config, name: str, plain: bool, training: bool) -> None:
     found = anonymizing_hooks(config)
     if plain and found:
         raise SystemExit(
-            f'{name}: custom_hooks[{found[0]}] anonymizes, and --plain asks for a '
+            f'{name}: custom_hooks[{found[0]}] anonymizes, but --plain requests a '
             'plain detector: leave one of the two out'
         )
     if found or plain or str(config.model.get('type')).startswith('mmanon.'):
         return
     doing = 'trained' if training else 'tested'
     raise SystemExit(
-        f'{name}: none of its custom_hooks anonymizes, so that a plain detector would '
-        f'be {doing} on faces as they are. A list replaces that of `_base_`: add to it '
-        'by `custom_hooks = [*_base_.custom_hooks, dict(...)]`; or ask for the plain '
-        'detector by --plain'
+        f'{name}: none of its custom_hooks anonymizes, so a plain detector would be '
+        f'{doing} on original faces. A list replaces that of `_base_`: extend it with '
+        '`custom_hooks = [*_base_.custom_hooks, dict(...)]`; or request the plain '
+        'detector with --plain'
     )
 
 
 def find_checkpoint(config: Config) -> str | None:
-    """The file that the run will begin with, or None."""
+    """The checkpoint with which the run begins, or None."""
     if config.get('resume') and not config.get('load_from'):
         from mmengine.runner import find_latest_checkpoint
 
@@ -64,12 +64,12 @@ def find_checkpoint(config: Config) -> str | None:
 
 
 def check_checkpoint(config: Config, name: str) -> None:
-    """Look into the file that the run begins with, before anything is built for it.
+    """Check the checkpoint of a run before anything is built.
 
-    mmengine handles what must be downloaded.
+    A checkpoint that must be downloaded is left to mmengine.
 
     Raises:
-        SystemExit: When the file cannot be read, or is not of what the config runs.
+        SystemExit: When the file cannot be read, or does not fit the config.
     """
     from mmanon.models.weight_files import DETECTOR, check_checkpoint
 
@@ -84,15 +84,15 @@ def check_checkpoint(config: Config, name: str) -> None:
     if any(key.startswith(DETECTOR) for key in weights):
         if not anonymizing_hooks(config):
             raise SystemExit(
-                f'{path} holds an anonymized detector (weights named {DETECTOR}*), and '
-                f'{name} is of a plain one: name the config that it was trained with, '
-                'or take the plain detector out by '
+                f'{path} contains an anonymized detector (weights named {DETECTOR}*), '
+                f'but {name} is the config of a plain one: give the config of its '
+                'training, or extract the plain detector with '
                 f'`mmanon export {path} --detector FILE`'
             )
     if config.get('resume') and found and 'optimizer' not in found:
         raise SystemExit(
-            f'{path} holds weights only, and its training cannot be resumed as it was: '
-            'begin a new one from it by `--cfg-options load_from=...`'
+            f'{path} contains weights only, so its training cannot be resumed: start a '
+            'new one from it with `--cfg-options load_from=...`'
         )
 
 
@@ -101,12 +101,12 @@ def _plays(hook: Any) -> bool:
 
     if isinstance(hook, Mapping) and is_game_hook(hook):
         return True
-    # One derived from ours has another name.
+    # A subclass of mmanon's hook has another name.
     from mmanon.engine.hooks import AdversarialAnonymizationHook
     from mmanon.registry import HOOKS
 
     kind = hook.get('type') if isinstance(hook, Mapping) else type(hook)
     if isinstance(kind, str):
         kind = HOOKS.get(kind)
-    # mmengine will say what is wrong with what is none.
+    # If it is no hook, mmengine raises the error.
     return isinstance(kind, type) and issubclass(kind, AdversarialAnonymizationHook)

@@ -1,4 +1,4 @@
-"""Shared by the commands that run a config."""
+"""Functions of the commands that run a config."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = [
 ]
 
 
-# What trains and tests is built of these.
+# The packages that training and testing need.
 _STACK = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmaction')
 
 
 def enter_training() -> None:
-    """End the command with a sentence where what trains is not installed.
+    """End the command with a message if a package for training is not installed.
 
     Raises:
-        SystemExit: When a package is missing; says what to install.
+        SystemExit: When a package is missing; the message says what to install.
     """
     try:
         require(Path(sys.argv[0]).name, _STACK, 'train')
@@ -42,9 +42,9 @@ def enter_training() -> None:
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every run of a config takes."""
+    """Add the arguments of every run of a config."""
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs, pictures and weights')
+    parser.add_argument('--work-dir', help='folder for logs, pictures and checkpoints')
     add_override_argument(parser)
     parser.add_argument(
         '--launcher',
@@ -56,24 +56,24 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_override_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``, without importing mmengine, which knows its form."""
+    """Add ``--cfg-options`` without importing mmengine, which parses the values."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action='extend',
         type=_override,
         metavar='KEY=VALUE',
-        help='override settings; lists by index: '
+        help='override settings of the config; entries of lists by their index: '
         'custom_hooks.0.face_table=data/ava/faces.parquet',
     )
 
 
 def read_overrides(options: list[str] | dict | None) -> dict[str, Any]:
-    """The settings of ``--cfg-options`` by their dotted keys.
+    """Parse the settings of ``--cfg-options``; the result has dotted keys.
 
     Args:
-        options (list[str] or dict, optional): As the parser has them; a dict is taken
-            as it is.
+        options (list[str] or dict, optional): The values from the parser; a dict is
+            returned as it is.
 
     Raises:
         SystemExit: When a value cannot be read.
@@ -96,7 +96,7 @@ def read_config(path: str, options: list[str] | dict | None = None) -> Config:
     """Read a config file and apply overrides.
 
     Raises:
-        SystemExit: When the file is missing or an override has no place in it.
+        SystemExit: When the file does not exist or an override does not fit it.
     """
     from mmengine.config import Config
 
@@ -115,12 +115,12 @@ def read_config(path: str, options: list[str] | dict | None = None) -> Config:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config, apply overrides, and settle where the run works.
+    """Read the config, apply overrides, and set the work dir.
 
     Raises:
-        SystemExit: When the config is missing or the work dir cannot be written.
+        SystemExit: When the config does not exist or the work dir cannot be written.
     """
-    # mmengine falls back to unsafe loading when a checkpoint holds more than weights.
+    # mmengine falls back to unsafe loading if a checkpoint contains more than weights.
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config, args.cfg_options)
@@ -140,7 +140,7 @@ def _without_gpu(config: Config) -> None:
 
     if torch.cuda.is_available():
         return
-    # mmengine's own start and its default wrapper ask for a GPU.
+    # mmengine's own initialization and its default wrapper need a GPU.
     torch.distributed.init_process_group('gloo')
     config.setdefault(
         'model_wrapper_cfg',
@@ -168,6 +168,6 @@ def _check_writable(work_dir: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise SystemExit(
-            f'cannot write to the work dir {work_dir}: {error.strerror}; name another '
-            'one by --work-dir'
+            f'cannot write to the work dir {work_dir}: {error.strerror}; give another '
+            'one as --work-dir'
         ) from None

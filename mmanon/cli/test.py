@@ -1,4 +1,4 @@
-"""Testing, as ``mmanon test`` and ``tools/test.py``."""
+"""The command ``mmanon test``, also ``tools/test.py``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ['main']
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Test a checkpoint: the detector on modified clips, and what D can '
-        'still name.'
+        description='Test a checkpoint: the detector on modified videos, and the '
+        'people that the discriminator still names.'
     )
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -26,20 +26,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--plain',
         action='store_true',
-        help='test a plain detector, on faces as they are: for a config without a hook '
-        'that anonymizes, which is refused otherwise',
+        help='test a plain detector on original faces; required for a config without a '
+        'hook that anonymizes',
     )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Test.
+    """Run the command.
 
     Returns:
         int: 0.
 
     Raises:
-        SystemExit: When the run cannot begin as it was asked for.
+        SystemExit: When the config or the checkpoint does not fit.
     """
     args = parse_args(argv)
     enter_training()

@@ -1,4 +1,4 @@
-"""Sweeps over modifiers, as ``mmanon tradeoff`` and ``tools/tradeoff.py``."""
+"""The command ``mmanon tradeoff``, also ``tools/tradeoff.py``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 __all__ = ['main']
 
 DESCRIPTION = """\
-Train and test a detector under many modifiers: how private, and how good?
+Train and test a detector behind many modifiers, and compare privacy and detection.
 
     mmanon tradeoff configs/tradeoff/tradeoff_mini.py --preset small
     mmanon tradeoff configs/tradeoff/tradeoff_mini.py --workers 2
     mmanon tradeoff CONFIG --methods raw downsample:8 learned --seeds 0 1
 
-What is finished is not done again, and what was stopped goes on: start the same command
-once more. The work dir gets tradeoff.json, one row for each method, strength, seed,
-attacker and matching; tradeoff.md, a table of means; tradeoff.svg and tradeoff.png.
+The same command continues an interrupted sweep and does not repeat finished parts. The
+work dir gets tradeoff.json, with one row for each method, strength, seed, attacker and
+matching; tradeoff.md, a table of means; and the plot, tradeoff.svg and tradeoff.png.
 """
 
 
@@ -38,22 +38,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config_arguments(parser)
-    parser.add_argument('--preset', help="a smaller sweep, one of the config's")
+    parser.add_argument('--preset', help='a smaller sweep, by its name in the config')
     parser.add_argument(
         '--methods',
         nargs='+',
         metavar='NAME[:STRENGTH]',
-        help='methods of the config, with all of their strengths or one (default: the '
-        "preset's, or all)",
+        help='methods of the config, with all strengths or with one (default: those of '
+        'the preset, or all)',
     )
     parser.add_argument(
-        '--seeds', nargs='+', type=int, help="in place of each method's own"
+        '--seeds', nargs='+', type=int, help='seeds, instead of those of each method'
     )
     parser.add_argument(
-        '--attackers', nargs='+', metavar='NAME', help='attackers of the config'
+        '--attackers',
+        nargs='+',
+        metavar='NAME',
+        help='only these attackers of the config',
     )
     parser.add_argument(
-        '--workers', type=int, default=1, help='processes at once (default: 1)'
+        '--workers',
+        type=int,
+        default=1,
+        help='number of processes at the same time (default: 1)',
     )
     args = parser.parse_args(argv)
     if args.workers < 1:
@@ -62,7 +68,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def make_plan(args: argparse.Namespace) -> Plan:
-    """Read the config, and look for all that would stop the sweep."""
+    """Read the config, and check everything that would stop the sweep."""
     if args.preset and not args.work_dir:
         args.work_dir = f'work_dirs/{Path(args.config).stem}_{args.preset}'
     from mmanon.tradeoff.sweep import check_sweep, read_plan
@@ -84,13 +90,13 @@ def make_plan(args: argparse.Namespace) -> Plan:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Sweep.
+    """Run the command.
 
     Returns:
         int: 0.
 
     Raises:
-        SystemExit: When the sweep cannot begin, or some of it failed.
+        SystemExit: When the sweep cannot begin, or parts of it failed.
     """
     args = parse_args(argv)
     enter_training()
@@ -103,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SystemExit(str(error)) from None
     if failed:
         raise SystemExit(
-            f'{len(failed)} failed, start the same command to try again:\n'
+            f'{len(failed)} failed; run the same command to try again:\n'
             + '\n'.join(failed)
         )
     return 0

@@ -1,4 +1,4 @@
-"""Training, as ``mmanon train`` and ``tools/train.py``."""
+"""The command ``mmanon train``, also ``tools/train.py``."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ['main']
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Train a detector, a face modifier and a face discriminator '
-        'together.',
-        epilog='Ctrl-C saves a checkpoint before it ends; --resume goes on from it.',
+        description='Train a detector, a modifier and a discriminator together.',
+        epilog='Ctrl-C saves a checkpoint and ends; --resume continues from it.',
     )
     add_config_arguments(parser)
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from the latest checkpoint of the work dir, or from the one named',
+        help='continue from the given checkpoint, or from the latest one in the work '
+        'dir',
     )
     parser.add_argument(
         '--plain',
         action='store_true',
-        help='train the detector alone, on faces as they are: for a config without a '
-        'hook that anonymizes, which is refused otherwise',
+        help='train only the detector, on original faces; required for a config '
+        'without a hook that anonymizes',
     )
     parser.add_argument(
         '--amp', action='store_true', help='train in mixed precision (needs a GPU)'
@@ -44,8 +44,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--weights-only',
         action='store_true',
-        help='keep the weights alone in checkpoints, and not the states of the '
-        'optimizers: smaller files, from which nothing can be resumed',
+        help='save checkpoints without the states of the optimizers; the files are '
+        'smaller, but a training cannot be resumed from them',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -57,13 +57,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train.
+    """Run the command.
 
     Returns:
-        int: 0; 130 when it was stopped by Ctrl-C.
+        int: 0; 130 when Ctrl-C stopped it.
 
     Raises:
-        SystemExit: When the run cannot begin as it was asked for.
+        SystemExit: When the config or the checkpoint does not fit.
     """
     args = parse_args(argv)
     enter_training()
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         Runner.from_cfg(config).train()
     except KeyboardInterrupt:
-        # What was saved stands in the log.
+        # The log says what was saved.
         print('interrupted', file=sys.stderr)
         return 130
     return 0
@@ -102,8 +102,8 @@ def _apply(args: argparse.Namespace, config: Config) -> None:
     if args.auto_scale_lr:
         if not (config.get('auto_scale_lr') or {}).get('base_batch_size'):
             raise SystemExit(
-                '--auto-scale-lr: the config does not say which batch size its '
-                'learning rate is for; name it by auto_scale_lr.base_batch_size'
+                '--auto-scale-lr: the config does not contain the batch size of its '
+                'learning rate; set auto_scale_lr.base_batch_size'
             )
         config.auto_scale_lr.enable = True
     if args.seed is not None:

@@ -1,4 +1,4 @@
-"""Asking people, as ``mmanon user-study`` and ``tools/user_study.py``."""
+"""The command ``mmanon user-study``, also ``tools/user_study.py``."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 __all__ = ['main']
 
 DESCRIPTION = """\
-Ask people whether they know who is on a modified face, and count their answers.
+Ask people whether they recognize modified faces, and score their answers.
 
     mmanon user-study build --faces data/mini/faces/test \\
         --modifier my_config.py --weights modifier.pth --out study
     mmanon user-study score study answers_*.json
 
-The first makes study/study.html, one page to hand out, and study/key.json with the
-right answers, to be kept. The page asks two kinds of questions: whether two modified
-images show one person, and which of several people is on a modified image. It saves a
-file of answers, which the second command counts.
+The first command makes study/study.html, a page to hand out, and study/key.json with
+the right answers, which you keep. The page asks two kinds of questions: whether two
+modified images show the same person, and which of several people a modified image
+shows. It saves a file of answers, which the second command scores.
 
     mmanon user-study score study --machine mobilefacenet_ms1m.pt
 
-lets a recognizer answer the same page: a machine baseline, called that.
+lets a recognizer answer the same questions, as a machine baseline.
 """
 DETECTORS = dict(mtcnn='mmanon.MTCNNFaceDetector', yunet='mmanon.YuNetFaceDetector')
 
@@ -46,42 +46,73 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     build = commands.add_parser('build', help='make the page and the key')
     build.add_argument(
-        '--faces', type=Path, required=True, help='folder of one folder a person'
+        '--faces',
+        type=Path,
+        required=True,
+        help='folder of face crops or photographs, with one folder for each person',
     )
     build.add_argument('--out', type=Path, required=True, help='folder of the study')
     build.add_argument(
         '--modifier',
         required=True,
         metavar='NAME|FILE',
-        help='a registered modifier (downsample, blur …), a file of one '
-        '(modifier.pth), or a config that names one',
+        help='the name of a modifier (downsample, blur …), a file of one '
+        '(modifier.pth), or a config file with one',
     )
     build.add_argument(
         '--weights', metavar='FILE', help='weights of a learned modifier'
     )
-    build.add_argument('--crop-size', type=int, metavar='PX')
     build.add_argument(
-        '--margin', type=float, help="of the face crops (default: the config's, or 0.3)"
+        '--crop-size', type=int, metavar='PX', help='side of a face crop in pixels'
+    )
+    build.add_argument(
+        '--margin',
+        type=float,
+        help='margin of the face crops (default: that of the config, or 0.3)',
     )
     build.add_argument(
         '--detector',
         choices=sorted(DETECTORS),
-        help='the images are photographs: find the faces on them',
+        help='the images are photographs: find faces in them with this detector',
     )
     build.add_argument('--detector-weights', metavar='FILE', help='ONNX file of YuNet')
     build.add_argument(
         '--cache-dir', type=Path, help='folder for the aligned crops of photographs'
     )
-    build.add_argument('--identities', metavar='FILE', help='people to use, one a line')
-    build.add_argument('--pairs', type=int, default=40, help='default: 40')
-    build.add_argument('--names', type=int, default=40, help='default: 40')
-    build.add_argument('--choices', type=int, default=5, help='people, default: 5')
     build.add_argument(
-        '--references', type=int, default=2, help='pictures of each, default: 2'
+        '--identities', metavar='FILE', help='names of the people to use, one per line'
     )
-    build.add_argument('--hide-names', action='store_true', help='letters for names')
-    build.add_argument('--seed', type=int, default=0)
-    score = commands.add_parser('score', help='count the right answers')
+    build.add_argument(
+        '--pairs',
+        type=int,
+        default=40,
+        help='number of questions about two images; default: 40',
+    )
+    build.add_argument(
+        '--names',
+        type=int,
+        default=40,
+        help='number of questions about the person in an image; default: 40',
+    )
+    build.add_argument(
+        '--choices',
+        type=int,
+        default=5,
+        help='number of people to choose from; default: 5',
+    )
+    build.add_argument(
+        '--references',
+        type=int,
+        default=2,
+        help='number of pictures of each of these; default: 2',
+    )
+    build.add_argument(
+        '--hide-names', action='store_true', help='show letters instead of names'
+    )
+    build.add_argument(
+        '--seed', type=int, default=0, help='seed of the questions; default: 0'
+    )
+    score = commands.add_parser('score', help='score files of answers')
     score.add_argument('study', type=Path, help='folder of the study')
     score.add_argument('answers', type=Path, nargs='*', help='files of answers')
     score.add_argument(
@@ -90,9 +121,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=[],
         metavar='FILE',
         help='a recognizer that answers: weights of MobileFaceNet, or a config with '
-        '`recognizer = dict(...)`; may be given again',
+        '`recognizer = dict(...)`; can be repeated',
     )
-    score.add_argument('--confidence', type=float, default=0.95)
+    score.add_argument(
+        '--confidence',
+        type=float,
+        default=0.95,
+        help='level of the confidence intervals; default: 0.95',
+    )
     score.add_argument('--out', type=Path, help='JSON file for the scores')
     args = parser.parse_args(argv)
     if args.command == 'build' and args.detector_weights and not args.detector:
@@ -101,7 +137,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         if not args.detector_weights:
             parser.error('--detector yunet needs --detector-weights, its ONNX file')
     if args.command == 'score' and not (args.answers or args.machine):
-        parser.error('name files of answers, or a --machine')
+        parser.error('give files of answers, or a --machine')
     return args
 
 
@@ -155,7 +191,7 @@ def build(args: argparse.Namespace) -> None:
     )
     covered = json.loads(key.read_text())['covered']
     if covered:
-        print(f'{covered} modified pictures are covered by a mask: see the log above')
+        print(f'{covered} modified images are covered by a mask: see the log above')
     print(f'{page} is the page to hand out; {key} has the right answers: keep it')
 
 
@@ -183,7 +219,7 @@ def score(args: argparse.Namespace) -> None:
     if unanswered:
         print(f'{unanswered} questions have no answer and are not counted')
     if not any(one.kind == 'person' for one in answers):
-        print('no person has answered: this says nothing about people')
+        print('no person has answered, so this says nothing about people')
     if args.out:
         content: list[dict[str, Any]] = [
             {**vars(one), 'accuracy': one.accuracy, 'verdict': one.verdict}
@@ -205,7 +241,7 @@ def machine_answers(folder: Path, key: Key, machine: str) -> Answers:
     if machine.endswith('.py'):
         config = Config.fromfile(machine)
         if 'recognizer' not in config:
-            raise ValueError(f'{machine} does not say `recognizer = dict(...)`')
+            raise ValueError(f'{machine} does not contain `recognizer = dict(...)`')
         recognizer = config.recognizer.to_dict()
     else:
         weights = dict(type='Pretrained', checkpoint=machine)
@@ -219,13 +255,13 @@ def machine_answers(folder: Path, key: Key, machine: str) -> Answers:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make a study, or count its answers.
+    """Run the command.
 
     Returns:
         int: 0.
 
     Raises:
-        SystemExit: When that cannot be done.
+        SystemExit: When it fails.
     """
     args = parse_args(argv)
     enter_training()

@@ -55,8 +55,8 @@ def test_what_mmengine_reads_may_be_added(config):
 def test_a_new_key_much_like_one_that_is_there_is_said(config):
     (said,) = check_overrides(config, {'train_cfg.max_epoch': 1, 'train_cfg.begin': 1})
     assert said == (
-        "train_cfg.max_epoch: train_cfg has no 'max_epoch', it is added; "
-        "it has 'max_epochs'"
+        "train_cfg.max_epoch: train_cfg has no 'max_epoch', so it is added; "
+        "but it has 'max_epochs'"
     )
 
 

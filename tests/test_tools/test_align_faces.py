@@ -85,5 +85,8 @@ def test_what_is_wrong_is_said_in_a_sentence(config, tmp_path):
     assert said.startswith('data_root nowhere is no folder')
     config.custom_hooks = []
     config.dump(tmp_path / 'config.py')
-    assert 'names no faces in a hook' in align(tmp_path / 'config.py').stderr
+    assert (
+        'has no hook that anonymizes and names faces'
+        in align(tmp_path / 'config.py').stderr
+    )
     assert 'does not exist' in align(tmp_path / 'nowhere.py').stderr

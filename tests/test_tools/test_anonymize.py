@@ -113,7 +113,7 @@ def test_a_report_tells_of_each_file_what_was_done(data, tmp_path):
 def test_an_input_is_never_written_over(data, capsys):
     before = (data / 'photo.png').read_bytes()
     assert main([str(data / 'photo.png'), '-o', str(data), '--overwrite']) == 1
-    assert 'written over itself' in capsys.readouterr().err
+    assert 'would overwrite it' in capsys.readouterr().err
     assert (data / 'photo.png').read_bytes() == before
 
 

@@ -104,7 +104,7 @@ def test_a_file_that_takes_its_worker_down_is_listed_and_the_others_are_done(
     said = capfd.readouterr()
     assert '3 written, 0 skipped, 2 failed' in said.out
     assert any(
-        'deep/b.mp4' in line and 'the worker that had it' in line
+        'deep/b.mp4' in line and 'its worker ended' in line
         for line in said.err.splitlines()
     )
     assert files(out) == ['a.mp4', 'deep/er/c.mp4', 'deep/photo.png']

@@ -83,7 +83,7 @@ def test_recognizer_and_threshold_come_together(data, capsys):
     for one in (['--recognizer', 'x.pt'], ['--threshold', '0.3']):
         with pytest.raises(SystemExit):
             main([str(data / 'data'), str(data / 'out'), *one])
-        assert '--recognizer goes with' in capsys.readouterr().err
+        assert '--recognizer needs --threshold' in capsys.readouterr().err
 
 
 def test_without_a_recognizer_open_faces_are_found_and_it_says_what_was_not_asked(

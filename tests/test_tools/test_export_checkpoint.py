@@ -118,10 +118,10 @@ def test_a_checkpoint_without_a_card_takes_it_from_the_config(trained):
 
     done = python(*export)
     assert done.returncode == 0
-    assert 'tells nothing of its modifier' in done.stdout
+    assert 'does not describe its modifier' in done.stdout
     done = python(*export, '--licence', 'MIT')
     assert done.returncode == 1
-    assert 'name the config it was trained with by --config' in done.stderr
+    assert 'give the config of its training as --config' in done.stderr
     done = python(*export, '--licence', 'MIT', '--config', trained / 'joint.py')
     assert done.returncode == 0, done.stderr[-3000:]
     assert load_modifier(trained / 'm.pth')[1].licence == 'MIT'

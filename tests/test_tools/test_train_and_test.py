@@ -94,7 +94,7 @@ def test_a_plain_detector_is_trained_and_tested_only_when_asked_for(configs, tmp
 
 
 def test_a_plain_run_of_a_config_that_anonymizes_is_refused(configs):
-    with pytest.raises(SystemExit, match=r'custom_hooks\[0\] anonymizes, and --plain'):
+    with pytest.raises(SystemExit, match=r'custom_hooks\[0\] anonymizes, but --plain'):
         train.main([configs(), '--plain'])
 
 
@@ -126,9 +126,9 @@ def test_an_anonymized_checkpoint_is_not_tested_as_a_plain_detector(configs, tmp
     """mmengine would pass over all of its names and test random weights."""
     plain = configs(custom_hooks=[])
     checkpoint = save_checkpoint(tmp_path / 'joint.pth', 'detector.backbone.weight')
-    with pytest.raises(SystemExit, match='joint.pth holds an anonymized detector'):
+    with pytest.raises(SystemExit, match='joint.pth contains an anonymized detector'):
         test.main([plain, checkpoint, '--plain'])
-    with pytest.raises(SystemExit, match='joint.pth holds an anonymized detector'):
+    with pytest.raises(SystemExit, match='joint.pth contains an anonymized detector'):
         train.main([plain, '--plain', '--cfg-options', f'load_from={checkpoint}'])
     assert not configs.given
 
@@ -196,7 +196,7 @@ def test_checkpoints_of_weights_alone_are_not_resumed(configs, tmp_path):
     kept = configs.given[-1].default_hooks.checkpoint
     assert (kept.save_optimizer, kept.interval) == (False, 1)
     small = save_checkpoint(tmp_path / 'small.pth', 'detector.weight', meta={})
-    with pytest.raises(SystemExit, match='small.pth holds weights only'):
+    with pytest.raises(SystemExit, match='small.pth contains weights only'):
         train.main([configs(), '--resume', small])
     whole = save_checkpoint(tmp_path / 'whole.pth', 'detector.weight', optimizer={})
     train.main([configs(), '--resume', whole])
