@@ -79,9 +79,8 @@ class ActionDetectionResult:
 class ActionDetectionInferencer:
     """Anonymizes videos and detects the actions in the anonymized videos.
 
-    The detector gets the anonymized file, as its recipients do. The class is called
-    like mmengine's inferencers but is not a subclass of them, for the same reasons as
-    :class:`mmanon.AnonymizerInferencer`.
+    The detector gets the anonymized file, as its recipients do. The class is no
+    subclass of mmengine's inferencers, like :class:`mmanon.AnonymizerInferencer`.
 
     Args:
         config (str, Path or Config): The config of the detector, as for
@@ -185,7 +184,7 @@ class ActionDetectionInferencer:
 
         Args:
             inputs (str, Path, int or a sequence of these): Videos, folders, cameras or
-                streams; see :func:`mmanon.anonymizer.find_sources`.
+                streams; see :func:`mmanon.anonymizer.io.sources.find_sources`.
             out_dir (str or Path): Folder of the outputs.
             raw (bool): Whether the detector also runs on the original video, for the
                 table and the agreement. Not for cameras and streams.
