@@ -40,7 +40,7 @@ def __getattr__(name: str) -> object:
 
 def fit_checkpoint(
     checkpoint: dict, model_state: Mapping[str, Tensor], new_head: bool = False
-) -> None:
+) -> set[str]:
     """Fit a plain or an anonymized detector's checkpoint to a model, in place.
 
     The log says which weights each network takes over.
@@ -50,13 +50,17 @@ def fit_checkpoint(
         model_state (Mapping): See :func:`adapt_state_dict`.
         new_head (bool): See :func:`adapt_state_dict`.
 
+    Returns:
+        set[str]: The networks of the model that the checkpoint holds.
+
     Raises:
         ValueError: When the weights are of another architecture.
     """
     holder = checkpoint if 'state_dict' in checkpoint else None
     state = checkpoint['state_dict'] if holder else dict(checkpoint)
     adapted = adapt_state_dict(state, model_state, new_head)
-    for report in report_weights(adapted, model_state):
+    reports = report_weights(adapted, model_state)
+    for report in reports:
         print_log(
             str(report),
             logger='current',
@@ -67,6 +71,7 @@ def fit_checkpoint(
         checkpoint.update(adapted)
     else:
         checkpoint['state_dict'] = adapted
+    return {report.network for report in reports if report.matched}
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:
@@ -229,7 +234,7 @@ class WeightReport:
         total = len(self.matched) + len(self.missing) + len(self.mismatched)
         said = f'{self.network}: {len(self.matched)} of {total} weights loaded'
         if not (self.matched or self.unexpected or self.mismatched):
-            return f'{said}, the checkpoint has none: they stay as they are'
+            return f'{said}, the checkpoint has none'
         shapes = [
             f'{name} {theirs} in the checkpoint, {ours} in the model'
             for name, (theirs, ours) in self.mismatched.items()

@@ -25,7 +25,7 @@ from mmanon.models.weight_files import (
     load_checkpoint,
     load_weights,
 )
-from mmanon.registry import HOOKS
+from mmanon.registry import HOOKS, MODELS
 
 
 @pytest.fixture(scope='module')
@@ -67,6 +67,22 @@ def plain(config, work_dir):
     config.custom_hooks = []
     config.work_dir = str(work_dir)
     return config
+
+
+def untrained_plain(config, tmp_path):
+    """A checkpoint of the plain detector, with its first weights."""
+    path = str(tmp_path / 'plain.pth')
+    torch.save(dict(state_dict=MODELS.build(config.model).state_dict(), meta={}), path)
+    return path
+
+
+def ready_to_test(config, checkpoint):
+    """A runner that would test the first batch next."""
+    runner = build(config, load_from=checkpoint)
+    runner.call_hook('before_run')
+    runner.load_or_resume()
+    runner.call_hook('before_test_epoch')
+    return runner
 
 
 def latest(config):
@@ -501,24 +517,21 @@ def test_what_a_checkpoint_gave_to_each_network_is_in_the_log(config, tmp_path):
     (detector,) = [one for one in lines if 'detector: ' in one and 'loaded' in one]
     assert 'WARNING' in detector
     assert 'fc_cls.weight (3, 64) in the checkpoint, (4, 64) in the model' in detector
-    assert any('modifier: 0 of' in one and 'stay as they are' in one for one in lines)
+    assert any('modifier: 0 of' in one and 'has none' in one for one in lines)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(config, tmp_path):
     other = plain(config, tmp_path / 'plain')
     other.model.backbone.base_channels = 4
     other.model.roi_head.bbox_head.in_channels = 32
-    run(other)
 
     with pytest.raises(ValueError, match='another architecture'):
-        run(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
+        run(config, load_from=untrained_plain(other, tmp_path))
 
 
 def test_a_plain_checkpoint_cannot_be_resumed(config, tmp_path):
-    run(plain(config, tmp_path / 'plain'))
-
     with pytest.raises(ValueError, match='holds a plain detector'):
-        run(config, load_from=str(tmp_path / 'plain' / 'epoch_1.pth'), resume=True)
+        run(config, load_from=untrained_plain(config, tmp_path), resume=True)
 
 
 def test_the_config_inside_a_checkpoint_is_not_run(config, tmp_path):
@@ -664,8 +677,7 @@ def test_a_hand_crafted_modifier_trains_the_detector_alike(config, tmp_path):
 
 
 def test_an_untrained_modifier_covers_in_testing(config, tmp_path):
-    run(plain(config, tmp_path / 'plain'))
-    runner = build(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
+    runner = build(config, load_from=untrained_plain(config, tmp_path))
 
     metrics = runner.test()
 
@@ -677,8 +689,42 @@ def test_an_untrained_modifier_covers_in_testing(config, tmp_path):
     assert not runner.model.redraw_faces(faces).any()
 
 
+def test_weights_that_the_config_names_are_loaded_for_testing(config, tmp_path):
+    hook = config.custom_hooks[0]
+    named = MODELS.build(hook.modifier)
+    named.record_update()
+    recognizer = MODELS.build(hook.discriminator.backbone)
+    for name, network in dict(modifier=named, recognizer=recognizer).items():
+        torch.save(network.state_dict(), tmp_path / f'{name}.pth')
+    weights = dict(type='Pretrained', checkpoint=str(tmp_path / 'modifier.pth'))
+    hook.modifier.init_cfg = weights
+    hook.discriminator.backbone.init_cfg = dict(
+        weights, checkpoint=str(tmp_path / 'recognizer.pth')
+    )
+    hook.ema = dict(type='ExponentialMovingAverage')
+    config.log_level = 'INFO'
+
+    runner = ready_to_test(config, untrained_plain(config, tmp_path))
+
+    model = runner.model
+    assert not model.deployed_modifier.is_untrained
+    assert_same(model.modifier.state_dict(), named.state_dict())
+    assert_same(model.modifier_ema.module.state_dict(), named.state_dict())
+    assert_same(model.discriminator.backbone.state_dict(), recognizer.state_dict())
+    (log,) = Path(runner.log_dir).glob('*.log')
+    assert f'weights loaded from {weights["checkpoint"]}' in log.read_text()
+
+    # What a checkpoint holds wins, and the files need not be there any more.
+    model.modifier.record_update()
+    held = dict(state_dict=model.state_dict(), meta={})
+    torch.save(held, tmp_path / 'held.pth')
+    for path in ('modifier.pth', 'recognizer.pth'):
+        (tmp_path / path).unlink()
+    tester = ready_to_test(config, str(tmp_path / 'held.pth'))
+    assert tester.model.modifier.updates == 2
+
+
 def test_a_plain_checkpoints_random_discriminator_is_no_recognizer(config, tmp_path):
-    run(plain(config, tmp_path / 'plain'))
     config.test_evaluator = [
         config.test_evaluator,
         dict(
@@ -688,7 +734,7 @@ def test_a_plain_checkpoints_random_discriminator_is_no_recognizer(config, tmp_p
             ranks=[1],
         ),
     ]
-    runner = build(config, load_from=str(tmp_path / 'plain' / 'epoch_2.pth'))
+    runner = build(config, load_from=untrained_plain(config, tmp_path))
 
     with pytest.raises(ValueError, match='the checkpoint holds none: one of random'):
         runner.test()

@@ -1,11 +1,11 @@
 """From a runner's detector to one that is seen through a modifier, in a game."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -24,6 +24,7 @@ __all__ = [
     'insert_faces',
     'is_built',
     'learns',
+    'load_named_weights',
     'wrap_detector',
 ]
 
@@ -163,6 +164,45 @@ def wrap_detector(
         logger='current',
     )
     return model
+
+
+def load_named_weights(model: AnonymizedDetector, held: Collection[str]) -> None:
+    """Load the weights that ``init_cfg`` names into what a checkpoint does not hold.
+
+    mmengine initializes weights in training only. A modifier of a test would else stay
+    random, and cover faces, though its config names its weights. M's average starts as
+    M, as in training.
+
+    Args:
+        model (AnonymizedDetector): After its checkpoint was loaded.
+        held (Collection[str]): The networks that the checkpoint holds, by their names
+            in the model: ``'modifier'``, ``'modifier_ema'``, ``'discriminator'``.
+
+    Raises:
+        FileNotFoundError: When a named file does not exist.
+        ValueError: When it holds other weights than those of the network.
+    """
+    if not {'modifier', 'modifier_ema'} & set(held) and _load_named(model.modifier):
+        if model.modifier_ema is not None:
+            model.modifier_ema.module.load_state_dict(model.modifier.state_dict())
+    if 'discriminator' not in held:
+        for part in discriminator_parts(model.discriminator).values():
+            _load_named(part)
+
+
+def _load_named(network: nn.Module) -> bool:
+    """Load what ``init_cfg`` of a network or of its parts names, unless it is there."""
+    cfgs = getattr(network, 'init_cfg', None)
+    # One `init_cfg`, or several for different layers.
+    for cfg in cfgs if isinstance(cfgs, Sequence) else [cfgs]:
+        if cfg and cfg.get('type') == 'Pretrained':
+            # That of a network is of all its parts.
+            assert isinstance(network, BaseModule)  # nothing else has an `init_cfg`
+            fresh = not (network.is_init or getattr(network, 'has_loaded', False))
+            if fresh:
+                network.init_weights()
+            return fresh
+    return any([_load_named(part) for part in network.children()])
 
 
 def _table_beside(dataset: Dataset | None, stage: str) -> str:

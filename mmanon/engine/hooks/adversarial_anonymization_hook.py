@@ -30,6 +30,7 @@ from mmanon.engine.game.wrapping import (
     insert_faces,
     is_built,
     learns,
+    load_named_weights,
     wrap_detector,
 )
 from mmanon.engine.seeding import (
@@ -183,6 +184,8 @@ class AdversarialAnonymizationHook(Hook):
         self._modifier_learns = False
         self._switches: RunSwitches | None = None
         self._drawn_seed = 0
+        # The networks that the run's checkpoint holds.
+        self._held: set[str] = set()
 
     # Before the run: wrap.
 
@@ -270,7 +273,9 @@ class AdversarialAnonymizationHook(Hook):
         check_runner(runner)
         # A training may start from a discriminator of other people.
         starting = is_built(runner._train_loop) and not runner._resume
-        fit_checkpoint(checkpoint, runner.model.state_dict(), new_head=starting)
+        self._held = fit_checkpoint(
+            checkpoint, runner.model.state_dict(), new_head=starting
+        )
         meta = checkpoint.get('meta', {})
         if runner._resume and 'mmanon_version' not in meta:
             raise ValueError(
@@ -377,6 +382,8 @@ class AdversarialAnonymizationHook(Hook):
 
     def _prepare_metrics(self, runner: Runner, loop: BaseLoop) -> None:
         model, metrics = runner.model, loop.evaluator.metrics
+        if not is_built(runner._train_loop):
+            load_named_weights(model, self._held)
         # What is covered is said for each evaluation.
         model.warned_of_cover = False
         asked = any(isinstance(metric, DiscriminatorMetric) for metric in metrics)
