@@ -61,6 +61,8 @@ class RememberedModifier(BaseModifier):
     Args:
         modifier (str or dict): As of
             :func:`mmanon.anonymizer.backends.base.build_backend`.
+        margin (float, optional): By how much of its side a face box was enlarged on
+            each side of a crop. Defaults to what the modifier says.
         seed (int): Of the keys, which follow from it and each face's pixels. Defaults
             to 0.
         memory (str, optional): File of a :class:`FaceMemory` to begin with. It is read
@@ -68,10 +70,16 @@ class RememberedModifier(BaseModifier):
     """
 
     def __init__(
-        self, modifier: str | dict, seed: int = 0, memory: str | None = None
+        self,
+        modifier: str | dict,
+        seed: int = 0,
+        memory: str | None = None,
+        margin: float | None = None,
     ) -> None:
         super().__init__()
-        self.backend, self.geometry = build_backend(modifier, seed=seed)
+        self.backend, self.geometry = build_backend(
+            modifier, margin=margin, seed=seed
+        )
         self.memory = FaceMemory()
         if memory is not None:
             self.memory.load(Path(memory))

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = [
     'Attack',
     'AttackConfigs',
+    'import_remembered',
     'is_learned',
     'judged_views',
     'list_attacks',
     'modifier_file',
 ]
 
+_REMEMBERED = 'mmanon.tradeoff.measuring.remembered'
 _VALIDATION = ('val_dataloader', 'val_cfg', 'val_evaluator')
 _VALIDATION_HOOKS = ('ValidateFirstHook', 'EarlyStoppingHook')
 
@@ -143,7 +145,16 @@ class AttackConfigs:
         if config.model.recognizer.get('head'):
             config.model.recognizer.head.num_classes = len(self.people)
         if run is not None:
-            config.model.modifier = ConfigDict(_modifier(run))
+            modifier = _modifier(run)
+            if spec.get('remember'):
+                modifier = dict(
+                    type='mmanon.RememberedModifier',
+                    modifier=modifier,
+                    margin=view.margin,
+                    seed=run.seed,
+                )
+                import_remembered(config)
+            config.model.modifier = ConfigDict(modifier)
             config.randomness = dict(config.get('randomness') or {}, seed=run.seed)
         return config
 
@@ -198,6 +209,15 @@ class AttackConfigs:
         config.param_scheduler = [
             one for one in config.param_scheduler if 'monitor' not in one
         ]
+
+
+def import_remembered(config: Config) -> None:
+    """Let a config know :class:`RememberedModifier`, which no training needs."""
+    named = dict(config.get('custom_imports') or {}).get('imports') or []
+    named = [named] if isinstance(named, str) else list(named)
+    if _REMEMBERED not in named:
+        named.append(_REMEMBERED)
+    config.custom_imports = dict(imports=named, allow_failed_imports=False)
 
 
 def _modifier(run: 'Run') -> dict:

@@ -17,6 +17,8 @@ The key ``tradeoff`` of a config is a dict of
   config, or the name of another attacker; or for a restorer a list of names, who all
   look at what it restores; ``views``, what it looks at, ``['face']`` if not given: one
   that practises does so in each by itself; ``options``, settings of its config;
+  ``remember``, whether each picture that it practises on is drawn once
+  (:class:`RememberedModifier`): its faces need an augmentation of few ``versions``;
 - ``attributes``, optional: arguments of a :class:`FaceAttributeMetric`, of other people
   than the hook's ``faces``;
 - ``head_margin``, optional: of the view ``'head'``, 0.5;
@@ -48,7 +50,9 @@ _KEYS = {
         *('attacker_faces', 'attacker_val_faces', 'head_margin', 'attributes'),
     },
     'method': {'hook', 'strength', 'strengths', 'seeds'},
-    'attacker': {'recognizer', 'train', 'train_once', 'views', 'options'},
+    'attacker': {
+        *('recognizer', 'train', 'train_once', 'views', 'options', 'remember')
+    },
     'preset': {'methods', 'seeds', 'attackers', 'options'},
 }
 

@@ -20,7 +20,13 @@ from mmengine.config import Config, ConfigDict
 
 from mmanon.utils.atomic_write import write_whole, written_whole
 
-from .attacks import AttackConfigs, is_learned, list_attacks, modifier_file
+from .attacks import (
+    AttackConfigs,
+    import_remembered,
+    is_learned,
+    list_attacks,
+    modifier_file,
+)
 from .inputs import fingerprint, named_weights
 from .plan import Plan, Run
 from .workers import StageFailed
@@ -228,6 +234,8 @@ class Stages:
         own = config.test_evaluator
         own = list(own) if isinstance(own, (list, tuple)) else [own]
         config.test_evaluator = [*own, *metrics]
+        if any(spec.get('remember') for spec in self.plan.attackers.values()):
+            import_remembered(config)
         return config
 
 
