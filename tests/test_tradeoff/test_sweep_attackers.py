@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from tiny import tiny_config, tiny_discriminator, write_tiny_ava, write_tiny_faces
 
+from mmanon.registry import MODELS
+from mmanon.tradeoff.measuring.remembered import RememberedModifier
 from mmanon.tradeoff.sweep import (
     StageFailed,
     Stages,
@@ -148,6 +151,30 @@ def test_attackers_practise_on_people_of_their_own_in_the_images_of_their_view(c
     assert stages['adaptive'].config.model.recognizer.head.num_classes == 3
     assert stages['adaptive'].config.train_cfg.max_iters == 7
     assert plan.attacker_faces['data_root'].endswith('/practice')
+
+
+def test_who_remembers_draws_each_picture_once(config):
+    config.tradeoff.attackers.adaptive.remember = True
+    with pytest.raises(ValueError, match='adaptive.remember: .* with `versions`'):
+        stages_of(config)
+    config.tradeoff.attacker_faces.augmentation = dict(
+        type='mmanon.FaceAugmentation', versions=2
+    )
+    _, stages = stages_of(config)
+    one = stages['adaptive-crop'].config
+    inner = one.model.modifier.modifier
+    assert one.model.modifier.type == 'mmanon.RememberedModifier'
+    assert inner.type == 'mmanon.GaussianBlurModifier'
+    assert one.model.modifier.margin == 0.3
+    assert stages['restorer'].config.model.modifier.type == inner.type
+    for name in ('adaptive-crop', 'test'):
+        named = stages[name].config.custom_imports.imports
+        assert 'mmanon.tradeoff.measuring.remembered' in named
+    drawing = RememberedModifier(dict(inner), margin=one.model.modifier.margin)
+    face = torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32)
+    drawn = drawing(face.repeat(2, 1, 1, 1))
+    assert torch.allclose(drawn[0], MODELS.build(inner)(face)[0], atol=0.02)
+    assert len(drawing.memory.drawn) == 1
 
 
 def test_a_judge_looks_at_what_was_restored_with_its_own_weights(config):

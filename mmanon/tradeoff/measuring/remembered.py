@@ -77,9 +77,7 @@ class RememberedModifier(BaseModifier):
         margin: float | None = None,
     ) -> None:
         super().__init__()
-        self.backend, self.geometry = build_backend(
-            modifier, margin=margin, seed=seed
-        )
+        self.backend, self.geometry = build_backend(modifier, margin=margin, seed=seed)
         self.memory = FaceMemory()
         if memory is not None:
             self.memory.load(Path(memory))

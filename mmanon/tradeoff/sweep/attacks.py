@@ -147,6 +147,7 @@ class AttackConfigs:
         if run is not None:
             modifier = _modifier(run)
             if spec.get('remember'):
+                _check_versions(attack.spec, faces.get('augmentation'))
                 modifier = dict(
                     type='mmanon.RememberedModifier',
                     modifier=modifier,
@@ -218,6 +219,15 @@ def import_remembered(config: Config) -> None:
     if _REMEMBERED not in named:
         named.append(_REMEMBERED)
     config.custom_imports = dict(imports=named, allow_failed_imports=False)
+
+
+def _check_versions(name: str, augmentation: dict | None) -> None:
+    if augmentation is not None and not augmentation.get('versions'):
+        raise ValueError(
+            f'tradeoff.attackers.{name}.remember: each picture is to be drawn once, '
+            'but the augmentation of the faces makes new ones without an end; give '
+            'tradeoff.attacker_faces an `augmentation` with `versions`, such as 2'
+        )
 
 
 def _modifier(run: 'Run') -> dict:
