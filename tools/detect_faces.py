@@ -1,4 +1,4 @@
-"""Find the faces of a video data set once and write them to a face table."""
+"""Find the faces of a video data set and write them to a face table."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ from mmanon.face_detectors.named import DETECTOR_NAMES, named_detector
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='An interrupted run continues where it stopped when it is started again '
-        'with the same arguments. Frames that cannot be read get no row: they are '
-        'covered as a whole when the table is used.',
+        epilog='After an interruption, the same command continues where it stopped. '
+        'Frames that cannot be read get no row, and are covered whole when the table '
+        'is used.',
     )
     parser.add_argument(
         'data_root',
         type=Path,
         help='folder with video files or folders of numbered images, nested or not',
     )
-    parser.add_argument('--out', type=Path, required=True, help='table, *.parquet')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='file of the table, *.parquet'
+    )
     parser.add_argument(
         '--detector',
         choices=DETECTOR_NAMES,
         default='mtcnn',
-        help="'thorough' is CenterFace, also on the mirrored picture and on each "
-        'colour channel, and YuNet where its weights are given',
+        help="face detector; 'thorough' runs CenterFace on the picture itself, "
+        'mirrored and enlarged, and on its green and blue channels, and also YuNet if '
+        'its weights are given (default: mtcnn)',
     )
     parser.add_argument(
         '--detector-weights',
@@ -49,30 +52,37 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         default=1,
         metavar='N',
-        help='examine every N-th frame only: faster, but the frames between are '
-        'covered whole when the table is used, wherever a face comes, goes, or none '
-        'is seen; only where the same faces are tracked from one examined frame to '
-        'the next, boxes around both places are put between',
+        help='examine only every N-th frame (default: 1). This is faster, but the '
+        'frames between are covered whole when the table is used, unless both '
+        'examined frames have the same tracks; then each track has a box around both '
+        'of its boxes',
     )
     parser.add_argument(
         '--max-side',
         type=int,
         metavar='PX',
-        help='shrink larger frames to this side before the search: faster, but small '
-        'faces are missed',
-    )
-    parser.add_argument('--device', default='cpu', help="torch device of 'mtcnn'")
-    parser.add_argument(
-        '--score-thr', type=float, help='leave out faces below this score, in [0, 1]'
+        help='shrink larger frames to this longer side before the search; this is '
+        'faster but misses small faces',
     )
     parser.add_argument(
-        '--workers', type=int, default=1, help='videos examined at the same time'
+        '--device',
+        default='cpu',
+        help='where the networks run: cuda, cuda:1 … (default: cpu)',
+    )
+    parser.add_argument(
+        '--score-thr', type=float, help='drop faces below this score, in [0, 1]'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        help='number of videos examined at the same time (default: 1)',
     )
     args = parser.parse_args(argv)
     if args.weights is not None:
         warnings.warn(
-            '--weights is --detector-weights now; the old name goes with the next '
-            'version',
+            '--weights was renamed to --detector-weights; the next version drops the '
+            'old name',
             DeprecationWarning,
             stacklevel=2,
         )
@@ -95,7 +105,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def print_outcome(out: Path, reports: Sequence[VideoReport]) -> int:
-    """Say what came out; 1 where something was not examined, else 0."""
+    """Print the result; return 1 if something could not be read, otherwise 0."""
     frames = sum(report.frames for report in reports)
     faces = sum(report.faces for report in reports)
     print(f'{out}: {len(reports)} videos, {frames} frames, {faces} faces')
@@ -108,8 +118,8 @@ def print_outcome(out: Path, reports: Sequence[VideoReport]) -> int:
     failures = [failure for report in reports for failure in report.failures]
     if failures:
         print(
-            f'{len(failures)} failures; what was not read has no row and is covered as '
-            'a whole. Their videos are tried again by the same command, from '
+            f'{len(failures)} failures; frames that were not read have no row and are '
+            'covered whole. The same command tries these videos again, from '
             f'{parts_of(out)}:',
             *failures,
             sep='\n  ',

@@ -2,12 +2,12 @@
 
     python tools/make_mini_benchmark.py --out data/mini
 
-With photographs of real people in place of drawn heads, one folder for each person:
+With photographs of real people instead of drawn heads, one folder for each person:
 
     python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
 
-With two people in a clip at most and face crops that hold the whole head; the same with
-heads of about 112 pixels:
+With at most two people in a clip and face crops that contain the whole head, and the
+same with heads of about 112 pixels:
 
     python tools/make_mini_benchmark.py --preset heads --out data/mini_heads
     python tools/make_mini_benchmark.py --preset large --out data/mini_large
@@ -22,17 +22,17 @@ from pathlib import Path
 from mmanon.version import MINI_BENCHMARK_VERSION
 
 NUMBERS = {
-    'seed': (0, 'of all that is drawn'),
-    'train_clips': (800, 'clips to train on'),
-    'test_clips': (240, 'clips to test on, of other people'),
-    'train_identities': (60, 'people in the training clips and faces'),
-    'test_identities': (20, 'people in the test clips'),
-    'train_faces': (45, "pictures of each training person's face"),
-    'val_faces': (10, "further pictures of each person's face, held out"),
+    'seed': (0, 'seed of all random numbers'),
+    'train_clips': (800, 'number of training clips'),
+    'test_clips': (240, 'number of test clips, with other people'),
+    'train_identities': (60, 'number of people in the training clips and face crops'),
+    'test_identities': (20, 'number of people in the test clips'),
+    'train_faces': (45, 'number of training face crops of each person'),
+    'val_faces': (10, 'number of further face crops of each person, held out'),
     'frame_size': (128, 'side of a frame in pixels'),
-    'max_people': (3, 'people in a clip at most'),
-    'crop_size': (64, 'side in pixels of the pictures of faces'),
-    'margin': (0.15, 'of the face box on each side of these, a share of its side'),
+    'max_people': (3, 'maximum number of people in a clip'),
+    'crop_size': (64, 'side of a face crop in pixels'),
+    'margin': (0.15, 'margin of the face crops, as a fraction of the face box'),
 }
 PRESETS = {
     'heads': dict(max_people=2, crop_size=96, margin=0.5),
@@ -44,7 +44,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--out', type=Path, default=Path('data/mini'))
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('data/mini'),
+        help='folder of the benchmark (default: %(default)s)',
+    )
     parser.add_argument(
         '--preset',
         choices=PRESETS,
@@ -58,36 +63,41 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='DIR',
-        help='photographs to use in place of drawn heads, one folder for each person '
-        'at any depth; every fourth person by name is for testing',
+        help='photographs to use instead of drawn heads, with one folder for each '
+        'person at any depth; every fourth person by name is for testing',
     )
     parser.add_argument(
         '--test-faces',
         nargs='+',
         default=[],
         metavar='DIR',
-        help='photographs of the people to test on; those of --faces train',
+        help='photographs of the test people; those of --faces are then all for '
+        'training',
     )
     parser.add_argument(
         '--train-names',
         metavar='FILE',
-        help='which people of --faces train, one a line by the path of the folder '
-        'inside DIR; the others test',
+        help='list of the training people of --faces, one folder per line, relative to '
+        'DIR; the others are for testing',
     )
     parser.add_argument(
         '--face-detector-weights',
         default='',
         metavar='ONNX',
-        help="YuNet's weights to find the photographs' faces with (default: MTCNN)",
+        help='weights of YuNet, which then finds the faces in the photographs '
+        '(default: MTCNN)',
     )
     parser.add_argument(
         '--workers',
         type=int,
         default=os.cpu_count() or 1,
-        help='processes; they do not change what is drawn (default: %(default)s)',
+        help='number of processes; they do not change the result (default: '
+        '%(default)s)',
     )
     parser.add_argument(
-        '--force', action='store_true', help='replace a benchmark of other settings'
+        '--force',
+        action='store_true',
+        help='replace a benchmark that has other settings',
     )
     args = parser.parse_args()
     defaults = {name: value for name, (value, _) in NUMBERS.items()}
@@ -98,7 +108,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def _described(preset: str) -> str:
-    """A preset, as options."""
+    """A preset as options."""
     options = (
         f'--{name.replace("_", "-")} {value}' for name, value in PRESETS[preset].items()
     )
@@ -106,7 +116,7 @@ def _described(preset: str) -> str:
 
 
 def read_settings(args: argparse.Namespace) -> dict:
-    """The settings as ``meta.json`` holds them."""
+    """The settings as they are in ``meta.json``."""
     settings = {name: getattr(args, name) for name in NUMBERS}
     for name in ('faces', 'test_faces'):
         settings[name] = [str(Path(path).resolve()) for path in getattr(args, name)]
@@ -119,10 +129,10 @@ def read_settings(args: argparse.Namespace) -> dict:
 
 
 def has_settings(out: Path, settings: dict) -> bool:
-    """Whether these very settings made ``out``; asked before slow imports."""
+    """Whether ``out`` was made with these settings; called before slow imports."""
     try:
         meta = json.loads((out / 'meta.json').read_text())
-        # One that was made before a setting was there has its default.
+        # An older benchmark has the defaults of newer settings.
         defaults = {name: value for name, (value, _) in NUMBERS.items()}
         made_from = meta['version'], {**defaults, **meta['settings']}
         return made_from == (MINI_BENCHMARK_VERSION, settings)
@@ -137,7 +147,7 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f'--train-names: {error}') from None
     if has_settings(args.out, settings):
-        print(f'{args.out} is there already')
+        print(f'{args.out} exists already, with these settings')
         return
     from mmanon.datasets.mini_benchmark import (
         MiniBenchmarkSettings,

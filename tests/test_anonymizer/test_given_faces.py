@@ -42,7 +42,7 @@ def test_boxes_of_ones_own_in_pixels(tmp_path):
         ([5, 5, 9, 9], 'four numbers .* got 5'),
         ('x', 'list of boxes'),
         ({'first': []}, "'first' is no frame number"),
-        ({'-1': []}, 'no number'),
+        ({'-1': []}, 'no frame number'),
         ({'3': 'x'}, 'frame 3: must be a list'),
         ([[0.42, 0.19, 0.53, 0.37]], 'not in fractions'),
     ],

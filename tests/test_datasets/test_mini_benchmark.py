@@ -571,7 +571,7 @@ def test_tool_leaves_a_whole_benchmark_alone_at_once(mini):
     done = subprocess.run(
         [*command, *options], capture_output=True, text=True, env=environment
     )
-    assert done.returncode == 0 and 'is there already' in done.stdout
+    assert done.returncode == 0 and 'exists already' in done.stdout
     refused = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert refused.returncode == 1
     assert 'other settings' in refused.stderr and '--force' in refused.stderr

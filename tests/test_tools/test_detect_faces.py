@@ -217,7 +217,9 @@ def test_options_become_a_face_detector(data):
     assert detector('--score-thr', '0.8') == named_detector('mtcnn', score=0.8)
     weights = ('--detector', 'yunet', '--detector-weights', 'x.onnx')
     assert detector(*weights) == named_detector('yunet', 'x.onnx')
-    with pytest.warns(DeprecationWarning, match='--weights is --detector-weights now'):
+    with pytest.warns(
+        DeprecationWarning, match='--weights was renamed to --detector-weights'
+    ):
         assert detector('--detector', 'yunet', '--weights', 'x.onnx') == named_detector(
             'yunet', 'x.onnx'
         )

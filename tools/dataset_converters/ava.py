@@ -29,7 +29,7 @@ from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
 The annotations of https://research.google.com/ava, the proposals of Long-Term Feature
-Banks, and frames or videos as mmaction2's scripts leave them:
+Banks, and frames or videos from mmaction2's scripts:
 
   SRC/
     annotations/
@@ -43,7 +43,7 @@ Banks, and frames or videos as mmaction2's scripts leave them:
   or
     videos/<video>.mkv ...                 whole films
 
-What is written, as the configs of AVA 2.2 (with --version 2.1: of 2.1) expect it:
+The output, as the configs of AVA 2.2 expect it (with --version 2.1, those of 2.1):
 
   data/ava/
     annotations/...                        links
@@ -53,7 +53,12 @@ What is written, as the configs of AVA 2.2 (with --version 2.1: of 2.1) expect i
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__, LAYOUT, 'data/ava', skips_missing=True)
-    parser.add_argument('--version', choices=['2.1', '2.2'], default='2.2')
+    parser.add_argument(
+        '--version',
+        choices=['2.1', '2.2'],
+        default='2.2',
+        help='version of the annotations (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

@@ -30,14 +30,14 @@ from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
 The annotations of https://research.google.com/ava (ava_kinetics_v1_0.tar.gz), the
-training videos of Kinetics-700, and AVA 2.2 as tools/dataset_converters/ava.py has
-prepared it (--ava):
+training videos of Kinetics-700, and AVA 2.2 as prepared by `mmanon convert ava`
+(--ava):
 
   SRC/
     ava_kinetics_v1_0/kinetics_train_v1.0.csv
     videos_train/<class>/<YouTube id>_<start>_<end>.mp4     (at any depth)
 
-What is written, as mmaction2's configs of AVA-Kinetics expect it:
+The output, as mmaction2's configs of AVA-Kinetics expect it:
 
   data/ava_kinetics/
     annotations/ava_train_v2.2.csv           of AVA and Kinetics together
@@ -45,8 +45,8 @@ What is written, as mmaction2's configs of AVA-Kinetics expect it:
     rawframes/<AVA video>                    links
     rawframes/<YouTube id>_<start>_<end>/    2 s around the annotated second, 30 fps
 
-Kinetics clips have no published proposals: mmaction2 takes the whole frame for one, and
-the annotated boxes while training.
+Kinetics clips have no published proposals. mmaction2 uses the whole frame instead, and
+the annotated boxes in training.
 """
 AROUND = 2
 # The second, and x1, y1, x2, y2 and the action.
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--ava',
         type=Path,
         default=Path('data/ava'),
-        help='AVA 2.2 (default: %(default)s)',
+        help='folder of the prepared AVA 2.2 (default: %(default)s)',
     )
     return parser.parse_args(argv)
 

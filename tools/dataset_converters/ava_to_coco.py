@@ -1,11 +1,11 @@
-"""Write annotations in the format of AVA as COCO has them, for mmdet's detectors.
+"""Convert annotations from the format of AVA to that of COCO, for mmdet's detectors.
 
     python tools/dataset_converters/ava_to_coco.py data/mini/annotations/train.csv \
         --labels data/mini/annotations/actions.pbtxt --frames data/mini/rawframes
 
-A person who does several things at once has a box for each of them: mmdet's detectors
-give a box one class. A detector that matches a prediction with one of several boxes at
-the same place, as Faster R-CNN does, learns the first of them alone.
+A person with several actions at once gets a box for each action, because a box has one
+class in mmdet. A detector such as Faster R-CNN, which matches a prediction with only
+one of several equal boxes, learns only the first action.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--labels', type=Path, required=True, help="the actions' label map, .pbtxt"
     )
     parser.add_argument(
-        '--frames', type=Path, required=True, help='folder of folders of frames'
+        '--frames', type=Path, required=True, help='folder of the folders of frames'
     )
     parser.add_argument(
-        '--out', type=Path, help='JSON file (default: beside the annotations)'
+        '--out', type=Path, help='JSON file (default: next to the annotations)'
     )
     parser.add_argument(
         '--template',
         default='img_{:05d}.jpg',
-        help="a frame's file name (default: %(default)s)",
+        help='file name of a frame (default: %(default)s)',
     )
     parser.add_argument(
         '--fps',
         type=int,
         default=1,
-        help='frames in a unit of the timestamps: 30 for AVA (default: they count '
-        'frames)',
+        help='frames per unit of the timestamps: 30 for AVA (default: 1, if timestamps '
+        'are frame numbers)',
     )
     parser.add_argument(
         '--timestamp-start',
         type=int,
         default=1,
-        help='the timestamp of frame 1: 900 for AVA (default: %(default)s)',
+        help='timestamp of frame 1: 900 for AVA (default: %(default)s)',
     )
     args = parser.parse_args(argv)
     args.out = args.out or args.annotations.with_suffix('.json')

@@ -12,12 +12,12 @@ from mmanon.datasets.preparation.identity_folders import check_identity_folders
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-CASIA-WebFace as it is published, 10 575 people, 250 x 250 pixels:
+CASIA-WebFace as published, 10 575 people, 250 x 250 pixels:
 
   SRC/0000045/001.jpg ...     (also in SRC/CASIA-WebFace)
 
-What is written: data/casia_webface, a link to that folder. For the record files of
-InsightFace use face_records.py.
+The output is data/casia_webface, a link to that folder. For the record files of
+InsightFace, use `mmanon convert face-records`.
 """
 
 

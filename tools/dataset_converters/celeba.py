@@ -20,7 +20,7 @@ from mmanon.datasets.preparation.problems import Problems
 from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
-CelebA as it is published, 10 177 people, 202 599 images:
+CelebA as published, 10 177 people, 202 599 images:
 
   SRC/
     Img/img_celeba/000001.jpg ...             in the wild, or else
@@ -31,12 +31,13 @@ CelebA as it is published, 10 177 people, 202 599 images:
     Anno/list_landmarks_align_celeba.txt      of the aligned ones
     Eval/list_eval_partition.txt
 
-All of it may also lie in SRC itself. What is written, with links to the images:
+All files may also be in SRC itself. The output, with links to the images:
 
   data/celeba/
     {train,val,test}/<person>/000001.jpg ...
     attributes.csv    image (its path in data/celeba), and 1 or -1 for each attribute
-    landmarks.csv     image, and x and y of eyes, nose and mouth's corners in pixels
+    landmarks.csv     image, and x and y of eyes, nose and corners of the mouth in
+    pixels
 """
 SPLITS = ('train', 'val', 'test')
 

@@ -27,10 +27,10 @@ LAYOUT = """\
 The videos and annotations of http://thoth.inrialpes.fr/daly:
 
   SRC/
-    daly1.1.0.json    made once of daly1.1.0.pkl: see docs/datasets/pickles.md
+    daly1.1.0.json    made from daly1.1.0.pkl, see docs/datasets/pickles.md
     videos/<YouTube id>.mp4
 
-What is written:
+The output:
 
   data/daly/
     rawframes/<YouTube id>/img_00001.jpg ...   the keyframes, or all frames
@@ -46,15 +46,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--all-frames',
         action='store_true',
-        help='extract all frames of the videos and write annotations for detectors of '
-        'clips, too; by default the keyframes alone, for detectors of frames',
+        help='extract all frames and also write annotations for detectors of clips; by '
+        'default only the keyframes, for detectors of single frames',
     )
     parser.add_argument(
         '--margin',
         type=int,
         default=32,
-        help='frames that must follow a keyframe of a detector of clips: about '
-        'clip_len * frame_interval / 2 (default: %(default)s)',
+        help='number of frames that must follow a keyframe for a detector of clips: '
+        'about clip_len * frame_interval / 2 (default: %(default)s)',
     )
     args = parser.parse_args(argv)
     if args.margin < 0:

@@ -24,18 +24,18 @@ from mmanon.datasets.preparation.record_io import read_image_records, read_index
 from mmanon.utils.atomic_write import folder_written_whole, write_whole
 
 LAYOUT = """\
-A face set as InsightFace's data set zoo has it, such as faces_emore (MS1M-ArcFace),
+A face set from InsightFace's data set zoo, such as faces_emore (MS1M-ArcFace),
 glint360k, faces_vgg_112x112 or faces_webface_112x112:
 
   SRC/
     train.rec     the faces, 112 x 112 pixels and aligned
-    train.idx     where each record begins
+    train.idx     the start of each record
     property      number of people, height, width
 
-train.lst is not needed; lfw.bin, agedb_30.bin and the like are pickles and never read.
-Name --out after the set; the configs read data/casia_webface by default.
+train.lst is not needed. lfw.bin, agedb_30.bin and similar files are pickles and are
+never read. Name --out after the set; the configs read data/casia_webface by default.
 
-What is written:
+The output:
 
   data/ms1m/<person with 7 digits>/<record with 8 digits>.jpg
 """

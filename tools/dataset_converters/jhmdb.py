@@ -31,7 +31,7 @@ The archives of http://jhmdb.is.tue.mpg.de, unpacked into one folder:
     puppet_mask/<action>/<video>/puppet_mask.mat
     splits/<action>_test_split1.txt ... _split3.txt
 
-What is written, with links to the images:
+The output, with links to the images:
 
   data/jhmdb/
     rawframes/<video>/img_00001.png ...
@@ -54,8 +54,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--margin',
         type=int,
         default=8,
-        help='frames that must follow a keyframe of a detector of clips: about '
-        'clip_len * frame_interval / 2; videos have 15 to 40 (default: %(default)s)',
+        help='number of frames that must follow a keyframe for a detector of clips: '
+        'about clip_len * frame_interval / 2; videos have 15 to 40 frames (default: '
+        '%(default)s)',
     )
     args = parser.parse_args(argv)
     if args.margin < 0:

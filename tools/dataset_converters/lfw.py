@@ -1,4 +1,4 @@
-"""Prepare Labeled Faces in the Wild: link its people, and its pairs to verify."""
+"""Prepare Labeled Faces in the Wild: link its people and its pairs for verification."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mmanon.datasets.preparation.problems import Problems
 from mmanon.evaluation.functional.face_pairs import read_lfw_pairs
 
 LAYOUT = """\
-LFW as it is published (lfw.tgz and pairs.txt), 5749 people, 13 233 images:
+LFW as published (lfw.tgz and pairs.txt), 5749 people, 13 233 images:
 
   SRC/
     lfw/<name>/<name>_0001.jpg ...    (or another folder that begins with lfw)
     pairs.txt                         10 folds of 300 pairs of each kind
 
-What is written, links for FaceVerificationMetric:
+The output, links for FaceVerificationMetric:
 
   data/lfw/
     images/<name>/<name>_0001.jpg ...    data_root of the face data set

@@ -1,4 +1,4 @@
-"""Prepare MultiSports: link its videos, write its annotations in the form of AVA."""
+"""Prepare MultiSports: link its videos, write its annotations in the format of AVA."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ The videos and annotations of https://deeperaction.github.io/datasets/multisport
   SRC/
     trainval/<sport>/<video>.mp4
     annotations/
-      multisports_GT.json    made of multisports_GT.pkl, see docs/datasets/pickles.md
+      multisports_GT.json    made from multisports_GT.pkl, see docs/datasets/pickles.md
       multisports_GT.pkl     linked for mmaction2's MultiSportsMetric, never read here
       multisports_dense_proposals_{train,val}.recall_96.13.pkl    of mmaction2, likewise
 
-What is written, as mmaction2's configs expect it:
+The output, as mmaction2's configs expect it:
 
   data/multisports/
     trainval                                 link

@@ -1,4 +1,4 @@
-"""Write what is known of portraits' people: gender, age group, ethnicity, skin tone."""
+"""Write a table of people's gender, age group, ethnicity and skin tone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EPILOG = """\
         --info data/portraits/london_info.csv data/portraits/canada_info.csv \\
         --out data/attributes.csv
 
-Folders are called <set>_<id>, or <set>_<gender>_<number> where a set is sorted by
-gender, such as synthetic_female_3. A set's table, <set>_info.csv, has the columns
-face_id, face_age, face_gender and, where it is told, face_eth, as the Face Research
-Lab's sets have them. What is written has the columns person, gender, age_group and
-ethnicity, for the `labels` of a FaceAttributeMetric; a cell is empty where nothing is
-known. With --skin-tone there is a column skin_tone, measured in each person's first
-picture that is not grey: the individual typology angle of the cheeks.
+Folders are called <set>_<id>, or <set>_<gender>_<number> if a set is sorted by gender,
+such as synthetic_female_3. The table of a set, <set>_info.csv, has the columns face_id,
+face_age, face_gender and optionally face_eth, like the sets of the Face Research Lab.
+The output has the columns person, gender, age_group and ethnicity, for the `labels` of
+a FaceAttributeMetric; unknown cells are empty. With --skin-tone it also has a column
+skin_tone, the individual typology angle of the cheeks, measured in each person's first
+picture that is not grey.
 """
 GENDERS = ('female', 'male')
 GREY = 8
@@ -37,15 +37,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        'people', type=Path, nargs='+', help='folder of a folder a person; or several'
+        'people',
+        type=Path,
+        nargs='+',
+        help='folders, each with one folder for each person',
     )
-    parser.add_argument('--info', type=Path, nargs='*', default=[], metavar='CSV')
-    parser.add_argument('--out', type=Path, required=True, metavar='CSV')
+    parser.add_argument(
+        '--info',
+        type=Path,
+        nargs='*',
+        default=[],
+        metavar='CSV',
+        help='tables of the sets, <set>_info.csv',
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='CSV', help='the output'
+    )
     parser.add_argument(
         '--skin-tone',
         type=Path,
         metavar='ONNX',
-        help="measure the skin's tone, on faces that YuNet of these weights finds",
+        help='also measure the skin tone, in faces that YuNet with these weights finds',
     )
     return parser.parse_args(argv)
 

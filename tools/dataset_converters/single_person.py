@@ -1,7 +1,7 @@
-"""Bring clips of one person each into the format of AVA, such as sign-language clips.
+"""Convert clips of one person each to the format of AVA, such as sign-language clips.
 
-The label of a clip is the name of its file. The person's box is given, or made from the
-faces that tools/detect_faces.py found in the same folder.
+The label of a clip is the name of its file. The person's box is given, or estimated
+from the faces that `mmanon detect-faces` has found in the same folder.
 """
 
 from __future__ import annotations
@@ -30,28 +30,36 @@ ARMS, HAIR = 2.5, 0.6
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('src', type=Path, help='folder of video files')
-    parser.add_argument('--out', type=Path, required=True, help='such as data/asl')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='output folder, such as data/asl'
+    )
     box = parser.add_mutually_exclusive_group(required=True)
     box.add_argument(
         '--box',
         nargs=4,
         type=float,
         metavar=('X1', 'Y1', 'X2', 'Y2'),
-        help='where the person is, in fractions of the frame',
+        help="the person's box, in fractions of the frame",
     )
     box.add_argument('--faces', type=Path, help='face table of SRC')
-    parser.add_argument('--every', type=int, default=5, help='frames between keyframes')
+    parser.add_argument(
+        '--every',
+        type=int,
+        default=5,
+        help='number of frames from one keyframe to the next (default: %(default)s)',
+    )
     parser.add_argument(
         '--margin',
         type=int,
         default=16,
-        help='frames that must follow a keyframe; also between training and test',
+        help='number of frames that must follow a keyframe, and number of frames '
+        'between the training and the test part (default: %(default)s)',
     )
     parser.add_argument(
         '--test-tail',
         type=float,
         default=0.25,
-        help='part of each clip, at its end, that is for testing',
+        help='fraction of each clip, at its end, for testing (default: %(default)s)',
     )
     args = parser.parse_args(argv)
     if args.every < 1 or args.margin < 0:

@@ -1,4 +1,4 @@
-"""Share people out: to train a modifier, for attackers to practise, to test."""
+"""Split people into sets to train a modifier, to train attackers, and to test."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EPILOG = """\
 
 writes lists of names for the `identities` of a FaceIdentityDataset:
 
-    modifier.txt        whom M and D learn from
-    attackers.txt       whom attackers practise on
-    attackers_val.txt   by whom attackers see when to stop; two images each or more
-    test.txt            of --test, who has two images or more
-    split.json          seed, shares, counts, and a SHA-256 of each list
+    modifier.txt        people to train M and D
+    attackers.txt       people to train attackers
+    attackers_val.txt   people to stop the attackers' training, with at least two images
+    test.txt            people of --test with at least two images
+    split.json          seed, shares, counts, and the SHA-256 of each list
 
-The same folder, shares and seed make the same lists.
+The same folder, shares and seed give the same lists.
 """
 
 
@@ -36,23 +36,27 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('people', type=Path, help='folder of a folder a person')
-    parser.add_argument('--out', type=Path, required=True, help='where the lists go')
-    parser.add_argument('--test', type=Path, help='folder of the people to test on')
+    parser.add_argument(
+        'people', type=Path, help='folder with one folder for each person'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder of the lists')
+    parser.add_argument('--test', type=Path, help='folder of the test people')
     parser.add_argument(
         '--attackers',
         type=float,
         default=0.45,
-        help="share of the people that are the attackers' (default: %(default)s)",
+        help='share of the people for the attackers (default: %(default)s)',
     )
     parser.add_argument(
         '--validation',
         type=float,
         default=0.25,
-        help="share of the attackers' people with two images that they stop by "
+        help="share of the attackers' people with two images for attackers_val.txt "
         '(default: %(default)s)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed of the split (default: %(default)s)'
+    )
     return parser.parse_args(argv)
 
 

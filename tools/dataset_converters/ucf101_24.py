@@ -26,14 +26,14 @@ from mmanon.datasets.preparation.mat_files import read_mat
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-The annotations are the first of these that is there:
+The annotations are the first of these files that exists:
 
   SRC/tubes.json          classes, and for each clip its tubes
   SRC/finalAnnots.mat     the corrected annotations (gurkirt/corrected-UCF101-Annots)
-  SRC/UCF101v2-GT.json    made of UCF101v2-GT.pkl of UCF101_v2.tar.gz, see
+  SRC/UCF101v2-GT.json    made from UCF101v2-GT.pkl of UCF101_v2.tar.gz, see
                           docs/datasets/pickles.md
 
-No pickle is read: neither UCF101v2-GT.pkl nor pyannot.pkl. Frames or videos are one of
+No pickle is read, neither UCF101v2-GT.pkl nor pyannot.pkl. Frames or videos are one of
 
   SRC/rgb-images/<action>/<clip>/00001.jpg ...
   SRC/UCF-101/<action>/<clip>.avi         (also in videos/ or in SRC itself)
@@ -44,7 +44,7 @@ and the test split is --test, or that of UCF101v2-GT.json, or
   SRC/testlist01.txt       lines such as Basketball/v_Basketball_g01_c01 (also in
                            splitfiles/ or ucfTrainTestlist/)
 
-What is written:
+The output:
 
   data/ucf24/
     rawframes/<clip>/img_00001.jpg ...
@@ -77,16 +77,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--every',
         type=int,
         default=5,
-        help='keyframes of detectors of clips are every n-th frame '
-        '(default: %(default)s)',
+        help='every N-th frame is a keyframe for detectors of clips (default: '
+        '%(default)s)',
     )
     parser.add_argument(
         '--margin',
         type=int,
         default=32,
-        help='frames that must follow such a keyframe, which a detector with clips of '
-        'clip_len frames, frame_interval apart, reads: about clip_len * '
-        'frame_interval / 2 (default: %(default)s)',
+        help='number of frames that must follow such a keyframe: about clip_len * '
+        'frame_interval / 2 of the detector (default: %(default)s)',
     )
     args = parser.parse_args(argv)
     if args.every < 1 or args.margin < 0:

@@ -12,15 +12,15 @@ from mmanon.datasets.preparation.identity_folders import check_identity_folders
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-VGGFace2 as it is published, 8631 people for training and 500 for testing:
+VGGFace2 as published, 8631 people for training and 500 for testing:
 
   SRC/
     train/n000002/0001_01.jpg ...     (also data/train)
     test/n000001/0001_01.jpg ...      (also data/test)
 
-What is written: links data/vggface2/train and data/vggface2/test. The boxes and
-landmarks of bb_landmark/ are not read: the configs align the faces by their own
-detector. For the record files of InsightFace use face_records.py.
+The output are the links data/vggface2/train and data/vggface2/test. The boxes and
+landmarks of bb_landmark/ are not read, because the configs align the faces with their
+own detector. For the record files of InsightFace, use `mmanon convert face-records`.
 """
 SPLITS = ('train', 'test')
 
