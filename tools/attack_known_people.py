@@ -1,13 +1,14 @@
-"""Name people by what a cover leaves, knowing anonymized pictures of them.
+"""Name people from what a cover leaves, with labelled anonymized pictures of them.
 
     python tools/attack_known_people.py data/faces/orl --cover 'grey=--modifier grey'
 
-A worst case, without a network: the attacker has anonymized pictures of the same
-people with their names. All photographs (one folder a person) are anonymized with the
-default settings and with those of each --cover. Of each, the square around the face and
-twice as wide is made 24 x 24 grey pixels; half of each person's are to learn from, and
-the others are named by the nearest neighbour, by linear discriminants and by logistic
-regression. Printed is the best of the three, beside photographs as they are.
+This is a worst case, without a network: the attacker has anonymized pictures of the
+same people with their names. All photographs (one folder for each person) are
+anonymized with the default settings and with those of each --cover. The square around
+the face, twice as wide as the face, is reduced to 24 x 24 grey pixels. Half of each
+person's pictures are for training; the others are named by the nearest neighbour, by
+linear discriminants and by logistic regression. The command prints the best of the
+three, also for the original photographs.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('people', type=Path, help='a folder with one for each person')
+    parser.add_argument(
+        'people', type=Path, help='folder with one folder for each person'
+    )
     parser.add_argument(
         '--cover', action='append', default=[], metavar='NAME=OPTIONS',
-        help='options of mmanon-anonymize to try beside the default ones',
+        help='also try these options of mmanon-anonymize',
     )  # fmt: skip
     args = parser.parse_args(argv)
     if not args.people.is_dir():

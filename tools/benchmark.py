@@ -1,12 +1,11 @@
 """Measure what the game costs.
 
-    python tools/benchmark.py crops     # crop and paste against a loop over faces
-    python tools/benchmark.py step      # the joint step against the sum of its parts
+    python tools/benchmark.py crops     # crop and paste, against a loop over faces
+    python tools/benchmark.py step      # the joint step, against the sum of its parts
     python tools/benchmark.py operators # the joint step without compiled operators
-    python tools/benchmark.py overhead  # prediction through the wrapper, and without
+    python tools/benchmark.py overhead  # prediction with and without the wrapper
 
-Runs alternate between the things compared; medians and their ratios are printed. The
-file reads better whole: all commands measure the same parts.
+Runs of the compared variants alternate; the command prints medians and their ratios.
 """
 
 import argparse
@@ -391,12 +390,14 @@ def main() -> None:
                 '--precision',
                 choices=('float32', 'bfloat16', 'float16'),
                 default='float32',
-                help='what M, D and A compute in on a GPU',
+                help='precision of M, D and A on a GPU',
             )
             command.add_argument(
-                '--channels-last', action='store_true', help='for M and D'
+                '--channels-last',
+                action='store_true',
+                help='use the memory format channels_last for M and D',
             )
-            command.add_argument('--json', help='a file to write the figures into')
+            command.add_argument('--json', help='write the figures to this file')
         command.add_argument('--frames', type=int, default=4)
         if function is not overhead:
             command.add_argument(
@@ -410,7 +411,9 @@ def main() -> None:
                 '--config',
                 default='configs/slowonly/slowonly-r50_resnet9-sphereface20_ava21.py',
             )
-            command.add_argument('--size', type=int, default=256, help='short side')
+            command.add_argument(
+                '--size', type=int, default=256, help='shorter side of a frame'
+            )
     args = parser.parse_args()
     args.function(args)
 

@@ -4,12 +4,11 @@
     python tools/benchmark_anonymize.py clip.mp4 --against 'other-tool {clip} -o {out}'
 
 The same clip is anonymized in turn with the default settings, without any search for
-faces (the limit: what decoding and encoding cost, and starting Python), and, where they
-are named, with --every, with --scale, and by another command. Each is a process of its
-own, from its start to its end. Printed are the medians of all runs: seconds; seconds of
-processor time; how many times as long as the default it takes, pair by pair; the most
-memory it had, in MiB, which cannot be told below the 100 or so of this script; and how
-many faces were covered.
+faces (the limit: decoding, encoding and the start of Python), and, if given, with
+--every, with --scale, and by another command. Each run is a separate process. The
+command prints the medians over all runs: seconds; seconds of processor time; the ratio
+to the default, pair by pair; the peak memory in MiB (at least the 100 MiB or so of this
+script); and the number of covered faces.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--against',
         metavar='COMMAND',
-        help='another command, in which {clip} and {out} are the two files',
+        help='another command; {clip} and {out} are its two files',
     )
     parser.add_argument('--runs', type=int, default=5)
     args = parser.parse_args(argv)

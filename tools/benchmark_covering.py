@@ -1,25 +1,25 @@
-"""Measure which faces stay open, and what is covered that is no face.
+"""Measure which faces stay open, and what is covered that is not a face.
 
     python tools/benchmark_covering.py --clips videos/ --against \\
         'deface {clip} -o {out} --replacewith solid'
     python tools/benchmark_covering.py --clips videos/ --row 'careful=--preset careful'
 
-Each clip of the labels is written anew once, without loss that shows and at a constant
-rate, for other tools stumble over time stamps; then it is anonymized with the default
-settings, with those of each --row, and by each other command, whose output is compared
-with it pixel by pixel. Solid masks are best for that: rows of mmanon get them
-(``--modifier green``), and another command should be told to draw them.
+Each labelled clip is first encoded again, with no visible loss and at a constant rate,
+because other tools fail with variable time stamps. Then it is anonymized with the
+default settings, with those of each --row, and by each other command, and each output
+is compared with the clip pixel by pixel. Solid covers are best for this: rows of mmanon
+get them (``--modifier green``), and another command should draw them as well.
 
-For each row are printed, over all clips and for each one: labelled faces that are open
-(less than half of the ellipse in the face's box is changed) or partly open (less than
-nine tenths), by their longer side in pixels; in how many labelled frames in a row one
-person was open; the area covered outside face boxes, as a multiple of the faces' area,
-and how much of that is on heads that show no face; of how many of these half is
-covered; the share of the pictures that is
-covered; covers that meet no head, per minute; how much the cover changes from frame to
-frame (1 is all of it); and the seconds that the command took.
+For each row, over all clips and for each clip, the command prints: labelled faces that
+are open (less than half of the ellipse in the face box is changed) or partly open (less
+than nine tenths), by their longer side in pixels; the longest run of labelled frames in
+which one person was open; the area covered outside face boxes, as a multiple of the
+faces' area, and how much of it is on heads without a visible face; how many of these
+heads are half covered; the covered share of the pictures; covers that meet no head, per
+minute; the change of the cover from frame to frame (1 is a complete change); and the
+seconds of the command.
 
-``tools/covering/README.md`` says how the labels were made.
+``tools/covering/README.md`` describes how the labels were made.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--clips', type=Path, action='append', required=True, metavar='DIR',
-        help='where the clips of the labels are; may be given again',
+        help='folder of the labelled clips; can be repeated',
     )  # fmt: skip
     parser.add_argument('--labels', type=Path, default=LABELS, metavar='CSV')
     parser.add_argument(
-        '--only', nargs='+', metavar='CLIP', help='clips whose name has this in it'
+        '--only', nargs='+', metavar='CLIP', help='only clips whose names contain this'
     )
     parser.add_argument(
         '--row', action='append', default=[], metavar='NAME=OPTIONS',
-        help='options of mmanon-anonymize to measure beside the default ones',
+        help='also measure these options of mmanon-anonymize',
     )  # fmt: skip
     parser.add_argument(
         '--against', action='append', default=[], metavar='NAME=COMMAND',
-        help='another command, in which {clip} and {out} are the two files',
+        help='another command; {clip} and {out} are its two files',
     )  # fmt: skip
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/covering'))
-    parser.add_argument('--json', type=Path, help='write all figures here')
+    parser.add_argument('--json', type=Path, help='write all figures to this file')
     args = parser.parse_args(argv)
     if not args.labels.is_file():
         parser.error(f'labels {args.labels} do not exist')

@@ -2,12 +2,12 @@
 
     python tools/benchmark_face_table.py WORK_DIR
 
-It writes tables of ten million faces each, unless WORK_DIR has them (about 7 minutes
-and 1.6 GB): few long videos, as in AVA, and many short ones, as in Kinetics. Then
-workers, spawned and forked, open one, ask for frames, and measure the time and their
-own memory: the pages that no other process has (USS). Opening and the first question
-are to take less than 100 ms and 100 MB; the questions after it, about frames of random
-videos, show what an answer costs from then on, and that no more memory is taken.
+The command writes two tables of ten million faces each, unless WORK_DIR has them (about
+7 minutes and 1.6 GB): one of few long videos, as in AVA, and one of many short videos,
+as in Kinetics. Then workers, spawned and forked, open a table, look up frames, and
+measure the time and their own memory: the pages that no other process has (USS).
+Opening and the first lookup should take less than 100 ms and 100 MB. The lookups after
+that, in random videos, show the time of a lookup, and that memory does not grow.
 """
 
 from __future__ import annotations
@@ -55,16 +55,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('work_dir', type=Path, help='where the tables are')
+    parser.add_argument('work_dir', type=Path, help='folder of the tables')
     parser.add_argument(
         '--scale',
         type=float,
         default=1.0,
-        help='part of the ten million faces (default: %(default)s)',
+        help='fraction of the ten million faces (default: %(default)s)',
     )
-    parser.add_argument('--runs', type=int, default=5, help='workers of each kind')
     parser.add_argument(
-        '--clips', type=int, default=100, help='clips a worker asks for'
+        '--runs', type=int, default=5, help='number of workers of each kind'
+    )
+    parser.add_argument(
+        '--clips', type=int, default=100, help='number of clips that a worker looks up'
     )
     args = parser.parse_args(argv)
     if not 0 < args.scale <= 1 or args.runs < 1 or args.clips < 1:

@@ -1,14 +1,13 @@
-"""Measure what of its mAP a detector that saw raw clips keeps on anonymized ones.
+"""Measure how much mAP a detector trained on raw clips keeps on anonymized clips.
 
     python tools/benchmark_kept_actions.py configs/mini/slowonly_heads.py raw.pth \\
         --row 'careful=--preset careful' --against 'deface=deface {clip} -o {out}'
 
-The frames of each test clip of the config become a video without loss; it is anonymized
-as any video is, so that the boxes are searched for, with the default settings, with
-those of each --row, and by each other command; and the detector is tested on the frames
-that come out, in the place of those of the config. Two rows stand beside them: ``raw``,
-the frames as they are, and ``encoded``, the same videos written anew with nothing
-covered, which tells what the encoding alone costs.
+The frames of each test clip of the config become a lossless video. It is anonymized
+like any video, without given boxes, with the default settings, with those of each
+--row, and by each other command. The detector is then tested on the frames of the
+output. There are two more rows: ``raw``, the original frames, and ``encoded``, the same
+videos encoded again without covers, which shows the effect of the encoding alone.
 """
 
 from __future__ import annotations
@@ -33,22 +32,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='of the detector and its test clips')
-    parser.add_argument('checkpoint', help='of the detector, trained on raw clips')
+    parser.add_argument('config', help='config of the detector and its test clips')
+    parser.add_argument(
+        'checkpoint', help='checkpoint of the detector, trained on raw clips'
+    )
     parser.add_argument(
         '--rawframes', type=Path, default=Path('data/mini_heads/rawframes'),
-        metavar='DIR', help='a folder of numbered images for each clip',
+        metavar='DIR', help='folder with a folder of numbered images for each clip',
     )  # fmt: skip
     parser.add_argument(
-        '--clips', default='test_*', metavar='PATTERN', help='which of these folders'
+        '--clips', default='test_*', metavar='PATTERN', help='only these clips'
     )
     parser.add_argument(
         '--row', action='append', default=[], metavar='NAME=OPTIONS',
-        help='options of mmanon-anonymize to measure beside the default ones',
+        help='also measure these options of mmanon-anonymize',
     )  # fmt: skip
     parser.add_argument(
         '--against', action='append', default=[], metavar='NAME=COMMAND',
-        help='another command, in which {clip} and {out} are the two files',
+        help='another command; {clip} and {out} are its two files',
     )  # fmt: skip
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kept_actions'))
     args = parser.parse_args(argv)

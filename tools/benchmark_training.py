@@ -2,10 +2,10 @@
 
     python tools/benchmark_training.py configs/slowfast/….py --batch 4
 
-A training of some iterations as the config has it, by mmengine's runner and with the
-config's own loaders: frames are decoded, faces are looked up and cut, and all three
-networks learn. Clips are of noise, which takes longer to decode than videos of the same
-size.
+It runs some iterations of the config's training, with mmengine's runner and the
+config's own loaders: frames are decoded, faces are looked up and cut out, and all three
+networks learn. The clips are noise, which takes longer to decode than videos of the
+same size.
 """
 
 import argparse
@@ -120,11 +120,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--batch', type=int, help="clips; default: the config's")
     parser.add_argument('--workers', type=int, help="default: the config's")
     parser.add_argument('--iterations', type=int, default=15)
-    parser.add_argument('--lost', type=int, default=4, help='iterations not counted')
+    parser.add_argument(
+        '--lost',
+        type=int,
+        default=4,
+        help='number of first iterations that are not counted',
+    )
     parser.add_argument(
         '--precision', choices=('float32', 'bfloat16', 'float16'), default='float32'
     )
-    parser.add_argument('--json', help='a file to write the figures into')
+    parser.add_argument('--json', help='write the figures to this file')
     args = parser.parse_args(argv)
     if not 0 <= args.lost < args.iterations:
         parser.error('--lost must be fewer than --iterations')

@@ -1,13 +1,14 @@
 """Check which detectors train and predict as part of the game.
 
-    python tools/check_detectors.py --out docs/detectors.md     # all of mmaction2's
+    python tools/check_detectors.py --out docs/detectors.md     # all of mmaction2
     python tools/check_detectors.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py
     python tools/check_detectors.py my_config.py
 
-Each config is given the anonymizer's line, if it has no such line yet, made four times
-narrower, and run on made-up data: an iteration of the plain detector and one of the
-game from its checkpoint, the config's test, and the way back to a plain checkpoint. A
-table is printed, and written to ``--out``. Ends with status 1 when something fails.
+Each config gets the anonymizer's line, if it does not have it, becomes four times
+narrower, and runs on made-up data: one iteration of the plain detector, one iteration
+of the game from its checkpoint, the config's test, and the export to a plain
+checkpoint. The command prints a table and writes it to ``--out``. The exit code is 1 if
+something fails.
 """
 
 import argparse
@@ -70,15 +71,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'configs',
         nargs='*',
-        help="files, or names as in `_base_`; default: all of mmaction2's detectors",
+        help='config files, or names as in `_base_`; default: all detectors of '
+        'mmaction2',
     )
     parser.add_argument(
-        '--anonymizer', type=Path, default=ANONYMIZER, help="the anonymizer's config"
+        '--anonymizer', type=Path, default=ANONYMIZER, help='config of the anonymizer'
     )
-    parser.add_argument('--out', type=Path, help='page to write')
+    parser.add_argument('--out', type=Path, help='page to write, *.md')
     args = parser.parse_args()
     if args.out and args.configs:
-        parser.error("the page of --out holds all of mmaction2's: name no configs")
+        parser.error(
+            '--out writes the page of all detectors of mmaction2: give no configs'
+        )
     return args
 
 

@@ -1,8 +1,8 @@
-"""The parts of tools/check_gpu.sh, each in a process with a time limit of its own.
+"""Run the parts of tools/check_gpu.sh, each in a process with its own time limit.
 
-One part that hangs or fails takes nothing from the others. Tests run side by side;
-what is measured runs alone. After each part the results are written, so that a check
-that is cut off leaves what it had.
+A part that hangs or fails does not affect the others. Tests run in parallel;
+measurements run alone. The results are written after each part, so that an interrupted
+check keeps those that it has.
 """
 
 import argparse
@@ -202,8 +202,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda')
-    parser.add_argument('--budget', type=float, default=230, help='seconds in all')
-    parser.add_argument('--only', help='names of parts, with commas between')
+    parser.add_argument('--budget', type=float, default=230, help='total seconds')
+    parser.add_argument('--only', help='names of parts, separated by commas')
     args = parser.parse_args(argv)
     deadline = time.monotonic() + args.budget
     out = args.out.resolve()

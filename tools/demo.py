@@ -1,8 +1,8 @@
-"""Generate the mini benchmark, train on it, test, and show what came out.
+"""Generate the mini benchmark, train on it, test, and show the results.
 
     make demo
 
-What is finished is not done again: delete ``work_dirs/mini`` to start anew.
+Finished steps are not repeated: delete ``work_dirs/mini`` to start again.
 """
 
 import argparse

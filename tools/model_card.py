@@ -1,11 +1,10 @@
-"""Fill the tables of a modifier's model card with what was measured.
+"""Fill the tables of a modifier's model card with measured figures.
 
     python tools/model_card.py docs/modifiers/NAME.md --new
     python tools/model_card.py docs/modifiers/NAME.md
 
-The first writes a card to be filled in: sections, and blocks for figures. The second
-writes into each block what its line asks for, and leaves all else as somebody has
-written it:
+The first command writes a new card with sections and blocks for figures. The second
+command fills each block as its line says, and keeps all other text:
 
     <!-- figures: attackers seed0.json seed1.json -->
     <!-- figures: attackers NAME.json#portraits/ -->
@@ -16,12 +15,12 @@ written it:
     <!-- figures: files NAME.onnx NAME.pth -->
     <!-- end of figures -->
 
-Files are named from the card's folder. Those of figures are what `mmanon measure` and
-`mmanon test --out` write; several in `attackers` and `others` are several seeds of one
-training. Behind a `#` is what the names of the figures begin with that are meant, and
-is not shown. `groups` has one of each group of people, tested alone; of an attribute
-without a group, `gender=NAME.json#groups/gender/`, all groups that are measured. A
-block that names no file says that nothing was measured.
+Paths are relative to the card's folder. `mmanon measure` and `mmanon test --out` write
+the files of figures; several files in `attackers` and `others` are several seeds of one
+training. The text after `#` selects figures by the beginning of their names, and is not
+shown. `groups` has one file for each group of people, tested separately; an attribute
+without a group, `gender=NAME.json#groups/gender/`, stands for all measured groups. A
+block without a file says that nothing was measured.
 """
 
 from __future__ import annotations
@@ -68,9 +67,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('card', type=Path, help='*.md')
+    parser.add_argument('card', type=Path, help='the card, *.md')
     parser.add_argument(
-        '--new', action='store_true', help='write a card that is to be filled in'
+        '--new', action='store_true', help='write a new card to fill in'
     )
     return parser.parse_args(argv)
 
@@ -85,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.new:
             if args.card.exists():
-                raise FileExistsError(f'{args.card} is there already: leave out --new')
+                raise FileExistsError(f'{args.card} exists already: leave out --new')
             text = TEMPLATE.read_text(encoding='utf-8').replace('NAME', args.card.stem)
         else:
             text = args.card.read_text(encoding='utf-8')

@@ -125,7 +125,7 @@ def test_a_new_card_says_that_nothing_was_measured(tmp_path, main, capsys):
     assert text.count('Nothing was measured yet.') == 4
     assert 'CC-BY 4.0' in text and not re.search(r'\d %', text)
     assert main([str(card), '--new']) == 1
-    assert 'is there already' in capsys.readouterr().err
+    assert 'exists already' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
