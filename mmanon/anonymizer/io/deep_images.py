@@ -56,7 +56,7 @@ def read_deep(path: Path) -> np.ndarray | None:
         return None
     packed = path.read_bytes()
     try:
-        # From memory, because FFmpeg replaces '%' in a file name by a number.
+        # From memory, because '%' in a file name has a meaning for FFmpeg.
         source = io.BytesIO(packed)
         with av.open(source, 'r', format=kind.demuxer) as container:
             # Check the frame and not the stream, which may crash for other files.

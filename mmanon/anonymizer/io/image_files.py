@@ -114,8 +114,8 @@ def open_image(
         if found.frames > 1:
             if found.format not in _MOVING:
                 raise InputError(
-                    f'{path} contains {found.frames} pictures, but a {found.format} '
-                    'may have only one: split it first'
+                    f'{path} contains {found.frames} pictures, but only one picture '
+                    f'in a {found.format} file is supported: split it first'
                 )
             for number in range(found.frames):
                 image.seek(number)
