@@ -97,8 +97,7 @@ class ActionDetectionInferencer:
             people.
         people_thr (float): Its boxes below this score, in [0, 1], are dropped.
         labels (str or Path, optional): The names of the actions, instead of those of
-            the config: a label map (``*.pbtxt``), or a text file with one name per
-                line.
+            the config: a label map (``*.pbtxt``), or a text file with a name per line.
         step (int, optional): Number of frames from one window to the next. Defaults to
             the smallest distance between two frames of a window, or 8 if a window has
             one frame.
