@@ -126,7 +126,7 @@ _WORDS = {
     'uncovered': 'faces not covered, in frames',
     'matched': 'faces changed but still recognized, in frames',
     'unsure': 'places to check (perhaps no face, or partly open), in frames',
-    'another picture': 'pictures that differ from the original, in frames',
+    'another picture': 'outputs with another picture than the original, in frames',
     'unexplained': 'covers without a face in the whole original: check it, in frames',
 }
 
