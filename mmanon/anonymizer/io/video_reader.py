@@ -357,7 +357,7 @@ class VideoReader:
         """
         if self._timeline.joined:
             self.problems.append(
-                f'jumps in its time, which were closed: {self._timeline.joined}'
+                f'jumps in its time, whose parts were joined: {self._timeline.joined}'
             )
         damaged = bool(self.problems) or self._damaged > 0
         if self._damaged:
