@@ -403,7 +403,7 @@ def test_after_a_job_it_says_how_sure_the_masks_are_and_where_to_check():
     )
     said = how_sure(result)
     assert 'lowest score of a face is 0.41, in frame 2' in said
-    assert '1 covers are on places where the detector found no face' in said
+    assert '1 covers follow a track through frames' in said
     assert 'Does a face still show?' in said
     nobody = result_of([], [])
     assert 'No face was found' in what_was_done(nobody)
