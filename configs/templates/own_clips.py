@@ -33,7 +33,62 @@ custom_hooks = [
     dict(type='mmanon.FacePictureHook', interval=100),
 ]
 
-# Clips of 4 frames, 4 apart; a timestamp is the number of a frame's file.
+# A timestamp is the number of a frame's file.
+clips = dict(
+    type='AVADataset',
+    label_file=label_file,
+    exclude_file=None,
+    num_classes=num_classes,
+    data_prefix=dict(img=f'{data_root}/rawframes'),
+    fps=1,
+    start_index=1,
+    timestamp_start=2,
+    timestamp_end=100000,
+)
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file=f'{data_root}/annotations/train.csv',
+        proposal_file=f'{data_root}/annotations/train_proposals.npz',
+        **clips,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        ann_file=f'{data_root}/annotations/test.csv',
+        proposal_file=f'{data_root}/annotations/test_proposals.npz',
+        test_mode=True,
+        **clips,
+    ),
+)
+test_evaluator = dict(
+    type='AVAMetric',
+    ann_file=f'{data_root}/annotations/test.csv',
+    label_file=label_file,
+    exclude_file=None,
+    num_classes=num_classes,
+)
+val_dataloader, val_evaluator = test_dataloader, test_evaluator
+
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=10),
+    # save_optimizer=False: smaller files, from which nothing can be resumed.
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+)
+log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
+default_scope = 'mmaction'
+randomness = dict(seed=0)
+
+# What follows is of the small detector. `mmanon convert own-clips --detector CONFIG`
+# leaves it out, because CONFIG has its own.
+# Clips of 4 frames, 4 apart.
 train_pipeline = [
     dict(type='SampleAVAFrames', clip_len=4, frame_interval=4),
     dict(type='RawFrameDecode'),
@@ -50,48 +105,8 @@ test_pipeline = [
     dict(type='FormatShape', input_format='NCTHW', collapse=True),
     dict(type='PackActionInputs'),
 ]
-clips = dict(
-    type='AVADataset',
-    label_file=label_file,
-    exclude_file=None,
-    num_classes=num_classes,
-    data_prefix=dict(img=f'{data_root}/rawframes'),
-    fps=1,
-    start_index=1,
-    timestamp_start=2,
-    timestamp_end=100000,
-)
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        ann_file=f'{data_root}/annotations/train.csv',
-        proposal_file=f'{data_root}/annotations/train_proposals.npz',
-        pipeline=train_pipeline,
-        **clips,
-    ),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        ann_file=f'{data_root}/annotations/test.csv',
-        proposal_file=f'{data_root}/annotations/test_proposals.npz',
-        pipeline=test_pipeline,
-        test_mode=True,
-        **clips,
-    ),
-)
-test_evaluator = dict(
-    type='AVAMetric',
-    ann_file=f'{data_root}/annotations/test.csv',
-    label_file=label_file,
-    exclude_file=None,
-    num_classes=num_classes,
-)
-val_dataloader, val_evaluator = test_dataloader, test_evaluator
+train_dataloader['dataset']['pipeline'] = train_pipeline
+test_dataloader['dataset']['pipeline'] = test_pipeline
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20, val_interval=5)
 val_cfg = dict(type='ValLoop')
@@ -103,11 +118,3 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type='CosineAnnealingLR', by_epoch=True, eta_min=1e-5, convert_to_iter_based=True
 )
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=10),
-    # save_optimizer=False: smaller files, from which nothing can be resumed.
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
-)
-log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
-default_scope = 'mmaction'
-randomness = dict(seed=0)

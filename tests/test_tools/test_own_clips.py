@@ -23,6 +23,10 @@ own_clips = load_tool('own_clips.py')
 ROOT = Path(__file__).parents[2]
 HEADER = 'clip,time,x1,y1,x2,y2,action,person\n'
 FRAMES, RATE = 24, 25
+SLOWFAST = (
+    'mmaction::detection/slowfast/'
+    'slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py'
+)
 
 
 @pytest.fixture(scope='module')
@@ -120,10 +124,44 @@ def test_the_config_written_is_the_template_with_the_data_sets_values(clips, tmp
     assert config.train_dataloader.dataset.ann_file == f'{out}/annotations/train.csv'
     assert config.custom_hooks[0].faces.dataset.data_root == 'some/people'
     assert config.train_pipeline == template.train_pipeline
+
+
+def test_another_detector_brings_its_model_pipelines_and_schedule(
+    clips, tmp_path, capsys
+):
+    out = tmp_path / 'it'
+    args = [str(clips), '--boxes', str(every_clip(tmp_path)), '--out', str(out)]
+    with pytest.raises(SystemExit, match='no keyframe with 32 frames behind it'):
+        own_clips.main([*args, '--detector', SLOWFAST])
+    assert own_clips.main([*args, '--margin', '8', '--detector', SLOWFAST]) == 0
+    config = Config.fromfile(out / 'it.py')
+    theirs = Config.fromstring(f'_base_ = [{SLOWFAST!r}]', '.py')
+    assert config.model.backbone == theirs.model.backbone
+    assert config.model.roi_head.bbox_head.num_classes == 3
+    assert config.optim_wrapper == theirs.optim_wrapper
+    for loader in (config.train_dataloader, config.val_dataloader):
+        assert loader.dataset.pipeline[0].clip_len == 32
+    assert config.train_dataloader.dataset.ann_file == f'{out}/annotations/train.csv'
     # One's own changes stay.
     (out / 'it.py').write_text('mine = 1\n')
-    assert own_clips.main(args) == 0
+    assert own_clips.main([*args, '--margin', '8', '--detector', SLOWFAST]) == 0
+    assert 'it.py is kept, without mmaction::' in capsys.readouterr().out
     assert (out / 'it.py').read_text() == 'mine = 1\n'
+
+
+@pytest.mark.parametrize(
+    'name, said',
+    [
+        ('mmaction::detection/slowfast/none.py', 'none.py" does not exist'),
+        ('mmaction::_base_/default_runtime.py', 'needs SampleAVAFrames'),
+        ('mmanon::_base_/anonymizers/mini.py', 'has custom_hooks'),
+    ],
+)
+def test_a_detector_that_does_not_fit_is_named(clips, tmp_path, capsys, name, said):
+    args = [str(clips), '--boxes', str(every_clip(tmp_path)), '--detector', name]
+    with pytest.raises(SystemExit):
+        own_clips.main(args)
+    assert said in capsys.readouterr().err
 
 
 def test_what_is_written_is_what_the_table_says(clips, tmp_path, capsys):

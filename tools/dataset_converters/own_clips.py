@@ -40,6 +40,9 @@ What is written:
                        filled in; one that is there is left as it is
 """
 TEMPLATE = 'templates/own_clips.py'
+# What --detector replaces in it, and from where on it leaves lines out.
+SMALL_DETECTOR = 'mmanon::_base_/models/slowonly_small.py'
+SMALL_DETECTOR_ALONE = '# What follows is of the small detector.'
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -63,26 +66,83 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'goes into the config (default: %(default)s)',
     )
     parser.add_argument(
+        '--detector',
+        metavar='CONFIG',
+        help='a config of mmaction2 for AVA, as mmaction::detection/... or a file: its '
+        'model, pipelines and schedule go into the config (default: a small SlowOnly)',
+    )
+    parser.add_argument(
         '--margin',
         type=int,
-        default=8,
         help='frames that must follow one that is annotated, which a detector with '
         'clips of clip_len frames, frame_interval apart, reads: about clip_len * '
-        'frame_interval / 2 (default: %(default)s, that of the config)',
+        'frame_interval / 2 (default: that of the detector)',
     )
     args = parser.parse_args(argv)
-    if args.margin < 0:
+    if args.margin is not None and args.margin < 0:
         parser.error(f'--margin must be at least 0, got {args.margin}')
+    if args.detector and Path(args.detector).is_file():
+        args.detector = str(Path(args.detector).resolve())
+    try:
+        margin = margin_of(args.detector) if args.detector else 8
+    except ValueError as error:
+        parser.error(f'--detector {error}')
+    args.margin = margin if args.margin is None else args.margin
     return args
 
 
-def write_config(out: Path, num_classes: int, people: Path) -> Path:
+def margin_of(detector: str) -> int:
+    """The frames after an annotated one that a detector's config reads.
+
+    Raises:
+        ValueError: When the config cannot be read or is not for AVA.
+    """
+    from mmengine.config import Config
+
+    from mmanon.registry import MODELS  # noqa: F401  mmaction2's configs can be found
+
+    try:
+        config = Config.fromstring(f'_base_ = [{detector!r}]', '.py')
+    except Exception as error:
+        raise ValueError(f'{detector}: {error}') from error
+    if 'custom_hooks' in config:
+        raise ValueError(
+            f'{detector} has custom_hooks: name a config of the detector alone'
+        )
+    evaluator = config.get('test_evaluator') or {}
+    sampled = [
+        step
+        for step in config.get('train_pipeline') or []
+        if step['type'].endswith('SampleAVAFrames')
+    ]
+    if not str(evaluator.get('type')).endswith('AVAMetric') or not sampled:
+        raise ValueError(
+            f'{detector} needs SampleAVAFrames in its train_pipeline and AVAMetric, as '
+            "mmaction2's configs for AVA and AVA-Kinetics have them"
+        )
+    return -(-sampled[0]['clip_len'] // 2) * sampled[0].get('frame_interval', 1)
+
+
+def write_config(
+    out: Path, num_classes: int, people: Path, detector: str | None = None
+) -> Path:
     """Copy the template with the data set's own values; keep a config that is there."""
     path = out / f'{out.resolve().name}.py'
     if path.exists():
+        if detector and detector not in path.read_text('utf-8'):
+            print(f'{path} is kept, without {detector}: delete it to get a new one')
         return path
     template = tools_folder().parent / 'configs' / TEMPLATE
-    lines = template.read_text('utf-8').split('\n')
+    text = template.read_text('utf-8')
+    if detector:
+        text = text[: text.index(SMALL_DETECTOR_ALONE)].rstrip() + '\n'
+        text = text.replace(repr(SMALL_DETECTOR), repr(detector))
+    # The comment is about the two detectors of the package.
+    lines = [
+        line
+        for line in text.split('\n')
+        if not (detector and line.startswith('    # Small enough for a CPU'))
+    ]
     values = dict(data_root=str(out), people=str(people), num_classes=num_classes)
     for name, value in values.items():
         (place,) = [i for i, line in enumerate(lines) if line.startswith(f'{name} = ')]
@@ -92,7 +152,9 @@ def write_config(out: Path, num_classes: int, people: Path) -> Path:
     return path
 
 
-def convert(data: ActionSet, out: Path, people: Path, margin: int) -> None:
+def convert(
+    data: ActionSet, out: Path, people: Path, margin: int, detector: str | None = None
+) -> None:
     write_action_set(out, data, every=1, margin=margin)
     lengths = {
         video: len(list((out / 'rawframes' / video).iterdir())) for video in data.videos
@@ -105,7 +167,7 @@ def convert(data: ActionSet, out: Path, people: Path, margin: int) -> None:
         lacks = [name for i, name in enumerate(data.classes, 1) if i not in seen]
         if lacks:
             print(f'no clip of the {split} split has: {", ".join(lacks)}')
-    config = write_config(out, len(data.classes) + 1, people)
+    config = write_config(out, len(data.classes) + 1, people, detector)
     print(
         f'{len(data.classes)} actions: {", ".join(data.classes)}\n'
         f'next: mmanon detect-faces {out / "rawframes"} --out {out / "faces.parquet"}\n'
@@ -118,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return convert_or_check(
         args,
         lambda problems: read_own_clips(args.src, args.boxes, problems, args.test),
-        lambda data: convert(data, args.out, args.people, args.margin),
+        lambda data: convert(data, args.out, args.people, args.margin, args.detector),
         check_sources,
         check_action_set,
     )
