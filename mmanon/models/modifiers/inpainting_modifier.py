@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmanon.models.layers.eigenfaces import resized
+from mmanon.models.layers.landmark_warp import warp_by_landmarks
 from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.layers.share_map import ShareMap
 from mmanon.registry import MODELS
@@ -21,7 +22,7 @@ __all__ = ['CodeEncoder', 'InpaintingModifier', 'head_region', 'spots']
 _NARROWEST, _CODED_SIDE = 8, 64
 # The head with hair and chin in a crop of margin 0.5: centre (x, y) and half axes as
 # fractions of the crop's side, and the width of the soft edge.
-_HEAD = (0.5, 0.45, 0.35, 0.41)
+_HEAD = (0.5, 0.455, 0.38, 0.42)
 _EDGE = 0.06
 # The largest part of a face box that may stay visible.
 _MOST_KEPT = 0.35
@@ -72,12 +73,16 @@ class InpaintingModifier(LearnedModifier):
 
     head: Tensor
     average_face: Tensor
+    people: Tensor
+    people_places: Tensor
+    people_looks: Tensor
 
     def __init__(
         self,
         size: int = 128,
         code_size: int = 16,
         look_size: int = 32,
+        people: int = 40,
         base_channels: int = 16,
         rate_weight: float = 0.01,
         cover_weight: float = 0.3,
@@ -88,6 +93,7 @@ class InpaintingModifier(LearnedModifier):
             size=size,
             code_size=code_size,
             look_size=look_size,
+            people=people,
             base_channels=base_channels,
         )
         levels = math.log2(size / _NARROWEST)
@@ -111,10 +117,15 @@ class InpaintingModifier(LearnedModifier):
         self.encoder = CodeEncoder(code_size, 16)
         # Predicts the five landmarks of the drawn head from the code alone.
         self.places = nn.Linear(code_size, 10)
-        self.decoder = _Inpainting(base_channels, int(levels), self.key_size)
+        self.decoder = _Inpainting(base_channels, int(levels), code_size)
         self.share = ShareMap(16, block=2, norm_cfg=dict(type='GN', num_groups=8))
         self.register_buffer('head', head_region(size), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
+        self.register_buffer(
+            'people', torch.zeros(people, 4, size, size, dtype=torch.uint8)
+        )
+        self.register_buffer('people_places', _AVERAGE_FACE.repeat(people, 1, 1))
+        self.register_buffer('people_looks', _directions(people, look_size))
 
     def modify(self, faces: Tensor) -> Tensor:
         """Redraw at least one face by random keys; shapes as in :meth:`forward`."""
@@ -126,7 +137,7 @@ class InpaintingModifier(LearnedModifier):
         noise, look = keys.split([self.code_size, self.look_size], 1)
         mean, log_variance = self.code(shown)
         code = mean + noise * (log_variance / 2).exp()
-        drawn = self.draw(shown, code, look)
+        drawn = self.draw(shown, code, *self.person(look))
         kept = self.keeps(shown)
         guarded = self._guard(kept, self.landmarks(code))
         if self.training and torch.is_grad_enabled():
@@ -141,18 +152,48 @@ class InpaintingModifier(LearnedModifier):
         """Encode faces, (K, 3, S, S): mean and log variance, (K, N) each."""
         return self.encoder(resized(faces, _CODED_SIDE))
 
-    def draw(self, faces: Tensor, code: Tensor, look: Tensor) -> Tensor:
+    def person(self, look: Tensor) -> tuple[Tensor, Tensor]:
+        """Choose the person of the bank whose direction is nearest to each look.
+
+        Args:
+            look (Tensor): ``k``, (K, look_size).
+
+        Returns:
+            tuple[Tensor, Tensor]: Portraits, (K, 4, size, size), red, green and blue in
+            [-1, 1] and opacity in [0, 1]; and their landmarks, (K, 5, 2) as fractions
+            of the side.
+        """
+        chosen = (look.float() @ self.people_looks.float().T).argmax(1)
+        portraits = self.people[chosen].float() / 255
+        portraits = torch.cat([portraits[:, :3] * 2 - 1, portraits[:, 3:]], 1)
+        return portraits, self.people_places[chosen].float()
+
+    def draw(
+        self, faces: Tensor, code: Tensor, portraits: Tensor, places: Tensor
+    ) -> Tensor:
         """Draw heads, (K, 3, size, size) in [-1, 1], into the surroundings of faces.
 
         Args:
             faces (Tensor): (K, 3, size, size); pixels within the ellipse are not used.
             code (Tensor): ``z``, (K, code_size).
-            look (Tensor): ``k``, (K, look_size).
+            portraits (Tensor): The people to draw, as from :meth:`person`.
+            places (Tensor): Landmarks of the portraits, as from :meth:`person`.
         """
         around = (self.head <= 0).to(faces)
-        shown = torch.cat([faces * around, around.expand_as(faces[:, :1])], 1)
-        return self.decoder(
-            shown, torch.cat([code, look.to(code)], 1), self.landmarks(code)
+        wanted = self.landmarks(code)
+        opacity = portraits[:, 3:]
+        # Weighed by the opacity, so that no background bleeds in.
+        weighed = torch.cat([portraits[:, :3] * opacity, opacity], 1)
+        posed = warp_by_landmarks(weighed, places, wanted)
+        shown = torch.cat([faces * around, around.expand_as(faces[:, :1]), posed], 1)
+        paint, blend, gain, shift = self.decoder(shown, code, wanted).split(
+            [3, 1, 3, 3], 1
+        )
+        opacity = posed[:, 3:]
+        colours = posed[:, :3] / opacity.clamp(min=0.02)
+        lit = (colours + 1) * (0.7 * gain.tanh()).exp() + shift.tanh() - 1
+        return torch.lerp(
+            paint.tanh(), lit.clamp(-1, 1), opacity * blend.sigmoid()
         )
 
     def landmarks(self, code: Tensor) -> Tensor:
@@ -226,9 +267,9 @@ class _Inpainting(nn.Module):
 
     def __init__(self, base: int, levels: int, numbers: int) -> None:
         super().__init__()
-        widths = [base * min(2**level, 8) for level in range(levels + 1)]
+        widths = [base * min(2**level, 4) for level in range(levels + 1)]
         style = 128
-        self.first = _Conv(4, widths[0])
+        self.first = _Conv(8, widths[0])
         self.downs = nn.ModuleList(
             _Conv(above, below, stride=2)
             for above, below in zip(widths[:-1], widths[1:], strict=True)
@@ -239,17 +280,17 @@ class _Inpainting(nn.Module):
             nn.Linear(style, style),
             nn.LeakyReLU(0.2),
         )
-        self.start_width = 32
+        self.start_width = 8
         self.start = nn.Linear(style, self.start_width * _NARROWEST**2)
         self.middle = _Styled(widths[-1] + self.start_width, widths[-1], style)
         self.ups = nn.ModuleList(
             _Styled(below + above + 5, above, style)
             for above, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
-        self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.last = nn.Conv2d(widths[0], 10, 3, padding=1)
 
     def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
-        """Map (K, 4, S, S), (K, numbers) and (K, 5, 2) to (K, 3, S, S) in [-1, 1]."""
+        """Map (K, 8, S, S), (K, numbers) and (K, 5, 2) to (K, 10, S, S)."""
         levels = [self.first(around)]
         for down in self.downs:
             levels.append(down(levels[-1]))
@@ -263,7 +304,13 @@ class _Inpainting(nn.Module):
             above = F.interpolate(features, scale_factor=2.0)
             marks = spots(places, side).to(above)
             features = up(torch.cat([levels.pop(), above, marks], 1), style)
-        return self.last(features).float().tanh()
+        return self.last(features).float()
+
+
+def _directions(count: int, size: int) -> Tensor:
+    """The same unit vectors each time, as far apart as chance has them."""
+    generator = torch.Generator().manual_seed(0)
+    return F.normalize(torch.randn(count, size, generator=generator))
 
 
 def spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
