@@ -13,6 +13,7 @@ from mmanon.registry import DATASETS, MODELS
 
 from .face_identities import FaceDraw, FaceIdentityDataset
 from .mini_benchmark.held_things import draw_held_thing
+from .preparation.person_masks import person_opacity
 
 __all__ = ['PortraitDataset']
 
@@ -22,10 +23,16 @@ class PortraitDataset(FaceIdentityDataset):
     """Portraits of people, one folder a person, with five landmarks of each face.
 
     Portraits are crops of a head already, the face box enlarged by ``margin``. Those in
-    which no face is found are left out. Items are ``dict(image=..., landmarks=...,
-    label=...)``: uint8 (3, P, P), and float32 (5, 2) in parts of the side, left ones as
-    in the image first. With ``things`` they have a ``thing`` as well, drawn from the
-    mini benchmark's: uint8 (4, 128, 128), red, green, blue and how much it covers.
+    which no face is found are left out. An item is a dict of
+
+    - ``image``: uint8 (3, P, P);
+    - ``landmarks``: float32 (5, 2), fractions of the side; left ones as in the image
+      come first;
+    - ``opacity``: uint8 (1, P, P), 255 at the person, from
+      :func:`~mmanon.datasets.preparation.person_masks.person_opacity`;
+    - ``label``: the person's index;
+    - ``thing``, with ``things``: an object of the mini benchmark, uint8 (4, 128, 128):
+      red, green, blue and opacity.
 
     Args:
         data_root (str or Path): See :class:`FaceIdentityDataset`.
@@ -54,17 +61,20 @@ class PortraitDataset(FaceIdentityDataset):
         detector = MODELS.build(landmark_detector)
         middle = crop_size / 2
         self._landmarks: list[np.ndarray] = []
+        self._opacities: list[np.ndarray] = []
         self._found: list[int] = []
         for index in range(len(self.paths)):
-            image, _ = super().pixels(index)
-            faces = detector.detect(np.ascontiguousarray(image.permute(1, 2, 0)))
+            image = np.ascontiguousarray(super().pixels(index)[0].permute(1, 2, 0))
+            faces = detector.detect(image)
             if not len(faces):
                 continue
             centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
             nearest = int(np.abs(centres - middle).sum(1).argmin())
             self._found.append(index)
             # A pixel's index is half a pixel before its middle.
-            self._landmarks.append((faces.landmarks[nearest] + 0.5) / crop_size)
+            places = (faces.landmarks[nearest] + 0.5) / crop_size
+            self._landmarks.append(places)
+            self._opacities.append(person_opacity(image, places))
         if not self._found:
             raise ValueError(f'no face is found in any portrait of {data_root}')
         rng = np.random.default_rng(0)
@@ -81,7 +91,8 @@ class PortraitDataset(FaceIdentityDataset):
         place = draw.index if isinstance(draw, FaceDraw) else draw
         image, label = self.pixels(self._found[place])
         landmarks = torch.from_numpy(self._landmarks[place].astype(np.float32))
-        item = dict(image=image, landmarks=landmarks, label=label)
+        opacity = torch.from_numpy(self._opacities[place])[None]
+        item = dict(image=image, landmarks=landmarks, opacity=opacity, label=label)
         if self._things:
             chosen = int(torch.randint(len(self._things), ()))
             item['thing'] = torch.from_numpy(self._things[chosen]).permute(2, 0, 1)

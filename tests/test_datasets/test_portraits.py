@@ -45,6 +45,7 @@ def test_a_portrait_has_the_landmarks_of_its_middle_face_in_parts_of_the_side(tm
     wanted = (np.array([30, 33]) + 0.5) / 64
     assert portrait['landmarks'][2].numpy() == pytest.approx(wanted)
     assert portrait['landmarks'][0, 0] < portrait['landmarks'][1, 0]
+    assert portrait['opacity'].shape == (1, 64, 64)
 
 
 def test_portraits_without_a_face_are_left_out_and_the_others_keep_their_people(

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmanon.models.modifiers import InpaintingModifier
 from mmanon.models.modifiers.inpainting_modifier import head_region
 
-SMALL = dict(size=32, code_size=3, look_size=2, base_channels=8)
+SMALL = dict(size=32, code_size=3, look_size=2, people=3, base_channels=8)
 SIDE = 32
 
 
@@ -14,6 +14,8 @@ def build(kept: float | None = None, **kwargs) -> InpaintingModifier:
     torch.manual_seed(0)
     modifier = InpaintingModifier(**{**SMALL, **kwargs})
     nn.init.normal_(modifier.decoder.last.weight, std=0.2)
+    modifier.people.copy_(torch.randint(0, 256, modifier.people.shape))
+    modifier.people[:, 3] = 255
     if kept is not None:
         nn.init.zeros_(modifier.share.last.weight)
         nn.init.constant_(modifier.share.last.bias, 100.0 * (1 - 2 * kept))
@@ -107,6 +109,35 @@ def test_one_key_draws_one_head_and_another_key_another():
         assert not torch.equal(first, modifier(face, changed))
 
 
+def test_the_look_chooses_the_person_whose_direction_is_nearest():
+    modifier = build()
+    portraits, places = modifier.person(3 * modifier.people_looks + 0.01)
+    torch.testing.assert_close(portraits[:, 3], torch.ones(3, SIDE, SIDE))
+    told = ((portraits[:, :3] + 1) * 127.5).round().byte()
+    assert torch.equal(told, modifier.people[:, :3])
+    assert torch.equal(places, modifier.people_places)
+
+
+def test_a_portrait_is_drawn_with_its_landmarks_where_the_code_has_them():
+    modifier = build()
+    nn.init.zeros_(modifier.decoder.last.weight)
+    nn.init.zeros_(modifier.decoder.last.bias)
+    nn.init.constant_(modifier.decoder.last.bias[3:4], 100.0)  # the portrait alone
+    source = modifier.average_face + torch.tensor([0.1, -0.05])
+    portrait = torch.zeros(1, 4, SIDE, SIDE)
+    portrait[:, 3] = 1
+    for x, y in (source * SIDE).long():
+        portrait[0, :3, y, x] = 1
+    code = torch.zeros(1, 3)
+    nn.init.zeros_(modifier.places.bias)  # the average face
+    drawn = modifier.draw(torch.zeros(1, 3, SIDE, SIDE), code, portrait, source[None])
+    shown = drawn[0, 0]
+    for x, y in modifier.average_face * SIDE:
+        near = shown[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2]
+        assert near.max() > 0.2
+    assert shown[:8].max() < 0.05
+
+
 def test_a_pass_tells_its_losses_once_and_only_while_it_learns():
     modifier = build(rate_weight=0.5, cover_weight=0.2).train()
     faces = made_up_faces()
@@ -131,6 +162,7 @@ def test_a_pass_tells_its_losses_once_and_only_while_it_learns():
         (dict(base_channels=12), 'multiple of 8'),
         (dict(rate_weight=-1), 'rate_weight'),
         (dict(look_size=0), 'look_size'),
+        (dict(people=0), 'people'),
     ],
 )
 def test_wrong_arguments_are_refused(wrong, said):

@@ -34,13 +34,16 @@ _AVERAGE_FACE = torch.tensor(
 
 @MODELS.register_module()
 class InpaintingModifier(LearnedModifier):
-    """Replaces the head by another one, which a key selects.
+    """Replaces the head by that of another person, whom a key selects.
 
-    ``M(f) = f + share(f) · (G(c(f), z, k) − f)``. ``c(f)`` is the crop without the
-    head, which an ellipse of fixed size cuts out. ``z = μ(f) + σ(f) · ε``, a few noisy
-    numbers, tells ``G`` where the face looks, its expression, its light, and where its
-    five landmarks are. ``k`` selects the person to draw. ``share`` is 1 within the
-    ellipse, except at objects in front of the face.
+    ``M(f) = f + share(f) · (G(c(f), z, p_k) − f)``. ``c(f)`` is the crop without the
+    head, which an ellipse of fixed size cuts out. ``p_k`` is a portrait of the person
+    with the key ``k``, out of a bank of people who are part of the weights. ``z = μ(f)
+    + σ(f) · ε``, a few noisy numbers, tells ``G`` where the face looks, its expression,
+    its light, and where its five landmarks are. ``G`` moves the portrait to these
+    landmarks, gives it the light of the picture, paints what the portrait lacks, such
+    as an open mouth or the background, and decides for each pixel which of both to
+    show. ``share`` is 1 within the ellipse, except at objects in front of the face.
 
     A drawn head contains information about the original only from three sources: the
     code ``z``, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats is limited; the
@@ -48,19 +51,25 @@ class InpaintingModifier(LearnedModifier):
     face. No pixel at the eyes is kept, and no pixel at all if more than about a third
     (0.35) of the face box would be kept. This is an inpainting of faces as in
     DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck
-    (Alemi et al., ICLR 2017) instead of given landmarks.
+    (Alemi et al., ICLR 2017) instead of given landmarks, and a source picture as in
+    face reenactment (for example Siarohin et al., NeurIPS 2019).
 
     ``ε`` and ``k`` are the key of a track. M itself uses no random numbers, so all
-    faces of a track with one key show one person.
+    faces of a track with one key show one person. The person in the bank whose
+    direction is nearest to ``k`` is drawn: with N people, two keys select the same
+    person in one of N cases.
 
-    :class:`~mmanon.models.pretraining.InpaintingPretraining` trains it first; the game
-    can continue the training.
+    :class:`~mmanon.models.pretraining.InpaintingPretraining` trains it first and fills
+    the bank; the game can continue the training. An empty bank has opacity 0, and ``G``
+    paints the whole head.
 
     Args:
         size (int): Side in pixels at which heads are drawn: 8 times a power of 2. Crops
             of another size are resampled. Defaults to 128.
         code_size (int): Number of values in ``z``, and in ``ε``. Defaults to 16.
         look_size (int): Number of values in ``k``. Defaults to 32.
+        people (int): Number of people in the bank. Each takes ``4 · size²`` bytes of
+            the weights. Defaults to 36.
         base_channels (int): Channels at full size, a multiple of 8. Defaults to 16.
         rate_weight (float): Weight of the rate in nats, in the game. Defaults to 0.01.
         cover_weight (float): Weight, in the game, of the part of the ellipse that stays
@@ -82,7 +91,7 @@ class InpaintingModifier(LearnedModifier):
         size: int = 128,
         code_size: int = 16,
         look_size: int = 32,
-        people: int = 40,
+        people: int = 36,
         base_channels: int = 16,
         rate_weight: float = 0.01,
         cover_weight: float = 0.3,
@@ -171,7 +180,7 @@ class InpaintingModifier(LearnedModifier):
     def draw(
         self, faces: Tensor, code: Tensor, portraits: Tensor, places: Tensor
     ) -> Tensor:
-        """Draw heads, (K, 3, size, size) in [-1, 1], into the surroundings of faces.
+        """Draw people, (K, 3, size, size) in [-1, 1], into the surroundings of faces.
 
         Args:
             faces (Tensor): (K, 3, size, size); pixels within the ellipse are not used.
@@ -192,9 +201,7 @@ class InpaintingModifier(LearnedModifier):
         opacity = posed[:, 3:]
         colours = posed[:, :3] / opacity.clamp(min=0.02)
         lit = (colours + 1) * (0.7 * gain.tanh()).exp() + shift.tanh() - 1
-        return torch.lerp(
-            paint.tanh(), lit.clamp(-1, 1), opacity * blend.sigmoid()
-        )
+        return torch.lerp(paint.tanh(), lit.clamp(-1, 1), opacity * blend.sigmoid())
 
     def landmarks(self, code: Tensor) -> Tensor:
         """Landmarks of the drawn face, (K, 5, 2), as fractions of the side."""
@@ -263,7 +270,7 @@ class CodeEncoder(nn.Module):
 
 
 class _Inpainting(nn.Module):
-    """Maps the surroundings of a head, its code and key, and landmarks to a head."""
+    """Maps the surroundings of a head, a portrait, a code and landmarks to a head."""
 
     def __init__(self, base: int, levels: int, numbers: int) -> None:
         super().__init__()
@@ -288,9 +295,17 @@ class _Inpainting(nn.Module):
             for above, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.last = nn.Conv2d(widths[0], 10, 3, padding=1)
+        with torch.no_grad():
+            # At first the portrait as it is, for the most part.
+            self.last.weight[3:] *= 0.1
+            self.last.bias[3] = 1
 
     def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
-        """Map (K, 8, S, S), (K, numbers) and (K, 5, 2) to (K, 10, S, S)."""
+        """Map (K, 8, S, S), (K, numbers) and (K, 5, 2) to (K, 10, S, S).
+
+        The channels are three of paint, one of how much the portrait is to show, three
+        of its gain, and three of its shift.
+        """
         levels = [self.first(around)]
         for down in self.downs:
             levels.append(down(levels[-1]))

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['difference', 'edges', 'mean_in', 'moved', 'overlap_loss']
+__all__ = ['difference', 'distances', 'edges', 'mean_in', 'moved', 'overlap_loss']
 
 
 def difference(one: Tensor, other: Tensor) -> Tensor:
@@ -13,10 +13,21 @@ def difference(one: Tensor, other: Tensor) -> Tensor:
     return (one.float() - other).abs().mean() / other.abs().mean().clamp(min=1e-4)
 
 
+def distances(places: Tensor, side: int) -> Tensor:
+    """Distance of each pixel from places, (K, N, 2) to (K, N, side, side).
+
+    Places and distances are fractions of the side.
+    """
+    line = (torch.arange(side, device=places.device) + 0.5) / side
+    across = (line - places[..., :1])[..., None, :]
+    down = (line - places[..., 1:])[..., :, None]
+    return torch.hypot(across.expand(-1, -1, side, -1), down.expand(-1, -1, -1, side))
+
+
 def mean_in(region: Tensor, values: Tensor) -> Tensor:
     """Weighted mean of (K, C, S, S) by weights >= 0, (S, S) or (K, 1, S, S)."""
     weight = region.expand(len(values), 1, *values.shape[-2:])
-    return (values.mean(1, True) * weight).sum() / weight.sum()
+    return (values.mean(1, True) * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def edges(images: Tensor) -> Tensor:

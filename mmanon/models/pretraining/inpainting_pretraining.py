@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,17 +11,22 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from mmanon.models.layers.noisy_code import rate_of
-from mmanon.models.modifiers.inpainting_modifier import (
-    CodeEncoder,
-    InpaintingModifier,
-    spots,
-)
-from mmanon.registry import MODELS
+from mmanon.models.modifiers.inpainting_modifier import InpaintingModifier, spots
+from mmanon.registry import DATASETS, MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
-from .comparisons import difference, edges, mean_in, moved, overlap_loss
+from .backgrounds import only_head
+from .comparisons import (
+    difference,
+    distances,
+    edges,
+    mean_in,
+    moved,
+    overlap_loss,
+)
 from .critics import LandmarkNet, RealismCritic, aligned
 from .scenes import Scene, make_scene
 
@@ -31,20 +37,28 @@ __all__ = ['InpaintingPretraining']
 class InpaintingPretraining(BaseModel):
     """Trains a modifier on portraits to draw heads.
 
-    The training makes two views of each portrait (see :mod:`.portrait_views`). An
-    encoder, which is not used afterwards, computes the key of the person from one view
-    (a variational autoencoder of keys, Kingma and Welling 2014). In the other view, the
-    modifier draws two heads: the person with that key, and another person with the key
-    of another portrait or a random key. A critic separates drawn heads from real ones
-    (Goodfellow et al. 2014, with hinge losses). Drawn heads must have the landmarks of
-    the original face. A recognizer must identify the person of the key and not the
-    original, so that the key decides who is drawn. The training draws objects in front
-    of faces, so it knows which pixels the modifier must keep.
+    The training makes two views of each portrait (see :mod:`.scenes`). Into the
+    surroundings of the first view, the modifier draws the head of the second, with the
+    landmarks, expression and light of the first, which it knows from the code alone.
+    So the person comes from the second view, and the code needs no identity. A drawn
+    head must look like the first view, and have the same features within a recognizer.
+    The training draws objects in front of faces, so it knows which pixels the modifier
+    must keep.
+
+    After ``draw_first`` iterations the modifier also draws the head of another portrait
+    of the batch. A critic then separates drawn heads from real ones (Goodfellow et al.
+    2014, with hinge losses), and the recognizer must identify the person who is drawn
+    and not the original.
 
     Args:
         modifier (dict): Config of an :class:`InpaintingModifier`.
         recognizer (dict): Config of a face backbone with trained weights, such as
             :class:`MobileFaceNet`; it is not trained.
+        people (dict, optional): Config of a :class:`PortraitDataset` of the people that
+            the modifier draws afterwards, at least as many as it holds. Without it the
+            modifier keeps those that it has.
+        learn (Sequence[str]): What is learned: ``'heads'``, ``'objects'`` (which pixels
+            to keep), or both, the default.
         weights (dict, optional): Weights of losses that replace those of
             :attr:`WEIGHTS`.
         draw_first (int): First iterations, in which the modifier only reconstructs
@@ -59,24 +73,23 @@ class InpaintingPretraining(BaseModel):
         init_cfg (dict, optional): As of mmengine's ``BaseModel``.
 
     Raises:
-        ValueError: When ``weights`` has an unknown name.
+        ValueError: When ``weights`` or ``learn`` has an unknown name, or ``people`` are
+            too few.
     """
 
     WEIGHTS = dict(
         pixels=4.0,
-        edges=2.0,
+        edges=3.0,
         features=2.0,
-        face_features=1.5,
+        face_features=2.0,
         realism=1.0,
         landmarks=3.0,
         places=6.0,
-        same=0.5,
         other=1.5,
         meant=1.2,
         apart=1.0,
         objects=2.0,
         rate=0.02,
-        key_rate=0.001,
         steady=2.0,
     )
 
@@ -84,6 +97,8 @@ class InpaintingPretraining(BaseModel):
         self,
         modifier: dict,
         recognizer: dict,
+        people: dict | None = None,
+        learn: Sequence[str] = ('heads', 'objects'),
         weights: dict[str, float] | None = None,
         draw_first: int = 300,
         momentum: float = 0.003,
@@ -99,9 +114,11 @@ class InpaintingPretraining(BaseModel):
                 f'unknown weights: {sorted(unknown)}; choose from '
                 f'{sorted(self.WEIGHTS)}'
             )
+        if not learn or set(learn) - {'heads', 'objects'}:
+            raise ValueError(f"learn must be of 'heads' and 'objects', got {learn!r}")
+        self.learn, self.people = tuple(learn), people
         self.weights = {**self.WEIGHTS, **(weights or {})}
         self.modifier: InpaintingModifier = MODELS.build(modifier)
-        self.key_encoder = CodeEncoder(self.modifier.look_size, 32)
         self.critic = RealismCritic(self.modifier.size)
         self.landmark_net = LandmarkNet()
         self.recognizer = MODELS.build(recognizer).requires_grad_(False)
@@ -138,7 +155,26 @@ class InpaintingPretraining(BaseModel):
     def init_weights(self) -> None:
         """Initialize all networks, and copy the modifier's weights to the average."""
         super().init_weights()
+        if self.people is not None:
+            self._learn_people(DATASETS.build(self.people))
         self.average.load_state_dict(self.modifier.state_dict())
+
+    def _learn_people(self, portraits: Dataset) -> None:
+        """Let the modifier hold the first portraits of a data set."""
+        held, size = len(self.modifier.people), self.modifier.size
+        if len(portraits) < held:
+            raise ValueError(
+                f'people has {len(portraits)} portraits, and the modifier holds '
+                f"{held}: add portraits, or set the modifier's people"
+            )
+        for index in range(held):
+            item = portraits[index]
+            pixels = torch.cat([item['image'], item['opacity']])[None].float()
+            pixels = F.interpolate(pixels, size, mode='bilinear', antialias=True)
+            places = item['landmarks'][None]
+            pixels[:, 3:] = only_head(pixels[:, 3:], places)
+            self.modifier.people[index] = pixels[0].round().byte()
+            self.modifier.people_places[index] = places[0]
 
     def train_step(
         self, data: dict[str, Tensor], optim_wrapper: OptimWrapperDict
@@ -146,8 +182,9 @@ class InpaintingPretraining(BaseModel):
         """Update the critics, then the modifier.
 
         Args:
-            data (dict): ``image``, uint8 (K, 3, P, P), ``landmarks``, (K, 5, 2) as
-                fractions of the side, and optionally ``thing``, uint8 (K, 4, T, T),
+            data (dict): ``image``, uint8 (K, 3, P, P), ``opacity``, uint8 (K, 1, P, P),
+                255 at the person, ``landmarks``, (K, 5, 2) as fractions of the side,
+                and optionally ``thing``, uint8 (K, 4, T, T),
                 see :func:`.portrait_views.hold_drawn`.
             optim_wrapper (OptimWrapperDict): ``drawing`` and ``critics``.
 
@@ -156,9 +193,12 @@ class InpaintingPretraining(BaseModel):
         """
         if self._step < 0:
             self._step = int(self.steps)
-        images = data['image'].to(self.template.device, non_blocking=True)
+        images, opacity = (
+            data[name].to(self.template.device, non_blocking=True)
+            for name in ('image', 'opacity')
+        )
         landmarks = data['landmarks'].to(self.template.device, non_blocking=True)
-        portraits = images.float() / 127.5 - 1
+        portraits = torch.cat([images / 127.5 - 1, opacity / 255], 1)
         things = data.get('thing')
         if things is not None:
             things = things.to(self.template.device, non_blocking=True)
@@ -168,9 +208,13 @@ class InpaintingPretraining(BaseModel):
         # Landmarks need more precision than bfloat16, so the scene is made before.
         narrow = device == 'cuda' if self.bfloat16 is None else self.bfloat16
         with torch.autocast(device, torch.bfloat16, enabled=narrow):
-            drawn = self._draw(scene)
-            losses = self._drawing_losses(drawn, scene)
-            if self._step >= self.draw_first:
+            losses: dict[str, Tensor] = {}
+            if 'objects' in self.learn:
+                losses.update(self._object_losses(scene))
+            if 'heads' in self.learn:
+                drawn = self._draw(scene)
+                losses.update(self._drawing_losses(drawn, scene))
+            if 'heads' in self.learn and self._step >= self.draw_first:
                 drawn.update(self._draw_another(drawn, scene))
                 critics = self._judge(drawn, scene)
                 self._update(optim_wrapper['critics'], critics)
@@ -209,35 +253,28 @@ class InpaintingPretraining(BaseModel):
         """Draw the same person again."""
         modifier, shown = self.modifier, scene.shown
         mean, log_variance = modifier.code(shown)
-        key, key_variance = self.key_encoder(scene.others)
         noise = torch.randn_like(mean)
         code = mean + noise * (log_variance / 2).exp()
-        look = key + torch.randn_like(key) * (key_variance / 2).exp()
-        again = modifier.draw(shown, code, look)
+        again = modifier.draw(shown, code, scene.portraits, scene.portrait_places)
+        again = again.float()
         return dict(
             noise=noise,
             code=code,
-            look=look,
-            again=again.float(),
+            again=again,
             again_in=torch.lerp(shown, again, modifier.head * (1 - scene.objects)),
-            kept=modifier.keeps(shown),
             told=modifier.landmarks(code),
             rate=rate_of(mean, log_variance).mean(),
-            key_rate=rate_of(key, key_variance).mean(),
         )
 
     def _draw_another(
         self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
-        """Draw another person, and the same person in a slightly moved next frame."""
-        modifier, shown, count = self.modifier, scene.shown, len(scene.shown)
-        # The key of another portrait of the batch; for a third, a random key.
-        nobody = torch.rand(count, 1, device=shown.device) < 1 / 3
-        others = drawn['look'].roll(1, 0)
-        look = torch.where(nobody, torch.randn_like(others), others)
+        """Draw the next portrait's person, and that one in a slightly moved frame."""
+        modifier, shown = self.modifier, scene.shown
+        person = scene.portraits.roll(1, 0), scene.portrait_places.roll(1, 0)
         if not self.weights['steady']:
-            now = modifier.draw(shown, drawn['code'], look)
-            jump = now.new_zeros(count, *now.shape[2:])
+            now = modifier.draw(shown, drawn['code'], *person)
+            jump = now.new_zeros(len(now), *now.shape[2:])
         else:
             later = moved(shown, scene.nudge)
             later = later + 0.02 * torch.randn_like(later)
@@ -246,16 +283,11 @@ class InpaintingPretraining(BaseModel):
             now, then = modifier.draw(
                 torch.cat([shown, later]),
                 torch.cat([drawn['code'], code]),
-                torch.cat([look, look]),
+                *(torch.cat([each, each]) for each in person),
             ).chunk(2)
             jump = (then - moved(now, scene.nudge)).abs().mean(1)
-        return dict(
-            other_in=torch.lerp(
-                shown, now.float(), modifier.head * (1 - scene.objects)
-            ),
-            somebody=(~nobody[:, 0]).float(),
-            jump=jump,
-        )
+        other_in = torch.lerp(shown, now.float(), modifier.head * (1 - scene.objects))
+        return dict(other_in=other_in, jump=jump)
 
     def _judge(self, drawn: dict[str, Tensor], scene: Scene) -> dict[str, Tensor]:
         """Compute the losses of the critics."""
@@ -271,10 +303,30 @@ class InpaintingPretraining(BaseModel):
             loss_find=10 * (found - scene.places).abs().mean(),
         )
 
+    def _object_losses(self, scene: Scene) -> dict[str, Tensor]:
+        """Compute the loss of the pixels to keep, and what is kept of each kind."""
+        head, objects = self.modifier.head, scene.objects.float()
+        kept = self.modifier.keeps(scene.shown).float().clamp(1e-4, 1 - 1e-4)
+        with torch.autocast(kept.device.type, enabled=False):
+            wrong = F.binary_cross_entropy(kept, objects, reduction='none')
+        middle = scene.places.mean(1, True)
+        away = distances(middle, len(head)) / scene.eyes[:, None, None, None]
+        skin = (away < 1.15) * (1 - objects)
+        # Objects are smaller than faces, and the detector needs them. A face that
+        # is taken for an object is shown.
+        loss = mean_in(head, wrong * (1 + 2 * objects + 5 * skin))
+        loss = loss + 0.3 * overlap_loss(head, kept, objects)
+        kept = kept.detach()
+        return dict(
+            loss_objects=self.weights['objects'] * loss,
+            kept_of_objects=mean_in(head * objects, kept),
+            kept_of_faces=mean_in(head * skin, kept),
+        )
+
     def _drawing_losses(
         self, drawn: dict[str, Tensor], scene: Scene
     ) -> dict[str, Tensor]:
-        """Compute the losses of reconstructed people and of the kept pixels."""
+        """Compute the losses of reconstructed people."""
         weights, head = self.weights, self.modifier.head
         # The few pixels at mouth and eyes show the expression: they weigh more.
         side, mouth = len(head), scene.places[:, 3:].mean(1, True)
@@ -284,14 +336,9 @@ class InpaintingPretraining(BaseModel):
         off = (drawn['told'] - scene.places).norm(dim=2).mean(1) / scene.eyes
         with torch.no_grad():
             person, wanted = self._recognize(clean, scene.places)
-        name, seen = self._recognize(drawn['again_in'], scene.places)
+        _, seen = self._recognize(drawn['again_in'], scene.places)
         # Compared with the other person in `_playing_losses`.
         drawn['person'] = person
-        kept = drawn['kept'].float().clamp(1e-4, 1 - 1e-4)
-        with torch.autocast(clean.device.type, enabled=False):
-            wrong = F.binary_cross_entropy(
-                kept, scene.objects.float(), reduction='none'
-            )
         face = sum(map(difference, seen, wanted)) / len(seen)
         return dict(
             loss_pixels=weights['pixels']
@@ -299,21 +346,12 @@ class InpaintingPretraining(BaseModel):
             loss_edges=weights['edges']
             * mean_in(head[:-1, :-1], (edges(again) - edges(clean)).abs()),
             loss_face_features=weights['face_features'] * face,
-            loss_same=weights['same'] * (1 - (person * name).sum(1)).mean(),
             loss_places=weights['places'] * off.mean(),
-            # Objects are smaller than faces, and the detector needs them.
-            loss_objects=weights['objects']
-            * (
-                mean_in(head, wrong * (1 + 2 * scene.objects))
-                + 0.5 * overlap_loss(head, kept, scene.objects)
-            ),
             # The weight of the rate grows: the code must first become useful.
             loss_rate=weights['rate']
             * min(1.0, 0.1 + self._step / 1500)
             * drawn['rate'],
-            loss_key_rate=weights['key_rate'] * drawn['key_rate'],
             rate=drawn['rate'].detach(),
-            key_rate=drawn['key_rate'].detach(),
         )
 
     def _playing_losses(
@@ -341,7 +379,7 @@ class InpaintingPretraining(BaseModel):
             loss_realism=-weights['realism'] * answers,
             loss_landmarks=weights['landmarks'] * off.mean(),
             loss_other=weights['other'] * F.relu(likeness).mean(),
-            loss_meant=weights['meant'] * (drawn['somebody'] * (1 - meant)).mean(),
+            loss_meant=weights['meant'] * (1 - meant).mean(),
             loss_apart=weights['apart'] * F.relu(apart - 0.1).mean(),
             loss_steady=weights['steady']
             * mean_in(self.modifier.head, drawn['jump'][:, None]),

@@ -17,6 +17,7 @@ from torch import Tensor
 __all__ = [
     'Motion',
     'degrade',
+    'expose',
     'hold_drawn',
     'hold_objects',
     'nudged',
@@ -174,15 +175,12 @@ def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
     return torch.lerp(shown, inside, (painted * chosen)[:, None])
 
 
-def relight(views: Tensor, landmarks: Tensor) -> Tensor:
-    """Change the light: exposure, contrast, colour and direction.
-
-    On average, one view in four becomes grey, one in six is dark, and one in eight has
-    light of one colour, as on a stage.
+def expose(views: Tensor, strength: float = 1.0) -> Tensor:
+    """Change exposure, contrast, colour and direction of the light.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].
-        landmarks (Tensor): Not used.
+        strength (float): How much, from 0.
 
     Returns:
         Tensor: (K, 3, S, S) in [-1, 1].
@@ -190,14 +188,33 @@ def relight(views: Tensor, landmarks: Tensor) -> Tensor:
     count, side = len(views), views.shape[-1]
     each = (count, 1, 1, 1)
     shown = (views + 1) / 2
-    gamma = (_spread(*each, like=views) * 0.4).exp()
+    gamma = (_spread(*each, like=views) * 0.4 * strength).exp()
     shown = shown.clamp(1e-4, 1) ** gamma
-    shown = shown * (1 + 0.12 * _spread(count, 3, 1, 1, like=views))
+    shown = shown * (1 + 0.12 * strength * _spread(count, 3, 1, 1, like=views))
     mean = shown.mean((1, 2, 3), True)
-    shown = (shown - mean) * (1 + 0.3 * _spread(*each, like=views)) + mean
+    contrast = 1 + 0.3 * strength * _spread(*each, like=views)
+    shown = (shown - mean) * contrast + mean
     line = torch.linspace(-1, 1, side, device=views.device)
-    across, down = _spread(2, *each, like=views) * 0.25
+    across, down = _spread(2, *each, like=views) * 0.25 * strength
     shown = shown * (1 + across * line + down * line[:, None])
+    return shown.clamp(0, 1) * 2 - 1
+
+
+def relight(views: Tensor) -> Tensor:
+    """Change the light as :func:`expose` does, and its kind.
+
+    On average, one view in four becomes grey, one in six is dark, and one in eight has
+    light of one colour, as on a stage.
+
+    Args:
+        views (Tensor): (K, 3, S, S) in [-1, 1].
+
+    Returns:
+        Tensor: (K, 3, S, S) in [-1, 1].
+    """
+    count = len(views)
+    each = (count, 1, 1, 1)
+    shown = (expose(views) + 1) / 2
     # One in six is dark.
     dark = torch.rand(each, device=views.device) < 1 / 6
     shown = torch.where(

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .backgrounds import only_head, random_backgrounds
 from .portrait_views import (
     Motion,
     degrade,
+    expose,
     hold_drawn,
     hold_objects,
     nudged,
@@ -29,7 +31,9 @@ class Scene(NamedTuple):
         shown: The same views with objects in front of faces.
         objects: Opacity of these objects, (K, 1, S, S) in [0, 1].
         places: Landmarks of the views, (K, 5, 2), as fractions of the side.
-        others: Another view of each portrait, (K, 3, 64, 64) in [-1, 1].
+        portraits: The heads of other views, (K, 4, S, S): colours in [-1, 1] and
+            opacity in [0, 1], 0 at the background and below the chin.
+        portrait_places: Landmarks of these, (K, 5, 2), as fractions of the side.
         nudge: Where the pixels of the next frame come from, (K, S, S, 2).
     """
 
@@ -37,7 +41,8 @@ class Scene(NamedTuple):
     shown: Tensor
     objects: Tensor
     places: Tensor
-    others: Tensor
+    portraits: Tensor
+    portrait_places: Tensor
     nudge: Tensor
 
     @property
@@ -50,19 +55,47 @@ class Scene(NamedTuple):
 def make_scene(
     portraits: Tensor, landmarks: Tensor, size: int, things: Tensor | None = None
 ) -> Scene:
-    """Make two views of each portrait, the first with objects in front of the face.
+    """Make two views of each portrait.
+
+    The first shows more than half of the people in front of another background, and
+    objects in front of faces. The second has another light and expression, and only the
+    head.
 
     Args:
-        portraits (Tensor): (K, 3, P, P) in [-1, 1].
+        portraits (Tensor): (K, 4, P, P): colours in [-1, 1], and the opacity of the
+            person in [0, 1].
         landmarks (Tensor): (K, 5, 2) as fractions of the portrait's side.
-        size (int): S, the side of the first views in pixels.
+        size (int): S, the side of the views in pixels.
         things (Tensor, optional): Pictures of objects, see :func:`hold_drawn`.
     """
+    count, device = len(portraits), portraits.device
     views, places = view_portraits(portraits, landmarks, size, Motion())
-    clean = degrade(relight(open_mouths(views, places), places))
-    shown, objects = hold_objects(clean, places)
+    colours, opacity = views.split([3, 1], 1)
+    colours = open_mouths(colours, places)
+    elsewhere = torch.lerp(random_backgrounds(count, size, device), colours, opacity)
+    moved_away = torch.rand(count, 1, 1, 1, device=device) < 0.6
+    colours = torch.where(moved_away, elsewhere, colours)
+    held, objects = hold_objects(colours, places)
     if things is not None:
-        shown, objects = hold_drawn(shown, places, objects, things)
-    others, _ = view_portraits(portraits, landmarks, 64, Motion(10.0, 0.1, 0.03, 0.1))
-    others = relight(others, places)
-    return Scene(clean, shown, objects, places, others, nudged(shown))
+        held, objects = hold_drawn(held, places, objects, things)
+    clean, shown = _in_one_light(colours, held)
+    seen, seen_places = view_portraits(
+        portraits, landmarks, size, Motion(15.0, 0.15, 0.04, 0.25)
+    )
+    colours, opacity = seen.split([3, 1], 1)
+    # People are drawn from portraits in good light.
+    seen = torch.cat([expose(colours, 0.3), only_head(opacity, seen_places)], 1)
+    return Scene(clean, shown, objects, places, seen, seen_places, nudged(shown))
+
+
+def _in_one_light(*views: Tensor) -> list[Tensor]:
+    """Change light and camera of views, (K, 3, S, S), of all in the same way."""
+    seed, devices = int(torch.randint(2**31, ())), []
+    if views[0].device.type == 'cuda':
+        devices = [views[0].device]
+    seen = []
+    for view in views:
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            seen.append(degrade(relight(view)))
+    return seen

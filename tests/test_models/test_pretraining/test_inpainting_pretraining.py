@@ -4,12 +4,12 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from mmanon.models.pretraining import InpaintingPretraining
 from mmanon.models.pretraining.comparisons import overlap_loss
 from mmanon.models.pretraining.critics import aligned
-from mmanon.models.pretraining.scenes import make_scene
-from mmanon.registry import MODELS
+from mmanon.registry import DATASETS, MODELS
 
 PLACES = torch.tensor(
     [[0.4, 0.42], [0.6, 0.42], [0.5, 0.52], [0.42, 0.62], [0.58, 0.62]]
@@ -26,6 +26,7 @@ def build(**kwargs) -> InpaintingPretraining:
                 size=32,
                 code_size=3,
                 look_size=2,
+                people=2,
                 base_channels=8,
             ),
             recognizer=dict(type='mmanon.MobileFaceNet', input_size=(112, 112)),
@@ -41,7 +42,7 @@ def optimizers(model: InpaintingPretraining) -> OptimWrapperDict:
         model,
         dict(
             constructor='mmanon.PartsOptimWrapperConstructor',
-            drawing=dict(part, modules=['modifier', 'key_encoder']),
+            drawing=dict(part, modules=['modifier']),
             critics=dict(part, modules=['critic', 'landmark_net']),
         ),
     )
@@ -49,8 +50,12 @@ def optimizers(model: InpaintingPretraining) -> OptimWrapperDict:
 
 def batch(count: int = 3) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(2)
-    image = torch.randint(0, 256, (count, 3, 48, 48), generator=generator)
-    return dict(image=image.byte(), landmarks=PLACES.repeat(count, 1, 1))
+    image = torch.randint(0, 256, (count, 4, 48, 48), generator=generator).byte()
+    return dict(
+        image=image[:, :3],
+        opacity=image[:, 3:],
+        landmarks=PLACES.repeat(count, 1, 1),
+    )
 
 
 def test_a_step_teaches_all_but_the_recognizer_and_the_average_follows():
@@ -67,13 +72,7 @@ def test_a_step_teaches_all_but_the_recognizer_and_the_average_follows():
         for name, value in model.state_dict().items()
         if not torch.equal(value, first[name])
     }
-    assert changed >= {
-        'modifier',
-        'key_encoder',
-        'critic',
-        'landmark_net',
-        'modifier_ema',
-    }
+    assert changed >= {'modifier', 'critic', 'landmark_net', 'modifier_ema'}
     assert 'recognizer' not in changed
     assert not model.average.is_untrained
 
@@ -103,23 +102,66 @@ def test_at_first_people_are_only_drawn_again():
     assert {'loss_pixels', 'loss_realism', 'loss_critic', 'loss_other'} <= set(second)
 
 
-def test_somebody_else_is_drawn_by_the_key_of_another_one_of_the_batch():
-    model = build(log_interval=1)
-    seen = {}
+def test_somebody_else_is_the_next_portrait_of_the_batch(monkeypatch):
+    model = build(log_interval=1, weights=dict(steady=0.0))
+    seen = []
+    draw = model.modifier.draw
+    monkeypatch.setattr(
+        model.modifier, 'draw', lambda *args: seen.append(args) or draw(*args)
+    )
+    model.train_step(batch(), optimizers(model))
+    (_, _, portraits, places), (_, _, others, other_places) = seen
+    assert torch.equal(others, portraits.roll(1, 0))
+    assert torch.equal(other_places, places.roll(1, 0))
 
-    def look_at(module, args):
-        seen['looks'] = args[1][:, model.modifier.code_size :].detach()
 
-    model.modifier.decoder.register_forward_pre_hook(look_at)
-    scene = make_scene(batch(40)['image'] / 127.5 - 1, batch(40)['landmarks'], 32)
-    drawn = model._draw(scene)
-    another = model._draw_another(drawn, scene)
+@pytest.mark.parametrize(
+    ('learn', 'part'), [(['objects'], 'share'), (['heads'], 'decoder')]
+)
+def test_heads_and_what_to_keep_can_be_learned_alone(learn, part):
+    model = build(log_interval=1, learn=learn)
+    before = copy.deepcopy(model.modifier.state_dict())
+    model.train_step(batch(), optimizers(model))
+    changed = {
+        name.split('.')[0]
+        for name, value in model.modifier.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert part in changed
+    assert not changed & {'share', 'decoder'} - {part}
 
-    somebody = another['somebody'].bool()
-    assert 15 < somebody.sum() < 38
-    now = seen['looks'][:40]
-    torch.testing.assert_close(now[somebody], drawn['look'].roll(1, 0)[somebody])
-    assert not torch.isclose(now, drawn['look'].roll(1, 0)).all(1)[~somebody].any()
+
+@DATASETS.register_module(force=True)
+class TwoPortraits(Dataset):
+    """A red and a green person, who fill their pictures."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> dict:
+        image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+        image[index] = 200
+        opacity = torch.full((1, 64, 64), 255, dtype=torch.uint8)
+        return dict(image=image, opacity=opacity, landmarks=PLACES + 0.01 * index)
+
+
+def test_the_modifier_holds_the_people_it_is_to_draw_without_their_clothes():
+    model = build(people=dict(type='mmanon.TwoPortraits'))
+    model.init_weights()
+    for modifier in (model.modifier, model.average):
+        for index, person in enumerate(modifier.people):
+            assert (person[index] == 200).all()
+            assert (person[1 - index] == 0).all()
+            assert (person[3, :24] == 255).all()
+            assert (person[3, -1] == 0).all()  # far below the chin
+        torch.testing.assert_close(modifier.people_places[1], PLACES + 0.01)
+
+
+def test_too_few_people_are_refused():
+    model = build(people=dict(type='mmanon.TwoPortraits'))
+    model.modifier.people = model.modifier.people.repeat(2, 1, 1, 1)
+    with pytest.raises(ValueError, match='2 portraits.*holds 4'):
+        model.init_weights()
 
 
 def test_the_next_frame_is_drawn_only_where_steadiness_is_asked_for():
@@ -144,9 +186,11 @@ def test_drawn_things_teach_what_to_let_through():
     assert held['loss_objects'] != plain['loss_objects']
 
 
-def test_unknown_weights_are_refused():
+def test_unknown_weights_and_parts_are_refused():
     with pytest.raises(ValueError, match='rates'):
         build(weights=dict(rates=1.0))
+    with pytest.raises(ValueError, match='hair'):
+        build(learn=['hair'])
 
 
 def test_parts_that_the_model_lacks_are_refused():
