@@ -48,9 +48,10 @@ def person_opacity(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     labels[ellipse(places.mean(0), 0.85, 1.2)] = cv2.GC_FGD
     beside = (np.abs(x - eyes[0]) > 2.2 * apart) & (y < mouth[1])
     labels[beside | (y < eyes[1] - 2.3 * apart)] = cv2.GC_BGD
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    wall, person_colours = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(small, labels, None, *models, 4, cv2.GC_INIT_WITH_MASK)
+    whole = (0, 0, _SIDE, _SIDE)
+    cv2.grabCut(small, labels, whole, wall, person_colours, 4, cv2.GC_INIT_WITH_MASK)
     person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     person = _without_islands(person, places.mean(0))
     soft = cv2.GaussianBlur(cv2.medianBlur(person * 255, 5), (0, 0), 1.0)

@@ -38,9 +38,10 @@ def warp_by_landmarks(images: Tensor, source: Tensor, target: Tensor) -> Tensor:
     a = squares[:, 0, 0] + _RIDGE
     d = squares[:, 1, 1] + _RIDGE
     b = squares[:, 0, 1]
-    inverse = torch.stack(
-        [torch.stack([d, -b], 1), torch.stack([-b, a], 1)], 1
-    ) / (a * d - b * b)[:, None, None]
+    inverse = (
+        torch.stack([torch.stack([d, -b], 1), torch.stack([-b, a], 1)], 1)
+        / (a * d - b * b)[:, None, None]
+    )
     turn = inverse @ (wanted.transpose(1, 2) @ away)
     rest = away - wanted @ turn
     line = (torch.arange(side, device=images.device) + 0.5) / side

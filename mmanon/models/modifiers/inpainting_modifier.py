@@ -298,7 +298,7 @@ class _Inpainting(nn.Module):
         with torch.no_grad():
             # At first the portrait as it is, for the most part.
             self.last.weight[3:] *= 0.1
-            self.last.bias[3] = 1
+            self.last.get_parameter('bias')[3] = 1
 
     def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
         """Map (K, 8, S, S), (K, numbers) and (K, 5, 2) to (K, 10, S, S).

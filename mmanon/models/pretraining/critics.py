@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = ['LandmarkNet', 'RealismCritic', 'aligned']
+__all__ = ['LandmarkNet', 'RealismCritic', 'aligned', 'recognize']
 
 
 class RealismCritic(nn.Module):
@@ -105,3 +105,37 @@ def aligned(crops: Tensor, landmarks: Tensor, template: Tensor, side: int) -> Te
     return F.grid_sample(
         crops.float(), grid, padding_mode='border', align_corners=False
     )
+
+
+def recognize(
+    recognizer: nn.Module, crops: Tensor, landmarks: Tensor, template: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Embed aligned faces, and tell what a recognizer sees on the way.
+
+    Args:
+        recognizer (nn.Module): A face backbone for faces of 112 pixels.
+        crops (Tensor): (K, 3, S, S) in [-1, 1].
+        landmarks (Tensor): (K, 5, 2) as fractions of the side.
+        template (Tensor): See :func:`aligned`.
+
+    Returns:
+        tuple[Tensor, list[Tensor]]: Embeddings of length 1, (K, N); and features of
+        three convolutions, near a sixth, a third and a half of the depth: edges, parts
+        of a face, and a face.
+    """
+    with torch.autocast(crops.device.type, enabled=False):
+        faces = aligned(crops, landmarks, template, 112)
+    convs = [m for m in recognizer.modules() if isinstance(m, nn.Conv2d)]
+    seen: list[Tensor] = []
+    hooks = [
+        convs[len(convs) * part // 12].register_forward_hook(
+            lambda _, __, out: seen.append(out)
+        )
+        for part in (2, 4, 6)
+    ]
+    try:
+        names = recognizer(faces.to(memory_format=torch.channels_last))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return F.normalize(names.float()), seen

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.modifiers.inpainting_modifier import InpaintingModifier, spots
@@ -27,7 +26,7 @@ from .comparisons import (
     moved,
     overlap_loss,
 )
-from .critics import LandmarkNet, RealismCritic, aligned
+from .critics import LandmarkNet, RealismCritic, recognize
 from .scenes import Scene, make_scene
 
 __all__ = ['InpaintingPretraining']
@@ -159,7 +158,7 @@ class InpaintingPretraining(BaseModel):
             self._learn_people(DATASETS.build(self.people))
         self.average.load_state_dict(self.modifier.state_dict())
 
-    def _learn_people(self, portraits: Dataset) -> None:
+    def _learn_people(self, portraits: Sequence[dict[str, Tensor]]) -> None:
         """Let the modifier hold the first portraits of a data set."""
         held, size = len(self.modifier.people), self.modifier.size
         if len(portraits) < held:
@@ -335,8 +334,8 @@ class InpaintingPretraining(BaseModel):
         again, clean = drawn['again'], scene.clean
         off = (drawn['told'] - scene.places).norm(dim=2).mean(1) / scene.eyes
         with torch.no_grad():
-            person, wanted = self._recognize(clean, scene.places)
-        _, seen = self._recognize(drawn['again_in'], scene.places)
+            person, wanted = self._seen(clean, scene.places)
+        _, seen = self._seen(drawn['again_in'], scene.places)
         # Compared with the other person in `_playing_losses`.
         drawn['person'] = person
         face = sum(map(difference, seen, wanted)) / len(seen)
@@ -370,7 +369,7 @@ class InpaintingPretraining(BaseModel):
         found = self.landmark_net(both)
         off = (found - scene.places.repeat(2, 1, 1)).norm(dim=2).mean(1)
         off = off / scene.eyes.repeat(2)
-        name, _ = self._recognize(drawn['other_in'], scene.places)
+        name, _ = self._seen(drawn['other_in'], scene.places)
         likeness = (drawn['person'] * name).sum(1)
         meant = (drawn['person'].roll(1, 0) * name).sum(1)
         apart = name @ name.T - 2 * torch.eye(count, device=name.device)
@@ -388,28 +387,8 @@ class InpaintingPretraining(BaseModel):
             meant=meant.mean().detach(),
         )
 
-    def _recognize(self, crops: Tensor, places: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Align crops; return embeddings of length 1 and intermediate features."""
-        with torch.autocast(crops.device.type, enabled=False):
-            faces = aligned(crops, places, self.template, 112)
-        seen: list[Tensor] = []
-        hooks = [
-            layer.register_forward_hook(lambda _, __, out: seen.append(out))
-            for layer in self._eyes
-        ]
-        try:
-            names = self.recognizer(faces.to(memory_format=torch.channels_last))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return F.normalize(names.float()), seen
-
-    @property
-    def _eyes(self) -> list[nn.Module]:
-        """Layers of the recognizer whose features are compared."""
-        convs = [m for m in self.recognizer.modules() if isinstance(m, nn.Conv2d)]
-        # At about 1/6, 1/3 and 1/2 of the depth: edges, parts and whole faces.
-        return [convs[len(convs) * part // 12] for part in (2, 4, 6)]
+    def _seen(self, crops: Tensor, places: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return recognize(self.recognizer, crops, places, self.template)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
