@@ -20,6 +20,8 @@ from mmanon.anonymizer import AnonymizerInferencer, MaskingOptions
 from mmanon.anonymizer.backends.torch_modifier import build_modifier_and_card
 from mmanon.face_detectors import CenterFaceDetector
 from mmanon.models.layers.face_crops import crop_faces, paste_faces, square_boxes
+from mmanon.models.layers.landmark_warp import warp_by_landmarks
+from mmanon.models.modifiers import InpaintingModifier
 from mmanon.shipped import find_modifier
 from mmanon.structures.faces import Faces
 
@@ -68,8 +70,10 @@ def steps(frame: np.ndarray) -> dict[str, np.ndarray]:
     pictures['code'] = code_picture(code[0].numpy())
     around = crop * (modifier.head <= 0)
     pictures['around'] = to_picture(around)
+    person = modifier.person(look)
+    pictures['person'] = to_picture(posed_person(modifier, code, *person))
     # What the decoder draws around the head is never used: white here.
-    drawn = modifier.draw(crop, code, look)
+    drawn = modifier.draw(crop, code, *person)
     pictures['drawn'] = to_picture(torch.where(modifier.head > 0, drawn, 1.0))
 
     modified = modifier.modify_by_key(crop, key)
@@ -81,6 +85,19 @@ def steps(frame: np.ndarray) -> dict[str, np.ndarray]:
     say(f'detection: {describe(found)}; IoU with the first box {iou(faces, found):.2f}')
     pictures['detection'] = with_boxes(pasted, found, GREEN)
     return pictures
+
+
+def posed_person(
+    modifier: InpaintingModifier,
+    code: torch.Tensor,
+    portrait: torch.Tensor,
+    places: torch.Tensor,
+) -> torch.Tensor:
+    """The person of the key where the code has its landmarks, on white."""
+    opacity = portrait[:, 3:]
+    weighed = torch.cat([portrait[:, :3] * opacity, opacity], 1)
+    posed = warp_by_landmarks(weighed, places, modifier.landmarks(code))
+    return posed[:, :3] + 1 - posed[:, 3:]
 
 
 def before_and_after(frame: np.ndarray) -> Image.Image:

@@ -178,7 +178,12 @@ class InpaintingModifier(LearnedModifier):
         return portraits, self.people_places[chosen].float()
 
     def draw(
-        self, faces: Tensor, code: Tensor, portraits: Tensor, places: Tensor
+        self,
+        faces: Tensor,
+        code: Tensor,
+        portraits: Tensor,
+        places: Tensor,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """Draw people, (K, 3, size, size) in [-1, 1], into the surroundings of faces.
 
@@ -187,9 +192,11 @@ class InpaintingModifier(LearnedModifier):
             code (Tensor): ``z``, (K, code_size).
             portraits (Tensor): The people to draw, as from :meth:`person`.
             places (Tensor): Landmarks of the portraits, as from :meth:`person`.
+            wanted (Tensor, optional): Where to draw the landmarks, (K, 5, 2) as
+                fractions of the side. Defaults to :meth:`landmarks` of the code.
         """
         around = (self.head <= 0).to(faces)
-        wanted = self.landmarks(code)
+        wanted = self.landmarks(code) if wanted is None else wanted
         opacity = portraits[:, 3:]
         # Weighed by the opacity, so that no background bleeds in.
         weighed = torch.cat([portraits[:, :3] * opacity, opacity], 1)

@@ -254,8 +254,11 @@ class InpaintingPretraining(BaseModel):
         mean, log_variance = modifier.code(shown)
         noise = torch.randn_like(mean)
         code = mean + noise * (log_variance / 2).exp()
-        again = modifier.draw(shown, code, scene.portraits, scene.portrait_places)
-        again = again.float()
+        # The true landmarks: those of the code are off by some pixels, and a head that
+        # is compared with a shifted one becomes soft.
+        again = modifier.draw(
+            shown, code, scene.portraits, scene.portrait_places, scene.places
+        ).float()
         return dict(
             noise=noise,
             code=code,

@@ -127,17 +127,18 @@ def _grimace(source: Tensor, landmarks: Tensor, strength: float) -> Tensor:
     return change
 
 
-def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
+def open_mouths(views: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
     """Paint a third of the mouths open, from a slit to a yawn.
 
-    Portraits show closed mouths or smiles, but people in videos talk.
+    Portraits have closed mouths or smiles, and people in videos talk.
 
     Args:
         views (Tensor): (K, 3, S, S) in [-1, 1].
         landmarks (Tensor): (K, 5, 2) as fractions of the side.
 
     Returns:
-        Tensor: (K, 3, S, S) in [-1, 1].
+        tuple[Tensor, Tensor]: Views, (K, 3, S, S), and where mouths are painted,
+        (K, 1, S, S) in [0, 1].
     """
     count, side, device = len(views), views.shape[-1], views.device
     line = (torch.arange(side, device=device) + 0.5) / side
@@ -172,7 +173,8 @@ def open_mouths(views: Tensor, landmarks: Tensor) -> Tensor:
     inside = torch.lerp(inside, colour(0.8, 0.75, 0.65), teeth[:, None])
     chosen = (number(0, 1) < 1 / 3).float()
     shown = torch.lerp(views, colour(0.2, -0.35, -0.35), (lips * chosen)[:, None])
-    return torch.lerp(shown, inside, (painted * chosen)[:, None])
+    opening = (painted * chosen)[:, None]
+    return torch.lerp(shown, inside, opening), opening
 
 
 def expose(views: Tensor, strength: float = 1.0) -> Tensor:

@@ -29,7 +29,7 @@ class Scene(NamedTuple):
     Attributes:
         clean: Views without objects, (K, 3, S, S) in [-1, 1].
         shown: The same views with objects in front of faces.
-        objects: Opacity of these objects, (K, 1, S, S) in [0, 1].
+        objects: Opacity of these objects and of painted mouths, (K, 1, S, S) in [0, 1].
         places: Landmarks of the views, (K, 5, 2), as fractions of the side.
         portraits: The heads of other views, (K, 4, S, S): colours in [-1, 1] and
             opacity in [0, 1], 0 at the background and below the chin.
@@ -71,13 +71,15 @@ def make_scene(
     count, device = len(portraits), portraits.device
     views, places = view_portraits(portraits, landmarks, size, Motion())
     colours, opacity = views.split([3, 1], 1)
-    colours = open_mouths(colours, places)
+    colours, mouths = open_mouths(colours, places)
     elsewhere = torch.lerp(random_backgrounds(count, size, device), colours, opacity)
     moved_away = torch.rand(count, 1, 1, 1, device=device) < 0.6
     colours = torch.where(moved_away, elsewhere, colours)
     held, objects = hold_objects(colours, places)
     if things is not None:
         held, objects = hold_drawn(held, places, objects, things)
+    # What is within an open mouth stays too: it shows who talks, and hardly who it is.
+    objects = torch.maximum(objects, mouths)
     clean, shown = _in_one_light(colours, held)
     seen, seen_places = view_portraits(
         portraits, landmarks, size, Motion(15.0, 0.15, 0.04, 0.25)

@@ -110,7 +110,7 @@ def test_somebody_else_is_the_next_portrait_of_the_batch(monkeypatch):
         model.modifier, 'draw', lambda *args: seen.append(args) or draw(*args)
     )
     model.train_step(batch(), optimizers(model))
-    (_, _, portraits, places), (_, _, others, other_places) = seen
+    (_, _, portraits, places, _), (_, _, others, other_places) = seen
     assert torch.equal(others, portraits.roll(1, 0))
     assert torch.equal(other_places, places.roll(1, 0))
 
