@@ -9,6 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmanon.models.layers.eigenfaces import resized
+from mmanon.models.layers.inpainting_networks import (
+    CODED_SIDE,
+    NARROWEST,
+    CodeEncoder,
+    InpaintingDecoder,
+    spots,
+)
 from mmanon.models.layers.landmark_warp import warp_by_landmarks
 from mmanon.models.layers.noisy_code import rate_of
 from mmanon.models.layers.share_map import ShareMap
@@ -16,10 +23,8 @@ from mmanon.registry import MODELS
 
 from .base import LearnedModifier, check_sizes
 
-__all__ = ['CodeEncoder', 'InpaintingModifier', 'head_region', 'spots']
+__all__ = ['InpaintingModifier', 'head_region']
 
-# Side in pixels of the smallest feature maps, and of the faces that are encoded.
-_NARROWEST, _CODED_SIDE = 8, 64
 # The head with hair and chin in a crop of margin 0.5: centre (x, y) and half axes as
 # fractions of the crop's side, and the width of the soft edge.
 _HEAD = (0.5, 0.455, 0.38, 0.42)
@@ -48,11 +53,13 @@ class InpaintingModifier(LearnedModifier):
     A drawn head contains information about the original only from three sources: the
     code ``z``, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats is limited; the
     surroundings of the ellipse; and the pixels classified as objects in front of the
-    face. No pixel at the eyes is kept, and no pixel at all if more than about a third
-    (0.35) of the face box would be kept. This is an inpainting of faces as in
-    DeepPrivacy (Hukkelås et al., ISVC 2019), with a variational information bottleneck
-    (Alemi et al., ICLR 2017) instead of given landmarks, and a source picture as in
-    face reenactment (for example Siarohin et al., NeurIPS 2019).
+    face. No pixel at the eyes, the forehead and the hair above is kept, and no pixel
+    at all if more than about a third (0.35) of the face box would be kept.
+
+    This is an inpainting of faces as in DeepPrivacy (Hukkelås et al., ISVC 2019), with
+    a variational information bottleneck (Alemi et al., ICLR 2017) instead of given
+    landmarks, and a source picture as in face reenactment (for example Siarohin et al.,
+    NeurIPS 2019).
 
     ``ε`` and ``k`` are the key of a track. M itself uses no random numbers, so all
     faces of a track with one key show one person. The person in the bank whose
@@ -105,10 +112,10 @@ class InpaintingModifier(LearnedModifier):
             people=people,
             base_channels=base_channels,
         )
-        levels = math.log2(size / _NARROWEST)
+        levels = math.log2(size / NARROWEST)
         if levels != int(levels) or levels < 1:
             raise ValueError(
-                f'size must be {_NARROWEST} times a power of 2, such as 64 or 128, '
+                f'size must be {NARROWEST} times a power of 2, such as 64 or 128, '
                 f'got {size}'
             )
         if base_channels % 8:
@@ -126,7 +133,7 @@ class InpaintingModifier(LearnedModifier):
         self.encoder = CodeEncoder(code_size, 16)
         # Predicts the five landmarks of the drawn head from the code alone.
         self.places = nn.Linear(code_size, 10)
-        self.decoder = _Inpainting(base_channels, int(levels), code_size)
+        self.decoder = InpaintingDecoder(base_channels, int(levels), code_size)
         self.share = ShareMap(16, block=2, norm_cfg=dict(type='GN', num_groups=8))
         self.register_buffer('head', head_region(size), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
@@ -159,7 +166,7 @@ class InpaintingModifier(LearnedModifier):
 
     def code(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Encode faces, (K, 3, S, S): mean and log variance, (K, N) each."""
-        return self.encoder(resized(faces, _CODED_SIDE))
+        return self.encoder(resized(faces, CODED_SIDE))
 
     def person(self, look: Tensor) -> tuple[Tensor, Tensor]:
         """Choose the person of the bank whose direction is nearest to each look.
@@ -219,7 +226,7 @@ class InpaintingModifier(LearnedModifier):
         return 1 - self.share(faces)
 
     def _guard(self, kept: Tensor, landmarks: Tensor) -> Tensor:
-        """Limit the pixels to keep: none at the eyes, and no large part of a face.
+        """Limit the pixels to keep: none from the eyes up, and no large part of a face.
 
         The network may take a face for an object when light or camera differ from the
         training. Doubtful pixels are therefore redrawn: 0.6 becomes 0.5, and 0.4
@@ -231,7 +238,10 @@ class InpaintingModifier(LearnedModifier):
         part = kept[..., edge:-edge, edge:-edge].mean((2, 3), True)
         trusted = ((_MOST_KEPT - part) / 0.1).clamp(0, 1)
         eyes, middle = landmarks[:, :2], landmarks[:, :2].mean(1, True)
-        band = spots(torch.cat([eyes, middle], 1), self.size, width=0.07).amax(1, True)
+        band = spots(torch.cat([eyes, middle], 1), self.size, width=0.07)
+        up = middle - landmarks[:, 3:].mean(1, True)
+        crown = torch.cat([middle + up * way for way in (0.8, 1.3, 1.8)], 1)
+        band = torch.cat([band, spots(crown, self.size, width=0.16)], 1).amax(1, True)
         return kept * trusted * (1.2 - 2 * band).clamp(0, 1)
 
     def rate(self, faces: Tensor) -> Tensor:
@@ -250,141 +260,10 @@ class InpaintingModifier(LearnedModifier):
         )
 
 
-class CodeEncoder(nn.Module):
-    """Maps faces to the mean and the log variance of each number of their code.
-
-    Args:
-        code_size (int): N, the number of values in a code.
-        base (int): Channels of the first convolution.
-    """
-
-    def __init__(self, code_size: int, base: int) -> None:
-        super().__init__()
-        widths = [3, base, 2 * base, 4 * base, 4 * base]
-        self.body = nn.Sequential(
-            *(
-                _Conv(before, after, stride=2)
-                for before, after in zip(widths[:-1], widths[1:], strict=True)
-            )
-        )
-        self.code = nn.Linear(widths[-1] * (_CODED_SIDE // 16) ** 2, 2 * code_size)
-
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode faces, (K, 3, 64, 64): mean and log variance, (K, N) each."""
-        mean, log_variance = self.code(self.body(faces).flatten(1)).float().chunk(2, 1)
-        # Limit the variance: neither almost no noise nor nothing but noise.
-        return mean, log_variance.clamp(-6, 4)
-
-
-class _Inpainting(nn.Module):
-    """Maps the surroundings of a head, a portrait, a code and landmarks to a head."""
-
-    def __init__(self, base: int, levels: int, numbers: int) -> None:
-        super().__init__()
-        widths = [base * min(2**level, 4) for level in range(levels + 1)]
-        style = 128
-        self.first = _Conv(8, widths[0])
-        self.downs = nn.ModuleList(
-            _Conv(above, below, stride=2)
-            for above, below in zip(widths[:-1], widths[1:], strict=True)
-        )
-        self.style = nn.Sequential(
-            nn.Linear(numbers, style),
-            nn.LeakyReLU(0.2),
-            nn.Linear(style, style),
-            nn.LeakyReLU(0.2),
-        )
-        self.start_width = 8
-        self.start = nn.Linear(style, self.start_width * _NARROWEST**2)
-        self.middle = _Styled(widths[-1] + self.start_width, widths[-1], style)
-        self.ups = nn.ModuleList(
-            _Styled(below + above + 5, above, style)
-            for above, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
-        )
-        self.last = nn.Conv2d(widths[0], 10, 3, padding=1)
-        with torch.no_grad():
-            # At first the portrait as it is, for the most part.
-            self.last.weight[3:] *= 0.1
-            self.last.get_parameter('bias')[3] = 1
-
-    def forward(self, around: Tensor, numbers: Tensor, places: Tensor) -> Tensor:
-        """Map (K, 8, S, S), (K, numbers) and (K, 5, 2) to (K, 10, S, S).
-
-        The channels are three of paint, one of how much the portrait is to show, three
-        of its gain, and three of its shift.
-        """
-        levels = [self.first(around)]
-        for down in self.downs:
-            levels.append(down(levels[-1]))
-        style = self.style(numbers)
-        start = self.start(style)
-        start = start.view(-1, self.start_width, _NARROWEST, _NARROWEST)
-        features = self.middle(torch.cat([levels.pop(), start], 1), style)
-        side = _NARROWEST
-        for up in self.ups:
-            side *= 2
-            above = F.interpolate(features, scale_factor=2.0)
-            marks = spots(places, side).to(above)
-            features = up(torch.cat([levels.pop(), above, marks], 1), style)
-        return self.last(features).float()
-
-
 def _directions(count: int, size: int) -> Tensor:
     """The same unit vectors each time, as far apart as chance has them."""
     generator = torch.Generator().manual_seed(0)
     return F.normalize(torch.randn(count, size, generator=generator))
-
-
-def spots(places: Tensor, side: int, width: float = 0.03) -> Tensor:
-    """Draw a Gaussian spot of height 1 at each place.
-
-    Args:
-        places (Tensor): (K, N, 2), x and y as fractions of the side.
-        side (int): Side of the maps in pixels.
-        width (float): Standard deviation as a fraction of the side; at least a pixel.
-
-    Returns:
-        Tensor: (K, N, side, side).
-    """
-    line = (torch.arange(side, device=places.device) + 0.5) / side
-    width = max(width, 1 / side)
-    across = (-((line - places[..., :1]) / width).square() / 2).exp()
-    down = (-((line - places[..., 1:]) / width).square() / 2).exp()
-    return down[..., :, None] * across[..., None, :]
-
-
-class _Styled(nn.Module):
-    """Two convolutions whose channels are scaled and shifted by a style."""
-
-    def __init__(self, before: int, after: int, style: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(
-            [
-                nn.Conv2d(before, after, 3, padding=1),
-                nn.Conv2d(after, after, 3, padding=1),
-            ]
-        )
-        self.norms = nn.ModuleList(nn.GroupNorm(8, after) for _ in self.convs)
-        self.tones = nn.ModuleList(nn.Linear(style, 2 * after) for _ in self.convs)
-
-    def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        for conv, norm, tone in zip(self.convs, self.norms, self.tones, strict=True):
-            scale, shift = tone(style)[:, :, None, None].chunk(2, 1)
-            features = F.leaky_relu(norm(conv(features)) * (1 + scale) + shift, 0.2)
-        return features
-
-
-class _Conv(nn.Sequential):
-    """Convolution, group norm and leaky ReLU; the kernel is 4 at stride 2, else 3."""
-
-    def __init__(self, before: int, after: int, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(before, after, 2 + stride, stride, padding=1)
-            if stride == 2
-            else nn.Conv2d(before, after, 3, padding=1),
-            nn.GroupNorm(8, after),
-            nn.LeakyReLU(0.2),
-        )
 
 
 def head_region(size: int) -> Tensor:

@@ -12,8 +12,9 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmanon.models.layers.inpainting_networks import spots
 from mmanon.models.layers.noisy_code import rate_of
-from mmanon.models.modifiers.inpainting_modifier import InpaintingModifier, spots
+from mmanon.models.modifiers.inpainting_modifier import InpaintingModifier
 from mmanon.registry import DATASETS, MODELS
 from mmanon.structures.landmark_template import TEMPLATE, TEMPLATE_SIDE
 
