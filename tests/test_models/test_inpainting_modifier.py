@@ -76,12 +76,13 @@ def test_what_is_in_front_of_a_mouth_comes_through(monkeypatch):
     assert (drawn - faces)[..., 12:16, 10:22].abs().mean() > 0.1
 
 
-def test_before_the_eyes_nothing_comes_through(monkeypatch):
+@pytest.mark.parametrize('rows', [slice(12, 16), slice(1, 12)])
+def test_before_the_eyes_and_above_them_nothing_comes_through(rows, monkeypatch):
     modifier, faces = build(), made_up_faces()
     nn.init.zeros_(modifier.places.weight)
     nn.init.zeros_(modifier.places.bias)
     held = torch.zeros(SIDE, SIDE)
-    held[12:16, 12:20] = 1  # where the average face has its eyes
+    held[rows, 12:20] = 1  # where the average face has eyes, and forehead and hair
     keep_only(modifier, held, monkeypatch)
     keys = torch.zeros(4, 5)
     drawn = modifier(faces, keys)
