@@ -1,4 +1,7 @@
-"""All of data, imported when the first of it is asked for; see :mod:`mmanon.models`."""
+"""Data sets and transforms; the first access to one of them imports them all.
+
+To import only a part of them, import ``mmanon.datasets.<part>``.
+"""
 
 from typing import Any
 

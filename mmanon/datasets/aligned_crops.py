@@ -1,4 +1,4 @@
-"""Face crops cut from photographs by their landmarks, and what is kept of them."""
+"""Caches of aligned face crops, and of the list of readable images."""
 
 import hashlib
 import json
@@ -28,11 +28,11 @@ __all__ = ['AlignedCrops', 'CheckedImages', 'align_face', 'find_face', 'read_ima
 
 USABLE, ALIGNED = 'usable', 'aligned'
 NO_FACE, UNREADABLE, FAILED = 'no face found', 'unreadable', 'failed: '
-# Raised when crops come out otherwise than before: what is cached is then made anew.
+# Increase it when new crops differ from old ones: all cached crops are made again.
 _VERSION = 1
 _SAVE_EVERY = 1000
-# The processes of a distributed run do not wait long for the first: NCCL gives up
-# after ten minutes.
+# The most images to read while the other processes of a distributed run wait: NCCL
+# gives up after ten minutes.
 _MOST_WHILE_OTHERS_WAIT = 300
 _SCHEMA = pa.schema(
     [
@@ -51,13 +51,13 @@ class _Entry(NamedTuple):
 
 
 class CheckedImages:
-    """Which images can be decoded, found out once.
+    """Finds out once which images can be decoded.
 
-    ``index.parquet`` in the folder stores for each image its size and time when it was
-    read, and the result. An image is read again when these change.
+    ``index.parquet`` in the folder stores for each image the size and the time of its
+    file, and the result. An image is read again when its file changes.
 
     Args:
-        folder (Path): Where to keep the index.
+        folder (Path): The folder of the index.
     """
 
     doing = 'checking images'
@@ -69,23 +69,23 @@ class CheckedImages:
     def prepare(
         self, root: Path, paths: Sequence[Path]
     ) -> tuple[dict[Path, Path], dict[Path, str]]:
-        """Read images, as far as that has not been done.
+        """Read the images that have not been read yet.
 
-        In distributed runs the first process does it and the others wait, unless it
-        would take long. Images on which reading failed for another reason than their
-        content are tried again by every run of one process.
+        In distributed runs the first process reads them and the others wait; this is
+        allowed for at most 300 images. If reading an image failed with an exception,
+        each run with a single process tries it again.
 
         Args:
-            root (Path): The folder that names are relative to.
-            paths (Sequence[Path]): Images inside it.
+            root (Path): The folder to which names are relative.
+            paths (Sequence[Path]): Images in this folder.
 
         Returns:
-            tuple[dict, dict]: The files to take faces from by image, and why the
-            others have none.
+            tuple[dict, dict]: The file with the face of each usable image, and the
+            reason why each other image is not usable.
 
         Raises:
             OSError: When the folder cannot be written.
-            RuntimeError: When a distributed run should not begin before this is done.
+            RuntimeError: When a distributed run has too many images to read.
         """
         names = _names(root, paths)
         index = self._read_index()
@@ -93,7 +93,7 @@ class CheckedImages:
             try:
                 self._bring_up_to_date(names, index)
             except Exception:
-                barrier()  # the others wait there
+                barrier()  # the other processes wait there
                 raise
         barrier()
         if not is_main_process():
@@ -111,32 +111,32 @@ class CheckedImages:
         return usable, skipped
 
     def is_complete(self, root: Path, paths: Sequence[Path]) -> bool:
-        """Whether :meth:`prepare` would have nothing to read."""
+        """Whether all images have been read."""
         return not self._changed(_names(root, paths), self._read_index())
 
     def _file(self, path: Path, name: str) -> Path:
-        """The file to take an image's face from."""
+        """The file with the face of an image."""
         return path
 
     def _start(self) -> None:
-        """Called before the first image is read."""
+        """Prepare to read images; called before the first one."""
 
     def _read(self, path: Path) -> tuple[str, np.ndarray | None]:
-        """The result for an image, and the crop to store."""
+        """Read an image; return its outcome and the crop to store."""
         return (UNREADABLE if read_image(path) is None else USABLE), None
 
     def _keep(self, name: str, image: np.ndarray) -> None:
-        """Store what is kept of an image."""
+        """Store the crop of an image."""
 
     def _advice(self, missing: int) -> str:
         return (
             f'{missing} images are not in the index of {self.folder} yet: before a '
             'distributed run, run `mmanon align-faces CONFIG` (on every '
-            'machine that has a folder of its own)'
+            'machine with a folder of its own)'
         )
 
     def _changed(self, names: dict[Path, str], index: dict) -> dict[Path, tuple]:
-        """Images that have to be read, with their stamps."""
+        """The images to read, with size and time of their files."""
         alone = get_world_size() == 1
         todo = {}
         for path, name in names.items():
@@ -160,12 +160,11 @@ class CheckedImages:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(
-                f'cannot write to {self.folder} ({error.strerror}): name another place '
-                'by `cache_dir` of the data set, or for all by XDG_CACHE_HOME'
+                f'cannot write to {self.folder} ({error.strerror}): name another '
+                'folder by `cache_dir` of the data set, or for all by XDG_CACHE_HOME'
             ) from None
         print_log(
-            f'{self.doing}: {len(todo)} of {len(names)}, what comes of them is kept in '
-            f'{self.folder}',
+            f'{self.doing}: {len(todo)} of {len(names)}; results go to {self.folder}',
             logger='current',
         )
         self._start()
@@ -183,7 +182,7 @@ class CheckedImages:
         try:
             outcome, image = self._read(path)
         except Exception as error:
-            # One bad image of many must not end the work on all, now and every time.
+            # A single bad image must not stop the work on all others.
             reason = ' '.join(f'{type(error).__name__} {error}'.split())
             return FAILED + reason[:200]
         if image is not None:
@@ -198,7 +197,7 @@ class CheckedImages:
             columns = pq.read_table(path, schema=_SCHEMA).to_pydict()
         except (pa.ArrowException, OSError) as error:
             print_log(
-                f'{path} is damaged ({error}): all images are read anew',
+                f'{path} is damaged ({error}): all images are read again',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -218,15 +217,16 @@ class CheckedImages:
 
 
 class AlignedCrops(CheckedImages):
-    """A folder of aligned face crops, one folder inside it for each way to make them.
+    """A cache of aligned face crops, with a subfolder for each geometry and detector.
 
     Crops are PNG files next to the index. A missing crop is made again.
 
     Args:
-        folder (Path): Where to keep the crops.
-        crop_size (int): S.
-        margin (float): By how much of its side the face box is enlarged on each side.
-        detector (dict): Face detector; built only when there is something to find.
+        folder (Path): The folder of the cache.
+        crop_size (int): S, the side of a crop in pixels.
+        margin (float): Enlargement of the face box on each side, as a fraction of its
+            side.
+        detector (dict): Config of the face detector, which is built only if needed.
     """
 
     doing = 'aligning faces'
@@ -237,7 +237,7 @@ class AlignedCrops(CheckedImages):
         self.crop_size = crop_size
         self.margin = margin
         self.detector = detector
-        # Where a detector runs does not change what it finds.
+        # The device does not change the faces that the detector finds.
         settings = {key: one for key, one in detector.items() if key != 'device'}
         made = json.dumps(
             [_VERSION, crop_size, margin, settings], sort_keys=True, default=str
@@ -262,7 +262,7 @@ class AlignedCrops(CheckedImages):
         return ALIGNED, align_face(image, landmarks, self.crop_size, self.margin)
 
     def _keep(self, name: str, image: np.ndarray) -> None:
-        # Lightly packed: three times faster to write, a few percent larger.
+        # Low compression: three times faster to write, a few percent larger.
         packed = cv2.imencode(
             '.png',
             cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
@@ -276,7 +276,7 @@ def _names(root: Path, paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of a file; of a link to nowhere, what no file has."""
+    """Size and time of a file; (-1, -1) for a broken link."""
     try:
         stat = path.stat()
     except OSError:

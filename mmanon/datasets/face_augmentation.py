@@ -1,4 +1,4 @@
-"""More pictures of a face than there are: light, colour, tilt, crop, blur, JPEG."""
+"""Augmentation of face images: light, colour, tilt, shift, blur, JPEG."""
 
 import math
 import zlib
@@ -10,29 +10,31 @@ from mmanon.registry import TRANSFORMS
 
 __all__ = ['FaceAugmentation']
 
-# Pictures that are kept where their number has an end.
+# The most changed images to keep in memory if `versions` is set.
 _MOST_KEPT = 4096
 
 
 @TRANSFORMS.register_module()
 class FaceAugmentation:
-    """Changes a face picture as another camera and another day would.
+    """Changes a face image as another camera and another day would.
 
-    A person of one picture becomes several. The same random numbers make the same
+    So a person with one image gets several. The same random numbers give the same
     change.
 
     Args:
-        light (float): Brightness and contrast are scaled by up to this much more or
-            less. Defaults to 0.25.
-        colour (float): The same of each colour by itself. Defaults to 0.1.
-        tilt (float): Degrees to turn by, either way. Defaults to 6.
-        shift (float): By how much of the side to move and to scale. Defaults to 0.04.
-        blur (float): Probability of a slight blur, by up to a fiftieth of the side.
+        light (float): Largest relative change of brightness and of contrast. Defaults
+            to 0.25.
+        colour (float): Largest relative change of each colour channel. Defaults to 0.1.
+        tilt (float): Largest rotation in degrees, in both directions. Defaults to 6.
+        shift (float): Largest shift and change of scale, as a fraction of the side.
+            Defaults to 0.04.
+        blur (float): Probability of a slight blur, with a standard deviation of up to
+            2 % of the side. Defaults to 0.3.
+        compression (float): Probability of JPEG compression, with quality 30 to 90.
             Defaults to 0.3.
-        compression (float): Probability of JPEG compression, of quality 30 to 90.
-            Defaults to 0.3.
-        versions (int, optional): How many pictures one becomes at most, each always
-            the same, so that what is made of them can be kept. Defaults to no end.
+        versions (int, optional): Number of different images that each image can become;
+            they are always the same, so that results for them can be cached. Defaults
+            to no limit.
 
     Raises:
         ValueError: When a number is out of its range.
@@ -72,7 +74,7 @@ class FaceAugmentation:
 
         Args:
             image (np.ndarray): uint8 (S, S, 3) RGB.
-            random (np.random.Generator): What to draw from.
+            random (np.random.Generator): Source of random numbers.
 
         Returns:
             np.ndarray: uint8 (S, S, 3).
@@ -82,7 +84,7 @@ class FaceAugmentation:
         return self._change(image, random)
 
     def version(self, image: np.ndarray, number: int) -> np.ndarray:
-        """The picture of a number, from 0, that an image becomes; shapes as above."""
+        """Return a version of an image by its number from 0; uint8 (S, S, 3)."""
         about = zlib.crc32(np.ascontiguousarray(image).tobytes())
         key = about, number
         if key not in self._made:
@@ -114,7 +116,7 @@ class FaceAugmentation:
         image = lit.round().clip(0, 255).astype(np.uint8)
         if random.random() < self.compression:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 91))]
-            # Channels the other way round only cost or save colour; they come back so.
+            # RGB instead of BGR changes only how colours lose detail; the order stays.
             _, content = cv2.imencode('.jpg', image, quality)
             image = cv2.imdecode(content, cv2.IMREAD_COLOR)
         return image

@@ -1,8 +1,8 @@
-"""Face batches: which faces a training draws, and the stream of them.
+"""The endless stream of face batches of a training.
 
-The faces at a position of the stream depend only on the seed and the position. So a
-resumed training continues with the same batches, and processes share one stream: their
-batches together are the batch of a single process that draws as many faces.
+The face at a position of the stream depends only on the seed and the position. So a
+resumed training continues with the same batches. All processes share one stream:
+together, their batches equal the batch of a single process with as many faces.
 """
 
 from collections import OrderedDict
@@ -21,31 +21,31 @@ from .face_identities import FaceDraw, FaceIdentityDataset
 
 __all__ = ['ClassBalancedSampler', 'FaceBatchLoader', 'build_face_loader']
 
-# Shuffled orders of images remembered at a time.
+# The most shuffled orders to keep in memory.
 _REMEMBERED = 4096
-# Tells orders of people and orders of images apart in the seeds.
+# Parts of the seed: orders of people and orders of images differ.
 _PEOPLE, _IMAGES = 0, 1
 
 
 @DATA_SAMPLERS.register_module()
 class ClassBalancedSampler(Sampler):
-    """Draws every person equally often, without end.
+    """An endless sampler that draws every person equally often.
 
-    All people are gone through in a shuffled order, then in another, and so on; and so
-    are each person's images. In distributed runs each process takes its block of every
-    batch.
+    It goes through all people in a shuffled order, then in a new shuffled order, and so
+    on, and likewise through the images of each person. In distributed runs each process
+    gets a block of every batch.
 
     Args:
-        dataset (FaceIdentityDataset): What to draw from: its ``labels`` count.
-        batch_size (int): Faces that one process takes in each iteration.
+        dataset (FaceIdentityDataset): The faces; only its ``labels`` are used.
+        batch_size (int): Faces of one process in each iteration.
         seed (int): Seed of the stream, the same in all processes. Defaults to 0.
         start_iteration (int): The iteration to begin with. Defaults to 0.
-        images_per_identity (int): Images of a person drawn one after the other.
+        images_per_identity (int): Number of images of a person drawn in succession.
             Defaults to 1.
 
     Raises:
         ValueError: When the batch size is not a multiple of ``images_per_identity``,
-            or something is not positive.
+            or a number is out of range.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class ClassBalancedSampler(Sampler):
             iteration += 1
 
     def __len__(self) -> int:
-        """Images of the data set, as of mmengine's own endless samplers."""
+        """Number of images in the data set, as in mmengine's endless samplers."""
         return sum(map(len, self._images))
 
     def draw(self, position: int) -> FaceDraw:
-        """The faces at a position of the stream that all processes share."""
+        """Return the face at a position of the stream that all processes share."""
         group, image = divmod(position, self.images_per_identity)
-        # A person comes up once in each round through all of them.
+        # In each round every person occurs once.
         round_, place = divmod(group, len(self._images))
         person = self._order(_PEOPLE, round_, 0, len(self._images))[place]
         images = self._images[person]
@@ -114,19 +114,19 @@ class ClassBalancedSampler(Sampler):
 
 
 class FaceBatchLoader:
-    """Face batches without end.
+    """An endless iterable of face batches.
 
-    Each is ``dict(images=..., labels=..., positions=...)``: float32 (B, 3, S, S) in
-    [-1, 1], int64 (B,) in [0, I), and int64 (B,), the places in the stream.
+    A batch is ``dict(images=..., labels=..., positions=...)``: float32 (B, 3, S, S) in
+    [-1, 1], int64 (B,) in [0, I), and int64 (B,), the positions in the stream.
 
     Args:
         dataset (FaceIdentityDataset): Faces.
         sampler (ClassBalancedSampler): Selects the faces.
-        num_workers (int): Processes that decode; 0 to decode in this one.
-        as_bytes (bool): Leave ``images`` as uint8, in [0, 255], and convert them on the
-            device: a quarter of the bytes to copy. Defaults to False.
-        pin_memory (bool): Put batches into pinned memory, so that a GPU copies them in
-            the background. Defaults to False.
+        num_workers (int): Processes that decode images; with 0 this process decodes.
+        as_bytes (bool): Whether ``images`` stay uint8 in [0, 255], to be converted on
+            the device: a quarter of the bytes to copy. Defaults to False.
+        pin_memory (bool): Whether batches are in pinned memory, so that a GPU can copy
+            them in the background. Defaults to False.
     """
 
     def __init__(
@@ -145,13 +145,13 @@ class FaceBatchLoader:
             num_workers=num_workers,
             pin_memory=pin_memory,
             worker_init_fn=_start_worker,
-            # Without its own it would draw from the training's random numbers.
+            # Without a generator of its own it would use the training's random numbers.
             generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for pixels, labels, positions in self._loader:
-            # Workers hand over bytes: a quarter of the memory they share.
+            # Workers return uint8: a quarter of the shared memory.
             images = pixels
             if not self._as_bytes:
                 images = pixels.float().div_(127.5).sub_(1)
@@ -172,15 +172,15 @@ def build_face_loader(
 
     Args:
         dataset (FaceIdentityDataset): Faces.
-        batch_size (int): B, of each process.
-        num_workers (int): Processes that decode; 0 to decode in this one.
+        batch_size (int): B, the number of faces of each process.
+        num_workers (int): Processes that decode images; with 0 this process decodes.
         seed (int): Seed of the stream, the same in all processes.
-        start_iteration (int): The batch to begin with; those before are not decoded.
-        images_per_identity (int): Images of a person drawn one after the other.
-        as_bytes, pin_memory (bool): As of :class:`FaceBatchLoader`.
+        start_iteration (int): The batch to begin with; earlier ones are not decoded.
+        images_per_identity (int): Number of images of a person drawn in succession.
+        as_bytes, pin_memory (bool): As in :class:`FaceBatchLoader`.
 
     Raises:
-        ValueError: As :class:`ClassBalancedSampler`.
+        ValueError: As in :class:`ClassBalancedSampler`.
     """
     sampler = ClassBalancedSampler(
         dataset, batch_size, seed, start_iteration, images_per_identity
@@ -189,7 +189,7 @@ def build_face_loader(
 
 
 class _Pixels(Dataset):
-    """The bytes of drawn faces."""
+    """Drawn faces as uint8, with labels and positions."""
 
     def __init__(self, dataset: FaceIdentityDataset) -> None:
         self.dataset = dataset

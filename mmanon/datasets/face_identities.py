@@ -23,16 +23,16 @@ from .aligned_crops import UNREADABLE, AlignedCrops, CheckedImages, read_image
 
 __all__ = ['FaceDraw', 'FaceIdentityDataset']
 
-# Crops of a set that fits are decoded once and kept, by each process.
+# Each process keeps decoded crops in memory if the whole set fits into this size.
 MEMORY_BYTES = 256 * 2**20
 
 
 class FaceDraw(NamedTuple):
-    """An image drawn by a sampler, with what makes its augmentation repeatable.
+    """An image that a sampler has drawn; position and seed determine its augmentation.
 
     Attributes:
-        index: Which image of the data set.
-        position: Place of the draw in the sampler's stream.
+        index: Index of the image in the data set.
+        position: Position of the draw in the sampler's stream.
         seed: Seed of the stream.
     """
 
@@ -43,52 +43,53 @@ class FaceDraw(NamedTuple):
 
 @DATASETS.register_module()
 class FaceIdentityDataset(Dataset):
-    """Face crops of people, one folder of images a person.
+    """Face crops of people, with one folder of images for each person.
 
-    With a detector the images are photographs: in each the face nearest the middle (a
-    large one before a small one) is aligned by its five landmarks and cut out; a cache
-    keeps the crops; they are made again only when a photograph, the geometry of the
-    crops or the detector changes. Images without a detected face are left out. Before a
-    distributed training on many photographs run ``tools/align_faces.py``; otherwise all
-    processes wait for the first. Without a detector the images are face crops of this
+    With a detector, the images are photographs. In each, the most central face (large
+    faces are preferred) is aligned by its five landmarks and cut out. A cache keeps the
+    crops; they are made again only when a photograph, the geometry of the crops or the
+    detector changes. Photographs without a detected face are left out. Run ``mmanon
+    align-faces`` before a distributed training on many photographs; otherwise all
+    processes wait for the first. Without a detector, the images are face crops of this
     ``margin``. Images that cannot be decoded are logged and left out.
 
     Items are ``dict(image=..., label=..., path=...)``: a float32 tensor (3, S, S) in
-    [-1, 1], the number of the person by the sorted names of the folders, and the
-    image's file. ``metainfo['classes']`` holds the names, ``labels`` the numbers of
-    all items.
+    [-1, 1], the number of the person in the sorted order of the folders, and the path
+    of the image. ``metainfo['classes']`` holds the names of the people, ``labels`` the
+    numbers of all items.
 
     Args:
-        data_root (str or Path): Folder of the people's folders; or several, with
-            different people. Then people of the first are named ``0/<folder>``, those
-            of the second ``1/<folder>``.
-        crop_size (int): S. Defaults to 256.
+        data_root (str or Path): Folder with one folder for each person, or several such
+            folders with different people. People in the first of several are named
+            ``0/<folder>``, those in the second ``1/<folder>``.
+        crop_size (int): S, the side of a crop in pixels. Defaults to 256.
         margin (float): Enlargement of the face box on each side, as a fraction of its
             longer side. Defaults to 0.6.
-        detector (dict, optional): Face detector, such as
+        detector (dict, optional): Config of a face detector, such as
             ``dict(type='mmanon.MTCNNFaceDetector')``.
-        cache_dir (str or Path, optional): Holds the aligned crops in a folder ``<name
-            of data_root>_<key of its path>_aligned``, or, for images that are crops
-            already, the list of readable images in ``..._checked``. Defaults to
-            ``faces`` in :func:`mmanon.utils.user_cache.user_cache`, or to the parent of
-            the data root if such a folder exists there.
+        cache_dir (str or Path, optional): Folder of the cache. It holds aligned crops
+            in a folder ``<name of data_root>_<key of its path>_aligned``, or, for
+            images that are already crops, the list of readable images in
+            ``..._checked``. Defaults to ``faces`` in
+            :func:`mmanon.utils.user_cache.user_cache`, or to the parent of the data
+            root if such a folder exists there.
         identities (Sequence[str] or str, optional): Names of the people to use, or a
-            text file with one a line. Defaults to all.
+            text file with one name on each line. Defaults to all.
         min_images (int): Minimum number of images of a person; 2 if pairs are needed.
             Defaults to 1.
         flip_ratio (float): Probability of mirroring a drawn face. Defaults to 0.5.
-        image_margin (float, optional): The margin of images that are crops already and
+        image_margin (float, optional): Margin of images that are already crops and
             wider than ``margin``; they are cut to ``margin``. Defaults to ``margin``.
         skip (Sequence[str]): Patterns of names of images to leave out, such as
             ``['second.*']``. Defaults to none.
-        augmentation (dict, optional): Further changes of a drawn face, such as
-            ``dict(type='mmanon.FaceAugmentation')``.
-        test_mode (bool): Do not change images. Defaults to False.
+        augmentation (dict, optional): Config of further changes of a drawn face, such
+            as ``dict(type='mmanon.FaceAugmentation')``.
+        test_mode (bool): Whether images stay unchanged. Defaults to False.
 
     Raises:
         FileNotFoundError: When the data root or the file of identities does not exist.
-        ValueError: When there are no people or no such people, or one has too few
-            images.
+        ValueError: When there are no people, ``identities`` are unknown, or a person
+            has too few images.
     """
 
     def __init__(
@@ -113,8 +114,9 @@ class FaceIdentityDataset(Dataset):
             )
         if image_margin is not None and (detector or image_margin < margin):
             raise ValueError(
-                f'image_margin={image_margin} is of crops that are at least as wide as '
-                f'margin={margin}, and needs no detector'
+                f'image_margin={image_margin} is for images that are already crops, '
+                f'at least as wide as margin={margin}: leave out detector, or correct '
+                'image_margin'
             )
         # The part of an image's side that is shown.
         self._share = 1.0
@@ -124,7 +126,7 @@ class FaceIdentityDataset(Dataset):
         if augmentation is not None and not test_mode:
             self._augment = TRANSFORMS.build(augmentation)
         self._roots = _read_roots(data_root)
-        # Of several, the folder that they are all in.
+        # The common parent folder of several roots.
         self.data_root = Path(os.path.commonpath(self._roots))
         self.crop_size = crop_size
         self.margin = margin
@@ -146,7 +148,7 @@ class FaceIdentityDataset(Dataset):
         skipped: dict[Path, str] = {}
         self._kept_in: list[Path] = []
         for root in self._roots:
-            # Named below its root: one root may be in another.
+            # Exactly two levels below its root: a root may be inside another.
             inside = [p for p in paths if p.parent.parent == root]
             usable, left_out = self._prepare(root, inside, detector, cache_dir)
             crops |= usable
@@ -163,14 +165,14 @@ class FaceIdentityDataset(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """``classes``: the names of the people in the order of their numbers."""
+        """``classes``, the names of the people in the order of their numbers."""
         return dict(classes=self._classes)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, draw: int | FaceDraw) -> dict:
-        """An image; one drawn by a sampler is augmented, the same for the same draw."""
+        """Return an image; equal draws of a sampler are augmented in the same way."""
         pixels, label = self.pixels(draw)
         index = draw.index if isinstance(draw, FaceDraw) else draw
         return dict(
@@ -178,7 +180,7 @@ class FaceIdentityDataset(Dataset):
         )
 
     def pixels(self, draw: int | FaceDraw) -> tuple[Tensor, int]:
-        """The same as uint8 (3, S, S), and the label.
+        """Return the image of an item as uint8 (3, S, S), and its label.
 
         Raises:
             ValueError: When the image cannot be decoded.
@@ -200,11 +202,11 @@ class FaceIdentityDataset(Dataset):
         return pixels, int(self.labels[index])
 
     def versions_of(self, index: int, versions: int) -> list[Tensor]:
-        """All pictures that the draws of an image can be, uint8 (3, S, S).
+        """Return all augmented versions of an image, uint8 (3, S, S).
 
         Args:
-            index (int): Which image.
-            versions (int): Those of the :class:`FaceAugmentation`, which has an end.
+            index (int): Index of the image.
+            versions (int): ``versions`` of the :class:`FaceAugmentation`.
         """
         image = self.pixels(index)[0].permute(1, 2, 0).numpy()
         augment = self._augment
@@ -219,7 +221,7 @@ class FaceIdentityDataset(Dataset):
         detector: dict | None,
         cache_dir: str | Path | None,
     ) -> tuple[dict[Path, Path], dict[Path, str]]:
-        """The files of the faces by image, and why other images have none."""
+        """Return the file of each image's face, and why other images have none."""
         if detector is not None or not self._keeps:
             kept = self._open_cache(root, paths, detector, cache_dir)
             self._kept_in.append(kept.folder)
@@ -241,10 +243,11 @@ class FaceIdentityDataset(Dataset):
         detector: dict | None,
         cache_dir: str | Path | None,
     ) -> CheckedImages:
-        """Open the cache of a root's images: the named, an existing or the user's
-        folder.
+        """Open the cache for the images of a root.
 
-        Earlier versions stored it next to the root. It stays there if it is writable.
+        It is in ``cache_dir``, next to the root, or in the user's cache. Earlier
+        versions stored it next to the root; it stays there if it is writable or
+        complete.
         """
         real = root.resolve()
         key = hashlib.sha256(str(real).encode()).hexdigest()[:8]
@@ -265,10 +268,10 @@ class FaceIdentityDataset(Dataset):
         return open_in(user_cache() / 'faces')
 
     def _decode(self, crop: Path) -> np.ndarray:
-        """Read a face, uint8 (S, S, 3), and keep it where all fit into memory."""
+        """Read a face, uint8 (S, S, 3), and keep it if all fit into memory."""
         image = read_image(crop)
         if image is None:
-            raise ValueError(f'{crop} cannot be decoded any more; restore or remove it')
+            raise ValueError(f'{crop} cannot be decoded; restore or remove it')
         if self._share < 1:
             image = _middle(image, self._share)
         image = _to_square(image, self.crop_size)
@@ -277,10 +280,10 @@ class FaceIdentityDataset(Dataset):
         return image
 
     def _find_people(self, identities: Sequence[str] | str | None) -> dict[str, Path]:
-        """The folders of the people that are used, by their names, in order."""
+        """Return the folders of the people to use, by name, in order."""
         found: dict[str, Path] = {}
         for place, root in enumerate(self._roots):
-            # People of two sets are two people, whatever their folders are called.
+            # Folders of the same name in two sets are two people.
             prefix = f'{place}/' if len(self._roots) > 1 else ''
             found |= {f'{prefix}{path.name}': path for path in _folders(root)}
         if identities is None:
@@ -291,7 +294,7 @@ class FaceIdentityDataset(Dataset):
         missing = sorted(set(identities) - set(found))
         if missing or not identities:
             raise ValueError(
-                f'identities names {missing[:5] or "nobody"}, but {self._shown()} '
+                f'identities has {missing[:5] or "no name"}, but {self._shown()} '
                 f'holds {len(found)} people: {list(found)[:5]} ...'
             )
         return {name: found[name] for name in found if name in set(identities)}
@@ -346,7 +349,7 @@ def _read_roots(data_root: str | Path | Sequence[str | Path]) -> list[Path]:
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise FileNotFoundError(
-            f'data_root {root} is no folder; it must hold one folder of images for '
+            f'data_root {root} is not a folder; it must hold one folder of images for '
             'each person'
         )
     found = [path for path in root.iterdir() if path.is_dir() and not is_hidden(path)]
@@ -359,7 +362,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _middle(image: np.ndarray, share: float) -> np.ndarray:
-    """Cut the middle out of an image: this share of its longer side."""
+    """Cut the middle square out of an image: this share of its longer side."""
     side = max(image.shape[:2])
     kept = max(1, round(side * share))
     return cv2.getRectSubPix(
@@ -370,7 +373,7 @@ def _middle(image: np.ndarray, share: float) -> np.ndarray:
 def _to_square(image: np.ndarray, size: int) -> np.ndarray:
     height, width = image.shape[:2]
     if height != width:
-        # Lengthened, not squeezed: a face keeps its proportions.
+        # Pad, do not stretch: a face keeps its proportions.
         tall, wide = max(width - height, 0), max(height - width, 0)
         image = cv2.copyMakeBorder(
             image,

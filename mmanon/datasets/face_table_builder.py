@@ -1,7 +1,7 @@
 """Finds the faces of a video data set once and writes them to a face table.
 
-The faces of each video go to a separate file first, a part, in a folder next to the
-table: an interrupted run continues from there.
+The faces of each video first go to a separate file (a part) in a folder next to the
+table, so that an interrupted run can continue.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from .video_sources import SourceError, VideoReading, VideoSource, find_video_so
 
 __all__ = ['FaceSearch', 'VideoReport', 'build_face_table', 'parts_of']
 
-# Goes up when the parts of an interrupted run can no longer be continued.
+# Increase it when new code cannot continue the parts of an interrupted run.
 _PARTS_VERSION = 2
 
 
 @dataclass(frozen=True)
 class FaceSearch:
-    """Settings that determine the faces found.
+    """Settings that determine which faces are found.
 
     Attributes:
-        detector: Config of the face detector; its ``type`` a name or a class.
-        interval: n: every n-th frame is examined, and the last. Frames between are
-            covered whole when the table is used, unless the same faces are tracked from
-            one examined frame to the next.
-        max_side: Larger frames are shrunk to this side, in pixels, before the search;
-            None for no bound.
+        detector: Config of the face detector; its ``type`` is a name or a class.
+        interval: n: every n-th frame and the last one are examined. When the table is
+            used, frames between them are covered completely, unless the same faces are
+            tracked from one examined frame to the next.
+        max_side: Frames with a longer side are shrunk to this many pixels before the
+            search; None for no limit.
 
     Raises:
         ValueError: If a number is below 1.
@@ -65,11 +65,11 @@ class VideoReport:
     """The result for one video.
 
     Attributes:
-        video: Its name in the table.
-        frames: Frames examined.
-        faces: Faces found in them.
-        undetected: Frames of which the face detector raised an error.
-        failures: What went wrong, in words.
+        video: Name of the video in the table.
+        frames: Number of examined frames.
+        faces: Number of faces found in them.
+        undetected: Number of frames for which the face detector raised an error.
+        failures: Descriptions of all errors.
     """
 
     video: str
@@ -88,26 +88,27 @@ def build_face_table(
 ) -> list[VideoReport]:
     """Find the faces of all videos below a folder.
 
-    An interrupted call is continued by the next one of the same arguments. What cannot
-    be read, or of which the detector raises an error, gets no row, and so is covered
-    whole when the table is used; the parts of such a run stay, and the next call tries
-    those videos again.
+    The next call with the same arguments continues an interrupted one. Frames that
+    cannot be read, or for which the detector raises an error, get no row, so they are
+    covered completely when the table is used. The parts of such a run stay, and the
+    next call tries the videos with errors again.
 
     Args:
-        data_root: Folder with video files or folders of numbered images, nested or not.
+        data_root: Folder with video files or folders of numbered images, at any depth.
         out: The table, ``*.parquet``.
-        search: How faces are looked for.
-        workers: Videos examined at the same time, each by a separate process.
-        say: Called with messages for the user before the end.
+        search: Settings of the search.
+        workers: Number of videos examined in parallel, each by a process of its own.
+        say: Called with messages for the user.
 
     Returns:
-        A report of each video.
+        A report for each video.
 
     Raises:
         FileExistsError: If the table exists.
-        FileNotFoundError: If ``data_root`` is no folder, or the detector lacks a file.
-        ValueError: If there is no video, two share a name, the detector cannot be
-            built, or the parts belong to a run with other settings; the message says
+        FileNotFoundError: If ``data_root`` is not a folder, or a file of the detector
+            does not exist.
+        ValueError: If there is no video, two videos share a name, the detector cannot
+            be built, or the parts belong to a run with other settings; the message says
             which.
         OSError: If the table cannot be written there.
     """
@@ -119,8 +120,8 @@ def build_face_table(
     sources, left_out = find_video_sources(data_root)
     if left_out:
         say(
-            'images that are no frames of a video are left out, because they lie in '
-            'DATA_ROOT itself or beside video files, or have no numbers:\n  '
+            'images that are not frames of a video are left out, because they are in '
+            'DATA_ROOT itself or next to video files, or have no numbers:\n  '
             + '\n  '.join(left_out)
         )
     parts = _open_parts(out, search, data_root)
@@ -128,7 +129,7 @@ def build_face_table(
         found for source in sources if (found := _finished(parts, source)) is not None
     ]
     if reports:
-        say(f'{len(reports)} of {len(sources)} videos are finished already')
+        say(f'{len(reports)} of {len(sources)} videos are already finished')
     done = {report.video for report in reports}
     todo = [source for source in sources if source.name not in done]
     reports += _examine_all(todo, search, parts, workers, detector)
@@ -139,22 +140,22 @@ def build_face_table(
 
 
 def parts_of(out: Path) -> Path:
-    """The folder of parts of a table while it is made."""
+    """Return the folder of a table's parts."""
     return out.with_name(f'{out.name}.parts')
 
 
 def find_faces(
     detector: BaseFaceDetector, image: np.ndarray, max_side: int | None = None
 ) -> Faces:
-    """The faces of a picture.
+    """Find the faces in an image.
 
     Args:
-        detector: Finds them.
+        detector: The face detector.
         image: RGB, uint8 (H, W, 3).
-        max_side: As of :class:`FaceSearch`.
+        max_side: As in :class:`FaceSearch`.
 
     Returns:
-        In fractions of the picture, without tracks.
+        Faces without tracks, as fractions of the image.
     """
     longest = max(image.shape[:2])
     if max_side is not None and longest > max_side:
@@ -183,10 +184,13 @@ def examine_video(
 
     Args:
         source: The video.
-        search: How faces are looked for.
-        detector: The built one.
-        part: The table's file.
-        progress: Called for each frame.
+        search: Settings of the search.
+        detector: The face detector.
+        part: The file of the table.
+        progress: Called after each frame.
+
+    Returns:
+        The report.
     """
     reading = VideoReading(source, search.interval)
     undetected: dict[str, list[int]] = {}
@@ -196,8 +200,8 @@ def examine_video(
         for number, image in reading.frames():
             try:
                 faces = find_faces(detector, image, search.max_side)
-            # Whatever a detector's code may raise: the other frames are examined, and
-            # this one, without a row, is covered whole.
+            # A detector may raise anything. The other frames are still examined; this
+            # one gets no row and is covered completely.
             except Exception as error:
                 why = f'{type(error).__name__}: {error}'
                 undetected.setdefault(why, []).append(number)
@@ -233,12 +237,12 @@ def _writer(path: Path, search: FaceSearch) -> FaceTableWriter:
 
 
 def _part_of(parts: Path, source: VideoSource) -> Path:
-    """The file of one video's faces while others are still examined."""
+    """Return the file for the faces of one video."""
     return parts / f'{hashlib.sha1(source.name.encode()).hexdigest()}.parquet'
 
 
 def _finished(parts: Path, source: VideoSource) -> VideoReport | None:
-    """The report of a video examined by an earlier run without any failure."""
+    """Return the report of a video that an earlier run examined without errors."""
     path = _part_of(parts, source).with_suffix('.json')
     if not path.is_file():
         return None
@@ -247,13 +251,13 @@ def _finished(parts: Path, source: VideoSource) -> VideoReport | None:
 
 
 def _open_parts(out: Path, search: FaceSearch, data_root: Path) -> Path:
-    """Make or continue the folder of parts."""
+    """Create the folder of parts, or check that it can be continued."""
     settings = dict(
         asdict(search),
         data_root=str(data_root.resolve()),
         parts_version=_PARTS_VERSION,
     )
-    # As JSON gives it back.
+    # As it is after reading the JSON file.
     settings = json.loads(json.dumps(settings, default=str))
     parts = parts_of(out)
     described = parts / 'settings.json'
@@ -262,7 +266,7 @@ def _open_parts(out: Path, search: FaceSearch, data_root: Path) -> Path:
             raise FileExistsError(f'--out {out} is a folder: name a file')
         if out.exists() and not described.exists():
             raise FileExistsError(
-                f'{out} is there already: remove it or name another file'
+                f'{out} exists already: remove it or name another file'
             )
         if described.exists():
             before = json.loads(described.read_text())
@@ -274,10 +278,10 @@ def _open_parts(out: Path, search: FaceSearch, data_root: Path) -> Path:
             if changed:
                 raise ValueError(
                     f'{parts} was begun with other settings ({"; ".join(changed)}): '
-                    'use those again, or remove the folder to begin anew'
+                    'use those again, or remove the folder to start again'
                 )
         write_whole(described, json.dumps(settings, indent=1))
-        # The table itself comes to lie beside the folder.
+        # The table itself will be next to the folder: check that it can be written.
         probe = WholeFile(out, alone=True)
         probe.beside.touch()
         probe.discard()
@@ -321,7 +325,7 @@ def _examine_all(
                     examine_video(source, search, detector, part, bar.update)
                 )
             return reports
-        # A fresh process each: CUDA and OpenCV do not survive a fork.
+        # Spawned processes: CUDA and OpenCV do not work after a fork.
         with ProcessPoolExecutor(
             workers, get_context('spawn'), _start_worker, (search.detector,)
         ) as pool:

@@ -1,4 +1,4 @@
-"""All of data: importing this registers it."""
+"""Importing this module registers all data sets and transforms."""
 
 from mmanon.structures.face_table import *  # noqa: F401,F403
 

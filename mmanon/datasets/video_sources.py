@@ -22,7 +22,7 @@ __all__ = ['SourceError', 'VideoReading', 'VideoSource', 'find_video_sources']
 
 
 class SourceError(Exception):
-    """A video cannot be read, from some frame on or at all."""
+    """A video cannot be read, or not beyond some frame."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class VideoSource:
     Attributes:
         name: Its path relative to the data set's folder, without extension.
         path: The file or folder.
-        num_frames: About how many frames it has; 0 where that is unknown.
+        num_frames: Approximate number of frames; 0 if unknown.
     """
 
     name: str
@@ -41,18 +41,18 @@ class VideoSource:
 
 
 def find_video_sources(root: Path) -> tuple[list[VideoSource], list[str]]:
-    """All videos under a folder.
+    """Find all videos in a folder, at any depth.
 
     Names that begin with a dot are ignored. Images named ``flow_…`` are not frames:
-    folders made for mmaction2 contain optical flow next to the frames.
+    folders for mmaction2 contain optical flow next to the frames.
 
     Args:
-        root: The data set's folder.
+        root: The folder of the data set.
 
     Returns:
-        The videos by name; and, in words, the images that are left out because they are
-            not frames of a video: they are in ``root`` itself or next to video files,
-            or have no numbers.
+        The videos sorted by name; and descriptions of the images that are left out
+        because they are not frames of a video: they are in ``root`` itself or next to
+        video files, or have no numbers.
 
     Raises:
         ValueError: If there is no video, or two share a name.
@@ -91,14 +91,14 @@ def find_video_sources(root: Path) -> tuple[list[VideoSource], list[str]]:
 
 
 class VideoReading:
-    """Reads frames of a video, and learns what it is on the way.
+    """Reads frames of a video, and collects its description.
 
     Args:
         source: The video.
-        interval: n: every n-th frame is read, and the last.
+        interval: n: every n-th frame and the last one are read.
 
     Attributes:
-        failures: What of it could not be read, in words.
+        failures: Descriptions of the images that could not be read.
     """
 
     def __init__(self, source: VideoSource, interval: int = 1) -> None:
@@ -111,7 +111,7 @@ class VideoReading:
 
     @property
     def info(self) -> VideoInfo:
-        """The description for readers of a face table, when all frames were read."""
+        """Description of the video for a face table; complete after :meth:`frames`."""
         width, height = None, None
         if len(self._sizes) == 1:
             [(width, height)] = self._sizes
@@ -123,14 +123,14 @@ class VideoReading:
         return VideoInfo('file', *known, path.name, path.stat().st_size)
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        """The frames, upright.
+        """Read the frames, upright.
 
         Yields:
-            The number at the end of an image's name, or the index from 0 in a file; and
-            the picture, RGB, uint8 (H, W, 3).
+            The number at the end of the image's name, or the index from 0 in a video
+            file; and the image, RGB, uint8 (H, W, 3).
 
         Raises:
-            SourceError: Where the video cannot be read further.
+            SourceError: If the video cannot be read any further.
         """
         read = self._images if self.source.path.is_dir() else self._decoded
         for number, image in read():
@@ -145,7 +145,7 @@ class VideoReading:
             if i % self.interval and i != len(images) - 1:
                 continue
             try:
-                # OpenCV's own types forget that it may be None.
+                # OpenCV's type hints do not include None.
                 image = cast(
                     'np.ndarray | None', cv2.imread(str(path), cv2.IMREAD_COLOR)
                 )
@@ -182,7 +182,7 @@ class VideoReading:
 
 
 def _other_image(path: Path) -> np.ndarray | None:
-    """An image of a kind that OpenCV does not read, BGR."""
+    """Read an image in a format that OpenCV cannot read, as BGR."""
     try:
         image = read_image(path)
     except (ImportError, OSError):
@@ -203,7 +203,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _count_frames(path: Path) -> int:
-    """About how many frames a file has, for a progress bar; 0 if unknown."""
+    """Estimate the number of frames of a file, for a progress bar; 0 if unknown."""
     try:
         with open_video(path) as container:
             stream = container.streams.video[0]
@@ -215,11 +215,11 @@ def _count_frames(path: Path) -> int:
 
 
 def _numbered_images(folder: Path) -> list[tuple[int, Path]]:
-    """The images of a folder by the number at the end of their names.
+    """Return the images of a folder, sorted by the number at the end of their names.
 
     Raises:
-        SourceError: If one has no number, two have the same, or the folder cannot be
-            read.
+        SourceError: If an image has no number, two have the same number, or the folder
+            cannot be read.
     """
     numbered: dict[int, Path] = {}
     try:

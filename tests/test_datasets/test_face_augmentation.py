@@ -84,5 +84,5 @@ def test_wider_crops_are_cut_to_the_margin(people):
     dataset = FaceIdentityDataset(people, crop_size=40, margin=0.5, image_margin=1.0)
     expected = FaceIdentityDataset(people, crop_size=60, margin=1.0).pixels(0)[0]
     assert np.array_equal(dataset.pixels(0)[0], expected[:, 10:50, 10:50])
-    with pytest.raises(ValueError, match='needs no detector'):
+    with pytest.raises(ValueError, match='leave out detector'):
         FaceIdentityDataset(people, image_margin=2.0, detector=dict(type='x'))

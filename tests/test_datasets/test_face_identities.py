@@ -137,7 +137,7 @@ def test_some_people_are_chosen_by_name_or_by_file(tmp_path):
 
 
 def test_what_is_wrong_with_the_folders_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='gone is no folder'):
+    with pytest.raises(FileNotFoundError, match='gone is not a folder'):
         FaceIdentityDataset(tmp_path / 'gone')
     with pytest.raises(ValueError, match='holds no folders'):
         FaceIdentityDataset(tmp_path)
@@ -207,7 +207,7 @@ def test_a_large_set_is_checked_once(tmp_path, log, monkeypatch):
     assert len(read) == 7 + 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ['c', 'data']
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OSError, match='name another place by `cache_dir`'):
+    with pytest.raises(OSError, match='name another folder by `cache_dir`'):
         FaceIdentityDataset(root, 16, cache_dir=tmp_path / 'file')
 
 
@@ -398,7 +398,7 @@ def test_each_of_several_sets_has_crops_of_its_own(photos, tmp_path, cache):
 
 def test_what_is_wrong_with_one_of_several_sets_is_named(tmp_path):
     write_crops(tmp_path / 'a', {'eve': 1})
-    with pytest.raises(FileNotFoundError, match='nowhere is no folder'):
+    with pytest.raises(FileNotFoundError, match='nowhere is not a folder'):
         FaceIdentityDataset([tmp_path / 'a', tmp_path / 'nowhere'])
     for roots in ([tmp_path / 'a', tmp_path / 'b' / '..' / 'a'], []):
         with pytest.raises(ValueError, match='or several different ones'):

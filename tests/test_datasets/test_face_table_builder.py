@@ -157,7 +157,7 @@ def test_what_a_killed_run_left_is_removed(data, out):
 def test_a_finished_table_is_not_overwritten(data, out):
     build_face_table(data, out, search())
     before = out.read_bytes()
-    with pytest.raises(FileExistsError, match='is there already: remove it or name'):
+    with pytest.raises(FileExistsError, match='exists already: remove it or name'):
         build_face_table(data, out, search())
     assert out.read_bytes() == before
 
@@ -166,7 +166,7 @@ def test_it_is_said_before_the_search_what_is_left_out(data, out):
     write_frames(data, [0])
     said = []
     build_face_table(data, out, search(), say=said.append)
-    assert 'no frames of a video' in said[0] and f'{data}: 1 (img_00001' in said[0]
+    assert 'not frames of a video' in said[0] and f'{data}: 1 (img_00001' in said[0]
 
 
 def test_wrong_arguments_are_named(data, out, tmp_path):

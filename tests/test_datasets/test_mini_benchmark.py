@@ -422,7 +422,7 @@ def test_settings_out_of_range_are_refused():
             MiniBenchmarkSettings(**wrong)
     with pytest.raises(ValueError, match='train_clips must be at least 1, got 0'):
         MiniBenchmarkSettings(train_clips=0)
-    with pytest.raises(ValueError, match='train_names is of use only with photographs'):
+    with pytest.raises(ValueError, match='train_names is used only with photographs'):
         MiniBenchmarkSettings(train_names=('a',))
 
 

@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said_in_a_sentence(config, tmp_path):
     )
     assert missing.returncode == 1
     said = missing.stderr.strip().splitlines()[-1]
-    assert said.startswith('data_root nowhere is no folder')
+    assert said.startswith('data_root nowhere is not a folder')
     config.custom_hooks = []
     config.dump(tmp_path / 'config.py')
     assert (

@@ -221,7 +221,7 @@ def test_folders_of_images_are_clips_by_the_numbers_of_their_files(tmp_path):
     (annotation,) = data.annotations
     assert (annotation.frame, annotation.box) == (3, (0.25, 0.25, 0.75, 0.75))
     table = table_of(tmp_path, 'a,0.1,16,12,48,36,walk,anna')
-    assert 'images have no time: give `frame`' in problems_of(tmp_path / 'clips', table)
+    assert 'have no times: give `frame`' in problems_of(tmp_path / 'clips', table)
 
 
 @pytest.mark.parametrize(
@@ -254,9 +254,9 @@ def test_a_name_that_two_clips_have_needs_its_folder(clips, tmp_path):
 def test_a_table_of_other_columns_is_refused(clips, tmp_path):
     table = table_of(tmp_path, 'clip1,1,2', header='clip,x1,action\n')
     said = problems_of(clips, table)
-    assert 'lacks time or frame, y1, x2, y2' in said
+    assert 'but time or frame, y1, x2, y2 is missing' in said
     assert 'the table of boxes and actions' in problems_of(clips, tmp_path / 'no.csv')
-    assert 'no lines' in problems_of(clips, table_of(tmp_path))
+    assert 'no valid lines' in problems_of(clips, table_of(tmp_path))
 
 
 def test_there_is_a_clip_to_train_on_and_one_to_test_on():
@@ -265,5 +265,5 @@ def test_there_is_a_clip_to_train_on_and_one_to_test_on():
     assert split_clips(names[:2]) == {'train': ['c0'], 'test': ['c1']}
     assert split_clips(names, ['c[12]'])['test'] == ['c1', 'c2']
     for few, test_clips in ((['c0'], []), (names, ['c*']), (names, ['x'])):
-        with pytest.raises(ValueError, match='at least one of each'):
+        with pytest.raises(ValueError, match='each needs at least one'):
             split_clips(few, test_clips)

@@ -1,4 +1,4 @@
-"""Annotations of actions: the AVA format, and tubes of UCF101-24 and their like."""
+"""Reads annotations of actions: the AVA format, and tubes as of UCF101-24."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AvaBoxes:
-    """The lines of an annotation file in the format of AVA.
+    """The B lines of an annotation file in the format of AVA.
 
     Attributes:
-        videos: Name of the video of each line, B of them.
-        timestamps: (B,) integers.
-        boxes: (B, 4), x1, y1, x2, y2 in fractions of the frame.
-        ids: (B,), the action's number in the label map.
-        persons: (B,), the person's number, or None if the file has none.
+        videos: Names of the videos, one for each line.
+        timestamps: Integers, (B,).
+        boxes: x1, y1, x2, y2 as fractions of the frame, (B, 4).
+        ids: Numbers of the actions in the label map, (B,).
+        persons: Numbers of the people, (B,), or None if the file has none.
     """
 
     videos: list[str]
@@ -57,8 +57,8 @@ def read_ava_boxes(path: str | Path) -> AvaBoxes:
         path: The ``.csv`` file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not of this form, or there is none.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line does not have this form, or there is no line.
     """
     path = _file(path, 'annotations')
     videos: list[str] = []
@@ -73,11 +73,11 @@ def read_ava_boxes(path: str | Path) -> AvaBoxes:
                 number = [int(row[1]), int(row[6]), *map(int, row[7:])]
             except (ValueError, IndexError):
                 box, number = [], []
-            # Boxes of people at the border may leave the frame by a little.
+            # Boxes of people at the border may extend a little beyond the frame.
             if len(box) != 4 or not all(-1 <= side <= 2 for side in box):
                 raise ValueError(
                     f'{path}, line {line}: {",".join(row)!r} is not video, timestamp, '
-                    'x1, y1, x2, y2 in fractions of the frame, action[, person]'
+                    'x1, y1, x2, y2 as fractions of the frame, action[, person]'
                 )
             if numbers and len(number) != len(numbers[0]) or len(number) > 3:
                 raise ValueError(
@@ -100,11 +100,11 @@ def read_ava_boxes(path: str | Path) -> AvaBoxes:
 
 
 def read_excluded(path: str | Path) -> set[tuple[str, int]]:
-    """Read the timestamps that AVA leaves out: lines of ``video, timestamp``.
+    """Read the timestamps that AVA excludes: lines of ``video, timestamp``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not of this form.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line does not have this form.
     """
     path = _file(path, 'excluded timestamps')
     excluded = set()
@@ -122,14 +122,14 @@ def read_excluded(path: str | Path) -> set[tuple[str, int]]:
 
 
 def read_label_map(path: str | Path) -> dict[int, str]:
-    """Read the actions' names from a label map, a ``.pbtxt`` file.
+    """Read the names of the actions from a label map, a ``.pbtxt`` file.
 
     Returns:
-        The names by their numbers, in ascending order.
+        The names by their numbers, in ascending order of the numbers.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has no actions, or two of the same number or name.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it has no actions, or two with the same number or name.
     """
     path = _file(path, "the actions' names")
     names: dict[int, str] = {}
@@ -149,20 +149,19 @@ def read_label_map(path: str | Path) -> dict[int, str]:
 def read_tube_file(path: str | Path) -> tuple[list[str], dict[str, list[Tube]]]:
     """Read annotated tubes from a JSON file.
 
-    The file is what ``tools/dataset_converters/ucf101_24.py`` reads: ``classes``, a
-    list of names, and ``clips``, for each video ``annotation_width`` and
-    ``annotation_height`` in pixels and its ``tubes``, each a ``label`` of the classes,
-    ``start_frame``, ``end_frame`` (excluded; both count from 0) and ``boxes``, one a
-    frame, x1, y1, x2, y2 in pixels. As that converter does, boxes are clipped to the
-    frame, and frames in which nothing is left of one are left out.
+    The file has ``classes``, a list of names, and ``clips``. For each video, ``clips``
+    has ``annotation_width`` and ``annotation_height`` in pixels, and ``tubes``: each
+    has a ``label`` of the classes, ``start_frame``, ``end_frame`` (excluded; both are
+    counted from 0) and ``boxes``, one for each frame, x1, y1, x2, y2 in pixels. Boxes
+    are clipped to the frame, and frames whose box is outside are left out.
 
     Returns:
         The classes, and the tubes of each video with labels in [0, C), frames counted
-        from 0 and boxes in fractions of the frame, in [0, 1].
+        from 0 and boxes as fractions of the frame, in [0, 1].
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not of this form; names the video.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it does not have this form; the message names the video.
     """
     path = _file(path, 'tubes')
     try:
@@ -188,7 +187,7 @@ def _tubes_of_clip(name: str, clip: dict, numbers: dict[str, int]) -> Iterable[T
     for tube in clip['tubes']:
         begin, end, label = tube['start_frame'], tube['end_frame'], tube['label']
         if label not in numbers:
-            raise ValueError(f'the label {label!r} is none of the classes')
+            raise ValueError(f'the label {label!r} is not one of the classes')
         boxes = np.array(tube['boxes'], np.float64).reshape(-1, 4)
         if len(boxes) != end - begin:
             raise ValueError(
@@ -203,17 +202,18 @@ def _tubes_of_clip(name: str, clip: dict, numbers: dict[str, int]) -> Iterable[T
 def person_tubes(
     annotations: AvaBoxes, labels: np.ndarray, max_gap: int | None = None
 ) -> list[Tube]:
-    """Make tubes of the boxes that one person has in a video while doing one action.
+    """Join the boxes of one person doing one action in a video to tubes.
 
-    A person who stops and begins again has two tubes: one is cut where the person
-    misses a timestamp that others of the video are annotated at, and where the next
-    timestamp is more than ``max_gap`` away.
+    A person who stops and begins again has two tubes. A tube ends where the person is
+    missing at a timestamp at which others in the video are annotated, or where the next
+    timestamp is more than ``max_gap`` later.
 
     Args:
-        annotations: With ``persons``.
-        labels: (B,), the action's label in [0, C), negative for lines to leave out:
-            they make no tubes, but their timestamps are annotated ones.
-        max_gap: In timestamps. By default the :func:`usual_step` between them.
+        annotations: Annotations with ``persons``.
+        labels: The action's label of each line, (B,), in [0, C), or negative for lines
+            to leave out: these make no tubes, but their timestamps count as annotated.
+        max_gap: Largest distance of timestamps within a tube. Defaults to their
+            :func:`usual_step`.
 
     Raises:
         ValueError: If the annotations have no persons, or one person has two boxes for
@@ -256,13 +256,14 @@ def person_tubes(
 
 
 def usual_step(moments: Iterable[Sequence[int] | set[int]]) -> int:
-    """The commonest distance from a timestamp to the next of its video.
+    """Return the most common distance between consecutive timestamps of a video.
 
     Args:
         moments: The timestamps of each video.
 
     Returns:
-        At least 1; the least of equally common ones; 1 if no video has two timestamps.
+        At least 1; the smallest of equally common ones; 1 if no video has two
+        timestamps.
     """
     steps: Counter = Counter()
     for those in moments:

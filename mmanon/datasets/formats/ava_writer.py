@@ -1,8 +1,8 @@
-"""Writing small data sets in the format of AVA, with timestamps that count frames.
+"""Writes small data sets in the format of AVA, with frame numbers as timestamps.
 
 mmaction2's ``SampleAVAFrames`` adds ``start_index`` twice. With ``fps=1``,
-``start_index=1`` and ``timestamp_start=2`` the middle frame of a clip is the file whose
-number is the timestamp; :data:`DATASET_SETTINGS` has these for a config.
+``start_index=1`` and ``timestamp_start=2``, the middle frame of a clip is the file
+whose number is the timestamp. :data:`DATASET_SETTINGS` has these settings for a config.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DATASET_SETTINGS = dict(
     fps=1,
     start_index=1,
     timestamp_start=2,
-    # Above every frame number: keyframes keep away from the ends of their videos.
+    # Larger than every frame number; keyframes are not at the ends of their videos.
     timestamp_end=100000,
 )
 
@@ -41,10 +41,14 @@ class Annotation:
 
     Attributes:
         video: Name of the folder of frames.
-        frame: Number in the frame's file name, from 1.
-        box: x1, y1, x2, y2 in fractions of the frame within [0, 1].
-        label: The action, from 1 (0 is AVA's background).
-        person: Number of the person, the same all along a video.
+        frame: Number in the file name of the frame, from 1.
+        box: x1, y1, x2, y2 as fractions of the frame, in [0, 1].
+        label: The action, from 1 (0 is the background of AVA).
+        person: Number of the person, the same in the whole video.
+
+    Raises:
+        ValueError: If the box or the frame is out of range, or the name of the video
+            has a comma.
     """
 
     video: str
@@ -58,15 +62,17 @@ class Annotation:
         if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
             raise ValueError(
                 f'video {self.video!r}, frame {self.frame}: box {self.box} is not '
-                'x1 < x2, y1 < y2 in fractions of the frame within [0, 1]'
+                'x1 < x2, y1 < y2 as fractions of the frame, in [0, 1]'
             )
         if not 1 <= self.frame <= 99999:
             raise ValueError(
-                f'video {self.video!r}: frame {self.frame} is not in [1, 99999], as '
-                'file names have five digits; cut the video in shorter ones'
+                f'video {self.video!r}: frame {self.frame} is not in [1, 99999], '
+                'because file names have five digits; cut the video into shorter ones'
             )
         if ',' in self.video:
-            raise ValueError(f'the video name {self.video!r} has a comma')
+            raise ValueError(
+                f'the video name {self.video!r} has a comma: rename the video'
+            )
 
 
 def extract_frames(
@@ -74,12 +80,12 @@ def extract_frames(
 ) -> int:
     """Write frames of a video, upright, as ``img_00001.jpg``, … into a new folder.
 
-    An existing folder is complete and is not changed. The next call removes what a
-    killed call leaves, ``.<name>.part``.
+    An existing folder is complete and is not changed. If a call is killed, the next one
+    removes its temporary folder ``.<name>.part``.
 
     Args:
-        video: File that PyAV decodes.
-        folder: Where to; it appears when all frames are in it.
+        video: File that PyAV can decode.
+        folder: The new folder; it appears when it contains all frames.
         files: For each frame to write, counted from 0, the numbers of its files. By
             default all frames, numbered from 1.
 
@@ -87,7 +93,8 @@ def extract_frames(
         The number of files.
 
     Raises:
-        ValueError: If the video cannot be decoded, or ends before a wanted frame.
+        ValueError: If the video cannot be decoded, or ends before a requested frame.
+        OSError: If a file cannot be written.
     """
     if folder.is_dir():
         return len(list(folder.glob('img_*.jpg')))
@@ -108,7 +115,7 @@ def extract_frames(
                 raise ValueError(f'{video} has no frames')
             if end is not None and index < end:
                 raise ValueError(
-                    f'{video} ends at frame {index}, but frame {end} is wanted'
+                    f'{video} ends at frame {index}, but frame {end} is needed'
                 )
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f'{video} cannot be decoded: {error}') from error
@@ -120,19 +127,19 @@ def write_annotations(
 ) -> None:
     """Write the annotations of one split, its proposals and the label map.
 
-    - ``<split>.csv``: a line is video, timestamp, x1, y1, x2, y2, label, person;
+    - ``<split>.csv``: lines of video, timestamp, x1, y1, x2, y2, label, person;
     - ``<split>_proposals.npz``: for each ``'video,timestamp'`` an (n, 5) array of the
-      same boxes and the score 1;
+      same boxes with the score 1;
     - ``labels.pbtxt``: the classes, numbered from 1.
 
     Args:
-        folder: Where to; made if it is not there.
+        folder: The folder of these files; it is created if needed.
         split: Name of the split, such as ``'train'``.
-        annotations: What is annotated, in any order.
-        classes: The actions; label 1 is the first.
+        annotations: The annotations of the split, in any order.
+        classes: Names of the actions; label 1 is the first.
 
     Raises:
-        ValueError: If there is nothing to write, or a label has no class.
+        ValueError: If there are no annotations, or a label has no class.
     """
     if not annotations:
         raise ValueError(f'the split {split!r} has no annotations')
@@ -156,7 +163,7 @@ def write_annotations(
     )
     write_whole(folder / f'{split}.csv', ''.join(lines))
     write_whole(folder / 'labels.pbtxt', labels)
-    # To a file, since np.savez gives another name than .npz that end.
+    # To an open file, because np.savez appends .npz to other file names.
     with (
         written_whole(folder / f'{split}_proposals.npz') as beside,
         beside.open('wb') as file,

@@ -1,4 +1,4 @@
-"""Writing annotations of actions as COCO has them, for mmdet's detectors of frames."""
+"""Writes annotations of actions in COCO's format, for mmdet's detectors of frames."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def write_coco(
 ) -> None:
     """Write a ``.json`` file for mmdet's ``CocoDataset``.
 
-    A person who does several things at once has a box for each of them: mmdet's
+    A person with several actions at once has a box for each action, because mmdet's
     detectors give a box one class.
 
     Args:
         path: The file.
-        images: For each video its frames' files, relative to the images' folder, by
-            their numbers. Those without annotations are images without boxes.
+        images: For each video the files of its frames by their numbers, relative to the
+            folder of images. Frames without annotations are images without boxes.
         sizes: Width and height of the frames of each video in pixels.
-        annotations: What is annotated in these frames.
-        classes: The actions; label 1, and category 1, is the first.
+        annotations: The annotations of these frames.
+        classes: Names of the actions; label 1, and category 1, is the first.
 
     Raises:
-        KeyError: If something is annotated in a frame that is not there.
+        KeyError: If an annotated frame is not among the images.
     """
     ids: dict[tuple[str, int], int] = {}
     entries = []

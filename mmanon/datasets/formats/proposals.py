@@ -1,9 +1,9 @@
-"""Person proposals in NumPy's ``.npz``, which mmaction2's data sets read directly.
+"""Lets mmaction2's data sets read person proposals in NumPy's ``.npz`` format.
 
-mmaction2 loads a ``proposal_file`` through ``mmengine.fileio.load``, which takes the
-format from the file's extension and knows pickle alone for arrays. Unpickling a file
-runs what it holds; importing this module teaches mmengine ``.npz``, which holds arrays
-and nothing else.
+mmaction2 loads a ``proposal_file`` with ``mmengine.fileio.load``, which takes the
+format from the file's extension and supports only pickle for arrays. Unpickling a file
+can run code in it. Importing this module registers ``.npz`` in mmengine, a format that
+contains only arrays.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ['NpzHandler']
 
 @register_handler('npz')
 class NpzHandler(BaseFileHandler):
-    """Loads and dumps a dict of arrays, as ``numpy.savez`` lays it out.
+    """Loads and dumps a dict of arrays in the format of ``numpy.savez``.
 
     For proposals the keys are ``'{video_id},{timestamp:04d}'`` and the arrays float32
-    (k, 5): x1, y1, x2, y2 in fractions of the frame in [0, 1], and the score in [0, 1].
+    (k, 5): x1, y1, x2, y2 as fractions of the frame, and the score, all in [0, 1].
     """
 
     str_like = False
@@ -33,20 +33,20 @@ class NpzHandler(BaseFileHandler):
         """Read all arrays of a file.
 
         Raises:
-            ValueError: If the file is not ``.npz``, or an array in it holds pickled
-                objects.
+            ValueError: If the file is not an ``.npz`` file, or an array in it contains
+                pickled objects.
         """
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 return {key: arrays[key] for key in arrays.files}
         except (AttributeError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
-                'not an .npz file of plain arrays; write one by '
+                'not an .npz file of plain arrays; write one with '
                 'numpy.savez(file, **{"video,0005": boxes, ...})'
             ) from error
 
     def dump_to_fileobj(self, obj: Mapping[str, np.ndarray], file: BinaryIO) -> None:
-        """Write a mapping of names to arrays; the same arrays make the same bytes.
+        """Write a mapping of names to arrays; equal arrays give equal bytes.
 
         Raises:
             TypeError: If a value is an array of objects.
@@ -58,7 +58,7 @@ class NpzHandler(BaseFileHandler):
         np.savez(file, **arrays)  # type: ignore[arg-type]  # of allow_pickle
 
     def dump_to_str(self, obj: Mapping[str, np.ndarray]) -> bytes:
-        """The bytes that :meth:`dump_to_fileobj` writes."""
+        """Return the bytes that :meth:`dump_to_fileobj` writes."""
         with BytesIO() as file:
             self.dump_to_fileobj(obj, file)
             return file.getvalue()

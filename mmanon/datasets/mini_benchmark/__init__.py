@@ -1,9 +1,9 @@
 """The built-in mini benchmark: short clips of drawn people, made from a seed.
 
-One person's drawing goes from the plan (:mod:`.plan`: who does what) through the
-performance (:mod:`.actions`), the person (:mod:`.people`: body, arms and a
-:mod:`head <.drawn_head>`) and the :mod:`scene <.scene>` to the files
-(:mod:`.build`, :mod:`.annotations`).
+The steps are: a plan of who does what (:mod:`.plan`), the performance of each person
+(:mod:`.actions`), the person (:mod:`.people`: body, arms and a
+:mod:`head <.drawn_head>`), the :mod:`scene <.scene>`, and the files (:mod:`.build`,
+:mod:`.annotations`).
 """
 
 from .actions import ACTIONS, BODY_ACTIONS, FACE_ACTIONS

@@ -1,8 +1,8 @@
-"""The actions, and what head, face and hands do in each.
+"""The actions, and the movements of head, face and hands in each of them.
 
 In all face actions one hand is next to the mouth, at a position from the same
-distribution: the actions differ by a small object or the mouth itself. Only in brushing
-teeth the hand also swings with the brush.
+distribution. The actions differ only in a small object or in the mouth itself; in
+brushing teeth the hand also swings with the brush.
 """
 
 from __future__ import annotations
@@ -47,11 +47,12 @@ class Moment:
     """The pose of one person in one frame; lengths in units of half a head's height.
 
     Attributes:
-        expression: Of the face.
-        hands: (2, 2), image's left hand and right hand, from the middle of the head.
-        rise: How far the body is above the ground.
-        object_origin: Where the object touches, in the face plane.
-        object_turn: Direction of its handle, in radians; None where there is none.
+        expression: Expression of the face.
+        hands: Positions of the hands on the image's left and right, relative to the
+            middle of the head, (2, 2).
+        rise: Height of the body above its rest position.
+        object_origin: Position of the end of the object at the face, in the face plane.
+        object_turn: Direction of its handle in radians; None if there is no object.
     """
 
     expression: Expression
@@ -62,15 +63,15 @@ class Moment:
 
 
 class Performance:
-    """One person's doing in one clip.
+    """The movements of one person in one clip.
 
     Args:
-        actions: Names out of :data:`ACTIONS`; besides one alone, ``talk`` goes with an
-            action of the body.
-        num_frames: T.
-        rng: Draws everything that varies.
-        room: How far hands may reach to the image's left and right, in units of half a
-            head's height.
+        actions: One name out of :data:`ACTIONS`, or one out of :data:`BODY_ACTIONS`
+            and ``'talk'``.
+        num_frames: T, the number of frames.
+        rng: Source of everything random.
+        room: Largest distance of hands from the head to the image's left and right, in
+            units of half a head's height.
     """
 
     def __init__(
@@ -103,12 +104,12 @@ class Performance:
         self._tremble = rng.normal(0, 0.025, (num_frames, 2))
 
     def _draw_mouths(self, rng: np.random.Generator) -> np.ndarray:
-        """How far the mouth is open in every frame."""
+        """Draw the opening of the mouth in every frame, (T,) in [0, 1]."""
         frames = self.num_frames
         if 'yawn' in self.actions:
             return rng.uniform(0.8, 1.0) + rng.uniform(-0.08, 0.08, frames)
         if 'talk' in self.actions:
-            # Neighbouring frames differ, so that any few of them show the movement.
+            # It changes every second frame, so that any few frames show the movement.
             wide = np.where(np.arange(frames) // 2 % 2 == rng.integers(2), 1.0, 0.35)
             return wide * rng.uniform(0.6, 0.9, frames)
         if 'eat' in self.actions:
@@ -116,10 +117,10 @@ class Performance:
         return np.zeros(frames)
 
     def moment(self, frame: int, mouth: tuple[float, float]) -> Moment:
-        """The pose in frame ``frame``, counted from 0.
+        """Return the pose in a frame.
 
         Args:
-            frame: In [0, T).
+            frame: Number of the frame, from 0.
             mouth: Middle of the person's mouth in the face plane.
         """
         turn = self._phase + self._speed * frame
@@ -172,7 +173,7 @@ class Performance:
         if action == 'play mouth organ':
             turn = self._tilt
         elif action == 'drink':
-            # A cup hangs more than it points at the hand.
+            # A cup points more downwards than to the hand.
             turn = 0.4 * turn + 0.6 * np.pi / 2
         return Moment(
             expression,

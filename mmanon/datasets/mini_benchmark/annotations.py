@@ -1,4 +1,4 @@
-"""Writes what is known of the clips in AVA's formats."""
+"""Writes the exact annotations of the drawn clips in AVA's formats."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class KnownClip:
     Attributes:
         video: Name of its folder of frames.
         identities: Names of the people.
-        labels: Numbers of each one's actions, counted from 1.
-        boxes: (T, K, 4), people's boxes in fractions of the frame, in [0, 1].
-        face_boxes: (T, K, 4), faces' boxes likewise.
-        landmarks: (T, K, 5, 2), fractions of the frame; may leave it.
+        labels: Numbers of each person's actions, from 1.
+        boxes: Boxes of the people as fractions of the frame, (T, K, 4) in [0, 1].
+        face_boxes: Face boxes in the same format, (T, K, 4).
+        landmarks: Landmarks as fractions of the frame, (T, K, 5, 2); they may be
+            outside the frame.
     """
 
     video: str
@@ -49,7 +50,7 @@ class KnownClip:
         views: list[list[PersonView]],
         size: int,
     ) -> KnownClip:
-        """Collect annotations in pixels from the drawing."""
+        """Convert the positions of the drawing in pixels to annotations."""
 
         def gather(name: str) -> np.ndarray:
             return np.array([[getattr(v, name) for v in frame] for frame in views])
@@ -89,7 +90,7 @@ def write_split(
         found[f'{clip.video},{KEY_FRAME:04d}'] = _detect_people(boxes, rng)
     _write_lines(folder / f'{split}.csv', rows)
     _write_lines(folder / f'identities_{split}.csv', identities)
-    # AVAMetric asks for a list of timestamps to leave out; there are none.
+    # AVAMetric needs a list of excluded timestamps; it is empty.
     _write_lines(folder / f'excluded_{split}.csv', [])
     dump(found, folder / f'proposals_{split}.npz')
 
@@ -99,7 +100,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def _detect_people(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Boxes with scores (P, 5) as a person detector would give for people (K, 4)."""
+    """Imitate a person detector: boxes (K, 4) to noisy boxes with scores, (P, 5)."""
     found = []
     for box in boxes:
         size = np.tile(box[2:] - box[:2], 2)
@@ -117,7 +118,7 @@ def _detect_people(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_face_table(path: Path, clips: Iterable[KnownClip], size: int) -> None:
-    """Write the faces of all frames, of a side in pixels, of all clips."""
+    """Write the faces in all frames of all clips; ``size`` is their side in pixels."""
     with FaceTableWriter(path, detector='mini benchmark (exact)') as table:
         for clip in sorted(clips, key=lambda clip: clip.video):
             count = len(clip.face_boxes)

@@ -1,4 +1,4 @@
-"""Builds a mini benchmark on disk: in a temporary folder, renamed when complete."""
+"""Builds a mini benchmark in a temporary folder, which is renamed when complete."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 94]
 
 
 def is_there(out: Path, settings: MiniBenchmarkSettings) -> bool:
-    """Whether ``out`` holds the whole benchmark of these settings.
+    """Whether ``out`` is a complete benchmark with these settings.
 
     Raises:
-        FileExistsError: If something else is there.
+        FileExistsError: If ``out`` is something else.
     """
     if not out.exists():
         return False
@@ -52,7 +52,7 @@ def is_there(out: Path, settings: MiniBenchmarkSettings) -> bool:
             f'{out} exists and is not a mini benchmark; name another folder by --out'
         ) from None
     want = json.loads(json.dumps(asdict(settings)))
-    # One that was made before a setting was there has its default.
+    # Settings that did not exist when it was made have their defaults.
     defaults = {one.name: one.default for one in fields(settings)}
     have = {**{name: defaults[name] for name in _LATER}, **have}
     if version != VERSION:
@@ -60,12 +60,12 @@ def is_there(out: Path, settings: MiniBenchmarkSettings) -> bool:
     if have == want:
         return True
     different = [
-        f'{key} {have.get(key)} there, {want.get(key)} asked for'
+        f'{key} is {have.get(key)}, not {want.get(key)}'
         for key in sorted({*have, *want})
         if have.get(key) != want.get(key)
     ]
     raise FileExistsError(
-        f'{out} holds a mini benchmark of other settings ({"; ".join(different)}); '
+        f'{out} is a mini benchmark with other settings ({"; ".join(different)}); '
         'replace it by --force or name another folder by --out'
     )
 
@@ -77,20 +77,20 @@ def build_mini_benchmark(
     force: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> bool:
-    """Generate the benchmark, unless it is there already.
+    """Generate the benchmark, unless it exists already.
 
     Args:
-        out: Its folder; appears when everything is written.
-        settings: Determine its content.
-        workers: Processes to draw with; they do not change the content.
-        force: Replace a mini benchmark of other settings.
+        out: Its folder; it appears when everything is written.
+        settings: They determine its content.
+        workers: Number of processes that draw; it does not change the content.
+        force: Whether to replace a mini benchmark with other settings.
         report: Called with messages about the progress.
 
     Returns:
-        Whether it was generated; False where it was there.
+        Whether it was generated; False if it existed already.
 
     Raises:
-        FileExistsError: If ``out`` holds something else.
+        FileExistsError: If ``out`` is something else.
     """
     out = Path(out)
     restore_folder(out)
@@ -187,7 +187,7 @@ def _describe(
 
 @dataclass(frozen=True)
 class _Album:
-    """Pictures to make of one face of the ``split``."""
+    """The number of face images to draw of one identity of the ``split``."""
 
     split: str
     identity: int
@@ -196,7 +196,7 @@ class _Album:
 
 @dataclass(frozen=True)
 class _Studio:
-    """Everything that a process needs to draw and write."""
+    """Everything that a process needs to draw and to write files."""
 
     out: Path
     cast: Cast
@@ -207,7 +207,7 @@ _studio: _Studio
 
 
 def _open_studio(studio: _Studio) -> None:
-    """Set what this process draws with; sent once, not with every job."""
+    """Set the studio of this process once, instead of sending it with every job."""
     global _studio
     _studio = studio
 
@@ -235,7 +235,7 @@ def _film(planned: PlannedClip) -> KnownClip:
 
 
 def _portray(album: _Album) -> None:
-    """Draw and write the pictures of an album."""
+    """Draw and write the face images of an album."""
     identity = _studio.cast[album.split][album.identity]
     rng = stream(_studio.settings.seed, album.split, 'faces', album.identity)
     folder = _studio.out / 'faces' / album.split / identity.name
@@ -258,13 +258,13 @@ def _write_picture(
 def _workers(
     count: int, initializer: Callable | None = None, arguments: tuple = ()
 ) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
-    """A ``map`` that keeps the order, over ``count`` processes."""
+    """Provide a ``map`` over ``count`` processes that keeps the order."""
     if count <= 1:
         if initializer:
             initializer(*arguments)
         yield map
         return
-    # Fork would copy a process that may hold threads of torch or OpenCV.
+    # Do not fork: this process may have threads of torch or OpenCV.
     context = multiprocessing.get_context('spawn')
     pool = ProcessPoolExecutor(count, context, initializer, arguments)
     with pool:

@@ -1,4 +1,4 @@
-"""Antialiased drawing in the pixels of a frame, remembering what was covered."""
+"""Antialiased drawing in pixels of a frame, with boxes around the drawn shapes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Color = tuple[float, ...]
 
 
 def shade(color: Color, factor: float) -> Color:
-    """A colour darker by a factor below 1, or lighter by one above."""
+    """Scale a colour: darker by a factor below 1, lighter by a factor above 1."""
     return tuple(float(np.clip(c * factor, 0, 255)) for c in color)
 
 
 def mix(a: Color, b: Color, share: float) -> Color:
-    """A colour between two, with a ``share`` in [0, 1] of the second."""
+    """Mix two colours, with a ``share`` in [0, 1] of the second."""
     return tuple(float(x + (y - x) * share) for x, y in zip(a, b, strict=True))
 
 
 def ellipse(
     x: float, y: float, rx: float, ry: float, turn: float = 0.0, sides: int = 20
 ) -> np.ndarray:
-    """Corners (sides, 2) of an ellipse turned by ``turn`` radians."""
+    """Return the corners, (sides, 2), of an ellipse rotated by ``turn`` radians."""
     return superellipse(x, y, rx, ry, 2.0, turn, sides)
 
 
@@ -46,7 +46,7 @@ def superellipse(
     turn: float = 0.0,
     sides: int = 28,
 ) -> np.ndarray:
-    """Corners (sides, 2) of an ellipse that a power above 2 makes boxier."""
+    """Return the corners, (sides, 2), of a superellipse; a power above 2 is boxier."""
     c, s = math.cos(turn), math.sin(turn)
     unit = _unit_superellipse(power, sides)
     return unit @ np.array([[rx * c, rx * s], [-ry * s, ry * c]]) + (x, y)
@@ -60,22 +60,22 @@ def _unit_superellipse(power: float, sides: int) -> np.ndarray:
 
 
 class Bounds:
-    """The box around everything drawn while it was open; (4,) in pixels."""
+    """The box around everything drawn while it is open; (4,) in pixels."""
 
     def __init__(self) -> None:
         self.box = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
     def add(self, points: np.ndarray) -> None:
-        """Widen the box to hold ``points`` (n, 2)."""
+        """Enlarge the box to contain ``points`` (n, 2)."""
         self.box[:2] = np.minimum(self.box[:2], points.min(axis=0))
         self.box[2:] = np.maximum(self.box[2:], points.max(axis=0))
 
 
 class Canvas:
-    """An RGB picture drawn at three times its size and averaged down.
+    """An RGB image that is drawn at three times its size and then averaged.
 
-    Coordinates are pixels of the picture, pixel ``i`` covering ``[i, i + 1]``; colours
-    are in [0, 255].
+    Coordinates are pixels of the image, where pixel ``i`` covers ``[i, i + 1]``;
+    colours are in [0, 255].
 
     Args:
         background: uint8 (H, W, 3).
@@ -89,7 +89,7 @@ class Canvas:
 
     @contextmanager
     def bounds(self) -> Iterator[Bounds]:
-        """Record the box around what is drawn inside the block."""
+        """Record the box around everything drawn inside the ``with`` block."""
         bounds = Bounds()
         self._open.append(bounds)
         try:
@@ -98,7 +98,7 @@ class Canvas:
             self._open.remove(bounds)
 
     def polygon(self, points: ArrayLike, color: Color, alpha: float = 1.0) -> None:
-        """Fill a polygon (n, 2), blended over what is there by ``alpha`` in [0, 1]."""
+        """Fill a polygon (n, 2) with an opacity ``alpha`` in [0, 1]."""
         self._draw(np.asarray(points, float), color, alpha, width=None)
 
     def stroke(
@@ -150,8 +150,8 @@ class Canvas:
         Args:
             picture: uint8 (h, w, 3).
             mask: float32 (h, w) in [0, 1].
-            to: (2, 3), from pixels of ``picture`` to pixels of the canvas.
-            outline: (n, 2), what the mask shows, in pixels of the canvas.
+            to: Affine map (2, 3) from pixels of ``picture`` to pixels of the canvas.
+            outline: Corners of the visible part, (n, 2), in pixels of the canvas.
         """
         for bounds in self._open:
             bounds.add(outline)
@@ -162,7 +162,7 @@ class Canvas:
         region = self._pixels[y1 : max(y2, 0), x1 : max(x2, 0)]
         if not region.size:
             return
-        # Shift by half a pixel into OpenCV's centred grid, on both sides.
+        # OpenCV's pixel i is centred on i, ours on i + 0.5, on both sides of the map.
         fine = to.astype(np.float64) * _OVERSAMPLING
         fine[:, 2] += fine[:, :2] @ (0.5, 0.5) - 0.5 - (x1, y1)
         size = region.shape[1::-1]
@@ -172,7 +172,7 @@ class Canvas:
         region[:] = np.rint(mixed).astype(np.uint8)
 
     def picture(self) -> np.ndarray:
-        """The current picture, uint8 (H, W, 3)."""
+        """Return the current image, uint8 (H, W, 3)."""
         return cv2.resize(
             self._pixels, (self.width, self.height), interpolation=cv2.INTER_AREA
         )

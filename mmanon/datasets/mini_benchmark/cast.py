@@ -12,7 +12,7 @@ from .settings import MiniBenchmarkSettings
 __all__ = ['Cast', 'cast_identities']
 
 Cast = dict[str, list[Identity]]
-"""Identities by ``'train'``, ``'val'`` (the same people again) and ``'test'``."""
+"""Identities of ``'train'``, ``'val'`` (the same people) and ``'test'``."""
 
 
 def cast_identities(
@@ -21,12 +21,15 @@ def cast_identities(
 ) -> Cast:
     """Draw the identities or read them from photographs.
 
-    Photographed people of ``'val'`` appear as in photographs that ``'train'`` does not
-    use.
+    The people of ``'val'`` are those of ``'train'``, but in other photographs.
 
     Args:
-        settings: Of the benchmark.
-        each: A ``map``, by which photographs are read.
+        settings: Settings of the benchmark.
+        each: A ``map`` to read photographs with.
+
+    Raises:
+        ValueError: If a person is in the training and the test folders, has too few
+            photographs with a face, or no one would be left to train or to test on.
     """
     if settings.faces:
         return _cast_photographed(settings, each)

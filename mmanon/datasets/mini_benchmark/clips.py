@@ -1,4 +1,4 @@
-"""Clips of the mini benchmark as video files, with the boxes that are known of them."""
+"""Writes clips of the mini benchmark as video files, with their known boxes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .settings import KEY_FRAME
 __all__ = ['write_clips']
 
 _RATE = Fraction(4)  # frames a second
-_SURE = 0.9  # of the proposals, which hold boxes of nobody as well
+_SURE = 0.9  # least score of a proposal; those below may be boxes of nobody
 
 
 def write_clips(root: Path, out: Path, count: int = 6) -> list[Path]:
@@ -28,16 +28,16 @@ def write_clips(root: Path, out: Path, count: int = 6) -> list[Path]:
 
     Args:
         root (Path): Folder of the mini benchmark.
-        out (Path): The videos' folder. Next to it, ``<out>_faces.json`` lists the faces
-            of each frame and ``<out>_people.json`` the people of the annotated frame,
-            in the format of ``--boxes`` and ``--people``.
-        count (int): How many.
+        out (Path): Folder of the videos. Next to it, ``<out>_faces.json`` lists the
+            faces of each frame and ``<out>_people.json`` the people of the annotated
+            frame, in the format of ``--boxes`` and ``--people``.
+        count (int): Number of videos. Defaults to 6.
 
     Returns:
         list[Path]: The videos.
 
     Raises:
-        FileNotFoundError: When the benchmark is not there.
+        FileNotFoundError: When the benchmark does not exist.
     """
     folders = sorted((root / 'rawframes').glob('test_*'))[:count]
     if not folders:

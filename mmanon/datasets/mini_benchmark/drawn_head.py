@@ -1,4 +1,4 @@
-"""Heads of people who do not exist, drawn from the features of their identity."""
+"""Draws heads of people who do not exist, from the features of their identity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FRECKLES = np.random.default_rng(0).uniform((-0.5, 0.14), (0.5, 0.42), (14, 2))
 
 
 class DrawnHead(HeadFeatures):
-    """A head that can be drawn; its features are drawn at random before."""
+    """A head that can be drawn from its features."""
 
     depth = 0.75
 
@@ -25,7 +25,7 @@ class DrawnHead(HeadFeatures):
         return 0.0, self.mouth_height
 
     def _outline(self) -> np.ndarray:
-        """The face from the left ear over the chin to the right one and the crown."""
+        """The outline of the head in the face plane, (40, 2)."""
         angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         cos, sin = np.cos(angle), np.sin(angle)
         power = np.where(sin > 0, self.chin_power, 2.0)
@@ -35,13 +35,13 @@ class DrawnHead(HeadFeatures):
         return np.stack([u, v], axis=1)
 
     def face_box(self, pose: HeadPose) -> np.ndarray:
-        """The box (4,) around the face from hairline to chin, in pixels."""
+        """Return the box (4,) around the face from hairline to chin, in pixels."""
         outline = self._outline()
         visible = pose.place(outline[outline[:, 1] >= _HAIRLINE])
         return np.concatenate([visible.min(axis=0), visible.max(axis=0)])
 
     def landmarks(self, pose: HeadPose, expression: Expression) -> np.ndarray:
-        """Eyes, nose and corners of the mouth (5, 2) in pixels, image's left first."""
+        """Return eyes, nose and corners of the mouth, (5, 2) in pixels, left first."""
         corner_u, corner_v = self._mouth_corner(expression)
         return np.concatenate(
             [
@@ -59,7 +59,7 @@ class DrawnHead(HeadFeatures):
             shape = superellipse(
                 0, middle, self.width + 0.24, reach - middle + 0.05, 2.8
             )
-            # Flat and behind the face, it turns against it.
+            # The hair is behind the face, so it shifts in the opposite direction.
             shape[:, 0] -= 0.3 * np.sin(pose.yaw)
             flat = HeadPose(pose.x, pose.y, pose.unit, roll=pose.roll, depth=0)
             canvas.polygon(flat.place(shape), shade(self.hair, 0.75))
@@ -74,10 +74,10 @@ class DrawnHead(HeadFeatures):
         """Draw ears, face and hair.
 
         Args:
-            canvas: Where to.
-            pose: Of the head.
-            expression: Of the face.
-            light_side: -1 lit from the image's left, 1 from its right, 0 from before.
+            canvas: The canvas to draw on.
+            pose: Pose of the head.
+            expression: Expression of the face.
+            light_side: Side of the light: -1 the image's left, 1 its right, 0 front.
         """
         self._draw_ears(canvas, pose)
         canvas.polygon(pose.place(self._outline()), self.skin)
@@ -155,7 +155,7 @@ class DrawnHead(HeadFeatures):
         canvas.polygon(pose.place(ridge, lift=0.14), shade(self.skin, 1.05))
 
     def _mouth_corner(self, expression: Expression) -> tuple[float, float]:
-        """u and v of the mouth's corner on the image's right."""
+        """Return u and v of the corner of the mouth on the image's right."""
         width = self.mouth_width * (1 + 0.15 * expression.smile)
         width *= 1 - 0.3 * expression.mouth_open
         return width, self.mouth_height - 0.07 * expression.smile
@@ -243,7 +243,7 @@ class DrawnHead(HeadFeatures):
             down = np.full(17, -0.6)
             hairline = np.stack([u, down], axis=1)
         else:
-            # Where the hairline meets the head's side it follows the outline.
+            # At the sides of the head the hairline follows the outline.
             edge = self.width * np.sqrt(np.clip(1 - np.minimum(down, 0) ** 2, 0.02, 1))
             hairline = np.stack([u * np.minimum(edge, self.width), down], axis=1)
         shape = np.concatenate([crown, hairline])

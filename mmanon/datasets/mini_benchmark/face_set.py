@@ -1,4 +1,4 @@
-"""Pictures of one person's face, cut as faces are cut out of the clips."""
+"""Draws face images of one person, cut in the same way as faces in the clips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ACTING = 0.25
 def draw_face(
     head: Head, rng: np.random.Generator, settings: MiniBenchmarkSettings
 ) -> np.ndarray:
-    """Draw a person somewhere, mostly with nothing at the face, and cut the face out.
+    """Draw a person in a scene, mostly with nothing at the face, and cut out the face.
 
     Returns:
         uint8 (S, S, 3) RGB.
@@ -43,16 +43,16 @@ def cut_face(
     Args:
         frame: uint8 (H, W, 3).
         face_box: x1, y1, x2, y2 in pixels.
-        crop_size: S.
-        margin: By how much of its longer side.
+        crop_size: S, the side of the crop in pixels.
+        margin: Enlargement on each side, as a fraction of the longer side.
 
     Returns:
-        uint8 (S, S, 3); beyond the frame its border is repeated.
+        uint8 (S, S, 3); beyond the frame, the pixels at its border are repeated.
     """
     centre = (face_box[:2] + face_box[2:]) / 2
     side = (face_box[2:] - face_box[:2]).max() * (1 + 2 * margin)
     scale = crop_size / side
-    # From the frame's pixels, centred on i + 0.5, to the crop's.
+    # Maps pixels of the frame, centred on i + 0.5, to those of the crop.
     shift = crop_size / 2 - scale * centre + 0.5 * scale - 0.5
     to_crop = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     return cv2.warpAffine(

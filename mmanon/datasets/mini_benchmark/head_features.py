@@ -1,4 +1,4 @@
-"""An identity is a handful of drawn features, of a person who does not exist."""
+"""The random features that define the identity of a person who does not exist."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _HAIR_STYLES = (
     'bun',
     'crest',
 )
-# One cut becomes another of its group from one picture to the next.
+# The haircut of a person may change within its group.
 _HAIRCUTS = (
     ('bald',),
     ('buzz', 'short', 'side part', 'fringe', 'curly', 'crest'),
@@ -57,14 +57,13 @@ _GLASSES = ('none', 'none', 'none', 'round', 'square', 'half')
 
 @dataclass(frozen=True)
 class HeadFeatures:
-    """The features of a drawn head that make its identity.
+    """The features of a drawn head that define its identity.
 
-    Lengths are in the face plane, see :mod:`.head_pose`; angles in radians. Hair,
-    skin and light vary little or not at all from picture to picture, clothes are no
-    part of an identity.
+    Lengths are in the face plane, see :mod:`.head_pose`; angles are in radians. Clothes
+    are not part of an identity; :meth:`appearance` changes hair, skin and glasses.
 
     Attributes:
-        name: The identity's name.
+        name: Name of the identity.
     """
 
     name: str
@@ -152,10 +151,10 @@ class HeadFeatures:
         )
 
     def appearance(self: Self, rng: np.random.Generator) -> Self:
-        """The head on one occasion: another complexion, haircut, dye and spectacles.
+        """Return the head on one day, with other skin tone, haircut, dye and glasses.
 
-        Constant features also identify people in photographs: the shape of face, eyes,
-        brows, nose and mouth, beard, moles, freckles, and roughly the skin.
+        Constant are the features that also identify people in photographs: the shape of
+        face, eyes, brows, nose and mouth, beard, moles, freckles, and roughly the skin.
         """
         skin = shade(self.skin, rng.uniform(0.8, 1.2))
         skin = tuple(np.clip(np.array(skin) + rng.uniform(-10, 10, 3), 0, 255).tolist())

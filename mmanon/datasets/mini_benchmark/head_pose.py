@@ -1,8 +1,8 @@
-"""Where a head is in a frame, how it is turned, and what its face does.
+"""Position, rotation and expression of a head in a frame.
 
-Face plane: coordinates (u, v) in units of half a head's height, u to the image's right
-and v down, of a head seen from the front: crown at v = -1, chin at v = 1, the middle
-of the eyes near (0, 0).
+The face plane has coordinates (u, v) of a head seen from the front, in units of half a
+head's height: u to the image's right, v down, crown at v = -1, chin at v = 1, the
+middle between the eyes near (0, 0).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Expression:
     """The expression of a face; each value in [0, 1] except ``smile``.
 
     Attributes:
-        mouth_open: 0 closed, 1 as wide as in a yawn.
-        smile: -1 sad, 1 glad.
-        eyes_open: 0 shut, 1 wide.
-        brows_up: 0 at rest.
+        mouth_open: 0 is closed, 1 as wide as in a yawn.
+        smile: -1 is sad, 1 is happy.
+        eyes_open: 0 is shut, 1 is wide open.
+        brows_up: 0 is at rest, 1 is raised.
     """
 
     mouth_open: float = 0.0
@@ -44,8 +44,8 @@ class HeadPose:
         yaw: Turn to the image's right, in radians.
         pitch: Nod downwards, in radians.
         roll: Tilt clockwise, in radians.
-        depth: Distance of the face's middle in front of its outline, in units; 0 for a
-            photograph, which is flat.
+        depth: Distance of the middle of the face in front of its outline, in units of
+            half a head's height; 0 for a photograph, which is flat.
     """
 
     x: float
@@ -57,10 +57,10 @@ class HeadPose:
     depth: float = 0.75
 
     def place(self, points: ArrayLike, lift: float = 0.0) -> np.ndarray:
-        """Pixels (n, 2) of points (n, 2) of the face plane.
+        """Map points (n, 2) of the face plane to pixels (n, 2).
 
-        The points lie on an ellipsoid, ``lift`` units before its surface; a turned
-        head shows them shifted and foreshortened.
+        The points are on an ellipsoid, ``lift`` units in front of its surface. In a
+        rotated head they are shifted and foreshortened.
         """
         u, v = np.asarray(points, float).T
         bulge = np.sqrt(np.maximum(1 - (u / 0.85) ** 2 - (v / 1.1) ** 2, 0))

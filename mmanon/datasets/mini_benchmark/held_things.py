@@ -1,4 +1,4 @@
-"""Arms, hands and small things as before a face, for faces of photographs."""
+"""Draws arms, hands and small objects to put in front of faces in photographs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .people import elbow_of
 
 __all__ = ['MOUTH', 'draw_held_thing']
 
-# Where the mouth of whoever holds it would be, in parts of the picture's side.
+# Position of the person's mouth, as fractions of the picture's side.
 MOUTH = (0.5, 0.62)
-# The mouth from the head's middle, in units of half a head's height.
+# The mouth relative to the middle of the head, in units of half a head's height.
 _MOUTH_OF_HEAD = np.array([0.0, 0.55])
 _SKINS = (
     (240, 205, 180),
@@ -25,17 +25,19 @@ _SKINS = (
 
 
 def draw_held_thing(rng: np.random.Generator, side: int = 128) -> np.ndarray:
-    """Draw one of the mini benchmark's objects, a hand and an arm.
+    """Draw one of the mini benchmark's objects with a hand and an arm.
 
-    Three of four pictures show a thing at the mouth, a phone at the ear; the others a
-    hand before or beside the face, one of them with a thing anywhere.
+    75 % of the pictures show an object at the mouth (phones, and some others, at the
+    ear), 15 % only a hand in front of the face or next to it, and 10 % an object
+    anywhere. Hand and arm are missing in 10 %.
 
     Args:
-        rng: Draws all.
-        side: Of the picture in pixels, which is as wide as a face crop of margin 0.5.
+        rng: Source of everything random.
+        side: Side of the picture in pixels; it has the size of a face crop with the
+            margin 0.5.
 
     Returns:
-        uint8 (side, side, 4): red, green, blue, and how much it covers.
+        uint8 (side, side, 4): red, green, blue and opacity.
     """
     unit = side * rng.uniform(0.3, 0.45)
     left = float(rng.choice([-1, 1]))
@@ -54,7 +56,7 @@ def draw_held_thing(rng: np.random.Generator, side: int = 128) -> np.ndarray:
     if thing.kind == 'mouth organ':
         turn = rng.uniform(-0.3, 0.3)
     elif thing.kind == 'cup':
-        # A cup hangs more than it points at the hand.
+        # A cup points more downwards than to the hand.
         turn = 0.4 * turn + 0.6 * np.pi / 2
     if mode > 0.9:
         origin = np.array([rng.uniform(-1, 1), rng.uniform(-0.9, 0.9)])
@@ -85,7 +87,7 @@ def draw_held_thing(rng: np.random.Generator, side: int = 128) -> np.ndarray:
                 canvas.stroke(place(finger), 0.03 * unit, tuple(skin * 0.7))
         return canvas.picture().astype(float)
 
-    # What a thing lets through of a background is what changes with it.
+    # The difference between a white and a black background gives the opacity.
     on_black, on_white = draw(0), draw(255)
     cover = 1 - (on_white - on_black).mean(2, keepdims=True) / 255
     colour = np.where(cover > 0.02, on_black / np.maximum(cover, 0.02), 0)

@@ -1,8 +1,8 @@
-"""Small things people hold: the same ones decide actions and lie around.
+"""Small objects: people hold them in their actions, and they are in the background.
 
 An object is a list of coloured polygons in its own coordinates, in units of half a
-head's height: the end that touches the face is at the origin and the end to hold it by
-lies along +x. Who draws it maps these coordinates into the frame.
+head's height. The end at the face is at the origin, and the handle points to +x. The
+caller maps these coordinates to the frame.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ['OBJECTS', 'PICKS', 'SmallObject']
 
 Part = tuple[np.ndarray, Color, float]
 
-# Larger than life: at these few pixels a cigarette of true size would be half a pixel.
+# Larger than in reality: a cigarette of true size would be half a pixel wide.
 _SCALE = 1.55
 
-# Things of a kind have a few colours, most of them not another kind's.
+# Objects of a kind have a few colours, mostly different from those of other kinds.
 _CUPS = ((240, 240, 236), (60, 120, 190), (90, 170, 210))
 _BRUSHES = ((40, 170, 120), (60, 190, 190), (80, 160, 80))
 _TUBES = ((30, 26, 30), (120, 30, 70))
@@ -36,7 +36,7 @@ def _pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
 
 
 def _box(x1: float, x2: float, half: float, end: float | None = None) -> np.ndarray:
-    """A bar along x from half-width ``half`` to half-width ``end``."""
+    """Return a bar along x with half-width ``half`` at x1 and ``end`` at x2."""
     end = half if end is None else end
     return np.array([[x1, -half], [x2, -end], [x2, end], [x1, half]])
 
@@ -146,11 +146,11 @@ PICKS = tuple(OBJECTS)
 
 
 class SmallObject:
-    """One thing with its own colours and size.
+    """One object with its own colours and size.
 
     Args:
         kind: A key of :data:`OBJECTS`.
-        rng: Draws colours and size.
+        rng: Source of random colours and size.
     """
 
     def __init__(self, kind: str, rng: np.random.Generator) -> None:
@@ -168,14 +168,14 @@ class SmallObject:
         turn: float,
         mirrored: bool = False,
     ) -> None:
-        """Draw it with its origin at ``origin`` and its handle turned by ``turn``.
+        """Draw the object.
 
         Args:
-            canvas: Where to.
-            place: Maps points (n, 2) of the plane that ``origin`` is in into the frame.
-            origin: Where the end that touches the face goes.
-            turn: Radians from +x towards +y.
-            mirrored: Whether the object's own y points the other way.
+            canvas: The canvas to draw on.
+            place: Maps points (n, 2) of the plane of ``origin`` to the frame.
+            origin: Position of the end at the face.
+            turn: Direction of the handle in radians, from +x to +y.
+            mirrored: Whether the y axis of the object is reversed.
         """
         c, s = np.cos(turn), np.sin(turn)
         flip = -1 if mirrored else 1

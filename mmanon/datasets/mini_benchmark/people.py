@@ -1,4 +1,4 @@
-"""People: a head on a body that moves as its performance says."""
+"""Draws people: a head on a body that moves according to a performance."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class Head(Protocol):
 
     @property
     def name(self) -> str:
-        """Who it is."""
+        """Name of the person."""
 
     @property
     def depth(self) -> float:
-        """Distance of the face's middle in front of its outline; see HeadPose."""
+        """See :attr:`HeadPose.depth`."""
 
     @property
     def skin(self) -> Color:
-        """Its colour."""
+        """Colour of the skin."""
 
     @property
     def mouth(self) -> tuple[float, float]:
         """Middle of the mouth in the face plane."""
 
     def face_box(self, pose: HeadPose) -> np.ndarray:
-        """The box (4,) around the face from hairline to chin, in pixels."""
+        """Return the box (4,) around the face from hairline to chin, in pixels."""
 
     def landmarks(self, pose: HeadPose, expression: Expression) -> np.ndarray:
-        """Eyes, nose and corners of the mouth (5, 2) in pixels, image's left first."""
+        """Return eyes, nose and corners of the mouth, (5, 2) in pixels, left first."""
 
     def draw_behind(self, canvas: Canvas, pose: HeadPose) -> None:
-        """Draw what is behind the neck."""
+        """Draw the parts behind the neck."""
 
     def draw(
         self,
@@ -56,7 +56,7 @@ class Head(Protocol):
         expression: Expression,
         light_side: float = 0.0,
     ) -> None:
-        """Draw the rest."""
+        """Draw the parts in front of the neck."""
 
 
 class Identity(Protocol):
@@ -64,20 +64,20 @@ class Identity(Protocol):
 
     @property
     def name(self) -> str:
-        """Who it is."""
+        """Name of the person."""
 
     def appearance(self, rng: np.random.Generator) -> Head:
-        """The head as it looks at one time."""
+        """Return the head as it looks on one day."""
 
 
 @dataclass(frozen=True)
 class PersonView:
-    """Where a person is in one frame, in pixels.
+    """Position of a person in one frame, in pixels.
 
     Attributes:
-        box: (4,), around head, body and arms; may leave the frame.
-        face_box: (4,), around the face from hairline to chin.
-        landmarks: (5, 2), eyes, nose and corners of the mouth, image's left first.
+        box: Box around head, body and arms, (4,); it may extend beyond the frame.
+        face_box: Box around the face from hairline to chin, (4,).
+        landmarks: Eyes, nose and corners of the mouth, (5, 2), the image's left first.
     """
 
     box: np.ndarray
@@ -89,12 +89,12 @@ class Person:
     """One person of a clip.
 
     Args:
-        head: Who it is.
-        performance: What is done.
-        x: Where the head's middle is at rest, in pixels.
-        y: Where the head's middle is at rest, in pixels.
+        head: The person's head.
+        performance: The person's movements.
+        x: Rest position of the middle of the head in pixels.
+        y: Rest position of the middle of the head in pixels.
         unit: Half of the head's height in pixels.
-        rng: Draws clothes, movement and what is held away from the face.
+        rng: Source of random clothes, movements and objects held away from the face.
     """
 
     def __init__(
@@ -126,11 +126,11 @@ class Person:
             for _ in range(2)
         ]
         turns = rng.uniform(-2.6, -0.5, 2)
-        # What is held away from the face, by the image's left and right hand.
+        # Objects held away from the face, in the image's left and right hand.
         self._held = list(zip(held, turns, strict=True))
 
     def pose(self, frame: int, rise: float = 0.0) -> HeadPose:
-        """Where the head is in frame ``frame``, with the body risen by ``rise``."""
+        """Return the pose of the head in a frame; ``rise`` lifts the body."""
         return HeadPose(
             x=self._x + self._unit * self._sway(frame),
             y=self._y + self._unit * (self._bob(frame) - rise),
@@ -142,7 +142,7 @@ class Person:
         )
 
     def draw(self, canvas: Canvas, frame: int, light_side: float) -> PersonView:
-        """Draw the person as in frame ``frame``, counted from 0."""
+        """Draw the person in a frame, counted from 0, and return the position."""
         moment = self.performance.moment(frame, self.head.mouth)
         pose = self.pose(frame, moment.rise)
         with canvas.bounds() as bounds:
@@ -164,7 +164,7 @@ class Person:
 
     @staticmethod
     def _place(pose: HeadPose, points: ArrayLike) -> np.ndarray:
-        """Pixels of points (n, 2) given in units from the head's middle."""
+        """Map points (n, 2), in units from the middle of the head, to pixels."""
         return np.asarray(points, float) * pose.unit + (pose.x, pose.y)
 
     def _draw_body(self, canvas: Canvas, pose: HeadPose) -> None:
@@ -225,7 +225,7 @@ class Person:
                 mirrored=self.performance.side < 0,
             )
         for hand, (thing, turn) in zip(moment.hands, self._held, strict=True):
-            # A hand near the face holds what its action needs and nothing else.
+            # A hand near the face holds only the object of the action.
             if thing is not None and hand[1] > 1.6 and np.abs(hand[0]) > 0.65:
                 grip = np.asarray(hand) - 0.45 * np.array([np.cos(turn), np.sin(turn)])
                 thing.draw(canvas, lambda points: self._place(pose, points), grip, turn)
@@ -234,14 +234,14 @@ class Person:
 def _wave(
     rng: np.random.Generator, size: float, middle: float = 0.0
 ) -> Callable[[int], float]:
-    """A slow swing around ``middle`` as a function of the frame."""
+    """Return a slow oscillation around ``middle`` as a function of the frame."""
     size, phase = rng.uniform(0.2, 1) * size, rng.uniform(0, 2 * np.pi)
     speed = rng.uniform(0.3, 0.9)
     return lambda frame: middle + size * np.sin(phase + speed * frame)
 
 
 def elbow_of(shoulder: np.ndarray, hand: np.ndarray, side: int) -> np.ndarray:
-    """Where two equal bones from shoulder to hand bend: outwards and down."""
+    """Return the elbow between two equal bones; it bends outwards and down."""
     along = hand - shoulder
     reach = np.linalg.norm(along)
     bend = np.sqrt(max(_BONE**2 - reach**2 / 4, 0.1))

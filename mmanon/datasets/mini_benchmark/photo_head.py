@@ -1,4 +1,4 @@
-"""Heads cut out of photographs of real people, in place of drawn ones."""
+"""Heads cut out of photographs of real people, instead of drawn heads."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .head_pose import Expression, HeadPose
 
 __all__ = ['PhotoHead', 'Photographed', 'find_people', 'read_people', 'split_people']
 
-# Of ArcFace's template: the eyes' middle, and pixels in half a head's height.
+# In ArcFace's template: the middle between the eyes, and half a head's height.
 _EYES = np.array([56.0, 51.6])
 _HALF_HEAD = 64.0
 _MARGIN = 0.5
 _SIDE = 168
-# Where detectors see a face in the face plane, on average.
+# The average box of face detectors, in the face plane.
 _FACE_BOX = ((-0.66, -0.6), (0.66, -0.6), (0.66, 1.02), (-0.66, 1.02))
 _CUT = ellipse(0, -0.03, 0.95, 1.13)
 _LEAST_SIDE = 160
 _HELD_OUT_EVERY = 5
 _TEST_EVERY = 4
-# Grey photographs get the tint of a warm lamp, all of them the same.
+# All grey photographs get the same tint of a warm lamp.
 _TINT = np.array([1.08, 0.96, 0.86])
 
 
@@ -45,13 +45,13 @@ def _to_plane(template: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PhotoHead:
-    """A head from one photograph: flat, its mouth and lids painted over.
+    """A flat head from one photograph; open mouths and closed eyes are painted on it.
 
     Attributes:
-        name: The identity's name.
-        picture: uint8 (S, S, 3), aligned by five landmarks.
-        mask: float32 (S, S) in [0, 1], what of it is the head.
-        marks: (5, 2), the landmarks in the face plane, see :mod:`.head_pose`.
+        name: Name of the identity.
+        picture: The photograph, aligned by five landmarks, uint8 (S, S, 3).
+        mask: Opacity of the head, float32 (S, S) in [0, 1].
+        marks: The landmarks in the face plane, see :mod:`.head_pose`, (5, 2).
         skin: Colour of the cheeks.
     """
 
@@ -70,12 +70,12 @@ class PhotoHead:
         """Find and cut out the head of a photograph.
 
         Args:
-            name: The identity's name.
+            name: Name of the identity.
             photograph: uint8 (H, W, 3) RGB.
             detector (BaseFaceDetector): Finds the landmarks.
 
         Returns:
-            The head; None where no face is found.
+            The head; None if no face is found.
         """
         least = min(photograph.shape[:2])
         if least < _LEAST_SIDE:
@@ -108,17 +108,17 @@ class PhotoHead:
         return float(u), float(v)
 
     def face_box(self, pose: HeadPose) -> np.ndarray:
-        """The box (4,) around the face from hairline to chin, in pixels."""
+        """Return the box (4,) around the face from hairline to chin, in pixels."""
         corners = pose.place(np.array(_FACE_BOX))
         edges = (corners + np.roll(corners, -1, axis=0)) / 2
         return np.concatenate([edges.min(axis=0), edges.max(axis=0)])
 
     def landmarks(self, pose: HeadPose, expression: Expression) -> np.ndarray:
-        """Eyes, nose and corners of the mouth (5, 2) in pixels, image's left first."""
+        """Return eyes, nose and corners of the mouth, (5, 2) in pixels, left first."""
         return pose.place(self.marks)
 
     def draw_behind(self, canvas: Canvas, pose: HeadPose) -> None:
-        """Draw nothing: all hair is in the picture."""
+        """Draw nothing: the photograph contains all hair."""
 
     def draw(
         self,
@@ -127,7 +127,7 @@ class PhotoHead:
         expression: Expression,
         light_side: float = 0.0,
     ) -> None:
-        """Paste the head, and paint an open mouth and closed lids over it."""
+        """Paste the head, and paint an open mouth or closed eyes over it."""
         frame = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         origin, across, down = pose.place(_to_plane_of_picture(frame))
         to = np.stack([across - origin, down - origin, origin], axis=1)
@@ -154,7 +154,7 @@ class PhotoHead:
 
 
 def _pixels(points: np.ndarray) -> np.ndarray:
-    """Pixels of the aligned picture of points in the face plane."""
+    """Map points in the face plane to pixels of the aligned photograph."""
     template = points * _HALF_HEAD + _EYES
     return (template + 112 * _MARGIN) * _SIDE / (112 * (1 + 2 * _MARGIN))
 
@@ -165,7 +165,7 @@ def _to_plane_of_picture(pixels: np.ndarray) -> np.ndarray:
 
 
 def _mask(shape: tuple[int, int], landmarks: np.ndarray) -> np.ndarray:
-    """An ellipse with soft edges, without what the photograph does not show."""
+    """Make an ellipse with soft edges, without parts outside the photograph."""
     shown = np.zeros((*shape, 3), np.uint8)
     shown[2:-2, 2:-2] = 255
     aligned = align_face(shown, landmarks, _SIDE, _MARGIN)[..., 0]
@@ -180,19 +180,23 @@ class Photographed:
     """A person with photographs.
 
     Attributes:
-        name: The identity's name.
-        heads: One of each photograph.
+        name: Name of the identity.
+        heads: One head for each photograph.
     """
 
     name: str
     heads: tuple[PhotoHead, ...]
 
     def appearance(self, rng: np.random.Generator) -> PhotoHead:
-        """The head as in one of the photographs."""
+        """Return the head in a random photograph."""
         return self.heads[rng.integers(len(self.heads))]
 
     def held_out(self) -> tuple[Photographed, Photographed]:
-        """The person without every fifth photograph, and with these alone."""
+        """Split the photographs: without every fifth one, and only these.
+
+        Raises:
+            ValueError: If there is only one photograph.
+        """
         last = _HELD_OUT_EVERY - 1
         out = [h for i, h in enumerate(self.heads) if i % _HELD_OUT_EVERY == last]
         out = out or [self.heads[-1]]
@@ -206,15 +210,16 @@ class Photographed:
 
 
 def find_people(folders: Iterable[str | Path]) -> dict[str, list[Path]]:
-    """Find identity folders: all folders, at any depth, that hold photographs.
+    """Find identity folders: all folders, at any depth, that contain photographs.
 
     Returns:
-        The photographs by the person's name, the folder's path relative to the one
-        given, both in sorted order.
+        The photographs by the name of the person, which is the path of the folder
+        relative to the given one; both are sorted.
 
     Raises:
-        FileNotFoundError: If a folder does not exist or holds no photograph.
-        ValueError: If two people have the same name.
+        FileNotFoundError: If a folder does not exist or contains no photograph.
+        ValueError: If two people have the same name, or photographs are not in a folder
+            of a person.
     """
     people: dict[str, list[Path]] = {}
     for root in map(Path, folders):
@@ -228,13 +233,16 @@ def find_people(folders: Iterable[str | Path]) -> dict[str, list[Path]]:
             name = path.parent.relative_to(root).as_posix()
             if name == '.':
                 raise ValueError(
-                    f'{path} lies in {root} itself; photographs belong in one folder '
+                    f'{path} is in {root} itself; photographs belong in one folder '
                     'for each person inside it'
                 )
             found.setdefault(name, []).append(path)
         twice = sorted(found.keys() & people.keys())
         if twice:
-            raise ValueError(f'{root} has a person of a name used before: {twice[0]}')
+            raise ValueError(
+                f'{root} has a person with a name that another folder has: {twice[0]}; '
+                'rename one of the two'
+            )
         people.update(found)
     return dict(sorted(people.items()))
 
@@ -242,11 +250,12 @@ def find_people(folders: Iterable[str | Path]) -> dict[str, list[Path]]:
 def split_people(
     people: Sequence[str], train_names: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Divide names into those to train on and those to test on.
+    """Divide people into those to train on and those to test on.
 
     Args:
         people: All names, sorted.
-        train_names: Those to train on; empty to test on every fourth.
+        train_names: The names to train on; if empty, every fourth person is for
+            testing.
 
     Raises:
         ValueError: If a training name is not among the people, or a part is empty.
@@ -254,8 +263,8 @@ def split_people(
     unknown = sorted(set(train_names) - set(people))
     if unknown:
         raise ValueError(
-            f'no photographs of the training identity {unknown[0]}; there are '
-            f'{", ".join(people[:5])} …'
+            f'there are no photographs of the training identity {unknown[0]}; there '
+            f'are photographs of {", ".join(people[:5])} …'
         )
     if train_names:
         train = [name for name in people if name in set(train_names)]
@@ -278,16 +287,17 @@ def read_people(
     most: int,
     each: Callable[[Callable, Iterable], Iterable],
 ) -> list[Photographed]:
-    """Cut the heads out of photographs; those without a face are left out.
+    """Cut the heads out of photographs; photographs without a face are left out.
 
     Args:
-        people: Photographs by name.
-        detector: Face detector's config.
-        most: Use at most so many photographs of a person.
-        each: A ``map``.
+        people: Photographs by the names of people.
+        detector: Config of the face detector.
+        most: Largest number of photographs to use of a person.
+        each: A ``map`` to read photographs with.
 
     Raises:
-        ValueError: If no face is found in any photograph of a person.
+        ValueError: If a photograph cannot be read, or no face is found in any
+            photograph of a person.
     """
     jobs = [(name, path) for name, paths in people.items() for path in paths[:most]]
     heads: dict[str, list[PhotoHead]] = {name: [] for name in people}

@@ -1,4 +1,4 @@
-"""Who does what in which clip: decided before anything is drawn."""
+"""Plans who does what in which clip, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class PlannedClip:
     Attributes:
         split: ``'train'`` or ``'test'``.
         video: Name of its folder of frames.
-        identities: The people's numbers among the identities of its split.
-        actions: What each of them does.
+        identities: Numbers of the people among the identities of the split.
+        actions: Actions of each person.
     """
 
     split: str
@@ -33,7 +33,7 @@ class PlannedClip:
 
 
 def stream(seed: int, *purpose: str | int) -> np.random.Generator:
-    """Random numbers for one purpose, independent of all other draws."""
+    """Return a random generator for one purpose, independent of all others."""
     words = [seed]
     for part in purpose:
         words += [part] if isinstance(part, int) else list(part.encode())
@@ -46,11 +46,11 @@ def plan_clips(
     """Plan the clips of a split, with all actions and identities about equally often.
 
     Args:
-        split: ``'train'`` or ``'test'``; begins the videos' names.
-        num_clips: N.
-        num_identities: I.
-        seed: Of the benchmark.
-        max_people: At most so many in a clip.
+        split: ``'train'`` or ``'test'``; the names of videos begin with it.
+        num_clips: N, the number of clips.
+        num_identities: I, the number of identities.
+        seed: Seed of the benchmark.
+        max_people: Largest number of people in a clip.
     """
     rng = stream(seed, split, 'plan')
     actions = _rounds(len(ACTIONS), rng)
@@ -75,7 +75,7 @@ def plan_clips(
 
 
 def _rounds(count: int, rng: np.random.Generator) -> Iterator[int]:
-    """All numbers below ``count`` in random order, again and again."""
+    """Yield all numbers below ``count`` in random order, endlessly."""
     while True:
         order: Sequence[int] = rng.permutation(count).tolist()
         yield from order

@@ -1,4 +1,4 @@
-"""Scenes: people side by side before a background, in some light, over some frames."""
+"""Draws scenes: people next to each other in front of a background, with light."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _NOMINAL_SIZE = 128
 
 @dataclass(frozen=True)
 class Role:
-    """Who does what.
+    """A person and the person's actions.
 
     Attributes:
         head: The person's head.
-        actions: Names out of :data:`.actions.ACTIONS`.
+        actions: Actions as in :class:`.actions.Performance`.
     """
 
     head: Head
     actions: tuple[str, ...]
 
     def labels(self) -> list[int]:
-        """The actions' numbers, counted from 1."""
+        """Return the numbers of the actions, from 1."""
         return [ACTIONS.index(action) + 1 for action in self.actions]
 
 
@@ -42,8 +42,8 @@ class Clip:
     """A drawn clip.
 
     Attributes:
-        frames: T pictures, uint8 (H, W, 3) RGB.
-        views: For each frame, where each person is.
+        frames: T images, uint8 (H, W, 3) RGB.
+        views: Positions of all people in each frame.
     """
 
     frames: list[np.ndarray]
@@ -61,9 +61,9 @@ def draw_clip(
 
     Args:
         roles: One to three people, from the image's left to its right.
-        num_frames: T.
+        num_frames: T, the number of frames.
         size: Side of a frame in pixels.
-        rng: Draws everything that varies; the same state draws the same clip.
+        rng: Source of everything random; equal states give equal clips.
         start: First frame of the movement to draw.
 
     Raises:
@@ -99,7 +99,7 @@ def _people(
         free = max(slot / 2 - 1.6 * unit, 0.05 * slot)
         x = slot * (i + 0.5) + rng.uniform(-free, free)
         y = unit * rng.uniform(1.55, 2.0)
-        # Hands stay in the frame and clear of the neighbour's face.
+        # Hands stay inside the frame and do not cover the neighbour's face.
         left, right = (max(min(gap, slot) / unit - 0.6, 1.3) for gap in (x, size - x))
         performance = Performance(role.actions, num_frames, rng, (left, right))
         people.append(Person(role.head, performance, x, y, unit, rng))
@@ -107,7 +107,7 @@ def _people(
 
 
 def _background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """A wall: two colours running into each other, shapes, things and grain."""
+    """Draw a wall: a gradient of two colours, grain, shapes and objects."""
     ends = rng.uniform(40, 230, (2, 3))
     angle = rng.uniform(0, 2 * np.pi)
     axis = np.linspace(-0.5, 0.5, size)
@@ -142,7 +142,7 @@ def _background(size: int, rng: np.random.Generator) -> np.ndarray:
 def _lay_down(
     canvas: Canvas, at: np.ndarray, size: int, rng: np.random.Generator
 ) -> None:
-    """Draw an object somewhere where nobody uses it."""
+    """Draw an object that nobody holds."""
     unit = rng.uniform(15, 21) * size / _NOMINAL_SIZE
     thing = SmallObject(str(rng.choice(PICKS)), rng)
     thing.draw(
@@ -151,7 +151,7 @@ def _lay_down(
 
 
 class _Table:
-    """A table in front of people, with things on it."""
+    """A table in front of people, with objects on it."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         height = rng.uniform(0.8, 0.93) * size
@@ -171,7 +171,7 @@ class _Table:
 
 
 class _Light:
-    """The light of a clip and the camera's noise."""
+    """The light of a clip and the noise of the camera."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         angle = rng.uniform(0, 2 * np.pi)
@@ -183,10 +183,10 @@ class _Light:
         self._noise = rng.normal(0, rng.uniform(0.5, 4), (size, size, 1))
         self._noise = self._noise.astype(np.float32)
         self.side = float(np.cos(angle) * strength / 0.35)
-        """-1 lit from the image's left, 1 from its right."""
+        """Side of the light: -1 the image's left, 1 its right."""
 
     def fall_on(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The picture, uint8 (H, W, 3), as a camera sees it in this light."""
+        """Apply light and noise to an image, uint8 (H, W, 3)."""
         shift = tuple(rng.integers(0, picture.shape[0], 2))
         lit = picture * self._gain + np.roll(self._noise, shift, axis=(0, 1))
         return np.clip(np.rint(lit), 0, 255).astype(np.uint8)

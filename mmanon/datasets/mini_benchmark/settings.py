@@ -1,10 +1,10 @@
-"""Settings of a mini benchmark, and the geometry that all of them share."""
+"""Settings of a mini benchmark, and the constants of all mini benchmarks."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-# It stands where tools/make_mini_benchmark.py reads it before anything slow.
+# In a module that tools/make_mini_benchmark.py can import quickly.
 from mmanon.version import MINI_BENCHMARK_VERSION as VERSION
 
 __all__ = [
@@ -20,40 +20,43 @@ __all__ = [
 
 NUM_FRAMES = 8
 KEY_FRAME = 5
-"""The annotated frame of a clip, counted from 1 as the files are."""
+"""The annotated frame of a clip, counted from 1 like its files."""
 FRAME_SIZE = 128
 FRAME_TEMPLATE = 'img_{:05}.jpg'
 CROP_SIZE = 64
 MARGIN = 0.15
-"""By how much of a face box's longer side its crop is enlarged on every side."""
+"""Enlargement of the face box on each side, as a fraction of its longer side."""
 
 
 @dataclass(frozen=True)
 class MiniBenchmarkSettings:
-    """Determines every byte of a mini benchmark.
+    """Settings that determine every byte of a mini benchmark.
 
     Attributes:
-        seed: Of all that is drawn.
+        seed: Seed of everything random.
         train_clips: Number of clips to train on.
         test_clips: Number of clips to test on.
-        train_identities: People in the training clips and the face set; of
-            photographed ones the first by name.
-        test_identities: Other people, in the test clips, likewise.
-        train_faces: Pictures of each training identity's face.
-        val_faces: Further pictures of each training identity's face; as many are made
-            of each test identity's.
-        faces: Folders of photographs, one folder inside for each person, to use in
-            place of drawn heads.
-        test_faces: The same for the test identities; without, some of ``faces``.
-        train_names: Which people of ``faces`` are training identities, the others
-            being tested on; without, three of four are.
-        face_detector_weights: YuNet's weights to find the photographs' faces with;
-            without, MTCNN is used.
-        frame_size: Side of a frame in pixels. Everything grows with it.
-        max_people: At most so many people in a clip, 1 to 3. Fewer have larger heads.
-        crop_size: Side in pixels of the pictures of faces.
-        margin: By how much of a face box's longer side these are enlarged on every
-            side.
+        train_identities: Number of people in the training clips and the face set; of
+            photographed people, the first by name.
+        test_identities: Number of other people, in the test clips; of photographed
+            people, the first by name.
+        train_faces: Number of face images of each training identity.
+        val_faces: Number of further face images of each training identity, and of face
+            images of each test identity.
+        faces: Folders of photographs, with one folder for each person, to use instead
+            of drawn heads.
+        test_faces: Folders of photographs of the test identities. Defaults to some
+            people of ``faces``.
+        train_names: The training identities among ``faces``; the others are for
+            testing. Defaults to three of four people.
+        face_detector_weights: Weights of YuNet, to find the faces in photographs.
+            Defaults to MTCNN instead.
+        frame_size: Side of a frame in pixels. Everything in it scales with it.
+        max_people: Largest number of people in a clip, 1 to 3. With fewer people heads
+            are larger.
+        crop_size: Side of the face images in pixels.
+        margin: Enlargement of the face box on each side of these images, as a fraction
+            of its longer side.
 
     Raises:
         ValueError: If a number is out of range, or settings of photographs are given
@@ -89,6 +92,6 @@ class MiniBenchmarkSettings:
             raise ValueError(f'margin must be in [0, 2], got {self.margin}')
         for name in ('test_faces', 'train_names', 'face_detector_weights'):
             if getattr(self, name) and not self.faces:
-                raise ValueError(f'{name} is of use only with photographs: name faces')
+                raise ValueError(f'{name} is used only with photographs: give faces')
         if self.test_faces and self.train_names:
             raise ValueError('test_faces and train_names exclude each other')

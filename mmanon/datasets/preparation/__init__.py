@@ -1,1 +1,1 @@
-"""Shared by the converters of data sets: `tools/dataset_converters/`."""
+"""Common functions of the data set converters in ``tools/dataset_converters/``."""

@@ -1,13 +1,13 @@
-"""Data sets of actions in videos, in the layout that the configs expect.
+"""Writes and checks data sets of actions in videos, in the layout of the configs.
 
 ::
 
     <out>/
       rawframes/<video>/img_00001.jpg …   links, or frames extracted from videos
       annotations/
-        <split>.json            COCO's form, for detectors of single frames
-        <split>.csv             AVA's form, for detectors of clips
-        <split>_proposals.npz   the annotated boxes, which such detectors classify
+        <split>.json            COCO's format, for detectors of single frames
+        <split>.csv             AVA's format, for detectors of clips
+        <split>_proposals.npz   the annotated boxes, which detectors of clips classify
         labels.pbtxt            the actions
         tubes.json              all boxes of all videos, for `VideoMAPMetric`
 """
@@ -52,15 +52,15 @@ __all__ = [
 
 @dataclass
 class ActionSet:
-    """What a converter has read.
+    """The content of a data set, as a converter has read it.
 
     Attributes:
-        classes: The actions; label 1 is the first.
+        classes: Names of the actions; label 1 is the first.
         videos: For each video its file, or its folder of numbered images.
         annotations: The boxes in all annotated frames.
         splits: The videos of each split.
-        files: For a video of which some frames are wanted: for each of them, counted
-            from 0, the numbers of its files.
+        files: For each video of which only some frames are needed: the numbers of the
+            files of each frame, counted from 0.
     """
 
     classes: list[str]
@@ -73,17 +73,21 @@ class ActionSet:
 def box_in_frame(
     box: Sequence[float], width: float, height: float
 ) -> tuple[float, float, float, float] | None:
-    """A box in pixels as fractions of the frame, cut to it; None outside of it."""
+    """Convert a box from pixels to fractions of the frame, and clip it to the frame.
+
+    Returns:
+        x1, y1, x2, y2 in [0, 1]; None if the box is outside the frame or empty.
+    """
     x1, y1, x2, y2 = (
         min(max(float(side) / full, 0.0), 1.0)
         for side, full in zip(box, (width, height) * 2, strict=True)
     )
-    # Files keep four digits.
+    # Files have four digits.
     return (x1, y1, x2, y2) if x2 - x1 > 1e-4 and y2 - y1 > 1e-4 else None
 
 
 def check_sources(data: ActionSet, problems: Problems) -> None:
-    """Name the videos and images of a download that cannot be read."""
+    """Report videos and images of a download that are missing or cannot be read."""
     annotated = defaultdict(set)
     for item in data.annotations:
         annotated[item.video].add(item.frame)
@@ -114,18 +118,18 @@ def write_action_set(
 ) -> None:
     """Write a data set.
 
-    Existing frames and links are kept, so that the next call continues after an
-    interruption.
+    Existing frames and links are kept, so the next call continues an interrupted one.
 
     Args:
         out: Folder of the data set.
-        data: What a converter has read.
-        every: The keyframes for detectors of clips are every n-th frame.
-        margin: Frames that must follow such a keyframe.
+        data: The content of the data set.
+        every: Every n-th frame is a keyframe for detectors of clips.
+        margin: Number of frames that must follow a keyframe.
         clips: Whether to write the annotations for detectors of clips.
 
     Raises:
-        SystemExit: If a video cannot be decoded, or a split would be empty.
+        SystemExit: If a video cannot be decoded, frames are missing, or a split would
+            be empty.
     """
     frames, sizes, by_video = {}, {}, defaultdict(list)
     for item in data.annotations:
@@ -145,9 +149,9 @@ def write_action_set(
         lacking = (wanted | {item.frame for item in by_video[name]}) - set(found)
         if lacking:
             raise SystemExit(
-                f'{folder} lacks {len(lacking)} frame(s), such as {min(lacking)}. If '
-                'it was made with other options, remove it and convert again; see '
-                '--check'
+                f'{len(lacking)} frame(s) are missing in {folder}, such as '
+                f'{min(lacking)}. If it was made with other options, remove it and '
+                'convert again; see --check'
             )
         frames[name] = {i: f'{name}/{file.name}' for i, file in found.items()}
         first = next(iter(found.values()), path)
@@ -165,7 +169,7 @@ def write_action_set(
         print(f'{split}: {len(videos)} videos, {len(mine)} boxes')
         if not clips:
             continue
-        # Counted from the video's start, so that all persons share their keyframes.
+        # Counted from the start of the video, so that all people share the keyframes.
         keys = [
             item
             for item in mine
@@ -174,7 +178,7 @@ def write_action_set(
         ]
         if not keys:
             raise SystemExit(
-                f'the {split} split has no keyframe with {margin} frames behind it: '
+                f'the {split} split has no keyframe with {margin} frames after it: '
                 'see --margin'
             )
         write_annotations(out / 'annotations', split, keys, data.classes)
@@ -189,9 +193,10 @@ def write_tubes(
     sizes: Mapping[str, tuple[int, int]],
     classes: Sequence[str],
 ) -> None:
-    """Write tubes as :func:`mmanon.datasets.formats.ava_reader.read_tube_file` reads.
+    """Write tubes for :func:`mmanon.datasets.formats.ava_reader.read_tube_file`.
 
-    A person doing something makes a tube, which is cut where frames are missing.
+    The boxes of one person doing one action are a tube, which is cut where frames are
+    missing.
     """
     clips = {}
     for video, items in annotations.items():
@@ -218,7 +223,7 @@ def write_tubes(
 
 
 def _runs(items: Sequence[Annotation]) -> Iterator[list[Annotation]]:
-    """One person doing one thing in frames without a gap."""
+    """Yield the boxes of one person doing one action in consecutive frames."""
     run: list[Annotation] = []
     for item in sorted(items, key=lambda a: (a.person, a.label, a.frame)):
         if run and (
@@ -233,7 +238,7 @@ def _runs(items: Sequence[Annotation]) -> Iterator[list[Annotation]]:
 
 
 def check_action_set(out: Path, problems: Problems) -> None:
-    """Name what is wrong with a prepared data set: files, numbers, boxes, images."""
+    """Report problems of a prepared data set: files, numbers, boxes, images."""
     folder = out / 'annotations'
     for part in (folder, out / 'rawframes'):
         if not part.is_dir():
@@ -255,7 +260,7 @@ def check_action_set(out: Path, problems: Problems) -> None:
     sizes = check_images(list(used), problems)
     for (path, wanted), size in zip(used.items(), sizes, strict=True):
         if wanted and size and wanted != size:
-            problems.wrong(path, f'it is {size}, the annotations say {wanted}')
+            problems.wrong(path, f'it is {size}, but the annotations say {wanted}')
 
 
 def _try(problems: Problems, path: Path, read: Callable[[Path], Any]) -> Any:
@@ -278,9 +283,9 @@ def _check_coco(
             image = images.get(annotation['image_id'])
             x, y, w, h = annotation['bbox']
             if image is None:
-                problems.wrong(path, f'annotation {annotation["id"]} is of no image')
+                problems.wrong(path, f'annotation {annotation["id"]} has no image')
             elif annotation['category_id'] not in categories:
-                problems.wrong(path, f'annotation {annotation["id"]} is of no category')
+                problems.wrong(path, f'annotation {annotation["id"]} has no category')
             elif not (
                 min(x, y) >= 0
                 and min(w, h) > 0
@@ -296,7 +301,7 @@ def _check_coco(
             for image in images.values()
         }
     except (ValueError, KeyError, TypeError) as error:
-        problems.wrong(path, f'not annotations as COCO has them: {error!r}')
+        problems.wrong(path, f"not annotations in COCO's format: {error!r}")
         return {}
 
 

@@ -1,4 +1,4 @@
-"""AVA and its like: frames at 30 a second, annotated once a second."""
+"""Data sets like AVA: 30 frames a second, of which one a second is annotated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FPS = 30
-# The annotated part of a film is its 15th to 30th minute.
+# The annotated part of a film is minutes 15 to 30, in seconds.
 START, STOP = 900, 1801
 PROPOSALS = [
     f'ava_dense_proposals_{split}.FAIR.recall_93.9.pkl' for split in ('train', 'val')
@@ -48,7 +48,7 @@ LABELS = {
 
 
 def annotation_files(version: str) -> list[str]:
-    """The files that the configs of a version of AVA name, but for the proposals."""
+    """Return the files that the configs of a version of AVA name, except proposals."""
     return [
         *(f'ava_{split}_v{version}.csv' for split in ('train', 'val')),
         *(
@@ -60,7 +60,7 @@ def annotation_files(version: str) -> list[str]:
 
 
 def check_annotations(folder: Path, version: str, problems: Problems) -> None:
-    """Name what is missing or wrong among the annotation files of AVA."""
+    """Report missing or wrong annotation files of AVA."""
     for name in annotation_files(version):
         path = folder / name
         if not path.is_file():
@@ -78,17 +78,18 @@ def check_annotations(folder: Path, version: str, problems: Problems) -> None:
 
 
 def check_proposals(folder: Path, names: Iterable[str], problems: Problems) -> None:
-    """Name proposals that are missing; of those that are arrays, the unreadable.
+    """Report missing proposals, and ``.npz`` proposals that cannot be read.
 
     Args:
-        folder: Of the annotations.
-        names: As published, ``.pkl``; ``.npz`` will do, see docs/datasets/pickles.md.
-        problems: Where to name them.
+        folder: Folder of the annotations.
+        names: Published names, ``.pkl``; a file ``.npz`` of the same name counts as
+            well, see docs/datasets/pickles.md.
+        problems: Gets the problems.
     """
     for name in names:
         path = folder / name
         if not any(path.with_suffix(end).is_file() for end in ('.pkl', '.npz')):
-            problems.missing(path, 'or the same as .npz')
+            problems.missing(path, 'or the same file as .npz')
     for path in folder.glob('*.npz'):
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -98,7 +99,7 @@ def check_proposals(folder: Path, names: Iterable[str], problems: Problems) -> N
 
 
 def annotated_seconds(paths: Iterable[Path]) -> dict[str, set[int]]:
-    """The annotated timestamps of each video."""
+    """Read the annotated timestamps of each video, in seconds."""
     found: dict[str, set[int]] = {}
     for path in paths:
         lines = read_ava_boxes(path)
@@ -108,7 +109,7 @@ def annotated_seconds(paths: Iterable[Path]) -> dict[str, set[int]]:
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
-    """The video files below a folder by their name without extension."""
+    """Find the video files below a folder, by their names without extension."""
     return {
         path.stem: path
         for path in sorted(folder.rglob('*'))
@@ -121,15 +122,18 @@ def extract_at_rate(
 ) -> int:
     """Write 30 frames for each second from ``start`` to ``stop``, numbered from 1.
 
-    Where the video has fewer frames a second, some are written twice; where it ends
-    early, fewer.
+    If the video has a lower rate, some frames are written twice. If it ends before
+    ``stop``, there are fewer frames.
 
     Args:
         video: The file.
         folder: The target; an existing one is not changed.
-        start: In seconds, on a clock that shows ``offset`` when the video begins.
-        stop: As ``start``.
-        offset: The time on that clock at the video's first frame.
+        start: Time of the first frame to write, in seconds.
+        stop: Time after the last frame to write, in seconds.
+        offset: Time of the first frame of the video on the same clock, in seconds.
+
+    Returns:
+        The number of files.
 
     Raises:
         ValueError: If the video cannot be decoded, or ends before ``start``.
@@ -138,7 +142,7 @@ def extract_at_rate(
         return len(numbered_images(folder))
     times = frame_times(video)
     wanted = np.arange(start - offset, stop - offset, 1 / FPS)
-    # The last frame is shown as long as the one before.
+    # The last frame has the duration of the one before.
     end = times[-1] + (np.diff(times[-2:]).sum() or 1 / FPS)
     wanted = wanted[wanted < end - 1e-3]
     if not len(wanted):
@@ -155,13 +159,13 @@ def check_frames(
     starts: Mapping[str, int],
     problems: Problems,
 ) -> None:
-    """Name videos whose frames have gaps, end early, or cannot be read where annotated.
+    """Report videos with missing frames or with annotated frames that cannot be read.
 
     Args:
-        folders: Of frames, by video.
+        folders: The folder of frames of each video.
         seconds: The annotated timestamps of each video.
-        starts: The timestamp of each video's frame 1, :data:`START` by default.
-        problems: Where to name them.
+        starts: The timestamp of frame 1 of each video, :data:`START` by default.
+        problems: Gets the problems.
     """
     keys = []
     for video, folder in folders.items():
@@ -183,7 +187,7 @@ def check_frames(
 
 
 def write_without(path: Path, target: Path, videos: set[str]) -> None:
-    """Write an annotation file without the lines of some videos."""
+    """Copy an annotation file without the lines of some videos."""
     lines = path.read_text().splitlines(keepends=True)
     if target.is_symlink():
         target.unlink()

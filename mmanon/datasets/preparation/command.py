@@ -1,4 +1,4 @@
-"""The command line that all converters share."""
+"""The command line of all converters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Source = TypeVar('Source')
 def make_parser(
     description: str, layout: str, out: str, skips_missing: bool = False
 ) -> argparse.ArgumentParser:
-    """The arguments of every converter.
+    """Create the argument parser of a converter.
 
     Args:
         description: What the converter does.
         layout: The official layout that it reads, as a tree.
-        out: Where the configs look for the data set.
+        out: The folder in which the configs expect the data set.
         skips_missing: Whether videos may be left out.
     """
     parser = argparse.ArgumentParser(
@@ -35,21 +35,21 @@ def make_parser(
         '--out',
         type=Path,
         default=Path(out),
-        help='where the prepared data set goes (default: %(default)s)',
+        help='folder of the prepared data set (default: %(default)s)',
     )
     parser.add_argument(
         '--check',
         action='store_true',
-        help='write nothing; name all that is missing, wrong or unreadable in the '
-        'download and, where it is there, in the prepared data set; exit code 1 if '
-        'there is anything',
+        help='write nothing; list everything that is missing, wrong or unreadable in '
+        'the download and in the prepared data set, if it exists; exit code 1 if there '
+        'is a problem',
     )
     if skips_missing:
         parser.add_argument(
             '--skip-missing',
             action='store_true',
-            help='convert what is there although videos are missing: results are then '
-            'not comparable with those of the whole data set',
+            help='convert the existing videos although others are missing: results are '
+            'then not comparable with those of the whole data set',
         )
     return parser
 
@@ -64,17 +64,17 @@ def convert_or_check(
     """Run a converter.
 
     Args:
-        args: Of :func:`make_parser`.
-        read: Reads the annotations; None where that is impossible.
+        args: Arguments of :func:`make_parser`.
+        read: Reads the annotations; returns None if that is impossible.
         convert: Writes the prepared data set.
-        check_source: Looks at the videos and images of the download, which takes long.
-        check_out: Looks at the prepared data set.
+        check_source: Checks the videos and images of the download; takes long.
+        check_out: Checks the prepared data set.
 
     Returns:
         The exit code.
 
     Raises:
-        SystemExit: If something else lies where a link is to be made.
+        SystemExit: If a file exists in the place of a link.
     """
     problems = Problems()
     if not args.src.is_dir():
@@ -92,13 +92,13 @@ def convert_or_check(
     skips = getattr(args, 'skip_missing', False)
     if source is None or len(problems) > (problems.count('missing') if skips else 0):
         print(problems)
-        hint = ', or leave missing videos out by --skip-missing'
+        hint = ', or leave out missing videos by --skip-missing'
         hint = hint if hasattr(args, 'skip_missing') and source is not None else ''
-        print(f'nothing was converted: put that right{hint}')
+        print(f'nothing was converted: correct these problems{hint}')
         return 1
     if problems:
         print(problems)
-        print('the rest is converted: its results are not those of the whole data set')
+        print('the rest is converted: results will differ from the whole data set')
     try:
         convert(source)
     except FileExistsError as error:

@@ -1,4 +1,4 @@
-"""Frames of videos: linked where they are images already, and looked at."""
+"""Frames of videos: links to images, times, and checks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-    """The images of a folder by the number that ends their name, ascending."""
+    """Return the images of a folder by the number at the end of their names, sorted."""
     found = {}
     for path in files_in(folder, IMAGES):
         number = re.search(r'(\d+)$', path.stem)
@@ -40,7 +40,7 @@ def link(target: Path, path: Path) -> None:
     """Make ``path`` a link to ``target``; an equal link is kept.
 
     Raises:
-        FileExistsError: If there is something else of that name.
+        FileExistsError: If ``path`` is something else.
     """
     target = target.resolve()
     if path.is_symlink() and Path(os.readlink(path)) == target:
@@ -48,7 +48,7 @@ def link(target: Path, path: Path) -> None:
     if path.is_symlink() or path.exists():
         if path.resolve() == target:
             return
-        raise FileExistsError(f'{path} is there and not a link to {target}: move it')
+        raise FileExistsError(f'{path} exists and is not a link to {target}: move it')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
 
@@ -59,8 +59,8 @@ def link_frames(images: Mapping[int, Path], folder: Path) -> None:
     An existing folder is complete and is not changed.
 
     Args:
-        images: The images by their number.
-        folder: Where to; it appears when all links are in it.
+        images: The images by their numbers.
+        folder: The new folder; it appears when it contains all links.
     """
     if folder.is_dir():
         return
@@ -71,9 +71,9 @@ def link_frames(images: Mapping[int, Path], folder: Path) -> None:
 
 
 def frame_times(video: Path) -> np.ndarray:
-    """When each frame of a video is shown, in seconds from the first, ascending.
+    """Return the time of each frame of a video, in seconds from the first, ascending.
 
-    The packets are read and none is decoded.
+    The packets are read but not decoded.
 
     Raises:
         ValueError: If the file cannot be read or has no times.
@@ -82,7 +82,7 @@ def frame_times(video: Path) -> np.ndarray:
         with open_video(video) as container:
             stream = video_stream(container)
             base = float(stream.time_base or 0)
-            # Old AVI files say when a frame is decoded alone: at the same rate.
+            # Old AVI files have only decoding times, which have the same rate.
             times = [
                 (packet.dts if packet.pts is None else packet.pts) * base
                 for packet in container.demux(stream)
@@ -91,26 +91,26 @@ def frame_times(video: Path) -> np.ndarray:
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f'{video} cannot be read: {error}') from error
     if not times:
-        raise ValueError(f'{video} does not say when its frames are shown')
+        raise ValueError(f'{video} has no times of its frames')
     return np.sort(times) - min(times)
 
 
 def sampled_at(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Which frame is shown at each of the wanted moments.
+    """Return the index of the frame that is shown at each moment.
 
     Args:
-        times: (F,) when frames begin to be shown, seconds, ascending.
-        wanted: (n,) moments in seconds.
+        times: Time of each frame in seconds, ascending, (F,).
+        wanted: Moments in seconds, (n,).
 
     Returns:
-        (n,) indices in [0, F); before the first frame it is the first.
+        Indices in [0, F), (n,); 0 for moments before the first frame.
     """
-    # Times are rounded to a stream's time base: a moment may come out a little early.
+    # Times are rounded to the time base of the stream, so a moment may be a bit early.
     return np.searchsorted(times, np.asarray(wanted) + 1e-3, side='right').clip(1) - 1
 
 
 def check_video(path: Path, problems: Problems) -> None:
-    """Name a video whose first frame cannot be decoded."""
+    """Report a video whose first frame cannot be decoded."""
     try:
         with open_video(path) as container:
             next(container.decode(video_stream(container)))

@@ -1,8 +1,8 @@
-"""The ground truth files that UCF101-24, JHMDB and MultiSports share, as JSON.
+"""Reads the common ground truth files of UCF101-24, JHMDB and MultiSports, as JSON.
 
 They are published as pickles (``UCF101v2-GT.pkl``, ``multisports_GT.pkl``). Reading a
-pickle runs its code, so nothing here does that. If you trust the file, convert it to
-JSON once, see docs/datasets/pickles.md.
+pickle can run code, so this module does not read them. If you trust the file, convert
+it to JSON once, see docs/datasets/pickles.md.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ['GroundTruth', 'read_ground_truth', 'read_json']
 
 @dataclass
 class GroundTruth:
-    """The content of such a file.
+    """The content of a ground truth file.
 
     Attributes:
-        classes: The actions.
-        annotations: The boxes of each video, labels from 1.
+        classes: Names of the actions.
+        annotations: The boxes of each video, with labels from 1.
         lengths: Number of frames of each video.
-        train: Videos of the first split.
-        test: The others of it.
+        train: Training videos of the first split.
+        test: Test videos of the first split.
     """
 
     classes: list[str]
@@ -41,31 +41,32 @@ class GroundTruth:
 
 
 def read_json(path: Path, problems: Problems) -> dict | None:
-    """Read a JSON object; None, and a problem, where that fails."""
+    """Read a JSON object; if that fails, report a problem and return None."""
     try:
         content = json.loads(path.read_text('utf-8'))
     except FileNotFoundError:
         pickle = path.with_suffix('.pkl')
         why = ''
         if pickle.exists():
-            why = f'make it of {pickle.name} as docs/datasets/pickles.md says'
+            why = f'make it from {pickle.name} as docs/datasets/pickles.md says'
         problems.missing(path, why)
         return None
     except ValueError as error:
         problems.wrong(path, f'not JSON: {error}')
         return None
     if not isinstance(content, dict):
-        problems.wrong(path, 'it holds no JSON object')
+        problems.wrong(path, 'it is not a JSON object')
         return None
     return content
 
 
 def read_ground_truth(path: Path, problems: Problems) -> GroundTruth | None:
-    """Read a ground truth file; None, and problems, where that is impossible.
+    """Read a ground truth file; if that fails, report problems and return None.
 
-    It has ``labels``; for each video ``gttubes`` (label from 0, tubes of rows of frame
-    from 1, x1, y1, x2, y2 in pixels), ``nframes`` and ``resolution`` (height, width);
-    and ``train_videos`` and ``test_videos``, a list for each split.
+    The file has ``labels``; ``train_videos`` and ``test_videos``, with a list for each
+    split; and for each video ``nframes``, ``resolution`` (height, width) and
+    ``gttubes``: for each label, from 0, a list of tubes, whose rows are the frame, from
+    1, and x1, y1, x2, y2 in pixels.
     """
     content = read_json(path, problems)
     if content is None:

@@ -1,4 +1,4 @@
-"""Identity folders: one folder of images a person, as ``FaceIdentityDataset`` reads."""
+"""Identity folders for ``FaceIdentityDataset``: a folder of images for each person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['check_identity_folders', 'find_identities', 'link_people']
 
 
 def find_identities(root: Path) -> dict[str, list[Path]]:
-    """The images of each person, by the name of their folder, in order."""
+    """Find the images of each person, by the name of the folder, sorted."""
     return {
         folder.name: files_in(folder, IMAGES)
         for folder in sorted(root.iterdir())
@@ -24,17 +24,17 @@ def find_identities(root: Path) -> dict[str, list[Path]]:
 
 
 def check_identity_folders(root: Path, problems: Problems) -> int:
-    """Name people without images, and images that cannot be read.
+    """Report people without images, and images that cannot be read.
 
     Returns:
         The number of people.
     """
     if not root.is_dir():
-        problems.missing(root, 'one folder of images a person')
+        problems.missing(root, 'one folder of images for each person')
         return 0
     people = find_identities(root)
     if not people:
-        problems.missing(root / '*', 'it has no folder of a person')
+        problems.missing(root / '*', 'a folder of images for each person')
     for name, images in people.items():
         if not images:
             problems.wrong(root / name, 'it has no images')
@@ -43,7 +43,7 @@ def check_identity_folders(root: Path, problems: Problems) -> int:
 
 
 def link_people(people: Mapping[str, Iterable[Path]], out: Path) -> None:
-    """Make a folder of links for each person; a complete one is kept."""
+    """Make a folder of links for each person; an existing folder is kept."""
     for name, images in people.items():
         folder = out / name
         if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Which images cannot be read."""
+"""Checks whether images can be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['check_images', 'image_size']
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of an image in pixels; None where it cannot be read."""
+    """Return width and height of an image in pixels; None if it cannot be read."""
     try:
         image = read_image(path)
     except OSError:
@@ -28,10 +28,10 @@ def image_size(path: Path) -> tuple[int, int] | None:
 def check_images(
     paths: Sequence[Path], problems: Problems
 ) -> list[tuple[int, int] | None]:
-    """Decode images, in all cores, and name those that cannot be read.
+    """Decode images on all cores, and report those that cannot be read.
 
     Returns:
-        Width and height of each; None where it cannot be read.
+        Width and height of each image; None if it cannot be read.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         progress = tqdm(paths, unit='image', leave=False)

@@ -1,4 +1,4 @@
-"""Reading MATLAB's files."""
+"""Reads MATLAB files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ __all__ = ['read_mat']
 
 
 def read_mat(path: Path, name: str, problems: Problems) -> Any:
-    """Read one variable of a ``.mat`` file; None, and a problem, where that fails.
+    """Read one variable of a ``.mat`` file.
 
-    Arrays of one element are that element, and structures have attributes.
+    If that fails, report a problem and return None. Arrays of one element become this
+    element, and structures become objects with attributes.
     """
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
@@ -26,10 +27,10 @@ def read_mat(path: Path, name: str, problems: Problems) -> Any:
         problems.missing(path)
     except NotImplementedError:
         problems.unreadable(
-            path, "it is of MATLAB v7.3, which is HDF5; save it again with '-v7'"
+            path, "it has MATLAB's v7.3 format (HDF5); save it again with '-v7'"
         )
     except (
-        IndexError,  # It ends within its header.
+        IndexError,  # The file ends within its header.
         MatReadError,
         OSError,
         TypeError,

@@ -1,14 +1,14 @@
-"""The user's own clips, with people and actions in a table.
+"""Reads the user's own clips, with people and actions in a table.
 
-A line of the table, a ``.csv`` file with a header, is one person doing one action at
-one moment::
+The table is a ``.csv`` file with a header. A line is one person doing one action at one
+moment::
 
     clip,time,x1,y1,x2,y2,action,person
     kitchen.mp4,1.2,100,40,260,420,drink,anna
 
-``time`` is in seconds; ``frame``, in its place, counts from 0 in a video file and is
-the number in the file's name in a folder of images. A box is in pixels, or in fractions
-of the frame if no side of any box is above 1. ``person`` may be left out.
+``time`` is in seconds. Alternatively, ``frame`` is the index from 0 in a video file, or
+the number in the file name in a folder of images. Boxes are in pixels, or, if no value
+of any box is above 1, fractions of the frame. ``person`` may be left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .problems import Problems
 __all__ = ['read_own_clips', 'split_clips']
 
 SIDES = ('x1', 'y1', 'x2', 'y2')
-# Without a choice, every fourth clip is for testing.
+# By default every fourth clip is for testing.
 TEST_EVERY = 4
 
 
@@ -55,9 +55,9 @@ def read_own_clips(
     """Read a folder of clips with a table of boxes and actions.
 
     Args:
-        clips: Videos and folders of numbered images, at any depth.
-        table: See above.
-        problems: Gets what is missing or wrong, with the number of the line.
+        clips: Folder of videos and folders of numbered images, at any depth.
+        table: The table, as described above.
+        problems: Gets the problems, with line numbers.
         test: Patterns of the clips to test on; see :func:`split_clips`.
 
     Returns:
@@ -93,7 +93,7 @@ def read_own_clips(
                         f'the box {row.box} is not x1 < x2, y1 < y2 within the '
                         f'{clip.width} x {clip.height} pixels of {name}'
                     )
-                # Without a name, one is who has the same box at the same moment.
+                # Without names, equal boxes at the same moment are one person.
                 person = people.setdefault(row.person or (frame, box), len(people))
                 data.annotations.append(
                     Annotation(name, frame, box, classes.index(row.action) + 1, person)
@@ -111,12 +111,15 @@ def read_own_clips(
 
 
 def split_clips(names: Sequence[str], test: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Which clips are for training and which for testing.
+    """Divide clips into those for training and those for testing.
 
     Args:
-        names: Of all clips.
-        test: Patterns of those to test on, such as ``'*_kitchen'``. Without any it is
-            every fourth by name, at least one.
+        names: Names of all clips.
+        test: Patterns of the clips to test on, such as ``'*_kitchen'``. Defaults to
+            every fourth clip in the order of names, at least one.
+
+    Returns:
+        The names by ``'train'`` and ``'test'``.
 
     Raises:
         ValueError: If one of the two would be empty.
@@ -131,14 +134,14 @@ def split_clips(names: Sequence[str], test: Sequence[str] = ()) -> dict[str, lis
         said = f'--test {" ".join(test)} leaves' if test else 'this leaves'
         raise ValueError(
             f'{said} {len(rest)} of {len(names)} annotated clips to train on and '
-            f'{len(chosen)} to test on: it takes at least one of each, so cut a long '
+            f'{len(chosen)} to test on, but each needs at least one: cut a long '
             'clip in two or name others by --test'
         )
     return {'train': rest, 'test': chosen}
 
 
 def _read_rows(table: Path, problems: Problems) -> tuple[list[_Row], bool]:
-    """The lines of the table, and whether they have times instead of frames."""
+    """Read the lines of the table; also return whether they have times, not frames."""
     text = table.read_text('utf-8-sig')
     header = text.partition('\n')[0]
     lines = csv.reader(
@@ -152,7 +155,7 @@ def _read_rows(table: Path, problems: Problems) -> tuple[list[_Row], bool]:
     if missing:
         what = ['time or frame' if name == 'frame' else name for name in missing]
         raise ValueError(
-            f'its first line names the columns, and lacks {", ".join(what)}: '
+            f'its first line must name the columns, but {", ".join(what)} is missing: '
             f'{header.strip()!r}'
         )
     place = {name: names.index(name) for name in (*needed, 'person') if name in names}
@@ -180,12 +183,12 @@ def _read_rows(table: Path, problems: Problems) -> tuple[list[_Row], bool]:
         else:
             rows.append(row)
     if not rows:
-        raise ValueError('it has no lines that can be read')
+        raise ValueError('it has no valid lines')
     return rows, by_time
 
 
 def _filled(values: Mapping[str, str], name: str) -> str:
-    # Actions are quoted in the label map.
+    # No quotation marks, because the label map puts actions in quotes.
     if not values[name] or '"' in values[name]:
         raise ValueError(name)
     return values[name]
@@ -197,7 +200,7 @@ def _by_clip(
     sources: Sequence[VideoSource],
     problems: Problems,
 ) -> dict[str, list[_Row]]:
-    """The rows of each clip, by its name on disk."""
+    """Group the rows by clip, named as on disk."""
     known: dict[str, list[str]] = {}
     for source in sources:
         for name in {source.name, source.name.rpartition('/')[2]}:
@@ -205,7 +208,7 @@ def _by_clip(
     found: dict[str, list[_Row]] = {}
     for row in rows:
         name = row.clip.replace('\\', '/')
-        # With the file's ending or without.
+        # The name may have the extension of the file.
         names = known.get(name) or known.get(name.rpartition('.')[0]) or []
         if len(names) == 1:
             found.setdefault(names[0], []).append(row)
@@ -215,7 +218,7 @@ def _by_clip(
                 f'{row.clip} may be {" or ".join(names)}: write it with its folder',
             )
         else:
-            problems.missing(row.clip, f'{table} has it; {or_near(row.clip, known)}')
+            problems.missing(row.clip, f'{table} names it; {or_near(row.clip, known)}')
     return dict(sorted(found.items()))
 
 
@@ -224,9 +227,9 @@ class _Clip:
     """The properties of a clip that are needed to place a box in it.
 
     Attributes:
-        width, height: As it is shown, in pixels.
-        times: When each frame is shown, in seconds; None of a folder of images.
-        numbers: Numbers of the images; None of a file.
+        width, height: Size of upright frames in pixels.
+        times: Time of each frame in seconds; None for a folder of images.
+        numbers: Numbers of the images; None for a video file.
     """
 
     width: int
@@ -260,7 +263,7 @@ class _Clip:
         return cls(*size, None, frozenset(images))
 
     def frame(self, number: float) -> int:
-        """The number that the file of a frame has in the prepared data set."""
+        """Return the number of a frame's file in the prepared data set."""
         if self.times is None:
             if number not in (self.numbers or ()):
                 raise ValueError(f'there is no image number {number}')
@@ -272,10 +275,10 @@ class _Clip:
         return int(number) + 1
 
     def frame_at(self, time: float) -> int:
-        """The same of the frame that is shown at a time."""
+        """Return the number of the file of the frame shown at a time in seconds."""
         if self.times is None:
             raise ValueError(
-                'images have no time: give `frame`, the number in the name of a file'
+                'images have no times: give `frame`, the number in the name of a file'
             )
         if not 0 <= time <= self.times[-1] + 1:
             raise ValueError(

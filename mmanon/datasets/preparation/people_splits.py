@@ -1,7 +1,7 @@
-"""People shared out: some to train a modifier on, others for attackers to practise on.
+"""Divides people into those who train a modifier and those who train attackers.
 
-Attackers must not practise on the modifier's own people, which it may hide best, or on
-those that they are tested on.
+Attackers must not be trained on the modifier's own people, whom it may hide best, or on
+the people of their test.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from mmanon.utils.media_types import IMAGES, files_in, is_hidden
 __all__ = ['PARTS', 'count_images', 'split_people', 'write_split']
 
 PARTS = ('modifier', 'attackers', 'attackers_val')
-"""Who trains M and D, whom attackers practise on, and by whom they see when to stop."""
+"""The people who train M and D, who train attackers, and who validate attackers."""
 
 
 def count_images(folder: str | Path) -> dict[str, int]:
-    """How many images each person has, one folder a person.
+    """Count the images of each person in a folder with one folder for each person.
 
     Raises:
-        FileNotFoundError: When there is no such folder.
-        ValueError: When it holds no people.
+        FileNotFoundError: When the folder does not exist.
+        ValueError: When it contains no people.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'{folder} is no folder; name one of a folder a person')
+        raise FileNotFoundError(
+            f'{folder} is not a folder; give one with a folder for each person'
+        )
     people = (
         path for path in folder.iterdir() if path.is_dir() and not is_hidden(path)
     )
     found = {path.name: len(files_in(path, IMAGES)) for path in people}
     found = {name: count for name, count in sorted(found.items()) if count}
     if not found:
-        raise ValueError(f'{folder} holds no folders of images, one for each person')
+        raise ValueError(
+            f'{folder} has no folders of images; there must be one for each person'
+        )
     return found
 
 
@@ -47,21 +51,23 @@ def split_people(
     validation: float = 0.25,
     seed: int = 0,
 ) -> dict[str, list[str]]:
-    """Share people out among :data:`PARTS`, disjoint.
+    """Divide people into the disjoint :data:`PARTS`.
 
-    Names that begin alike, up to the first underscore, are of one source; each part
-    gets its share of every source. Whom attackers stop by need two images.
+    People whose names are equal up to the first underscore come from one source; each
+    part gets its share of every source. People who validate attackers need two images.
 
     Args:
         counts (Mapping[str, int]): Images of each person; see :func:`count_images`.
-        attackers (float): Share of the people that are the attackers', in (0, 1).
-            Defaults to 0.45.
-        validation (float): Share of the attackers' people, of those with two images or
-            more, that they stop by, in (0, 1). Defaults to 0.25.
-        seed (int): The same seed makes the same parts. Defaults to 0.
+        attackers (float): Share of people for attackers, in (0, 1). Defaults to 0.45.
+        validation (float): Share of the attackers' people with at least two images who
+            validate attackers, in (0, 1). Defaults to 0.25.
+        seed (int): Equal seeds give equal parts. Defaults to 0.
+
+    Returns:
+        dict[str, list[str]]: The sorted names of each part.
 
     Raises:
-        ValueError: When a share is out of range, or a part would be left without two
+        ValueError: When a share is out of range, or a part would have fewer than two
             people.
     """
     for name, share in (('attackers', attackers), ('validation', validation)):
@@ -72,7 +78,7 @@ def split_people(
     for person in sorted(counts):
         sources.setdefault(person.partition('_')[0], []).append(person)
     for source, people in sources.items():
-        # Of each source by itself: others that come or go leave it as it is.
+        # Each source by itself, so that other sources do not change its split.
         random.Random(f'{seed}/{source}').shuffle(people)
         theirs = people[: round(attackers * len(people))]
         several = [person for person in theirs if counts[person] > 1]
@@ -83,7 +89,7 @@ def split_people(
     few = [name for name, people in parts.items() if len(people) < 2]
     if few:
         raise ValueError(
-            f'{few[0]!r} would have {len(parts[few[0]])} of {len(counts)} people; it '
+            f'{few[0]!r} would have {len(parts[few[0]])} of {len(counts)} people, but '
             'needs two: give more people, or for attackers_val more with two images'
         )
     return {name: sorted(people) for name, people in parts.items()}
@@ -92,11 +98,11 @@ def split_people(
 def write_split(
     parts: Mapping[str, Sequence[str]], out: str | Path, record: Mapping[str, object]
 ) -> list[Path]:
-    """Write ``<part>.txt``, a name a line, and ``split.json``, how it was made.
+    """Write ``<part>.txt``, with a name on each line, and ``split.json`` about them.
 
     Args:
         parts (Mapping[str, Sequence[str]]): Names of the people of each part.
-        out (str or Path): Folder.
+        out (str or Path): The folder of these files; it is created if needed.
         record (Mapping): Further information, such as seed and source.
 
     Returns:

@@ -1,18 +1,18 @@
-"""Reading MXNet's record files of images, in plain Python.
+"""Reads MXNet's record files of images, in plain Python.
 
-The format, as dmlc-core and MXNet document it (all numbers little-endian):
+The format, as dmlc-core and MXNet document it (all numbers are little-endian):
 
-- a record is ``magic, lrec, data, pad``: the uint32 ``0xced7230a``; a uint32 whose
-  upper 3 bits say which part of a record it is and whose lower 29 bits are the length
-  of the data; the data; zeros up to a multiple of 4 bytes. Part 0 is a whole record;
-  where the data itself has the magic number at a multiple of 4, it is cut there into
-  parts 1, 2 … and 3, and the number is left out;
-- the data of an image record is a header and the encoded image. The header is uint32
-  ``flag``, float32 ``label``, uint64 ``id``, uint64 ``id2``; where ``flag`` is not 0,
-  that many float32 labels follow it and ``label`` is not used.
+- A record is ``magic, lrec, data, pad``: the uint32 ``0xced7230a``; a uint32 whose
+  upper 3 bits tell which part of a record it is and whose lower 29 bits are the length
+  of the data; the data; zeros up to a multiple of 4 bytes. Part 0 is a whole record. If
+  the data contains the magic number at a multiple of 4, it is cut there into parts 1,
+  2 … and 3, and the number is left out.
+- The data of an image record is a header and the encoded image. The header is uint32
+  ``flag``, float32 ``label``, uint64 ``id``, uint64 ``id2``. If ``flag`` is not 0, that
+  many float32 labels follow and ``label`` is not used.
 
-The face sets of InsightFace have records without an image besides: the first has the
-range of those that follow the images, one for each identity.
+The face sets of InsightFace also have records without an image: the first record
+contains the range of those that follow the images, one for each identity.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class ImageRecord(NamedTuple):
     """One record of an image.
 
     Attributes:
-        offset: Where it begins in the file.
+        offset: Its position in the file in bytes.
         label: The first of its labels.
         id: Its number.
-        image: The encoded image (JPEG, PNG …); empty where it has none.
+        image: The encoded image (JPEG, PNG …); empty if it has none.
     """
 
     offset: int
@@ -49,11 +49,11 @@ class ImageRecord(NamedTuple):
 
 
 def read_image_records(path: str | Path) -> Iterator[ImageRecord]:
-    """Read all records of a ``.rec`` file, one after the other.
+    """Yield all records of a ``.rec`` file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a record file or incomplete; the message says where.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a record file or is incomplete; the message says where.
     """
     with Path(path).open('rb') as file:
         if not file.seek(0, 2):
@@ -67,7 +67,7 @@ def read_image_records(path: str | Path) -> Iterator[ImageRecord]:
 
 
 def _record(data: mmap.mmap, offset: int, path: str | Path) -> tuple[bytes, int]:
-    """The data of the record that begins at ``offset``, and where the next one does."""
+    """Return the data of the record at ``offset``, and the offset of the next one."""
     parts: list[bytes] = []
     place, last = offset, False
     while not last:
@@ -99,14 +99,14 @@ def _image(content: bytes, offset: int, path: str | Path) -> ImageRecord:
 
 
 def read_index(path: str | Path) -> np.ndarray:
-    """Read an ``.idx`` file: a line for each record, its number and its offset.
+    """Read an ``.idx`` file, with number and offset of a record on each line.
 
     Returns:
-        The offsets, (n,) int64, ascending.
+        The offsets, ascending, (n,) int64.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not two numbers.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line does not consist of two numbers.
     """
     offsets = []
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):

@@ -1,8 +1,8 @@
-"""Annotated boxes that take the faces of their image along, wherever its pixels go.
+"""Annotated boxes that carry the faces of their image through transforms.
 
-mmdet's transforms that mix images (Mosaic, MixUp) record no map of the pixels, but they
-move the annotated boxes of every image by the methods of a box class. Here those
-methods move the image's faces as well.
+mmdet's transforms that mix images (Mosaic, MixUp) do not record where pixels go, but
+they move the annotated boxes of every image by methods of a box class. The methods of
+this class also move the faces of the image.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ['AttachFaces', 'BoxesWithFaces']
 class BoxesWithFaces(HorizontalBoxes):
     """The annotated boxes of an image, together with its faces.
 
-    Boxes can be clipped, chosen and left out; all faces stay, whole, and follow the
-    pixels. What this class does not know how to do with faces raises a TypeError.
+    Transforms can clip, select and remove annotated boxes. All faces stay, unclipped,
+    and follow the pixels. Operations that this class does not support for faces raise a
+    TypeError.
 
     Args:
-        data (Tensor): Annotated boxes (n, 4), x1, y1, x2, y2 in pixels.
-        faces (HorizontalBoxes): Boxes of the faces (k, 4) in pixels.
-        covers (np.ndarray): bool (k,), which of them are whole frames that nobody has
-            examined.
+        data (Tensor): Annotated boxes, (n, 4), x1, y1, x2, y2 in pixels.
+        faces (HorizontalBoxes): Face boxes, (k, 4) in pixels.
+        covers (np.ndarray): Which of them are whole, unexamined frames, bool (k,).
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class BoxesWithFaces(HorizontalBoxes):
 
     @property
     def plain(self) -> HorizontalBoxes:
-        """The annotated boxes alone."""
+        """The annotated boxes without the faces."""
         return HorizontalBoxes(self.tensor, clone=False)
 
     def _beside(self, boxes: BaseBoxes) -> BoxesWithFaces:
-        """The same faces with other annotated boxes."""
+        """Combine other annotated boxes with the same faces."""
         faces = self.faces.clone()
         return BoxesWithFaces(boxes.tensor, faces, self.covers.copy(), clone=False)
 
-    # What moves pixels.
+    # Methods that move pixels.
 
     def flip_(self, img_shape: tuple[int, int], direction: str = 'horizontal') -> None:
         """Flip boxes and faces in an image of (height, width)."""
@@ -60,12 +60,12 @@ class BoxesWithFaces(HorizontalBoxes):
         self.faces.translate_(distances)
 
     def rotate_(self, center: tuple[float, float], angle: float) -> None:
-        """Turn boxes and faces."""
+        """Rotate boxes and faces."""
         super().rotate_(center, angle)
         self.faces.rotate_(center, angle)
 
     def project_(self, homography_matrix: Any) -> None:
-        """Send boxes and faces through a homography (3, 3)."""
+        """Apply a homography, (3, 3), to boxes and faces."""
         super().project_(homography_matrix)
         self.faces.project_(homography_matrix)
 
@@ -74,13 +74,13 @@ class BoxesWithFaces(HorizontalBoxes):
         super().rescale_(scale_factor)
         self.faces.rescale_(scale_factor)
 
-    # What chooses, copies and joins boxes.
+    # Methods that select, copy and join boxes.
 
     def __getitem__(self, index: Any) -> BoxesWithFaces:
         return self._beside(self.plain[index])
 
     def clone(self) -> BoxesWithFaces:
-        """A copy of boxes and faces."""
+        """Copy boxes and faces."""
         return self._beside(self.plain.clone())
 
     def __deepcopy__(self, memo: dict) -> BoxesWithFaces:
@@ -88,14 +88,15 @@ class BoxesWithFaces(HorizontalBoxes):
 
     @classmethod
     def cat(cls, box_list: Sequence[BoxesWithFaces], dim: int = 0) -> BoxesWithFaces:
-        """Join the boxes, and the faces, of images that become one.
+        """Join the boxes, and the faces, of images that become one image.
 
         Raises:
-            TypeError: If the faces of one are not known.
+            TypeError: If the faces of one image are not known.
         """
         if not all(isinstance(boxes, BoxesWithFaces) for boxes in box_list):
             raise TypeError(
-                'images whose faces are known are mixed with one whose faces are not'
+                'a transform mixes images whose faces are known with an image whose '
+                'faces are not known'
             )
         return BoxesWithFaces(
             HorizontalBoxes.cat([boxes.plain for boxes in box_list], dim).tensor,
@@ -105,17 +106,17 @@ class BoxesWithFaces(HorizontalBoxes):
         )
 
     def convert_to(self, dst_type: str | type) -> BaseBoxes:
-        """The annotated boxes as boxes of another type."""
+        """Convert the annotated boxes to another type, without the faces."""
         return self.plain.convert_to(dst_type)
 
 
 class AttachFaces(BaseTransform):
-    """Let the annotated boxes of an image carry its faces from here on.
+    """Attach the faces of an image to its annotated boxes, which then carry them.
 
     Required Keys:
 
-    - gt_bboxes, of mmdet's ``HorizontalBoxes``
-    - those of an image for :class:`LoadFaces`
+    - gt_bboxes, of type ``HorizontalBoxes`` of mmdet
+    - the keys that :class:`LoadFaces` requires of an image
 
     Modified Keys:
 
@@ -126,7 +127,7 @@ class AttachFaces(BaseTransform):
     - faces_attached: True
 
     Args:
-        loader (LoadFaces): Knows the faces.
+        loader (LoadFaces): Looks up the faces.
     """
 
     def __init__(self, loader: Any) -> None:
@@ -137,9 +138,9 @@ class AttachFaces(BaseTransform):
         boxes: Any = results.get('gt_bboxes')
         if type(boxes) is not HorizontalBoxes:
             raise ValueError(
-                f'faces are carried through images that are mixed by their annotated '
-                f'boxes, which must be of mmdet\'s box_type "hbox", as LoadAnnotations '
-                f'gives them by default; got {type(boxes).__name__}'
+                f'annotated boxes carry the faces through transforms that mix images, '
+                f'so they must be of mmdet\'s box_type "hbox", the default of '
+                f'LoadAnnotations; got {type(boxes).__name__}'
             )
         faces, covers = self.loader.image_faces(results)
         results['gt_bboxes'] = BoxesWithFaces(
@@ -153,23 +154,23 @@ class AttachFaces(BaseTransform):
 
 
 def detach_faces(results: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Take the faces back from ``gt_bboxes``, which become plain boxes.
+    """Detach the faces from ``gt_bboxes``, which become plain boxes.
 
     Args:
-        results (dict): After :class:`AttachFaces` and the transforms behind it.
+        results (dict): Results of :class:`AttachFaces` and the transforms after it.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Boxes of the faces, float32 (k, 4) in pixels, and
-        bool (k,), which of them are covers.
+        tuple[np.ndarray, np.ndarray]: Face boxes, float32 (k, 4) in pixels, and which
+        of them are covers, bool (k,).
 
     Raises:
-        ValueError: If a transform has put other boxes in place of those with the faces.
+        ValueError: If a transform has replaced the boxes that carry the faces.
     """
     boxes = results.get('gt_bboxes')
     if not isinstance(boxes, BoxesWithFaces):
         raise ValueError(
-            f'a transform of the pipeline has made {type(boxes).__name__} of the '
-            'annotated boxes that carry the faces: faces cannot be carried through it. '
+            f'a transform of the pipeline has replaced the annotated boxes that carry '
+            f'the faces by {type(boxes).__name__}: faces cannot be carried through it. '
             'Leave it out of the pipeline'
         )
     results['gt_bboxes'] = boxes.plain

@@ -1,4 +1,4 @@
-"""Which of a face table's videos a sample is of, and that it is that very video."""
+"""Finds the video of a sample in a face table, and checks that it is the same video."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def warn(text: str) -> None:
 
 
 class KnownVideos:
-    """The videos of a face table, by the metadata of samples.
+    """The videos of a face table, found by the metadata of samples.
 
-    That a sample's video is the one whose faces the table holds, and not another of
-    that name, is made sure by its kind (file or folder), its shape, the number of
-    frames of a file, and by refusing that two paths share a name.
+    It checks that the video of a sample is the one whose faces the table holds, and not
+    another one with the same name: it compares kind (file or folder), aspect ratio and
+    the number of frames of a file, and no two paths may share a name.
 
     Args:
         table: The face table.
@@ -43,11 +43,14 @@ class KnownVideos:
         _in_use.add(self)
 
     def name_of(self, place: VideoPlace) -> str:
-        """The table's name of a video, the longest ending of its path that it knows.
+        """Return the name of a video in the table.
+
+        It is the sample's ``video_id``, or the longest ending of its path that the
+        table contains.
 
         Raises:
-            KeyError: If the table has no such video.
-            ValueError: If it has another video of that name.
+            KeyError: If the table does not contain the video.
+            ValueError: If the table contains another video of that name.
         """
         name = self._names.get(place.key)
         if name is None:
@@ -60,7 +63,7 @@ class KnownVideos:
         return name
 
     def _make_sure(self, name: str, place: VideoPlace) -> None:
-        """Refuse a video that cannot be the one that the table has by its name."""
+        """Check that a video can be the one with its name in the table."""
         where = place.path or place.video_id
         if place.path is not None:
             path = os.path.realpath(place.path)
@@ -71,8 +74,9 @@ class KnownVideos:
                     f'face table {self.table.path}: {path} and {other} would both get '
                     f'the faces of its video {name!r}. Make a table for each folder '
                     'of videos, and name them by '
-                    '`face_table=dict(train=..., val=..., test=...)`, or one of the '
-                    'folder above, so that their names differ'
+                    '`face_table=dict(train=..., val=..., test=...)`, or make one '
+                    'table of their parent folder, so that the names of the videos '
+                    'differ'
                 )
         info = self.table.info(name)
         if info is None:
@@ -81,12 +85,12 @@ class KnownVideos:
         if place.kind not in (None, info.kind):
             raise ValueError(
                 f'face table {self.table.path} has the faces of a {info.kind} '
-                f'{name!r}, but the sample is a {place.kind}, {where}: its frames are '
-                'counted otherwise. Make a table of what the data set reads'
+                f'{name!r}, but the sample is a {place.kind}, {where}, whose frames '
+                'have other numbers. Make a table of the videos that the data set reads'
             )
         if info.turned == 'no' or place.kind != 'file':
             return
-        # The shape tells at each sample what the decoder has done, where it can.
+        # If the video is not square, `check_shape` sees whether the decoder turned it.
         if (
             info.turned == 'other'
             or info.width is None
@@ -95,13 +99,13 @@ class KnownVideos:
         ):
             raise ValueError(
                 f'{where} is stored upside down, mirrored or lying on its side, and '
-                'decoders disagree on such files: its faces may be somewhere else in '
-                'the frames that the pipeline gets. Store it upright by `ffmpeg -i '
+                'decoders read such files differently: its faces may be somewhere else '
+                'in the frames of the pipeline. Store it upright by `ffmpeg -i '
                 'FILE OUT`, or extract its frames, and make the table again'
             )
 
     def _other_path(self, name: str, path: str) -> str | None:
-        """Another path with the same name in the table, in any data set in use."""
+        """Find another path with the same name in the table, in any data set in use."""
 
         def find() -> str | None:
             for known in list(_in_use):
@@ -112,64 +116,64 @@ class KnownVideos:
 
         if find() is None:
             return None
-        # It may belong to a data set that is gone, but not cleared away yet.
+        # It may belong to a deleted data set that is still in memory.
         gc.collect()
         return find()
 
     def _accept_unknown(self, name: str, place: VideoPlace) -> None:
         if place.kind == 'file':
             raise ValueError(
-                f'face table {self.table.path} does not say what the video {name!r} '
-                'was, so that its faces may be somewhere else in a turned video file: '
-                'it was made by an earlier release. Make it again by mmanon '
-                'detect-faces'
+                f'face table {self.table.path} does not describe the video {name!r}, '
+                'because an earlier release made it: the faces may be somewhere else '
+                'if the video file is turned. Make it again by mmanon detect-faces'
             )
         if not self._warned_of_age:
             self._warned_of_age = True
             warn(
-                f'face table {self.table.path} does not say what its videos were: that '
-                'they are those of the data set is not made sure. Make it again by '
+                f'face table {self.table.path} does not describe its videos: it is not '
+                'checked that they are those of the data set. Make it again by '
                 'mmanon detect-faces'
             )
 
     def check_shape(self, name: str, shape: tuple[int, int], what: str) -> None:
-        """Refuse frames of another shape than those whose faces were found.
+        """Check that frames have the aspect ratio of those in which faces were found.
 
         Args:
-            name: Of the video in the table.
+            name: Name of the video in the table.
             shape: Height and width in pixels, as decoded.
-            what: Names the sample.
+            what: Name of the sample, for errors.
 
         Raises:
-            ValueError: Says what to do.
+            ValueError: If the ratio differs; the message says what to do.
         """
         info = self.table.info(name)
         if info is None or info.has_shape(*shape):
             return
         message = (
-            f'{what}: its frames come as {shape[1]}x{shape[0]} pixels (width x '
-            f'height), but {info.width}x{info.height} stand upright in face table '
+            f'{what}: its frames have {shape[1]}x{shape[0]} pixels (width x height), '
+            f'but upright frames have {info.width}x{info.height} in face table '
             f'{self.table.path}: their faces are somewhere else. '
         )
         if info.turned != 'no':
             message += (
-                'The file says that it is to be turned, which the decoder has not '
-                'done: decode it by DecordInit and DecordDecode'
+                'The file asks to be turned, but the decoder has not done so: decode '
+                'it by DecordInit and DecordDecode'
             )
         else:
-            message += 'Make a table of these very videos'
+            message += 'Make a table of exactly these videos'
         raise ValueError(message)
 
     def check_length(self, name: str, have: int | None, what: str) -> None:
-        """Refuse a video file of another number of frames, such as at another rate.
+        """Check the number of frames of a video file, which may have another rate.
 
         Args:
-            name: Of the video in the table.
-            have: Number of frames of the decoder, if known.
-            what: Names the sample.
+            name: Name of the video in the table.
+            have: Number of frames that the decoder reports, if known.
+            what: Name of the sample, for errors.
 
         Raises:
-            ValueError: Says what to do.
+            ValueError: If it differs by more than 3 frames and 5 %; the message says
+                what to do.
         """
         info = self.table.info(name)
         if info is None or info.kind != 'file' or not info.num_frames or not have:
@@ -177,18 +181,18 @@ class KnownVideos:
         # Decoders count the frames of damaged or unusual files differently.
         if abs(have - info.num_frames) > max(3, 0.05 * info.num_frames):
             raise ValueError(
-                f'{what} has {have} frames, but {info.num_frames} when its faces were '
-                'found: they belong to others of its frames. Make the face table again'
+                f'{what} has {have} frames, but had {info.num_frames} when its faces '
+                'were found: they belong to other frames. Make the face table again'
             )
 
 
 class VideoPlace(NamedTuple):
-    """Where a sample's video lies and what it is called.
+    """Name and path of a sample's video.
 
     Attributes:
         video_id: Its name in the annotations, if it has one.
-        path: Of its file or folder of frames, if it is known.
-        kind: ``'file'`` or ``'folder'``, if that is known.
+        path: Path of its file or folder of frames, if known.
+        kind: ``'file'`` or ``'folder'``, if known.
     """
 
     video_id: str | None
@@ -197,7 +201,11 @@ class VideoPlace(NamedTuple):
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> VideoPlace:
-        """Read a data set's record or a pipeline's results."""
+        """Read it from a record of a data set or from the results of a pipeline.
+
+        Raises:
+            ValueError: If these name no video.
+        """
         video_id = info.get('video_id')
         path, kind = info.get('frame_dir'), 'folder'
         if not path:
@@ -215,11 +223,11 @@ class VideoPlace(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What tells videos apart."""
+        """A key that differs between videos."""
         return str(self.video_id) if self.path is None else self.path
 
     def candidates(self) -> Iterator[str]:
-        """Names the video may have in the table, the most certain first."""
+        """Yield the names that the video may have in the table, most certain first."""
         if self.video_id is not None:
             yield self._without_extension(self.video_id)
         if self.path is None:
@@ -232,5 +240,5 @@ class VideoPlace(NamedTuple):
             yield '/'.join(parts[i:])
 
     def _without_extension(self, name: str) -> str:
-        # A folder may be called `clip.avi`, and is in the table as well.
+        # A folder may be called `clip.avi`, also in the table.
         return name if self.kind == 'folder' else without_video_suffix(name)

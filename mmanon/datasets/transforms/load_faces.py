@@ -1,8 +1,9 @@
-"""The faces of a sample's frames, in pixels of what its pipeline has made of them.
+"""Adds the faces of a sample's frames, in pixels of the transformed frames.
 
-The boxes, known as fractions of the frame, are put through all that the transforms
-recorded, once at the end (:mod:`.pixel_maps`). Those of mmdet's that mix images record
-nothing; through them the annotated boxes carry the faces (:mod:`.boxes_with_faces`).
+The table has boxes as fractions of the original frame. At the end of the pipeline,
+:mod:`.pixel_maps` applies everything that the transforms have recorded. Transforms of
+mmdet that mix images record nothing; through these, the annotated boxes carry the faces
+(:mod:`.boxes_with_faces`).
 """
 
 from __future__ import annotations
@@ -33,15 +34,13 @@ _Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 class LoadFaces(BaseTransform):
     """Add the faces of the sampled frames, in pixels of the transformed frames.
 
-    Put it directly before the packing transform; :func:`insert_load_faces` does that. A
-    frame that was never examined gets one box over all of it, marked in ``covers``,
-    unless the faces before and after it determine its faces; see
+    Put it directly before the packing transform; :func:`insert_load_faces` does this. A
+    frame that was never examined gets one box over the whole frame, marked in
+    ``covers``, unless the faces before and after it determine its faces; see
     :meth:`mmanon.datasets.FaceTable.lookup`.
 
-    A video is known by its ``video_id`` or by the end of its path. That it is the one
-    whose faces the table holds, and not another of that name, is made sure by its
-    kind (file or folder), its shape, the number of frames of a file, and by refusing
-    that two paths share a name.
+    A video is found by its ``video_id`` or by the end of its path. :class:`KnownVideos`
+    checks that it is the video of the table, and not another one with the same name.
 
     Required Keys of a clip (mmaction2):
 
@@ -49,29 +48,28 @@ class LoadFaces(BaseTransform):
     - video_id, frame_dir or filename
     - offset, scale_factor, crop_quadruple, crop_bbox, flip, flip_direction (optional)
 
-    Required Keys of an image (mmdet), which is the frame whose number ends its name:
+    Required Keys of an image (mmdet), whose file name ends with the frame's number:
 
     - img_path, img_shape, ori_shape
     - homography_matrix (optional)
-    - gt_bboxes, where they carry the faces
+    - gt_bboxes, if they carry the faces
 
     Added Keys:
 
     - faces: float32 (K, 5), the frame's position in ``imgs`` as the pipeline produced
       them (crops first, then clips, then frames), and x1, y1, x2, y2 in pixels of that
-      frame. A box may leave its frame; one wholly outside is left out.
-    - covers: bool (K,), which of them are no faces but whole frames that nobody has
-      examined.
-    - face_tracks: int64 (K,), the number of each face's track in its video; -1 where
-      the table has none, and for faces that annotated boxes have carried.
+      frame. A box may extend beyond its frame; boxes completely outside are left out.
+    - covers: bool (K,), which boxes are not faces but whole, unexamined frames.
+    - face_tracks: int64 (K,), the number of each face's track in its video; -1 if the
+      table has no track, and for faces that annotated boxes have carried.
 
     Args:
-        face_table: Parquet file made by ``tools/detect_faces.py``.
+        face_table: Parquet file of ``mmanon detect-faces``.
 
     Raises:
         KeyError: If a video is not in the table.
-        ValueError: If the pipeline has moved pixels without recording how, or a video
-            is not the one that the table has by its name.
+        ValueError: If the pipeline has moved pixels without recording how, or the table
+            has another video of the same name.
     """
 
     def __init__(self, face_table: str) -> None:
@@ -100,17 +98,17 @@ class LoadFaces(BaseTransform):
         return results
 
     def video_name(self, info: Mapping[str, Any]) -> str:
-        """The table's name of the video a sample belongs to.
+        """Return the name of a sample's video in the table.
 
-        It is the sample's ``video_id``, or else the longest ending of its path that the
-        table knows.
+        It is the sample's ``video_id``, or the longest ending of its path that the
+        table contains.
 
         Args:
-            info: A data set's record or a pipeline's results.
+            info: A record of a data set, or the results of a pipeline.
 
         Raises:
-            KeyError: If the table has no such video.
-            ValueError: If it has another video of that name.
+            KeyError: If the table does not contain the video.
+            ValueError: If the table contains another video of that name.
         """
         return self._videos.name_of(VideoPlace.of(info))
 
@@ -131,7 +129,7 @@ class LoadFaces(BaseTransform):
         what = str(results.get('frame_dir') or results.get('filename') or video)
         self._videos.check_shape(video, results['original_shape'][:2], what)
         self._videos.check_length(video, results.get('total_frames'), what)
-        # What the decoder read: RawFrameDecode adds the offset to its files' numbers.
+        # Numbers of the decoded frames: RawFrameDecode adds the offset.
         numbers = np.asarray(results['frame_inds']).reshape(-1)
         if 'frame_dir' in results:
             numbers = numbers + results.get('offset', 0)
@@ -158,11 +156,7 @@ class LoadFaces(BaseTransform):
         )
 
     def image_faces(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
-        """The faces of an image of mmdet, as they would be added to its results.
-
-        Returns:
-            ``faces`` and ``covers``.
-        """
+        """Return ``faces`` and ``covers`` of an image of mmdet, for its results."""
         return self._image_faces(results)[:2]
 
     def _image_faces(self, results: dict) -> _Found:
@@ -170,22 +164,22 @@ class LoadFaces(BaseTransform):
             from .boxes_with_faces import detach_faces
 
             boxes, covers = detach_faces(results)
-            # Of several images, perhaps, whose tracks are numbered alike.
+            # The boxes may come from several images with the same track numbers.
             tracks = np.full(len(boxes), -1)
             return _rows_inside(boxes, covers, tracks, results['img_shape'])
         path = results['img_path']
         number = re.search(r'(\d+)$', os.path.splitext(os.path.basename(path))[0])
         if number is None:
             raise ValueError(
-                f'LoadFaces takes the frame from the number at the end of the file '
-                f'name, {path} has none'
+                f'LoadFaces reads the number of the frame from the end of the file '
+                f'name, but {path} has none'
             )
         video = self.video_name({'img_path': path})
         h, w = results['ori_shape'][:2]
         self._videos.check_shape(video, (h, w), path)
         matrix = results.get('homography_matrix')
         if matrix is None:
-            # Padding leaves the pixels where they are.
+            # Padding does not move pixels.
             padded = tuple(results.get('pad_shape', ())[:2])
             if tuple(results['img_shape'][:2]) not in ((h, w), padded):
                 raise ValueError(
@@ -212,7 +206,7 @@ class LoadFaces(BaseTransform):
 def _rows_inside(
     boxes: np.ndarray, covers: np.ndarray, tracks: np.ndarray, shape: tuple[int, ...]
 ) -> _Found:
-    """``faces``, ``covers`` and ``face_tracks`` of an image of (height, width)."""
+    """Keep the boxes inside an image of shape (height, width)."""
     kept = inside(boxes, *shape[:2])
     rows = np.hstack([np.zeros((kept.sum(), 1)), boxes[kept]])
     return rows.astype(np.float32), covers[kept], tracks[kept].astype(np.int64)

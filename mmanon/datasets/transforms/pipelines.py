@@ -1,4 +1,4 @@
-"""Puts LoadFaces into pipelines of data sets, and refuses those it cannot follow."""
+"""Inserts LoadFaces into the pipelines of data sets, and checks these pipelines."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ _CROPS = {
 _UNCARRIED = {
     'mmaction': {'ImgAug', 'MMCompact', 'PoseCompact', 'PytorchVideoWrapper'},
     'mmcv': {'CenterCrop', 'RandomFlip', 'Resize'},
-    # RandomAffine and MinIoURandomCrop do not even tell the annotated boxes where none
-    # is annotated.
+    # RandomAffine and MinIoURandomCrop skip the annotated boxes if there are none.
     'mmdet': {
         'Albu',
         'CopyPaste',
@@ -39,7 +38,7 @@ _UNCARRIED = {
         'RandomCenterCropPad',
     },
 }
-# Transforms of mmdet that tell the annotated boxes alone where pixels go.
+# Transforms of mmdet that move only the annotated boxes with the pixels.
 _CARRIED_BY_BOXES = {'CachedMixUp', 'CachedMosaic', 'Expand', 'RandomShift'}
 _STATIONARY_TORCHVISION = {
     'ColorJitter',
@@ -58,26 +57,25 @@ _KNOWN_PACKAGES = {'mmaction', 'mmanon', 'mmcv', 'mmdet', 'mmengine'}
 
 
 def insert_load_faces(dataset: Any, face_table: str) -> None:
-    """Make a built data set deliver its samples' faces in their metainfo.
+    """Make a built data set add the faces of its samples to their metainfo.
 
-    Puts :class:`LoadFaces` directly before the packing transform of the pipeline and
-    adds its keys to the packed meta keys. It moves an existing one there, and changes
-    nothing if all is done already. It first checks that the table has all videos of the
-    data set, that they are the same videos, and that the boxes can be carried through
-    the pipeline.
+    It inserts :class:`LoadFaces` directly before the packing transform of the pipeline,
+    or moves an existing one there, and adds its keys to the packed meta keys. A second
+    call changes nothing. It first checks that the table contains all videos of the data
+    set, that they are the same videos, and that boxes can be carried through the
+    pipeline.
 
     Args:
         dataset: A data set of mmaction2 or mmdet, or a wrapper around some
             (concatenated, repeated, class-balanced).
-        face_table: Parquet file made by ``tools/detect_faces.py``.
+        face_table: Parquet file of ``mmanon detect-faces``.
 
     Raises:
         KeyError: If videos of the data set are not in the table.
-        ValueError: If the pipeline has no packing transform, one of its transforms
-            moves pixels without recording how, it has a LoadFaces of another table or
-            within another transform, or a video is not the one that the table has by
-            its name.
-        TypeError: If ``dataset`` is of an unknown kind.
+        ValueError: If the pipeline has no packing transform, a transform moves pixels
+            without recording how, the pipeline has LoadFaces with another table or
+            inside another transform, or the table has another video of the same name.
+        TypeError: If ``dataset`` is of an unknown type.
     """
     for leaf in _leaves(dataset):
         transforms = leaf.pipeline.transforms
@@ -87,17 +85,17 @@ def insert_load_faces(dataset: Any, face_table: str) -> None:
 
 
 def complete_pipeline(pipeline: Sequence[Any], face_table: str) -> list[Any]:
-    """A pipeline that a data set switches to later, with its samples' faces.
+    """Insert LoadFaces into a pipeline to which a data set switches later.
 
     Args:
         pipeline: Its transforms, or their configs.
-        face_table: As for :func:`insert_load_faces`.
+        face_table: As in :func:`insert_load_faces`.
 
     Returns:
         The built transforms.
 
     Raises:
-        ValueError: As :func:`insert_load_faces`.
+        ValueError: As in :func:`insert_load_faces`.
     """
     return _with_load_faces(Compose(pipeline).transforms, face_table)[0]
 
@@ -105,14 +103,15 @@ def complete_pipeline(pipeline: Sequence[Any], face_table: str) -> list[Any]:
 def _with_load_faces(
     transforms: Sequence[Any], face_table: str
 ) -> tuple[list[Any], LoadFaces]:
-    """The transforms with LoadFaces where it belongs, and that LoadFaces."""
+    """Return the transforms with LoadFaces at its place, and this LoadFaces."""
     present = [t for t in _flatten(transforms) if isinstance(t, LoadFaces)]
     others = [t for t in transforms if not _names(t) & _OURS]
     packers = [i for i, t in enumerate(others) if _names(t) & _PACKERS]
     if not packers:
         raise ValueError(
-            f'the pipeline has no packing transform ({" or ".join(sorted(_PACKERS))}) '
-            f'to put LoadFaces before; it is {[type(t).__name__ for t in transforms]}'
+            f'the pipeline has no packing transform ({" or ".join(sorted(_PACKERS))}), '
+            'before which LoadFaces belongs; it is '
+            f'{[type(t).__name__ for t in transforms]}'
         )
     _check_present(present, transforms, face_table)
     before, packer = others[: packers[-1]], others[packers[-1]]
@@ -124,19 +123,19 @@ def _with_load_faces(
         key for key in ('faces', 'covers', 'face_tracks') if key not in packer.meta_keys
     ]
     packer.meta_keys = (*packer.meta_keys, *more)
-    # Where it stands it says where faces are in the frames that are packed.
+    # Directly before the packer, boxes are in pixels of the packed frames.
     return [*before, loader, packer, *others[packers[-1] + 1 :]], loader
 
 
 def _with_attached_faces(transforms: list[Any], loader: LoadFaces) -> list[Any]:
-    """Let the annotated boxes carry the faces, from where they are loaded."""
+    """Insert AttachFaces directly after the annotated boxes are loaded."""
     from .boxes_with_faces import AttachFaces
 
     loading = [i for i, t in enumerate(transforms) if 'LoadAnnotations' in _names(t)]
     if not loading:
         raise ValueError(
-            f'{", ".join(sorted(_CARRIED_BY_BOXES))} tell the annotated boxes alone '
-            'where pixels go, and the pipeline loads none: it has no LoadAnnotations'
+            f'{", ".join(sorted(_CARRIED_BY_BOXES))} move only annotated boxes with '
+            'the pixels, and the pipeline loads none: add LoadAnnotations to it'
         )
     place = loading[-1] + 1
     return [*transforms[:place], AttachFaces(loader), *transforms[place:]]
@@ -145,24 +144,24 @@ def _with_attached_faces(transforms: list[Any], loader: LoadFaces) -> list[Any]:
 def _check_present(
     present: list[LoadFaces], transforms: Sequence[Any], face_table: str
 ) -> None:
-    """Refuse a LoadFaces in the pipeline that contradicts what is asked for."""
+    """Check that an existing LoadFaces has this table and is at the top level."""
     for loader in present:
         if not loader.table.is_same_file(face_table):
             raise ValueError(
-                f'the pipeline has LoadFaces of {loader.table.path}, but the face '
+                f'the pipeline has LoadFaces with {loader.table.path}, but the face '
                 f'table of this data set is {face_table}: leave LoadFaces out of the '
-                'pipeline, or name its table by `face_table` of the hook'
+                'pipeline, or give this table as `face_table` of the hook'
             )
         if not any(loader is transform for transform in transforms):
             raise ValueError(
-                'the pipeline has LoadFaces within another transform, which may leave '
-                'it out or move pixels after it: leave it out, it is put before the '
-                'packing transform by itself'
+                'the pipeline has LoadFaces within another transform, which may skip '
+                'it or move pixels after it: leave it out; it is inserted before the '
+                'packing transform automatically'
             )
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
-    """The data sets inside wrappers."""
+    """Yield the data sets inside wrappers."""
     if hasattr(dataset, 'datasets'):
         for part in dataset.datasets:
             yield from _leaves(part)
@@ -187,7 +186,7 @@ def _names(item: Any) -> set[str]:
 
 
 def _flatten(transforms: Iterable[Any]) -> Iterator[Any]:
-    """Transforms and those that they hold (RandomChoice, RandomApply, RandomResize)."""
+    """Yield transforms and the transforms inside them (RandomChoice, RandomResize)."""
     for transform in transforms:
         yield transform
         yield from _flatten(getattr(transform, 'transforms', ()))
@@ -196,7 +195,7 @@ def _flatten(transforms: Iterable[Any]) -> Iterator[Any]:
 
 
 def _check_carried(transforms: Iterable[Any]) -> None:
-    """Refuse a pipeline through which boxes cannot be carried."""
+    """Check that boxes can be carried through a pipeline."""
     flipped = False
     for transform in _flatten(transforms):
         name = type(transform).__name__
@@ -220,17 +219,19 @@ def _check_carried(transforms: Iterable[Any]) -> None:
             )
         if getattr(transform, 'mode', None) == 'efficient':
             raise ValueError(
-                f"{name}(mode='efficient') reads other frames than those asked for, so "
-                "that their faces are not known; use mode='accurate'"
+                f"{name}(mode='efficient') does not read the sampled frames, so "
+                "the faces are not known; use mode='accurate'"
             )
         if ('mmaction', 'Flip') in inherited:
             if flipped:
-                raise ValueError('LoadFaces follows one Flip, the pipeline has several')
+                raise ValueError(
+                    'LoadFaces can follow only one Flip, but the pipeline has several'
+                )
             flipped = True
         elif flipped and any(('mmaction', crop) in inherited for crop in _CROPS):
             raise ValueError(
-                f'{name} comes after Flip; mmaction2 records crops rightly only where '
-                'Flip comes after them. Move Flip behind it'
+                f'{name} comes after Flip; mmaction2 records crops correctly only '
+                'before Flip. Move Flip behind it'
             )
         if package not in _KNOWN_PACKAGES:
             warn(
@@ -247,13 +248,13 @@ def _moves_by_torchvision(transform: Any) -> bool:
 
 
 def _check_videos(dataset: Any, loader: LoadFaces) -> None:
-    """Make sure that the table has every video of a data set."""
+    """Check that the table contains every video of a data set."""
     if not isinstance(dataset, BaseDataset):
         return
     dataset.full_init()
     known, seen, missing = loader.table.videos(), set(), set()
     for i in range(len(dataset)):
-        # The bare record: subclasses add boxes and proposals, which cost time.
+        # The plain record: subclasses add boxes and proposals, which takes time.
         info = BaseDataset.get_data_info(dataset, i)
         place = VideoPlace.of(info)
         if place.key in seen:

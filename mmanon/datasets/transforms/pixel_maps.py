@@ -1,8 +1,8 @@
-"""Where a part of the frame lies in what a pipeline has made of it.
+"""Maps positions in the original frame to positions in transformed frames.
 
-mmaction2's transforms record what they keep of the frames (``crop_quadruple`` and
-``flip``), mmdet's the map from the image's pixels to the final ones
-(``homography_matrix``).
+Transforms of mmaction2 record the part of the frames that they keep
+(``crop_quadruple``) and ``flip``; those of mmdet record the map from the pixels of the
+image to the final ones (``homography_matrix``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ['ClipView', 'clip_views', 'inside', 'project']
 
 
 class ClipView:
-    """Where one crop of a clip lies in the frame, and what became of it.
+    """The region of the frame that one crop of a clip shows, its size and flips.
 
     Args:
         region: x, y, width and height of the crop in fractions of the frame.
@@ -28,7 +28,7 @@ class ClipView:
         self.flips = flips
 
     def project(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes (k, 4) in fractions of the frame as pixels of the final one."""
+        """Map boxes (k, 4) from fractions of the frame to pixels of the final frame."""
         points = (boxes.reshape(-1, 2, 2) - self.region[:2]) / self.region[2:]
         for direction in self.flips:
             axis = {'horizontal': 0, 'vertical': 1}[direction]
@@ -37,13 +37,24 @@ class ClipView:
 
 
 def clip_views(results: dict, num_frames: int) -> list[ClipView]:
-    """The part of the frame in each crop of a clip (three for ThreeCrop, else one)."""
+    """Return the view of each crop of a clip.
+
+    Args:
+        results: Results of a pipeline of mmaction2.
+        num_frames: Number of sampled frames.
+
+    Returns:
+        One view; three after ThreeCrop, ten after TenCrop.
+
+    Raises:
+        ValueError: If a transform has moved pixels without recording how.
+    """
     size = np.array(results['img_shape'][::-1], np.float64)
     region = np.asarray(results.get('crop_quadruple', (0, 0, 1, 1)), np.float64)
     original = np.array(results['original_shape'][:2][::-1], np.float64)
     scale = np.asarray(results.get('scale_factor', (1, 1)), np.float64)
     flips = [results['flip_direction']] if results.get('flip') else []
-    # Size of the frames after all resizing, with the crops of `crop_quadruple` alone.
+    # Size of the frames after all resizing and the crops of `crop_quadruple` only.
     uncropped = original * region[2:] * scale
 
     count = _count_frames(results)
@@ -51,10 +62,10 @@ def clip_views(results: dict, num_frames: int) -> list[ClipView]:
     if count == num_frames and crop_bbox.ndim < 2:
         if np.abs(uncropped - size).max() > 1:
             raise ValueError(
-                f'the frames are {size[0]:g}x{size[1]:g} pixels, but what the pipeline '
-                f'recorded of its crops and scales makes {uncropped[0]:.1f}x'
+                f'the frames have {size[0]:g}x{size[1]:g} pixels, but the recorded '
+                f'crops and scales of the pipeline give {uncropped[0]:.1f}x'
                 f'{uncropped[1]:.1f}: one of its transforms moves pixels without '
-                'recording how, LoadFaces cannot follow it'
+                'recording how, and LoadFaces cannot follow it'
             )
         return [ClipView(region, size, flips)]
 
@@ -75,19 +86,20 @@ def clip_views(results: dict, num_frames: int) -> list[ClipView]:
         extent = np.round(uncropped / (size / (x2 - x1, y2 - y1)))
         if x2 > extent[0] + 1 or y2 > extent[1] + 1:
             raise ValueError(
-                f'a crop reaches to {(x2, y2)} in frames of {tuple(extent)} pixels: a '
-                'transform moves pixels without recording how, LoadFaces cannot follow'
+                f'a crop extends to {(x2, y2)} in frames of {tuple(extent)} pixels: a '
+                'transform moves pixels without recording how, and LoadFaces cannot '
+                'follow it'
             )
         corner = region[:2] + region[2:] * (x1, y1) / extent
         part = region[2:] * (x2 - x1, y2 - y1) / extent
-        # TenCrop follows each of its five crops by the same one mirrored.
+        # TenCrop adds a mirrored copy after each of its five crops.
         mirrored = ['horizontal'] if crops == 10 and crop % 2 else []
         views.append(ClipView([*corner, *part], size, mirrored + flips))
     return views
 
 
 def _count_frames(results: dict) -> int:
-    """How many frames ``imgs`` holds, as a list or as FormatShape left it."""
+    """Count the frames in ``imgs``, a list or an array of FormatShape."""
     imgs, (h, w) = results['imgs'], results['img_shape'][:2]
     if isinstance(imgs, list | tuple):
         shape, count = imgs[0].shape[:2], len(imgs)
@@ -96,14 +108,14 @@ def _count_frames(results: dict) -> int:
         count = imgs.size // (3 * h * w)
     if tuple(shape) != (h, w):
         raise ValueError(
-            f'the frames are {shape[1]}x{shape[0]} pixels, but img_shape says {w}x{h}: '
-            'a transform resizes without recording it, LoadFaces cannot follow it'
+            f'the frames have {shape[1]}x{shape[0]} pixels, but img_shape is {w}x{h}: '
+            'a transform resizes without recording it, and LoadFaces cannot follow it'
         )
     return count
 
 
 def project(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Boxes (k, 4) that enclose the given ones after a homography (3, 3)."""
+    """Apply a homography (3, 3) to boxes (k, 4); the results enclose their corners."""
     corners = boxes[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2)
     points = np.concatenate([corners, np.ones((len(boxes), 4, 1))], 2) @ matrix.T
     points = points[..., :2] / points[..., 2:]
@@ -111,6 +123,6 @@ def project(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def inside(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Which boxes (k, 4) have some part in the frame, (k,)."""
+    """Which boxes (k, 4) overlap the frame, bool (k,)."""
     some = (boxes[:, 2:] > 0) & (boxes[:, :2] < (width, height))
     return np.asarray(some.all(1))

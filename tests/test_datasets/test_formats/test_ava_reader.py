@@ -96,7 +96,7 @@ def test_wrong_tube_files_are_named(tmp_path):
         with pytest.raises(ValueError, match='tubes.json is not a file of tubes'):
             read_tube_file(path)
     write_tubes(path, a=[('Swim', 0, moving(3))])
-    with pytest.raises(ValueError, match="video 'a'.*'Swim' is none of the classes"):
+    with pytest.raises(ValueError, match="video 'a'.*'Swim' is not one of the classes"):
         read_tube_file(path)
     write_tubes(path, a=[('Run', 0, moving(3))])
     path.write_text(path.read_text().replace('"end_frame": 3', '"end_frame": 4'))

@@ -10,7 +10,7 @@ VERSION_7_3 = b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM' + bytes(64)
 @pytest.mark.parametrize(
     ('content', 'why'),
     [
-        (VERSION_7_3, "v7.3, which is HDF5; save it again with '-v7'"),
+        (VERSION_7_3, "v7.3 format (HDF5); save it again with '-v7'"),
         (VERSION_7_3[:100], ''),
         (b'', ''),
     ],

@@ -550,10 +550,10 @@ def test_faces_of_another_kind_of_video_are_refused(tmp_path, kind, info):
 def test_faces_of_a_video_of_another_shape_are_refused(mmaction, root, tmp_path):
     load = one_video(tmp_path / 'faces.parquet', 'a/v', 'folder', H, W)
     results = carry(root, [], clip(root))
-    with pytest.raises(ValueError, match=f'come as {W}x{H} .*but {H}x{W} stand'):
+    with pytest.raises(ValueError, match=f'have {W}x{H} .*frames have {H}x{W}'):
         load(results)
     image = dict(img_path=str(root / 'a/v/img_00004.png'), ori_shape=(H, W))
-    with pytest.raises(ValueError, match='Make a table of these very videos'):
+    with pytest.raises(ValueError, match='Make a table of exactly these videos'):
         load(dict(image, img_shape=(H, W)))
     larger = one_video(tmp_path / 'large.parquet', 'a/v', 'folder', 3 * W, 3 * H)
     larger(results)
@@ -570,7 +570,7 @@ def test_faces_of_an_earlier_release_are_said_or_refused(tmp_path, monkeypatch):
     load = one_video(tmp_path / 'others.parquet', 'a/v')
     for _ in range(2):
         load.video_name(dict(frame_dir='a/v'))
-    assert len(warned) == 1 and 'does not say' in warned[0]
+    assert len(warned) == 1 and 'does not describe' in warned[0]
 
 
 def turned_video(path, turn, count=4):
@@ -644,7 +644,7 @@ def test_load_faces_of_the_pipeline_goes_before_the_packer(mmaction, root, tmp_p
 
     shutil.copy(table, tmp_path / 'other.parquet')
     steps = [dict(type='RawFrameDecode'), load, pack]
-    with pytest.raises(ValueError, match='LoadFaces of .*faces.*other.parquet'):
+    with pytest.raises(ValueError, match='LoadFaces with .*faces.*other.parquet'):
         insert_load_faces(ava_dataset(root, steps), str(tmp_path / 'other.parquet'))
 
 
@@ -863,14 +863,14 @@ def test_boxes_that_lost_their_faces_are_noticed(mmdet, root):
     dataset = image_dataset(root, [MOSAIC])
     insert_load_faces(dataset, str(root / 'faces.parquet'))
     dataset.pipeline.transforms.insert(-2, Replace())
-    with pytest.raises(ValueError, match='made HorizontalBoxes of the annotated boxes'):
+    with pytest.raises(ValueError, match='the faces by HorizontalBoxes'):
         dataset[0]
 
 
 def test_mixing_asks_for_annotated_boxes(mmdet, root):
     dataset = image_dataset(root, [MOSAIC])
     del dataset.pipeline.transforms[1]
-    with pytest.raises(ValueError, match='no LoadAnnotations'):
+    with pytest.raises(ValueError, match='add LoadAnnotations'):
         insert_load_faces(dataset, str(root / 'faces.parquet'))
 
 
