@@ -1,6 +1,6 @@
-"""Hooks and the game, imported when the first hook is asked for.
+"""Hooks and the game; the first access to a hook imports them all.
 
-Checks of a config import only :mod:`mmanon.engine.game.config_check`, without models
+A check of a config imports only :mod:`mmanon.engine.game.config_check`, without models
 and data sets.
 """
 

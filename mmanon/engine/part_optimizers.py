@@ -18,12 +18,12 @@ class PartsOptimWrapperConstructor:
     """Builds an optimizer for each of several parts of a model.
 
     Args:
-        optim_wrapper_cfg (dict): By name, config of an optimizer wrapper with
-            ``modules``, names of the model's modules that it steps.
-        paramwise_cfg (dict, optional): Is not used.
+        optim_wrapper_cfg (dict): Configs of optimizer wrappers by name, each with
+            ``modules``, the names of the model's modules that it updates.
+        paramwise_cfg (dict, optional): Not used.
 
     Raises:
-        ValueError: When a part names no module, or one that the model lacks.
+        ValueError: When a part names no module, or one that the model does not have.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Any = None) -> None:

@@ -1,9 +1,9 @@
-"""Random numbers of a training sample that do not depend on who loads it, or when.
+"""Seeds each training sample, independent of the worker that loads it and of the time.
 
-The workers of a data loader draw from generators of their own, and no checkpoint holds
-their state. Here each sample begins with random numbers that are a function of the
-run's seed and of the sample's place in the sampler's stream: a resumed training goes
-on with the samples it would have had, whatever the number of workers.
+The workers of a data loader have their own random generators, and no checkpoint
+contains their state. This module seeds each sample by the seed of the run and the
+position of the sample in the sampler's stream. So a resumed training continues with the
+same samples as an uninterrupted one, with any number of workers.
 """
 
 import random
@@ -33,14 +33,14 @@ __all__ = [
 
 
 def seed_of_all(seed: int) -> int:
-    """The seed of the first process, where each has its own."""
+    """Return the seed of the first process; other processes may have other seeds."""
     shared = torch.tensor(seed)
     broadcast(shared)
     return int(shared)
 
 
 def seed_iteration(seed: int, iteration: int) -> None:
-    """Make all random numbers drawn from here on a function of the iteration."""
+    """Seed all random generators by the seed of the run and the iteration."""
     mixed = mix_seeds(seed, iteration)
     random.seed(mixed)
     np.random.seed(mixed)
@@ -48,15 +48,15 @@ def seed_iteration(seed: int, iteration: int) -> None:
 
 
 def follow_seed(loader: DataLoader, drawn: int, seed: int) -> None:
-    """Let samplers that were built with one seed draw by another from here on.
+    """Replace the seed of samplers.
 
-    A runner without a configured seed draws one and builds its samplers with it. It
-    takes over the seed of a resumed checkpoint only later.
+    A runner without a configured seed draws one and builds its samplers with it. Only
+    later does it take over the seed of a resumed checkpoint.
 
     Args:
-        loader (DataLoader): Of the training; its samplers have drawn nothing yet.
-        drawn (int): The seed that they may have been built with; others stay.
-        seed (int): The seed to draw by.
+        loader (DataLoader): The training loader; its samplers have drawn nothing yet.
+        drawn (int): The old seed; samplers with another seed do not change.
+        seed (int): The new seed.
     """
     batches: Any = loader.batch_sampler
     sampler: Any = getattr(batches, 'sampler', None)
@@ -68,12 +68,12 @@ def follow_seed(loader: DataLoader, drawn: int, seed: int) -> None:
 
 
 def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
-    """Let a data loader's samples begin with random numbers of their own.
+    """Make a data loader seed each of its samples.
 
-    Earlier iterators of the loader are not changed.
+    Existing iterators of the loader do not change.
 
     Args:
-        loader (DataLoader): Of a data set with an index; others are not changed.
+        loader (DataLoader): A loader; nothing happens if its data set is iterable.
         seed (int): Seed of the run, the same in all processes.
         epoch (int): Number of finished passes through the sampler. Defaults to 0.
     """
@@ -83,43 +83,43 @@ def seed_samples(loader: DataLoader, seed: int, epoch: int = 0) -> None:
         return
     if not isinstance(batches.sampler, SeededSampler):
         batches.sampler = SeededSampler(batches.sampler)
-        # Asked by data loaders for the samples of a batch: the outermost data set
-        # alone knows what was drawn, its pipelines see an index at most.
+        # Data loaders call it for the samples of a batch. Only the outermost data set
+        # sees the drawn indices with their seeds.
         dataset.__getitems__ = _SeededItems(dataset)
     batches.sampler.seed = seed
     batches.sampler.position = epoch * len(batches.sampler) if epoch else 0
 
 
 def skip_batches(loader: DataLoader, count: int) -> None:
-    """Let a loader's next epoch begin at a later batch; nothing before it is loaded.
+    """Start a loader's next epoch at a later batch, without loading earlier ones.
 
     Its length and the seeds of its samples do not change.
 
     Args:
-        loader (DataLoader): One that has given out no iterator yet.
-        count (int): Batches to leave out.
+        loader (DataLoader): A loader without an iterator yet.
+        count (int): Number of batches to skip.
     """
-    # It refuses to be given another batch sampler, lest it be in use.
+    # A DataLoader does not allow to set another batch sampler.
     loader.__dict__['batch_sampler'] = _LaterBatches(loader.batch_sampler, count)
 
 
 def restart_workers(loader: DataLoader) -> None:
-    """Make a loader's next iterator start with the current pipelines.
+    """Make a loader's next iterator use the current pipelines.
 
-    Some loops draw from their loader when they are built: its workers hold the
-    pipelines of that time, persistent ones for good.
+    Some loops create an iterator when they are built. Its workers, and persistent
+    workers forever, have the pipelines of that time.
     """
     loader._iterator = None
     sampler = getattr(loader.batch_sampler, 'sampler', None)
     if isinstance(sampler, SeededSampler):
         sampler = sampler.sampler
     if isinstance(sampler, InfiniteSampler):
-        # Its one stream of indices ends with the first iterator that drew from it.
+        # It has a single stream of indices, which ended with its first iterator.
         sampler.indices = sampler._indices_of_rank()
 
 
 def mix_seeds(*seeds: int) -> int:
-    """One seed, in [0, 2³²), of several numbers."""
+    """Combine several numbers to one seed in [0, 2³²)."""
     return int(np.random.SeedSequence(seeds).generate_state(1)[0])
 
 
@@ -130,13 +130,12 @@ class SeededIndex(int):
 
 
 class SeededSampler(Sampler):
-    """Another sampler's indices, each with a seed of its place in the stream.
+    """Yields the indices of another sampler, each with a seed of its stream position.
 
-    Processes number one stream that they take turns to draw from, as mmengine's
-    samplers do.
+    All processes share one stream and draw from it in turns, as in mmengine's samplers.
 
     Args:
-        sampler (Sampler): Its attributes can be asked for here as well.
+        sampler (Sampler): The other sampler; its attributes are available here, too.
     """
 
     def __init__(self, sampler: Any) -> None:
@@ -145,7 +144,7 @@ class SeededSampler(Sampler):
         self.position = 0
         self.rank, self.world_size = get_dist_info()
         if hasattr(sampler, 'skip'):
-            # A resumed loop calls it at the sampler that the data loader names.
+            # A resumed loop calls `skip` of the original sampler.
             self._skip, sampler.skip = sampler.skip, self._skip_to
 
     def __iter__(self) -> Iterator[Any]:
@@ -161,7 +160,7 @@ class SeededSampler(Sampler):
         return len(self.sampler)
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'sampler':  # not made yet, as while being copied
+        if name == 'sampler':  # not set yet, for example while it is copied
             raise AttributeError(name)
         return getattr(self.sampler, name)
 
@@ -171,7 +170,7 @@ class SeededSampler(Sampler):
 
 
 class _LaterBatches:
-    """Another batch sampler, which is gone through from a later batch on, once."""
+    """A batch sampler that starts at a later batch in its first epoch only."""
 
     def __init__(self, batches: Any, done: int) -> None:
         self.batches = batches
@@ -196,13 +195,13 @@ class _LaterBatches:
         self.batches.sampler = sampler
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'batches':  # not made yet, as while being copied
+        if name == 'batches':  # not set yet, for example while it is copied
             raise AttributeError(name)
         return getattr(self.batches, name)
 
 
 class _SeededItems:
-    """Gives the samples of a batch, each begun with its own random numbers."""
+    """Returns the samples of a batch; each is loaded with its own seed."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -222,7 +221,7 @@ class _SeededItems:
 
 @contextmanager
 def _kept_random_numbers() -> Iterator[None]:
-    """Without workers the training continues with its random numbers."""
+    """Restore all random states afterwards, for loaders without workers."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield

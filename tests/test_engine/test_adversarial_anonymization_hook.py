@@ -582,7 +582,7 @@ def test_validation_faces_of_other_people_are_refused(config, tmp_path):
     write_tiny_faces(tmp_path / 'others', identities=4)
     config.custom_hooks[0].val_faces.dataset.data_root = str(tmp_path / 'others')
 
-    with pytest.raises(ValueError, match="of them only: \\['person3'\\]"):
+    with pytest.raises(ValueError, match="in one of them: \\['person3'\\]"):
         run(config)
 
 
@@ -646,7 +646,7 @@ def test_each_networks_clipped_gradients_are_logged_by_its_name(config):
 def test_training_without_faces_is_refused(config):
     config.custom_hooks[0].faces = None
 
-    with pytest.raises(ValueError, match='val_faces are only measured'):
+    with pytest.raises(ValueError, match='val_faces are only for validation'):
         run(config)
 
 
@@ -736,7 +736,7 @@ def test_a_plain_checkpoints_random_discriminator_is_no_recognizer(config, tmp_p
     ]
     runner = build(config, load_from=untrained_plain(config, tmp_path))
 
-    with pytest.raises(ValueError, match='the checkpoint holds none: one of random'):
+    with pytest.raises(ValueError, match='the checkpoint has none: one with random'):
         runner.test()
 
 
@@ -801,7 +801,7 @@ def test_a_learned_modifier_without_a_discriminator_stays_as_it_is(config):
     [
         (dict(faces=None, val_faces=None), 'learns from face batches'),
         (dict(discriminator_steps=0), 'at least 1, got 0'),
-        (dict(optim_wrapper=dict(detector=dict())), 'stands in its config'),
+        (dict(optim_wrapper=dict(detector=dict())), "is in the detector's own config"),
     ],
 )
 def test_contradicting_arguments_are_refused(wrong, message):

@@ -130,10 +130,10 @@ def test_the_config_is_kept_with_the_switch(config):
 @pytest.mark.parametrize(
     'name, message',
     [
-        ('bacbone', "no module of the FastRCNN: .*'backbone', 'roi_head'"),
-        ('modifier.bodies', "or of the modifier, such as 'modifier.body'"),
-        ('roi_head.with_bbox', 'no module'),
-        ('discriminator.backbone', 'with its weights held still'),
+        ('bacbone', "not a module of the FastRCNN: .*'backbone', 'roi_head'"),
+        ('modifier.bodies', "or those of the modifier, such as 'modifier.body'"),
+        ('roi_head.with_bbox', 'not a module'),
+        ('discriminator.backbone', 'is frozen when M uses it'),
     ],
 )
 def test_names_that_cannot_be_checkpointed_are_refused(config, name, message):
@@ -226,7 +226,7 @@ def test_a_runner_of_strategies_is_refused(config):
 def test_keys_that_a_plain_runner_would_not_heed_are_refused(config, key, value):
     config[key] = dict(type=value) if key == 'strategy' else value
 
-    with pytest.raises(ValueError, match=f'{value}.*plays with Runner alone'):
+    with pytest.raises(ValueError, match=f'{value}.*works only with Runner'):
         train(config)
 
 

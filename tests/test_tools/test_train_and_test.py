@@ -141,7 +141,7 @@ def test_what_is_wrong_with_the_game_is_said_with_the_configs_name(configs):
         'config.py: custom_hooks[0] (AdversarialAnonymizationHook): unknown key '
         '`margn`: did you mean `margin`?'
     )
-    with pytest.raises(SystemExit, match='config.py: .*nowhere, which is no folder'):
+    with pytest.raises(SystemExit, match='config.py: .*nowhere, which is not a folder'):
         train.main(
             [config, '--cfg-options', 'custom_hooks.0.faces.dataset.data_root=nowhere']
         )

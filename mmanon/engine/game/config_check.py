@@ -1,6 +1,6 @@
-"""Checks of a config's game before anything heavy is imported or built.
+"""Checks the game in a config before anything heavy is imported or built.
 
-No PyTorch here, and no registry: what is registered is read from the source.
+It imports neither PyTorch nor a registry: it reads registered names from the source.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ARGUMENTS = (
     'phases',
     'discriminator_steps',
 )
-# Of any hook, beside its own.
+# Arguments of all hooks.
 _OF_HOOKS = ('type', '_scope_', 'priority')
 _KEYS = {
     'faces': ('dataset', 'batch_size', 'num_workers'),
@@ -57,18 +57,18 @@ _PARTS = (
 
 
 def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None:
-    """Check the game of a config; a config without a game is valid.
+    """Check the game in a config; a config without a game is valid.
 
     Args:
-        config (Mapping): As read, such as mmengine's ``Config``.
-        training (bool): Whether it is to be trained: then the faces to learn from
-            must be there. Defaults to False.
+        config (Mapping): The config, such as mmengine's ``Config``.
+        training (bool): Whether the config is for training: then the folders of
+            ``faces`` must exist. Defaults to False.
 
     Raises:
         FileNotFoundError: When a folder of faces does not exist.
-        ValueError: When there are two games, or an argument of the hook is unknown,
-            of another kind, out of range or against another one. Says what may have
-            been meant.
+        ValueError: When there are two games, or an argument of the hook is unknown, has
+            a wrong type, is out of range or contradicts another one. The message
+            suggests what may have been meant.
     """
     hooks = list(find_game_hooks(config))
     if len(hooks) > 1:
@@ -89,7 +89,7 @@ def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None
             missing = [root for root in roots if not root.is_dir()]
             if missing and hook.get('discriminator'):
                 raise FileNotFoundError(
-                    f'{where}{name}.dataset.data_root names {missing[0]}, which is no '
+                    f'{where}{name}.dataset.data_root is {missing[0]}, which is not a '
                     'folder; it must hold one folder of images for each person'
                 )
 
@@ -102,20 +102,20 @@ def is_game_hook(hook: Mapping[str, Any]) -> bool:
 def check_arguments(
     arguments: Mapping[str, Any], default_scope: str | None = None
 ) -> None:
-    """Look at the arguments of an ``AdversarialAnonymizationHook``.
+    """Check the arguments of an ``AdversarialAnonymizationHook``.
 
     Args:
-        arguments (Mapping): By name; those that are left out have their defaults.
-        default_scope (str, optional): Where types without a scope are looked up.
-            Defaults to mmanon's own registries.
+        arguments (Mapping): The arguments by name; missing ones have their defaults.
+        default_scope (str, optional): The registry of types without a scope. Defaults
+            to mmanon's own registries.
 
     Raises:
-        ValueError: As :func:`check_hook_config`.
+        ValueError: As in :func:`check_hook_config`.
     """
     _check_keys('', arguments, _ARGUMENTS)
     if arguments.get('modifier') is None:
         raise ValueError(
-            'there is no `modifier` to redraw faces: give '
+            'the hook has no `modifier` to redraw faces: give '
             "`modifier=dict(type='mmanon.ResNetModifier')` or another one"
         )
     _check_geometry(arguments)
@@ -159,7 +159,7 @@ def _check_keys(where: str, given: Any, known: Sequence[str]) -> None:
         if key not in known:
             detectors = ''
             if key == 'detector' and where in ('optim_wrapper', 'param_scheduler'):
-                detectors = "; the detector's stands in its config"
+                detectors = "; the detector's is in the detector's own config"
             raise ValueError(
                 f'unknown key `{where}{"." if where else ""}{key}`: '
                 f'{or_near(str(key), known, len(known))}{detectors}'
@@ -194,7 +194,7 @@ def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
             raise ValueError(
                 f'{name}.{key} must be a whole number, at least {least}, got {value!r}'
             )
-    # What stands in it, such as a face detector, is of other registries.
+    # Its nested configs, such as a face detector, belong to other registries.
     flat = {
         key: None if isinstance(value, dict) else value
         for key, value in dataset.items()
@@ -203,16 +203,16 @@ def _check_faces(name: str, given: Any, default_scope: str | None) -> None:
     people = _people(dataset)
     if len(people) == 1:
         raise ValueError(
-            f'{name} holds one person only, {people[0]!r} of {dataset["data_root"]}: a '
-            'discriminator learns to tell people apart, and needs a folder of images '
-            'for each of at least two'
+            f'{name} has only one person, {people[0]!r} of {dataset["data_root"]}: a '
+            'discriminator learns to tell people apart, and needs at least two, with a '
+            'folder of images for each'
         )
 
 
 def _check_types(
     where: str, part: Any, registry: str, default_scope: str | None
 ) -> None:
-    """Check that a part, and all parts in it, have registered types."""
+    """Check that a part, and all nested parts, have registered types."""
     if not isinstance(part, Mapping):
         return
     kind = part.get('type')
@@ -221,12 +221,12 @@ def _check_types(
         known = _registered(registry)
         if (scope or default_scope) == 'mmanon' and name not in known:
             raise ValueError(
-                f'{where}.type is {kind!r}, and nothing of that name is registered: '
+                f'{where}.type is {kind!r}, but nothing of that name is registered: '
                 + or_near(kind, (f'mmanon.{other}' for other in known), 40)
             )
         if not scope and default_scope not in (None, 'mmanon') and name in known:
             raise ValueError(
-                f"{where}.type is {kind!r}, one of mmanon's: write 'mmanon.{kind}'"
+                f"{where}.type is {kind!r}, which is mmanon's: write 'mmanon.{kind}'"
             )
         if scope in ('', 'mmanon'):
             _check_arguments_of(name, where, part, registry)
@@ -236,7 +236,7 @@ def _check_types(
 
 
 def _listed(where: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """A value, or those of a list, with their places."""
+    """Yield a value, or the values of a list, with their places."""
     if isinstance(value, (list, tuple)):
         yield from ((f'{where}[{i}]', one) for i, one in enumerate(value))
     else:
@@ -259,18 +259,18 @@ def _check_arguments_of(
     for key in part:
         if key not in taken and key not in ('type', '_scope_'):
             raise ValueError(
-                f'unknown key `{where}.{key}`, of a {name}: {or_near(key, taken, 20)}'
+                f'unknown key `{where}.{key}` of a {name}: {or_near(key, taken, 20)}'
             )
 
 
 def _registered(registry: str) -> set[str]:
-    """The names in a registry of mmanon's, and those that others have put there."""
+    """Return the names in one of mmanon's registries, also those added by others."""
     live = getattr(sys.modules.get('mmanon.registry'), registry, None)
     return {*arguments_by_name(registry), *getattr(live, 'module_dict', {})}
 
 
 def _people(dataset: Mapping[str, Any]) -> list[str]:
-    """The first two people of a data set of faces; none if they are unknown."""
+    """Return two people of a face data set; none if they are unknown."""
     named: Iterable[str] | None = dataset.get('identities')
     if isinstance(named, (str, Path)):
         if not Path(named).is_file():
@@ -292,7 +292,7 @@ def _people(dataset: Mapping[str, Any]) -> list[str]:
 
 
 def _roots(dataset: Mapping[str, Any]) -> list[Path]:
-    """The folders of people of a data set of faces; none of another kind's."""
+    """Return the folders of a ``FaceIdentityDataset``; none for other data sets."""
     kind, roots = str(dataset.get('type')), dataset.get('data_root')
     if kind.rpartition('.')[2] != 'FaceIdentityDataset' or roots is None:
         return []

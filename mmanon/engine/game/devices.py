@@ -1,4 +1,4 @@
-"""What a training on a GPU needs in addition to its networks."""
+"""Copies to a GPU in the background, and the check of deterministic training."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from torch import nn
 
 __all__ = ['check_deterministic', 'copies_ahead', 'refuses_fixed_order']
 
-# Layers without a backward pass in a fixed order on a GPU, as PyTorch's notes on
-# `torch.use_deterministic_algorithms` list them.
+# Layers without a deterministic backward pass on a GPU, from PyTorch's notes on
+# `torch.use_deterministic_algorithms`.
 _REFUSED: tuple[type[nn.Module], ...] = (
     nn.AdaptiveAvgPool2d,
     nn.AdaptiveAvgPool3d,
@@ -27,7 +27,7 @@ _REFUSED: tuple[type[nn.Module], ...] = (
     nn.ReplicationPad2d,
     nn.ReplicationPad3d,
 )
-# Of mmcv, whatever computes them.
+# Layers of mmcv, with any implementation.
 _REFUSED_BY_NAME = {'RoIAlign', 'RoIPool'}
 
 
@@ -35,7 +35,7 @@ def copies_ahead(runner: Runner) -> bool:
     """Copy clips to a GPU in the background, if the training uses one.
 
     Loaders then return batches in pinned memory, and the detector's preprocessor does
-    not wait for its copies. Existing iterators are not changed.
+    not wait for its copies. Existing iterators do not change.
 
     Returns:
         bool: Whether the detector is on a GPU.
@@ -51,18 +51,18 @@ def copies_ahead(runner: Runner) -> bool:
 
 
 def refuses_fixed_order(model: nn.Module) -> Iterator[tuple[str, str]]:
-    """Layers that PyTorch cannot run backward in a fixed order on a GPU.
+    """Find layers without a deterministic backward pass on a GPU.
 
-    It sees layers only, not functions.
+    It finds only layers, not functions.
 
     Args:
-        model (nn.Module): Its layers are looked through.
+        model (nn.Module): The model to search.
 
     Yields:
-        tuple[str, str]: A layer's name in the model, and its kind.
+        tuple[str, str]: Name of the layer in the model, and its class.
     """
     for name, layer in model.named_modules():
-        # An average of all there is is a mean, and has one.
+        # Pooling to a single pixel is a mean, which is deterministic.
         size = getattr(layer, 'output_size', None)
         kind = type(layer).__name__
         refused = isinstance(layer, _REFUSED) or kind in _REFUSED_BY_NAME
@@ -71,11 +71,11 @@ def refuses_fixed_order(model: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def check_deterministic(model: nn.Module, device: torch.device) -> None:
-    """Refuse a deterministic training that PyTorch would stop in its first step.
+    """Reject a deterministic training that PyTorch would stop in its first step.
 
     Raises:
-        ValueError: When deterministic algorithms are asked for, the device is a GPU and
-            the model has layers without one.
+        ValueError: When deterministic algorithms are required, the device is a GPU and
+            the model has layers without them.
     """
     if device.type != 'cuda' or not torch.are_deterministic_algorithms_enabled():
         return
@@ -85,7 +85,7 @@ def check_deterministic(model: nn.Module, device: torch.device) -> None:
     named = ', '.join(f'{kind} ({name})' for name, kind in found[:5])
     more = f' and {len(found) - 5} more' if len(found) > 5 else ''
     text = (
-        f'deterministic algorithms are asked for, and on a GPU PyTorch has none for '
+        f'deterministic algorithms are required, but on a GPU PyTorch has none for '
         f'the backward pass of {named}{more}'
     )
     if torch.is_deterministic_algorithms_warn_only_enabled():
@@ -93,6 +93,6 @@ def check_deterministic(model: nn.Module, device: torch.device) -> None:
         return
     raise ValueError(
         f'{text}: leave `deterministic` out of `randomness`. Crop, paste, modifiers '
-        'and discriminators of mmanon have them; train on the CPU, or a detector '
-        'without these layers, to repeat a training bit by bit'
+        'and discriminators of mmanon have them; to repeat a training bit by bit, '
+        'train on the CPU, or a detector without these layers'
     )

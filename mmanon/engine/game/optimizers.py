@@ -1,4 +1,4 @@
-"""Optimizers of the modifier and the discriminator, next to the detector's own."""
+"""Optimizers of the modifier and the discriminator, in addition to the detector's."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,13 @@ def add_optimizers(
     Args:
         runner (Runner): Its model is an :class:`AnonymizedDetector`.
         optimizers (Mapping): Configs for ``modifier`` and ``discriminator``; the latter
-            may be a list of one for each that learns of several discriminators.
-        schedulers (Mapping): Schedules by the same names; may lack any.
+            may be a list with one config for each part of D.
+        schedulers (Mapping): Schedules by the same names, each optional.
         modifier_learns (bool): Whether M gets an optimizer.
 
     Raises:
-        ValueError: When M's optimizer cannot work with the kind of the detector's, or a
-            config sets a value that the detector's determines.
+        ValueError: When M's optimizer cannot work with the detector's, or a config sets
+            a value that the detector's optimizer determines.
     """
     model, lead = runner.model, runner.optim_wrapper
     check_optimizer(lead)
@@ -58,7 +58,7 @@ def add_optimizers(
         wrappers[name] = build_discriminator_wrapper(part, cfg, lead)
     for name, wrapper in wrappers.items():
         if getattr(wrapper, 'clip_grad_kwargs', None):
-            # All would log the norm of their gradients under one name.
+            # Otherwise all would log the norm of their gradients under one name.
             wrapper.grad_name = f'{name}.{wrapper.grad_name}'
     runner.optim_wrapper = OptimWrapperDict(**wrappers)
     own = dict(detector=runner.param_schedulers or [])
@@ -70,14 +70,13 @@ def add_optimizers(
 
 
 def _one_each(cfg: Mapping | Sequence[Mapping], parts: Mapping) -> list[dict]:
-    """The optimizer config of each of D's learners."""
+    """Return the optimizer config of each part of D."""
     if isinstance(cfg, Mapping):
         return [dict(cfg) for _ in parts]
     if len(cfg) != len(parts):
         raise ValueError(
-            f'optim_wrapper.discriminator lists {len(cfg)} optimizers, but there are '
-            f'{len(parts)} discriminators to learn: give one for each, or one dict for '
-            'all'
+            f'optim_wrapper.discriminator lists {len(cfg)} optimizers, but '
+            f'{len(parts)} discriminators learn: give one for each, or one dict for all'
         )
     return [dict(one) for one in cfg]
 
@@ -85,11 +84,15 @@ def _one_each(cfg: Mapping | Sequence[Mapping], parts: Mapping) -> list[dict]:
 def count_updates(
     runner: Runner, schedule: PhaseSchedule, discriminator_steps: int
 ) -> None:
-    """Set the optimizers' progress, so that they also step at the end.
+    """Set the progress of the optimizers, so that accumulated gradients are used.
+
+    mmengine's optimizer wrappers make a last step at the end of the training. To do so,
+    they need the current and the total number of their iterations.
 
     Args:
-        runner (Runner): As :func:`add_optimizers` left it.
-        schedule (PhaseSchedule): When D does not learn, and when it alone does.
+        runner (Runner): The runner after :func:`add_optimizers`.
+        schedule (PhaseSchedule): It tells when D does not learn, and when only D
+            learns.
         discriminator_steps (int): Steps of D in each iteration in which it learns.
     """
     networks = runner.model.learners
@@ -105,40 +108,43 @@ def count_updates(
 
 
 class FollowingAmpOptimWrapper(AmpOptimWrapper):
-    """An optimizer that shares the gradient scaler of one that steps after it.
+    """An optimizer that shares the gradient scaler of a leader that steps after it.
 
-    Modifier and detector are reached by one backward pass, so one scale holds for
-    both. The follower unscales and steps its own parameters; the leader then does so
-    for its own and updates the scale once.
+    One backward pass reaches modifier and detector, so both have the same scale. The
+    follower unscales and steps its own parameters. Then the leader does the same for
+    its own parameters and updates the scale once.
     """
 
     def follow(self, leader: AmpOptimWrapper) -> None:
-        """Take the leader's scaler and precision."""
+        """Use the leader's scaler and precision."""
         self.loss_scaler = leader.loss_scaler
         self.cast_dtype = leader.cast_dtype
 
     def step(self, **kwargs: Any) -> None:
-        """Step without an update of the scale."""
+        """Step without updating the scale."""
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)
             self._clip_grad()
         self.loss_scaler.step(self.optimizer, **kwargs)
 
     def state_dict(self) -> dict:
-        """The optimizer's state; the scaler's belongs to the leader."""
+        """Return the optimizer's state; the scaler belongs to the leader's."""
         return OptimWrapper.state_dict(self)
 
 
 def build_following_wrapper(
     model: nn.Module, cfg: dict, leader: OptimWrapper
 ) -> OptimWrapper:
-    """Build the modifier's optimizer, which steps with the detector's.
+    """Build the modifier's optimizer, which steps together with the detector's.
 
     Args:
         model (nn.Module): The modifier.
-        cfg (dict): ``optimizer``, and ``clip_grad`` or ``paramwise_cfg`` if wanted.
+        cfg (dict): ``optimizer``, and optionally ``clip_grad`` or ``paramwise_cfg``.
             Precision and gradient accumulation are the leader's.
         leader (OptimWrapper): The detector's optimizer wrapper.
+
+    Raises:
+        ValueError: When the config sets precision or gradient accumulation.
     """
     _refuse(cfg, 'modifier', 'type', 'accumulative_counts', 'dtype', 'loss_scale')
     cfg = dict(cfg, accumulative_counts=leader._accumulative_counts)
@@ -152,7 +158,11 @@ def build_following_wrapper(
 def build_discriminator_wrapper(
     model: nn.Module, cfg: dict, leader: OptimWrapper
 ) -> OptimWrapper:
-    """Build the discriminator's optimizer, of the detector's precision."""
+    """Build the discriminator's optimizer, with the precision of the detector's.
+
+    Raises:
+        ValueError: When the config sets the precision.
+    """
     _refuse(cfg, 'discriminator', 'type', 'dtype', 'loss_scale')
     if not isinstance(leader, AmpOptimWrapper):
         return build_optim_wrapper(model, dict(cfg))
@@ -160,7 +170,7 @@ def build_discriminator_wrapper(
     if leader.cast_dtype is not None:
         amp['dtype'] = str(leader.cast_dtype).removeprefix('torch.')
     if leader.cast_dtype == torch.bfloat16:
-        # bfloat16 has float32's range: nothing to scale.
+        # bfloat16 has the range of float32 and needs no scaling.
         amp['loss_scale'] = dict(enabled=False)
     return build_optim_wrapper(model, {**cfg, **amp})
 

@@ -1,4 +1,4 @@
-"""When each phase of the game is played."""
+"""The schedule of the phases of the game."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,17 @@ __all__ = ['PhaseSchedule', 'iterations_left']
 
 @dataclass(frozen=True)
 class PhaseSchedule:
-    """Which phase an iteration belongs to.
+    """Determines the phase of each iteration.
 
-    Training warms up, plays the joint game, and fine-tunes the detector. While warming
-    up, the three networks learn side by side: the detector on original frames, the
-    modifier to reconstruct faces, the discriminator to name original faces. While
-    fine-tuning, the modifier is frozen and the detector learns on what it redraws.
+    A training consists of the warm-up, the joint game and the fine-tuning of the
+    detector. In the warm-up the three networks learn independently: the detector on
+    original frames, the modifier to reconstruct faces, and the discriminator to name
+    original faces. In the fine-tuning the modifier is frozen, and the detector learns
+    on modified frames.
 
-    From time to time a discriminator restarts, of several the next one in turn. At
-    first it can identify nobody, and the modifier would learn nothing from it: for some
-    iterations only the discriminator learns, while modifier and detector rest.
+    From time to time a discriminator restarts; several discriminators take turns. At
+    first it can identify nobody, and the modifier would learn nothing from it. So for
+    some iterations only the discriminator learns, while modifier and detector rest.
 
     Args:
         warm_up (int): Iterations of the warm-up. Defaults to 0.
@@ -32,8 +33,8 @@ class PhaseSchedule:
             learns. Defaults to 0.
 
     Raises:
-        ValueError: When a number is negative, or nothing is left between catching up
-            and the next start.
+        ValueError: When a number is negative, or ``catch_up`` is not less than
+            ``restart``.
     """
 
     warm_up: int = 0
@@ -51,12 +52,12 @@ class PhaseSchedule:
         if self.catch_up and self.catch_up >= self.restart:
             raise ValueError(
                 f'phases.catch_up={self.catch_up} must be less than '
-                f'phases.restart={self.restart}: a discriminator catches up after it '
-                'has started anew, and M learns until the next start'
+                f'phases.restart={self.restart}: a discriminator catches up after each '
+                'restart, and M learns only from then until the next restart'
             )
 
     def check(self, max_iters: int) -> None:
-        """Make sure that a training of ``max_iters`` iterations has room for the game.
+        """Check that ``max_iters`` iterations are enough for a joint game.
 
         Raises:
             ValueError: When warm-up and fine-tuning leave no iteration for it.
@@ -64,17 +65,17 @@ class PhaseSchedule:
         if self.warm_up + self.fine_tune >= max_iters:
             raise ValueError(
                 f'phases.warm_up={self.warm_up} and phases.fine_tune={self.fine_tune} '
-                f'leave nothing of {max_iters} iterations for the joint game'
+                f'leave none of {max_iters} iterations for the joint game'
             )
 
     def at(self, done: int, left: int) -> Phase:
-        """The phase of an iteration.
+        """Return the phase of an iteration.
 
         Args:
-            done (int): Iterations before it.
-            left (int): Iterations from it on, including itself. After resuming with
-                another number of processes, an epoch has another number of iterations,
-                so the sum of both changes.
+            done (int): Number of iterations before it.
+            left (int): Number of remaining iterations, including itself. If a training
+                resumes with another number of processes, epochs have another number of
+                iterations, so the sum of both changes.
         """
         if done < self.warm_up:
             return WARM_UP
@@ -84,28 +85,28 @@ class PhaseSchedule:
         return JOINT if since is None or since >= self.catch_up else CATCH_UP
 
     def restart_at(self, done: int, left: int) -> int | None:
-        """Which restart an iteration begins with, counted from 0; mostly None.
+        """Return the number of the restart at an iteration, from 0, or None.
 
         Args:
-            done (int), left (int): As of :meth:`at`.
+            done (int), left (int): As in :meth:`at`.
         """
         if done < self.warm_up or self._since_restart(done, left) != 0:
             return None
         return (done - self.warm_up) // self.restart - 1
 
     def rests(self, done: int, total: int) -> int:
-        """Iterations among the first in which modifier and detector rest.
+        """Count the iterations in which modifier and detector rest.
 
         Args:
-            done (int): How many are looked at.
-            total (int): Iterations of the training.
+            done (int): Number of first iterations among which to count.
+            total (int): Number of iterations of the training.
         """
         if not self.catch_up:
             return 0
         return sum(self.at(now, total - now) is CATCH_UP for now in range(done))
 
     def _since_restart(self, done: int, left: int) -> int | None:
-        """Iterations since the last restart; None where there has been none."""
+        """Return the iterations since the last restart; None if there was none."""
         played = done - self.warm_up
         if not self.restart or played < self.restart:
             return None
@@ -115,18 +116,19 @@ class PhaseSchedule:
 
 
 def iterations_left(loop: BaseLoop, batch_idx: int = 0) -> int:
-    """Iterations of a training to come, from a batch of the epoch on.
+    """Return the number of remaining iterations of a training.
 
-    Iterations of an epoch are counted as they are now: after resuming with another
-    number of processes, earlier epochs had another number of them.
+    All remaining epochs have the current number of iterations. Earlier epochs may have
+    had another number, with another number of processes.
 
     Args:
-        loop (BaseLoop): Of epochs or of iterations.
-        batch_idx (int): Which batch of those that the epoch still has. Defaults to 0.
+        loop (BaseLoop): A training loop by epochs or by iterations.
+        batch_idx (int): Index of the current batch among those that the loader yields
+            in this epoch. Defaults to 0.
     """
     if hasattr(loop, 'dataloader_iterator'):
         return loop.max_iters - loop.iter
     loader = loop.dataloader
-    # Of a training that was stopped within this epoch.
+    # Batches that an interrupted training has already done in this epoch.
     done = getattr(loader.batch_sampler, 'done', 0)
     return (loop.max_epochs - loop.epoch) * len(loader) - done - batch_idx

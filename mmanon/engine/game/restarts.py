@@ -16,38 +16,38 @@ __all__ = ['check_restarts', 'restart_discriminator']
 
 
 def check_restarts(discriminator: nn.Module | None, has_faces: bool) -> None:
-    """Check that all learning parts of D can restart.
+    """Check that all parts of D learn and can restart.
 
     Args:
         discriminator (nn.Module, optional): D.
         has_faces (bool): Whether there are faces to learn from.
 
     Raises:
-        ValueError: When it does not learn, or a part of it cannot restart.
+        ValueError: When D does not learn, or a part of it cannot restart.
     """
     parts = discriminator_parts(discriminator)
     if not parts or not has_faces:
         raise ValueError(
-            'phases.restart starts discriminators anew, and none learns here: give '
+            'phases.restart restarts discriminators, but none learns here: give '
             '`discriminator` and `faces`, or leave it out'
         )
     for part in parts.values():
         if not hasattr(part, 'start_anew'):
             raise ValueError(
-                f'phases.restart: {type(part).__name__} has no `start_anew`, which '
-                'gives it the weights that it had at first'
+                f'phases.restart: {type(part).__name__} has no method `start_anew`, '
+                'which restores its initial weights: add it, or leave out restart'
             )
 
 
 def restart_discriminator(runner: Runner, count: int) -> None:
-    """Let the next of D's learners forget weights and its optimizer's state.
+    """Restart the next part of D: reset its weights and its optimizer's state.
 
-    The new weights depend only on the run's seed and the iteration, so that a resumed
-    training and all processes get the same.
+    The new weights depend only on the seed of the run and the iteration, so they are
+    the same in a resumed training and in all processes.
 
     Args:
         runner (Runner): Its model is an :class:`AnonymizedDetector` with a D.
-        count (int): How often this has been done before.
+        count (int): Number of earlier restarts.
     """
     parts = list(discriminator_parts(runner.model.discriminator).items())
     name, part = parts[count % len(parts)]
@@ -58,4 +58,4 @@ def restart_discriminator(runner: Runner, count: int) -> None:
     wrapper = runner.optim_wrapper[name]
     wrapper.zero_grad()
     wrapper.optimizer.state.clear()
-    print_log(f'{name} starts anew', logger='current')
+    print_log(f'{name} restarts', logger='current')

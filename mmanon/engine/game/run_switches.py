@@ -1,9 +1,9 @@
-"""mmengine's switches for large runs, with the game in the runner.
+"""mmengine's switches for large runs, in a runner with the game.
 
-The runner turns on ``activation_checkpointing`` and ``compile`` for the model that it
-was given. By then the detector is one of three networks, so mmanon handles both
-switches and applies them to all three, under the names that the config would use
-without the game. Unsupported switches are rejected before the training starts.
+The runner applies ``activation_checkpointing`` and ``compile`` to its model. With the
+game, the detector is one of three networks. So mmanon handles both switches and applies
+them to all three, with the names that a config has without the game. Unsupported
+switches are rejected before the training starts.
 """
 
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ from mmanon.models.discriminators import discriminator_parts
 __all__ = ['RunSwitches', 'check_optimizer', 'check_runner', 'check_wrapper']
 
 _INSTEAD = (
-    'a network that does not fit into memory takes less of it by '
-    '`activation_checkpointing` and `optim_wrapper.type=AmpOptimWrapper`'
+    'to save memory, use `activation_checkpointing` and '
+    '`optim_wrapper.type=AmpOptimWrapper`'
 )
 
 
 def check_runner(runner: Runner) -> None:
-    """Refuse runners that have loaded checkpoints before a hook can wrap the model.
+    """Reject runners that load checkpoints before a hook can wrap the model.
 
     Raises:
         ValueError: When the runner or its strategy cannot play the game.
@@ -41,22 +41,22 @@ def check_runner(runner: Runner) -> None:
         name = asked if not strategy else f'{asked} with {strategy["type"]}'
         raise ValueError(
             f'{name} (`runner_type`, `strategy`) builds, shards and loads the model '
-            'before a hook can put it into the game, so AdversarialAnonymizationHook '
-            f'plays with Runner alone: leave both keys out; {_INSTEAD}'
+            'before a hook can wrap it, so AdversarialAnonymizationHook works only '
+            f'with Runner: leave out both keys; {_INSTEAD}'
         )
 
 
 def check_wrapper(wrapper: nn.Module) -> None:
-    """Refuse data-parallel wrappers of a detector whose weights others cannot reach.
+    """Reject data-parallel wrappers that shard weights or wrap parts of the detector.
 
     Raises:
-        ValueError: When the wrapper shards weights or wraps parts of the detector.
+        ValueError: When the wrapper is not an ``MMDistributedDataParallel``.
     """
     if not isinstance(wrapper, MMDistributedDataParallel):
         raise ValueError(
             f'model_wrapper_cfg.type={type(wrapper).__name__}: M, D and A call each '
-            'other with weights held still, which a wrapper that shards weights, or '
-            'wraps parts of the detector, does not allow; take the key out, or say '
+            'other with frozen weights, which a wrapper that shards weights, or '
+            'wraps parts of the detector, does not allow; leave out the key, or use '
             f'MMDistributedDataParallel; {_INSTEAD}'
         )
 
@@ -65,7 +65,7 @@ def check_optimizer(wrapper: OptimWrapper) -> None:
     """Reject optimizer wrappers that do not work with the modifier's.
 
     Raises:
-        ValueError: When the wrapper is of such a kind.
+        ValueError: When the wrapper is one of these.
     """
     several = isinstance(wrapper, OptimWrapperDict)
     if several or not isinstance(wrapper, OptimWrapper):
@@ -76,7 +76,7 @@ def check_optimizer(wrapper: OptimWrapper) -> None:
     if isinstance(wrapper, ApexOptimWrapper):
         raise ValueError(
             'optim_wrapper.type=ApexOptimWrapper prepares one network and its '
-            'optimizer together, and modifier and detector share a backward pass: say '
+            'optimizer together, but modifier and detector share a backward pass: use '
             'AmpOptimWrapper'
         )
 
@@ -84,15 +84,15 @@ def check_optimizer(wrapper: OptimWrapper) -> None:
 class RunSwitches:
     """``activation_checkpointing`` and ``compile`` of a runner's config.
 
-    They are taken from the config, so that the runner does not act on them, and given
-    back when they are in force.
+    They are removed from the config, so that the runner does not apply them, and put
+    back after :meth:`turn_on` has applied them.
 
     Args:
-        runner (Runner): Whose config is read.
+        runner (Runner): The runner with the config.
         model (nn.Module): The :class:`AnonymizedDetector`.
 
     Raises:
-        ValueError: When a name is no module, or one of the discriminator's.
+        ValueError: When a name is not a module, or a module of the discriminator.
     """
 
     def __init__(self, runner: Runner, model: nn.Module) -> None:
@@ -106,13 +106,13 @@ class RunSwitches:
         self._checkpointed = [_find(model, name) for name in self._names]
 
     def turn_on(self, runner: Runner) -> None:
-        """Put both in force; weights keep their names."""
+        """Apply both switches; weights keep their names."""
         for module in self._checkpointed:
-            # mmengine's own asks for inputs with gradients, and lets what comes before
-            # the first weights learn nothing without: clips have none while warming up.
+            # mmengine's version needs inputs with gradients; without them, layers
+            # inside would not learn. Clips in the warm-up have no gradients.
             module.forward = partial(checkpoint, module.forward, use_reentrant=False)
         if self._names:
-            _say(f'activations are computed anew in {", ".join(self._names)}')
+            _say(f'activation checkpointing in {", ".join(self._names)}')
         options = self._taken.get('compile')
         if options:
             parts = dict(_networks(self._model))
@@ -120,18 +120,18 @@ class RunSwitches:
                 part.compile(**({} if options is True else options))
             _say(
                 f'compiled: {", ".join(parts)}; the first iterations are slow. Crop '
-                'and paste, heads and losses run as they are'
+                'and paste, heads and losses are not compiled'
             )
         runner.cfg.update(self._taken)
         self._taken, self._names, self._checkpointed = {}, [], []
 
 
 def _find(model: Any, name: str) -> nn.Module:
-    """A module by the detector's own names, or from ``modifier`` on."""
+    """Find a module by its name in the detector, or by a name from ``modifier`` on."""
     if name.split('.')[0] == 'discriminator':
         raise ValueError(
-            f"activation_checkpointing names '{name}': the discriminator answers with "
-            'its weights held still, and would compute anew with others; leave it out'
+            f"activation_checkpointing names '{name}': the discriminator is frozen "
+            'when M uses it, and would be recomputed with other weights; leave it out'
         )
     owner = model if name.split('.')[0] == 'modifier' else model.detector
     try:
@@ -141,15 +141,15 @@ def _find(model: Any, name: str) -> nn.Module:
     if not isinstance(module, nn.Module):
         children = [child for child, _ in model.detector.named_children()]
         raise ValueError(
-            f"activation_checkpointing names '{name}', which is no module of the "
-            f'{type(model.detector).__name__}: name some of it, such as {children}, or '
-            "of the modifier, such as 'modifier.body'"
+            f"activation_checkpointing names '{name}', which is not a module of the "
+            f'{type(model.detector).__name__}: name its modules, such as {children}, '
+            "or those of the modifier, such as 'modifier.body'"
         )
     return module
 
 
 def _networks(model: Any) -> Iterator[tuple[str, nn.Module]]:
-    """Modules that map tensors to tensors, by their names in the model."""
+    """Yield modules that map tensors to tensors, with their names in the model."""
     yield 'modifier', model.modifier
     for name, learner in discriminator_parts(model.discriminator).items():
         backbone = getattr(learner, 'backbone', None)

@@ -1,6 +1,6 @@
-"""Registered classes and their arguments, read from the source of mmanon.
+"""Reads registered classes and their arguments from the source of mmanon.
 
-Importing it would take seconds, and build nothing that a check of a config needs.
+Importing the classes would take seconds, and a check of a config does not need them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ __all__ = ['arguments_by_name']
 
 @lru_cache
 def arguments_by_name(registry: str) -> dict[str, frozenset[str] | None]:
-    """The classes of a registry of :mod:`mmanon.registry`, by their names.
+    """Return the classes of a registry of :mod:`mmanon.registry`, with arguments.
 
     Args:
         registry (str): ``'MODELS'`` or ``'DATASETS'``; its classes are in the package
             of that name.
 
     Returns:
-        dict: For each class the names of its arguments, or None where it takes any.
+        dict: For each class name the names of its arguments, or None if it takes
+        ``**kwargs``.
     """
     classes: dict[str, ast.ClassDef] = {}
     for path in sorted((Path(__file__).parents[2] / registry.lower()).rglob('*.py')):
@@ -46,7 +47,7 @@ def _registered_in(node: ast.ClassDef) -> Iterator[str]:
 
 def _arguments(name: str, classes: dict[str, ast.ClassDef]) -> frozenset[str] | None:
     if name not in classes:
-        return None  # of another package
+        return None  # a class of another package
     node = classes[name]
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == '__init__':

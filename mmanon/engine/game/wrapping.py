@@ -1,4 +1,4 @@
-"""From a runner's detector to one that is seen through a modifier, in a game."""
+"""Wraps a runner's detector for the game, and prepares its data sets."""
 
 import copy
 from collections.abc import Collection, Sequence
@@ -30,25 +30,26 @@ __all__ = [
 
 
 def is_built(loop: BaseLoop | dict | None) -> bool:
-    """Whether a runner's loop is there, and not only its config."""
+    """Whether a runner's loop is built, and not only a config."""
     return loop is not None and not isinstance(loop, dict)
 
 
 def learns(module: nn.Module) -> bool:
-    """Whether a network has weights that a gradient may move."""
+    """Whether a network has trainable weights."""
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
 def insert_faces(runner: Runner, face_table: dict[str, str | None]) -> None:
-    """Let the pipelines of a runner's loops name the faces of the videos.
+    """Add the faces of the videos to the pipelines of a runner's loops.
 
     Args:
-        runner (Runner): Its loops for this run are built.
-        face_table (dict): Face tables for ``train``, ``val`` and ``test``; by default
-            ``faces.parquet`` next to the folder of the videos.
+        runner (Runner): A runner whose loops for this run are built.
+        face_table (dict): Face tables for ``train``, ``val`` and ``test``; a missing
+            one is ``faces.parquet`` next to the folder of the videos.
 
     Raises:
-        ValueError: When a data set does not name the folder of its videos.
+        ValueError: When a table is missing and the data set does not name the folder of
+            its videos; and as in :func:`insert_load_faces`.
     """
     loops = dict(train=runner._train_loop, val=runner._val_loop, test=runner._test_loop)
     for stage, loop in loops.items():
@@ -60,7 +61,7 @@ def insert_faces(runner: Runner, face_table: dict[str, str | None]) -> None:
         if stage != 'train':
             continue
         for hook in runner.hooks:
-            # mmdet's PipelineSwitchHook puts another pipeline in place later.
+            # mmdet's PipelineSwitchHook sets another pipeline later.
             later = getattr(hook, 'switch_pipeline', None)
             if later is not None:
                 hook.switch_pipeline = complete_pipeline(later, table)
@@ -72,13 +73,15 @@ def build_discriminator(
     """Build D for the people of face data sets.
 
     Args:
-        cfg (dict): Of a :class:`FaceClassifier` with a ``head``, or of several.
-        margin (float): Of the faces that D is shown.
-        datasets (Sequence[FaceSet]): At least one; all of the same people.
+        cfg (dict): Config of a :class:`FaceClassifier` with a ``head``, or of a
+            :class:`DiscriminatorEnsemble`.
+        margin (float): Enlargement of the face box on each side of the crops, as a
+            fraction of its side.
+        datasets (Sequence[FaceSet]): At least one; all with the same people.
 
     Raises:
-        ValueError: When there is one person only, the data sets are of different
-            people, or the head names another number of people.
+        ValueError: When there is only one person, the data sets have different people,
+            or the head is for another number of people.
     """
     first, *others = datasets
     classes = first.metainfo['classes']
@@ -86,15 +89,15 @@ def build_discriminator(
         if list(other.metainfo['classes']) != list(classes):
             odd = sorted(set(other.metainfo['classes']) ^ set(classes))
             raise ValueError(
-                'val_faces must hold the identities of faces, in '
-                f'{first.data_root} and {other.data_root}; these are in one of them '
-                f'only: {odd[:5]}'
+                f'faces, in {first.data_root}, and val_faces, in {other.data_root}, '
+                'must have the same identities; these are only in one of them: '
+                f'{odd[:5]}'
             )
     if len(classes) < 2:
         raise ValueError(
-            f'{first.data_root} holds one person only, {classes[0]!r}: a '
-            'discriminator learns to tell people apart, and needs a folder of images '
-            'for each of at least two'
+            f'{first.data_root} has only one person, {classes[0]!r}: a '
+            'discriminator learns to tell people apart, and needs at least two, with a '
+            'folder of images for each'
         )
     kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     complete = getattr(kind, 'complete', BaseDiscriminator.complete)
@@ -102,21 +105,21 @@ def build_discriminator(
 
 
 def check_people(theirs: Sequence[str], faces: FaceSet) -> None:
-    """Refuse a checkpoint whose discriminator names other people.
+    """Check that a checkpoint's discriminator names the people of a face set.
 
     Args:
         theirs (Sequence[str]): The people of the checkpoint.
-        faces (FaceSet): Of the people here.
+        faces (FaceSet): The face set.
 
     Raises:
-        ValueError: When they differ.
+        ValueError: When the people differ.
     """
     ours = faces.metainfo['classes']
     if list(theirs) != list(ours):
         odd = sorted(set(theirs) ^ set(ours))
         raise ValueError(
-            f'the discriminator of the checkpoint names {len(theirs)} people, and '
-            f'{faces.data_root} holds {len(ours)}; these are among one of them only: '
+            f'the discriminator of the checkpoint names {len(theirs)} people, but '
+            f'{faces.data_root} has {len(ours)}; these are only in one of them: '
             f'{odd[:5]}'
         )
 
@@ -124,17 +127,20 @@ def check_people(theirs: Sequence[str], faces: FaceSet) -> None:
 def wrap_detector(
     runner: Runner, model_cfg: dict, discriminator: nn.Module | None, training: bool
 ) -> AnonymizedDetector:
-    """Put an anonymized detector in the place of a runner's detector.
+    """Replace a runner's detector by an anonymized detector.
 
     Args:
         runner (Runner): Its model is a detector, or mmengine's data-parallel wrapper
-            of one; then all networks that learn get wrappers of their own.
+            of one; then all networks that learn get their own wrappers.
         model_cfg (dict): Arguments of :class:`AnonymizedDetector`.
         discriminator (nn.Module, optional): D.
         training (bool): Whether the run trains.
 
+    Returns:
+        AnonymizedDetector: The new model of the runner.
+
     Raises:
-        ValueError: When the wrapper is of a kind that cannot play the game.
+        ValueError: When the wrapper cannot be used in the game.
     """
     detector = runner.model
     wrapper = detector if is_model_wrapper(detector) else None
@@ -159,7 +165,7 @@ def wrap_detector(
     )
     against = f' against {against}' if against else ''
     print_log(
-        f'{type(detector).__name__} is seen through '
+        f'{type(detector).__name__} sees faces redrawn by '
         f'{type(model.modifier).__name__}{against}',
         logger='current',
     )
@@ -218,7 +224,7 @@ def _table_beside(dataset: Dataset | None, stage: str) -> str:
     ]
     if not prefixes:
         raise ValueError(
-            f'the {stage} data set does not say where its videos lie: name their face '
-            "table by the hook's `face_table`"
+            f'the {stage} data set does not name the folder of its videos: give their '
+            "face table by the hook's `face_table`"
         )
     return str(Path(prefixes[0]).parent / 'faces.parquet')

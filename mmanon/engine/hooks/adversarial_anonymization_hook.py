@@ -59,48 +59,50 @@ _ADAM = dict(optimizer=dict(type='Adam', lr=3e-4, betas=(0.5, 0.999)))
 
 @HOOKS.register_module()
 class AdversarialAnonymizationHook(Hook):
-    """Train any detector together with a face modifier and a face discriminator.
+    """Trains any detector together with a face modifier and a face discriminator.
 
-    Named in ``custom_hooks`` of an mmaction2 or mmdet config, it wraps the runner's
-    model in an :class:`AnonymizedDetector` before weights and checkpoints are loaded,
-    adds the faces of the videos to the pipelines, gives the modifier and the
-    discriminator separate optimizers (the detector keeps that of its config), feeds
-    face batches and sets the phase of the game. In testing it also wraps the model, and
-    adds a :class:`DiscriminatorMetric` of ``val_faces`` to the evaluator's metrics.
+    Add it to ``custom_hooks`` of an mmaction2 or mmdet config. Before weights and
+    checkpoints are loaded, it wraps the runner's model in an
+    :class:`AnonymizedDetector` and adds the faces of the videos to the pipelines. The
+    modifier and the discriminator get their own optimizers; the detector keeps that of
+    its config. During the training it adds face batches and sets the phase of the game.
+    In testing it also wraps the model; in validation and testing it adds a
+    :class:`DiscriminatorMetric` of ``val_faces`` to the metrics.
 
-    A list in a config replaces that of its base, and two bases may not both have it. If
-    the detector's config has its own hooks, join both lists as
-    ``configs/rtmdet/rtmdet-tiny_resnet9-sphereface20_coco.py`` does.
+    A list in a config replaces the list of its base, and two bases must not have the
+    same list. If the detector's config has its own hooks, join both lists as in
+    ``configs/rtmdet/rtmdet-tiny_resnet9-sphereface20_coco.py``.
 
     Args:
         modifier (dict): M, learned or hand-crafted.
         discriminator (dict, optional): D, a :class:`FaceClassifier` or a
-            :class:`DiscriminatorEnsemble`. The ``num_classes`` of heads is the number
-            of people. Without D only the detector learns.
+            :class:`DiscriminatorEnsemble`. ``num_classes`` of its heads defaults to the
+            number of people. Without D only the detector learns.
         faces (dict, optional): Face batches to train with: ``dataset`` (a config
-            without ``crop_size`` and ``margin``, which are the hook's), ``batch_size``
-            and ``num_workers``.
-        val_faces (dict, optional): The same for the faces that D classifies in
-            validation and testing; its identities must be those of ``faces``.
+            without ``crop_size`` and ``margin``, which come from this hook),
+            ``batch_size`` and ``num_workers``.
+        val_faces (dict, optional): Faces that D classifies in validation and testing,
+            in the same form; their identities must be those of ``faces``.
         face_table (str or dict, optional): Face table of the videos, or one each for
-            ``train``, ``val`` and ``test``, made by ``tools/detect_faces.py``. Defaults
-            to ``faces.parquet`` next to the folder of the videos.
+            ``train``, ``val`` and ``test``, written by ``mmanon detect-faces``.
+            Defaults to ``faces.parquet`` next to the folder of the videos.
         adversarial_loss (dict, optional): What M minimizes against D.
         structure_loss (dict, optional): Keeps modified faces similar to the originals.
-        temporal_loss (dict, optional): Reduces the flicker of the faces of the clips,
-            such as :class:`FlickerLoss`.
-        crop_size (int): S, side of a face crop in pixels. Defaults to 256.
+        temporal_loss (dict, optional): Reduces the flicker of the faces in clips, such
+            as :class:`FlickerLoss`.
+        crop_size (int): S, the side of a face crop in pixels. Defaults to 256.
         margin (float): Enlargement of a face box on each side, as a fraction of its
             longer side. Defaults to 0.6.
-        feather (float): Width of the fading band, a fraction of the crop's side.
+        feather (float): Width of the band in which a crop fades into the frame, as a
+            fraction of the crop's side. Defaults to 0.1.
         ema (dict, optional): Running average of M for prediction.
         optim_wrapper (dict, optional): ``modifier`` and ``discriminator``, each with
-            ``optimizer`` and optionally ``clip_grad``; for several discriminators a
-            list of these if they differ. Defaults to the paper's Adam.
-            Mixed precision follows the detector's, and so does the modifier's gradient
-            accumulation; the discriminator's is its own ``accumulative_counts``,
-            1 if not given.
-        param_scheduler (dict, optional): Schedules, by the same names.
+            ``optimizer`` and optionally ``clip_grad``. If several discriminators have
+            different optimizers, ``discriminator`` is a list. Defaults to the paper's
+            Adam. All use the detector's mixed precision. The modifier uses the
+            detector's gradient accumulation, and the discriminator its own
+            ``accumulative_counts``, 1 by default.
+        param_scheduler (dict, optional): Schedules by the same names.
         phases (dict, optional): ``warm_up``, ``fine_tune``, ``restart`` and
             ``catch_up`` iterations; see :class:`PhaseSchedule`.
         discriminator_steps (int): Steps of D in each iteration. Defaults to 1.
@@ -179,7 +181,7 @@ class AdversarialAnonymizationHook(Hook):
         self._face_batches: Iterator[dict] | None = None
         self._train_faces: Any = None
         self._val_faces: FaceSet | None = None
-        # All data sets of faces by their settings, shared with the metrics.
+        # All face data sets by their settings; the metrics use them, too.
         self._datasets: dict[str, FaceSet] = {}
         self._modifier_learns = False
         self._switches: RunSwitches | None = None
@@ -196,7 +198,7 @@ class AdversarialAnonymizationHook(Hook):
         training = is_built(runner._train_loop)
         insert_faces(runner, self.face_table)
         if isinstance(runner.model, AnonymizedDetector):
-            # A runner that has trained goes on to validate or to test.
+            # The runner has already run, such as a training before a test.
             if training and not isinstance(runner.optim_wrapper, OptimWrapperDict):
                 raise ValueError(
                     'this runner has validated or tested already: train with a new one'
@@ -206,7 +208,7 @@ class AdversarialAnonymizationHook(Hook):
             self._train_faces = self._build_faces(self.faces)
         self._val_faces = self._build_faces(self.val_faces, test_mode=True)
         wrap_detector(runner, self.model_cfg, self._build_discriminator(), training)
-        # Before a checkpoint gives it another one.
+        # A checkpoint may later give the runner another seed.
         self._drawn_seed = runner.seed
         if training:
             self._add_optimizers(runner)
@@ -217,7 +219,7 @@ class AdversarialAnonymizationHook(Hook):
                     runner.model.discriminator, self._train_faces is not None
                 )
             if not any(isinstance(hook, SaveOnInterruptHook) for hook in runner.hooks):
-                # Called after this one, here and ever after.
+                # Its methods are called after those of this hook.
                 runner.register_hook(SaveOnInterruptHook())
 
     def _check_alone(self, runner: Runner) -> None:
@@ -252,15 +254,15 @@ class AdversarialAnonymizationHook(Hook):
 
     def _add_optimizers(self, runner: Runner) -> None:
         model = runner.model
-        # A hand-crafted modifier has nothing to learn, and one without a
-        # discriminator nobody to learn from.
+        # A hand-crafted modifier has no weights, and without a discriminator a
+        # modifier has nothing to learn from.
         self._modifier_learns = (
             learns(model.modifier) and model.discriminator is not None
         )
         if self._modifier_learns and self._train_faces is None:
             raise ValueError(
-                'modifier and discriminator learn from face batches, and val_faces are '
-                'only measured: give `faces=dict(dataset=..., batch_size=...)`'
+                'modifier and discriminator learn from face batches, but val_faces are '
+                'only for validation: give `faces=dict(dataset=..., batch_size=...)`'
             )
         add_optimizers(
             runner, self.optim_cfg, self.scheduler_cfg, self._modifier_learns
@@ -279,17 +281,17 @@ class AdversarialAnonymizationHook(Hook):
         meta = checkpoint.get('meta', {})
         if runner._resume and 'mmanon_version' not in meta:
             raise ValueError(
-                'only a checkpoint of this hook can be resumed: this one holds a plain '
-                'detector; start from it by `load_from` without `resume`'
+                'only a checkpoint of this hook can be resumed, but this one holds a '
+                'plain detector; start from it by `load_from` without `resume`'
             )
-        # mmengine would execute that text, for a key that nothing writes any more.
+        # mmengine would execute the text of this key, which nothing writes any more.
         meta.pop('config', None)
         named = meta.get('classes')
         if not starting and named and runner.model.discriminator is not None:
             check_people(named, self._face_datasets()[0])
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Sign the checkpoint; refuse to save weights that are not finite."""
+        """Add version, card and people; refuse to save weights that are not finite."""
         check_finite(checkpoint['state_dict'])
         checkpoint['meta']['mmanon_version'] = __version__
         said = dict(self.model_cfg, type=type(self).__name__, faces=self.faces)
@@ -298,10 +300,10 @@ class AdversarialAnonymizationHook(Hook):
             classes = self._face_datasets()[0].metainfo['classes']
             checkpoint['meta']['classes'] = list(classes)
 
-    # While training: feed and guard.
+    # While training: add face batches and check losses.
 
     def before_train(self, runner: Runner) -> None:
-        """Open the streams of clips and face batches at the current iteration."""
+        """Start the streams of clips and face batches at the current iteration."""
         device = next(runner.model.detector.parameters()).device
         check_deterministic(runner.model, device)
         ahead = copies_ahead(runner)
@@ -312,7 +314,7 @@ class AdversarialAnonymizationHook(Hook):
         loop = runner.train_loop
         follow_seed(loop.dataloader, self._drawn_seed, runner.seed)
         if hasattr(loop, 'dataloader_iterator'):
-            # A resumed loop goes through the stream from its start.
+            # A resumed loop goes through the stream from the beginning.
             seed_samples(loop.dataloader, seed)
             restart_workers(loop.dataloader)
             loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
@@ -334,12 +336,12 @@ class AdversarialAnonymizationHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Set random numbers and phase; add face batches to the batch."""
+        """Set the seed and the phase; add face batches to the batch."""
         if not isinstance(data_batch, dict):
             raise TypeError(
                 'the train dataloader gives batches of type '
-                f'{type(data_batch).__name__}; only `inputs` and `data_samples` in a '
-                'dict can be anonymized'
+                f'{type(data_batch).__name__}; the game needs dicts with `inputs` and '
+                '`data_samples`'
             )
         seed_iteration(runner.seed, runner.iter)
         left = iterations_left(runner.train_loop, batch_idx)
@@ -370,7 +372,7 @@ class AdversarialAnonymizationHook(Hook):
         """Stop at a loss that is not finite, before anything is saved."""
         check_losses(outputs or {}, runner.iter + 1)
 
-    # Around validation and testing: what attackers and D can still name.
+    # Around validation and testing: prepare the metrics of faces.
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Give the model to the metrics that measure faces."""
@@ -384,7 +386,7 @@ class AdversarialAnonymizationHook(Hook):
         model, metrics = runner.model, loop.evaluator.metrics
         if not is_built(runner._train_loop):
             load_named_weights(model, self._held)
-        # What is covered is said for each evaluation.
+        # Each evaluation warns again of covered faces.
         model.warned_of_cover = False
         asked = any(isinstance(metric, DiscriminatorMetric) for metric in metrics)
         if self.val_faces and self._val_faces is not None and not asked:

@@ -1,4 +1,4 @@
-"""Pictures of original and modified faces and frames while training."""
+"""Pictures of original and modified faces and frames during the training."""
 
 import torch
 from mmengine.dist import master_only
@@ -15,15 +15,16 @@ from mmanon.registry import HOOKS
 
 @HOOKS.register_module()
 class FacePictureHook(Hook):
-    """Draw original and modified faces and frames, every few iterations.
+    """Draws original and modified faces and frames, every few iterations.
 
-    Two pictures go to all visualization back-ends: ``faces``, original faces above
-    their modified ones, and ``frames``, original frames of the first clip above the
-    modified ones.
+    Two pictures go to all visualization back-ends. ``faces`` has original faces in the
+    first row and the modified faces below; ``frames`` has original frames of the first
+    clip in the first row and the modified frames below.
 
     Args:
         interval (int): Iterations between pictures. Defaults to 500.
-        num_faces (int): Faces, and at most frames, in a picture. Defaults to 8.
+        num_faces (int): Largest number of faces, and of frames, in a row. Defaults to
+            8.
     """
 
     priority = 'LOW'
@@ -55,7 +56,7 @@ class FacePictureHook(Hook):
         if data_batch.get('faces'):
             device = next(model.detector.parameters()).device
             faces = faces_on(device, data_batch['faces'][-1])[0][: self.num_faces]
-            # As M stands: in training the cover of an untrained M would hide it.
+            # M itself: the cover of an untrained M would hide its output.
             self._add(runner, 'faces', faces, model.modifier(faces), step)
         first = dict(
             inputs=[data_batch['inputs'][0]],

@@ -1,4 +1,4 @@
-"""Pictures of drawn heads while a modifier learns to draw them."""
+"""Pictures of drawn heads during the pretraining of a modifier."""
 
 import torch
 from mmengine.dist import master_only
@@ -12,14 +12,14 @@ from mmanon.registry import HOOKS
 
 @HOOKS.register_module()
 class HeadPictureHook(Hook):
-    """Write what the average modifier makes of some portraits, every few iterations.
+    """Draws portraits and the heads of the averaged modifier, every few iterations.
 
-    The picture ``heads`` has portraits in its first row, and below them what three keys
-    make of them: the first of the column's own, and two that all portraits share.
+    The picture ``heads`` has portraits in its first row. Below are the drawn heads for
+    three keys: one that differs between portraits, and two that are the same for all.
 
     Args:
         interval (int): Iterations between pictures. Defaults to 500.
-        num_heads (int): Portraits in a picture. Defaults to 12.
+        num_heads (int): Number of portraits in a picture. Defaults to 12.
     """
 
     priority = 'LOW'

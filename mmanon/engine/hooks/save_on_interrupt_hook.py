@@ -1,4 +1,4 @@
-"""Ctrl-C in a training saves a checkpoint first."""
+"""Saves a checkpoint when Ctrl-C stops a training."""
 
 import os
 import signal
@@ -23,23 +23,25 @@ from mmanon.registry import HOOKS
 __all__ = ['SaveOnInterruptHook']
 
 FILE = 'stopped.pth'
-# A launcher passes Ctrl-C on to processes that the terminal has told already.
+# A launcher may repeat the signal of the terminal: within this time in seconds, both
+# count as one press.
 _ONE_PRESS = 1.0
-# Processes ask each other at every so many chances only: it waits for their devices.
+# Processes compare their state only every so many iterations, because this waits for
+# their devices.
 _ASKED = 10
 
 
 @HOOKS.register_module()
 class SaveOnInterruptHook(Hook):
-    """Save a checkpoint when Ctrl-C is pressed, then stop; pressed again, stop at once.
+    """Saves a checkpoint when Ctrl-C is pressed, then stops.
 
     It first finishes the current iteration, and the steps of optimizers that accumulate
-    gradients. It saves ``stopped.pth`` in the work dir. ``--resume`` continues from it
-    exactly where the training stopped, also within an epoch. The
-    :class:`AdversarialAnonymizationHook` brings it along.
+    gradients. Then it saves ``stopped.pth`` in the work dir. ``--resume`` continues
+    exactly where the training stopped, also within an epoch. Pressing Ctrl-C again
+    stops at once. The :class:`AdversarialAnonymizationHook` adds this hook.
     """
 
-    # After all that moves the model, the optimizers and their schedules.
+    # After all hooks that change the model, the optimizers or their schedules.
     priority = 'LOWEST'
 
     def __init__(self) -> None:
@@ -63,7 +65,7 @@ class SaveOnInterruptHook(Hook):
         stopped = checkpoint.get('meta', {}).get('stopped_in_epoch')
         if stopped and runner._resume and is_built(runner._train_loop):
             loader = runner._train_loop.dataloader
-            # With another number of processes an epoch has other batches.
+            # With another number of processes, an epoch has another number of batches.
             share = stopped['done'] / stopped['batches']
             self._done_before = round(share * len(loader))
             skip_batches(loader, self._done_before)
@@ -78,7 +80,7 @@ class SaveOnInterruptHook(Hook):
         """Save and stop if requested.
 
         Raises:
-            KeyboardInterrupt: When it was.
+            KeyboardInterrupt: When Ctrl-C was pressed.
         """
         over = runner.iter + 1 >= runner.max_iters
         if over or not _has_stepped(runner):
@@ -93,24 +95,24 @@ class SaveOnInterruptHook(Hook):
             )
         path = Path(runner.work_dir) / FILE
         beside = path.with_name(f'{path.name}.part')
-        # Optimizers too, whatever the CheckpointHook leaves out: it is to be resumed.
+        # With optimizers, whatever the CheckpointHook saves: it must be resumable.
         runner.save_checkpoint(runner.work_dir, beside.name, meta=meta, by_epoch=False)
         if is_main_process():
             os.replace(beside, path)
             Path(runner.work_dir, 'last_checkpoint').write_text(str(path))
         print_log(
-            f'Stopped after iteration {runner.iter + 1}, as Ctrl-C was pressed; go on '
-            f'by --resume, which reads {path}',
+            f'Stopped after iteration {runner.iter + 1}, because Ctrl-C was pressed; '
+            f'continue by --resume, which reads {path}',
             logger='current',
         )
         raise KeyboardInterrupt
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """The next epoch begins at its first batch."""
+        """Let the next epoch begin at its first batch."""
         self._done_before = 0
 
     def _pressed_anywhere(self) -> bool:
-        """Whether any process was interrupted: all stop after the same iteration."""
+        """Whether Ctrl-C was pressed in any process, the same in all of them."""
         pressed = self._pressed is not None
         if get_world_size() == 1:
             return pressed
@@ -125,7 +127,7 @@ class SaveOnInterruptHook(Hook):
     def _listening(self) -> Iterator[None]:
         self._pressed = None
         if threading.current_thread() is not threading.main_thread():
-            yield  # signals come to the main thread alone
+            yield  # only the main thread gets signals
             return
         before = signal.signal(signal.SIGINT, self._press)
         try:
@@ -133,12 +135,12 @@ class SaveOnInterruptHook(Hook):
         finally:
             signal.signal(signal.SIGINT, before)
 
-    # Workers of data loaders inherit it, and go on until the iteration is finished.
+    # Workers of data loaders inherit it, so they continue until the iteration is done.
     def _press(self, *args: Any) -> None:
         now = time.monotonic()
         if self._pressed is None:
             self._pressed = now
-            # Not by the logger, which may be writing at this moment.
+            # Not with the logger, which may be writing at this moment.
             text = 'Ctrl-C: a checkpoint is saved after this iteration, then training '
             os.write(2, f'\n{text}stops; press again to stop at once\n'.encode())
         elif now - self._pressed > _ONE_PRESS:
@@ -146,7 +148,7 @@ class SaveOnInterruptHook(Hook):
 
 
 def _has_stepped(runner: Runner) -> bool:
-    """Whether no optimizer holds gradients of earlier iterations."""
+    """Whether no optimizer has accumulated gradients."""
     wrapper = runner.optim_wrapper
     several = wrapper.values() if hasattr(wrapper, 'values') else [wrapper]
     return all(

@@ -1,4 +1,4 @@
-"""A look at the model before it learns."""
+"""Validates a model before its training."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -12,12 +12,13 @@ __all__ = ['ValidateFirstHook']
 class ValidateFirstHook(Hook):
     """Validates before the first iteration.
 
-    So the best checkpoint of a training that starts from trained weights is never worse
-    than these, by its own validation: mmengine's ``CheckpointHook(save_best=...)`` and
-    ``EarlyStoppingHook`` count from there. A resumed training has had it.
+    mmengine's ``CheckpointHook(save_best=...)`` and ``EarlyStoppingHook`` then start
+    from this result. So the best checkpoint of a training that starts from trained
+    weights is never worse than these in its validation. A resumed training does not
+    repeat it.
     """
 
-    # After the hook that keeps the best checkpoint has been made ready.
+    # After the hook that keeps the best checkpoint is ready.
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
@@ -28,7 +29,7 @@ class ValidateFirstHook(Hook):
         """
         if runner.val_loop is None:
             raise ValueError(
-                'the ValidateFirstHook needs val_dataloader, val_cfg and val_evaluator'
+                'ValidateFirstHook needs val_dataloader, val_cfg and val_evaluator'
             )
         if runner.iter == 0:
             runner.val_loop.run()

@@ -62,7 +62,7 @@ def test_a_right_config_and_one_without_a_game_pass(hook):
         (dict(phases=dict(warmup=3)), '`phases.warmup`: did you mean `warm_up`'),
         (
             dict(optim_wrapper=dict(detector=dict())),
-            "`optim_wrapper.detector`.*the detector's stands in its config",
+            "`optim_wrapper.detector`.*the detector's is in the detector's own config",
         ),
         (dict(face_table=dict(training='x')), 'did you mean `train`'),
         (dict(crop_size='64'), "crop_size must be a number, got the text '64': leave"),
@@ -96,18 +96,18 @@ def test_a_right_config_and_one_without_a_game_pass(hook):
         ),
         (
             {'modifier.base_chanels': 4},
-            'unknown key `modifier.base_chanels`, of a ResNetModifier: did you mean '
+            'unknown key `modifier.base_chanels` of a ResNetModifier: did you mean '
             '`base_channels`',
         ),
         (
             {'discriminator.backbone.deep': 4},
-            '`discriminator.backbone.deep`, of a SphereFaceNet: did you mean `depth`',
+            '`discriminator.backbone.deep` of a SphereFaceNet: did you mean `depth`',
         ),
         (
             {'faces.dataset.min_image': 4},
-            '`faces.dataset.min_image`, of a FaceIdentityDataset: .* `min_images`',
+            '`faces.dataset.min_image` of a FaceIdentityDataset: .* `min_images`',
         ),
-        ({'modifier': None}, 'there is no `modifier`'),
+        ({'modifier': None}, 'the hook has no `modifier`'),
         ({'discriminator.head': None}, 'give it a `head`'),
         ({'faces': None, 'val_faces': None}, 'learns from face batches'),
     ],
@@ -132,14 +132,14 @@ def test_what_is_wrong_is_named_with_what_was_meant(hook, changes, message):
 def test_one_person_is_refused_by_name(hook, tmp_path):
     hook['faces']['dataset']['data_root'] = str(people(tmp_path / 'one', 1))
 
-    with pytest.raises(ValueError, match="faces holds one person only, 'person0'"):
+    with pytest.raises(ValueError, match="faces has only one person, 'person0'"):
         check_hook_config(config(hook))
 
 
 def test_one_identity_of_many_people_is_refused(hook):
     hook['val_faces']['dataset']['identities'] = ['person1']
 
-    with pytest.raises(ValueError, match="val_faces holds one person only, 'person1'"):
+    with pytest.raises(ValueError, match="val_faces has only one person, 'person1'"):
         check_hook_config(config(hook))
 
 
@@ -149,7 +149,7 @@ def test_one_person_in_each_of_two_folders_are_two(hook, tmp_path):
     check_hook_config(config(hook), training=True)
 
     hook['faces']['dataset']['data_root'] = [folders[0], 'nowhere']
-    with pytest.raises(FileNotFoundError, match='names nowhere, which is no folder'):
+    with pytest.raises(FileNotFoundError, match='is nowhere, which is not a folder'):
         check_hook_config(config(dict(hook, faces=dict(hook['faces']))), training=True)
 
 
@@ -157,7 +157,7 @@ def test_missing_faces_are_named_where_they_are_needed(hook):
     hook['faces']['dataset']['data_root'] = 'nowhere'
 
     check_hook_config(config(hook))
-    with pytest.raises(FileNotFoundError, match='faces.dataset.data_root names nowhe'):
+    with pytest.raises(FileNotFoundError, match='faces.dataset.data_root is nowhere'):
         check_hook_config(config(hook), training=True)
 
 

@@ -16,7 +16,7 @@ def test_without_phases_all_is_the_joint_game():
 
 
 def test_phases_that_leave_no_game_are_refused():
-    with pytest.raises(ValueError, match='leave nothing of 5 iterations'):
+    with pytest.raises(ValueError, match='leave none of 5 iterations'):
         PhaseSchedule(warm_up=3, fine_tune=2).check(5)
 
 
