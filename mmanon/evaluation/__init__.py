@@ -1,4 +1,4 @@
-"""Who can still be recognized, and what is still detected."""
+"""Measures who can still be recognized, and what is still detected."""
 
 from mmanon._game import enter_game
 

@@ -11,14 +11,14 @@ __all__ = ['FaceSet']
 
 
 class FaceSet(Protocol):
-    """Face crops of people, as a :class:`mmanon.datasets.FaceIdentityDataset` has them.
+    """Face crops of people, such as :class:`mmanon.datasets.FaceIdentityDataset`.
 
     Attributes:
         data_root: Folder of the images.
-        crop_size: S, side of a crop in pixels.
-        margin: By how much of its side the face box is enlarged on each side.
-        paths: The image of each face, B.
-        labels: (B,) the person of each face, in [0, I).
+        crop_size: S, the side of a crop in pixels.
+        margin: Enlargement of the face box on each side, as a fraction of its side.
+        paths: The images of the B faces.
+        labels: The person of each face, (B,) in [0, I).
     """
 
     data_root: Path

@@ -483,7 +483,7 @@ def test_without_the_hook_a_metric_says_what_it_needs(faces):
         FaceQualityMetric(faces).evaluate(size=1)
     metric = FaceQualityMetric(faces)
     measure(Redrawer(), metric)
-    with pytest.raises(RuntimeError, match='FaceQualityMetric was not given the model'):
+    with pytest.raises(RuntimeError, match='FaceQualityMetric has no model'):
         metric.evaluate(size=1)
 
 
@@ -511,7 +511,7 @@ def test_a_discriminator_of_random_weights_is_refused(faces):
     model = Redrawer()
     model.discriminator = MODELS.build(tiny_discriminator(PEOPLE))
     metric = FaceVerificationMetric(faces, 'discriminator')
-    with pytest.raises(ValueError, match='the checkpoint holds none: one of random'):
+    with pytest.raises(ValueError, match='the checkpoint has none: one with random'):
         measure(model, metric)
     model.discriminator.load_state_dict(model.discriminator.state_dict())
     assert measure(model, metric)
@@ -530,7 +530,9 @@ def test_people_trained_on_are_refused(faces, recognizer, tmp_path):
     names.write_text('someone\nperson2\n')
     for given in (str(names), ['person2']):
         metric = FaceIdentificationMetric(faces, recognizer, train_identities=given)
-        with pytest.raises(ValueError, match=r"trained on and tested.*\['person2'\]"):
+        with pytest.raises(
+            ValueError, match=r"for training and for testing.*\['person2'\]"
+        ):
             metric.prepare(Redrawer(), CPU)
     metric = FaceQualityMetric(faces, train_identities=['someone'])
     metric.prepare(Redrawer(), CPU)
@@ -570,7 +572,7 @@ def test_embeddings_that_are_not_finite_name_the_face(faces, recognizer):
 
 @pytest.mark.parametrize('key', ['crop_size', 'margin'])
 def test_faces_of_another_geometry_are_refused(faces, key):
-    with pytest.raises(ValueError, match=f"'{key}'.* are the model's: leave them out"):
+    with pytest.raises(ValueError, match=f"'{key}'.* come from the model: leave"):
         FaceQualityMetric(dict(faces, **{key: 1}))
 
 

@@ -129,13 +129,13 @@ def test_people_with_too_few_images_take_no_part():
     ('asked', 'message'),
     [
         (dict(pairs=7), 'pairs must be an even number'),
-        (dict(pairs=0, names=0), 'names must not be negative, nor 0'),
+        (dict(pairs=0, names=0), 'names must not be negative, and not 0'),
         (dict(choices=1), 'choices must be at least 2'),
         (dict(references=0), 'references must be at least 1'),
-        (dict(choices=9), '9 people with at least 4 images .*; 8 of 8 have'),
-        (dict(references=9), '5 people with at least 11 images .*; 0 of 8 have'),
+        (dict(choices=9), '9 people with at least 4 images .* only 8 of 8 have'),
+        (dict(references=9), '5 people with at least 11 images .* only 0 of 8 have'),
         (dict(pairs=34), '34 pairs of 68 different images'),
-        (dict(pairs=0, names=65), '65 questions for a name need as many images'),
+        (dict(pairs=0, names=65), '65 questions for names need 65 images'),
     ],
 )
 def test_what_cannot_be_asked_is_refused(asked, message):
@@ -239,7 +239,7 @@ def test_wilson_interval_against_scipy():
             wanted = binomtest(right, total).proportion_ci(confidence, 'wilson')
             found = wilson_interval(right, total, confidence)
             assert found == pytest.approx((wanted.low, wanted.high), abs=1e-12)
-    with pytest.raises(ValueError, match='3 of 2 is no proportion'):
+    with pytest.raises(ValueError, match='3 of 2 is not a proportion'):
         wilson_interval(3, 2)
 
 
@@ -275,8 +275,8 @@ def test_people_are_scored_together_and_machines_apart():
     assert [s.verdict for s in scores] == [
         'better than chance',
         'better than chance',
-        'not told from chance',
-        'not told from chance',
+        'no different from chance',
+        'no different from chance',
     ]
     table = scores_table(scores)
     assert '| 2 people | same person or not | 7 / 8 / 8 | 87.5 % |' in table
@@ -287,22 +287,22 @@ def test_one_respondent_counts_once():
     key = hand_made_key()
     both = [answers_of(key, key.right), answers_of(key, key.right)]
 
-    with pytest.raises(ValueError, match='both of the person 1'):
+    with pytest.raises(ValueError, match='both come from the person 1'):
         score_answers(key, both)
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(study='other'), "answers the study 'other', and the key is of"),
+        (dict(study='other'), "answers the study 'other', but the key belongs"),
         (dict(format='x'), 'its `format` is not'),
         (dict(respondent=dict(kind='cat', id='1')), 'respondent must have a kind'),
-        (dict(answers=[dict(question='z', answer=1)]), "'z', which was not asked"),
+        (dict(answers=[dict(question='z', answer=1)]), "'z', which is not a question"),
         (dict(answers=[dict(question='pair-1', answer=7)]), "'pair-1' must be one of"),
         (dict(answers=[dict(question='name-1', answer=True)]), 'must be one of'),
         (dict(answers=[dict(question='name-1', answer=1)] * 2), "'name-1' twice"),
-        (dict(answers=['?']), 'is no answer to a question'),
-        (dict(answers=[]), 'holds no answers'),
+        (dict(answers=['?']), 'is not an answer to a question'),
+        (dict(answers=[]), 'has no answers'),
     ],
 )
 def test_answers_that_do_not_fit_are_refused(change, message, tmp_path):
@@ -325,7 +325,7 @@ def test_a_page_and_a_key_of_two_studies_are_refused(people, tmp_path):
     make_study(people, tmp_path / 'a')
     other, _ = make_study(people, tmp_path / 'b', seed=1)
 
-    with pytest.raises(ValueError, match='is of the study .* build them again'):
+    with pytest.raises(ValueError, match='belongs to the study .* build them again'):
         read_page(tmp_path / 'a', other)
 
 

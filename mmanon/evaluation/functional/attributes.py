@@ -1,4 +1,4 @@
-"""How well an attribute of people is guessed from what their faces are embedded as."""
+"""How well an attribute of people can be guessed from features of their faces."""
 
 from collections.abc import Sequence
 
@@ -9,38 +9,38 @@ __all__ = ['balanced_accuracy', 'guess_attribute', 'skin_tone']
 
 _CHEEKS = ((0.32, 0.66), (0.68, 0.66))
 _CHEEK_REACH = 0.05
-"""Places on a face that is aligned to ArcFace's template, as fractions of its side."""
+"""Positions in a face aligned to ArcFace's template, as fractions of its side."""
 _TONES = ((41, 'light'), (10, 'intermediate'))
-# Candidates for the ridge, as multiples of the kernel's mean diagonal.
+# Candidates for the ridge, as multiples of the mean diagonal of the kernel.
 _RIDGES = 10.0 ** np.arange(-4, 3)
 
 
 def balanced_accuracy(
     truth: Sequence | np.ndarray, guesses: Sequence | np.ndarray
 ) -> float:
-    """The mean over the classes of how many of a class are guessed rightly.
+    """Return the mean over the classes of the share of correct guesses in a class.
 
-    However many there are of each class, a blind guess has 1 / number of classes.
+    A blind guess gets 1 / number of classes, however often each class occurs.
 
     Raises:
-        ValueError: When there is nothing, or the two differ in length.
+        ValueError: When both are empty, or they differ in length.
     """
     truth, guesses = np.asarray(truth), np.asarray(guesses)
     if truth.shape != guesses.shape or not len(truth):
         raise ValueError(
-            f'truth and guesses must be as many, at least one, got {truth.shape} and '
-            f'{guesses.shape}'
+            f'truth and guesses must have the same length, at least 1, got '
+            f'{truth.shape} and {guesses.shape}'
         )
     hits = truth == guesses
     return float(np.mean([hits[truth == one].mean() for one in np.unique(truth)]))
 
 
 def skin_tone(face: np.ndarray) -> str:
-    """The tone of the skin of both cheeks, as the picture shows it.
+    """Classify the skin tone of both cheeks in an image.
 
-    By the individual typology angle (Chardon et al., 1991) of the median colour in
-    CIELAB: light above 41 degrees, intermediate above 10, or dark. The light of the
-    picture counts in.
+    It uses the individual typology angle (Chardon et al., 1991) of the median colour in
+    CIELAB: light above 41 degrees, intermediate above 10, otherwise dark. The lighting
+    of the image has an influence.
 
     Args:
         face (np.ndarray): RGB, uint8 (S, S, 3), aligned to ArcFace's template.
@@ -68,25 +68,25 @@ def guess_attribute(
 ) -> np.ndarray:
     """Guess an attribute of each face by a head that learns from other people.
 
-    The head is linear: ridge regression to one class against the others, in which all
-    classes weigh the same; its ridge is chosen by the leave-one-out error on the faces
-    it learns from. People are shared out among folds; the faces of each fold are
-    guessed by the head of the others.
+    The head is linear: ridge regression of each class against the others, in which all
+    classes have the same weight. The leave-one-out error on the training faces selects
+    the ridge. People are divided into folds; for each fold, a head learns from the
+    other folds.
 
     Args:
         blocks (Sequence[np.ndarray]): Features of the faces, (K, E) each, such as
-            embeddings and pixels; each block weighs the same.
+            embeddings and pixels; all blocks have the same weight.
         classes (Sequence): The attribute of each face, (K,).
-        people (Sequence): Who is on it, (K,).
-        folds (int): Defaults to 5.
-        seed (int): Of the folds. Defaults to 0.
+        people (Sequence): The person of each face, (K,).
+        folds (int): Number of folds. Defaults to 5.
+        seed (int): Seed of the folds. Defaults to 0.
 
     Returns:
         np.ndarray: The guesses, (K,), of the type of ``classes``.
 
     Raises:
-        ValueError: When there are fewer classes than two, fewer people than folds, or a
-            class has people in one fold only.
+        ValueError: When there are fewer than two classes, fewer people than folds, or a
+            class has people in only one fold.
     """
     classes, people = np.asarray(classes), np.asarray(people)
     kinds, number = np.unique(classes, return_inverse=True)
@@ -99,7 +99,7 @@ def guess_attribute(
         missing = set(range(len(kinds))) - set(number[learn])
         if missing:
             raise ValueError(
-                f'{kinds[sorted(missing)].tolist()} has people in one fold only; give '
+                f'{kinds[sorted(missing)].tolist()} has people in only one fold; give '
                 'more people'
             )
         pairs = [_kernels(block[learn], block[test]) for block in blocks]
@@ -110,13 +110,13 @@ def guess_attribute(
 
 
 def _folds(number: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The fold of each face: people are kept together, classes spread evenly."""
+    """Assign faces to folds: each person to one fold, each class evenly to all."""
     names, first = np.unique(people, return_index=True)
     if len(names) < folds:
         raise ValueError(f'{len(names)} people are too few for {folds} folds')
     random = np.random.default_rng(seed)
     order = random.permutation(len(names))
-    # Of each class one after the other, in random order within.
+    # Sorted by class, in random order within a class.
     order = order[np.argsort(number[first][order], kind='stable')]
     fold_of = np.empty(len(names), int)
     fold_of[order] = np.arange(len(names)) % folds
@@ -124,7 +124,7 @@ def _folds(number: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.
 
 
 def _kernels(learn: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of standardized features, scaled to a mean square of 1."""
+    """Return inner products of standardized features, with a mean diagonal of 1."""
     mean, spread = learn.mean(0), learn.std(0)
     scale = np.where(spread > 1e-6, spread, np.inf)
     learn, test = (learn - mean) / scale, (test - mean) / scale
@@ -136,11 +136,11 @@ def _kernels(learn: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _ridge(
     kernel: np.ndarray, cross: np.ndarray, number: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Guess by the weighted kernel ridge of the least leave-one-out error."""
+    """Guess by weighted kernel ridge regression with the least leave-one-out error."""
     counts = np.bincount(number, minlength=classes)
     weight = np.sqrt(len(number) / (classes * counts[number]))[:, None]
     targets = np.eye(classes)[number]
-    # A constant feature stands for the offset.
+    # A constant feature represents the offset.
     kernel, cross = kernel + 1, cross + 1
     weighed = weight * kernel * weight.T
     values, vectors = np.linalg.eigh(weighed)
@@ -149,7 +149,7 @@ def _ridge(
     for ridge in _RIDGES * weighed.diagonal().mean():
         inverse = 1 / (values.clip(min=0) + ridge)
         dual = vectors @ (inverse[:, None] * inside)
-        # What is left of a face's target when it is not learned from.
+        # The residual of each face when it is left out of the training.
         error = dual / ((vectors**2) @ inverse)[:, None]
         if (error**2).mean() < best:
             best, chosen = (error**2).mean(), dual

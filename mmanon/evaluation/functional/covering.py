@@ -1,4 +1,4 @@
-"""Measures what a cover leaves open of labelled faces, and what else it covers."""
+"""Measures how much of labelled faces a cover hides, and what else it covers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from scipy import ndimage
 __all__ = ['Label', 'Score', 'covered_pixels', 'measure', 'rate_of', 'read_labels']
 
 SIZES = (12, 24, 48)
-"""Longer sides in pixels at which the classes of faces by size begin, after 0."""
+"""Limits in pixels between the size classes of faces, by the longer side."""
 OPEN, PARTLY = 0.5, 0.9
-_CHANGED = 30  # of 255, in any channel: more than encoding does
+"""Covered shares below which a face is open, and below which it is partly open."""
+_CHANGED = 30  # of 255, in any channel: more than encoding changes
 _RATE = 25
 
 
@@ -27,8 +28,8 @@ class Label:
     """A labelled object in a frame.
 
     Attributes:
-        frame (int): From 0.
-        person (str): The same for the same person through a clip.
+        frame (int): Number of the frame, from 0.
+        person (str): Name of the person, the same in the whole clip.
         kind (str): ``'face'``, ``'head'`` or ``'unclear'``.
         box (np.ndarray): x1, y1, x2, y2 in pixels.
     """
@@ -45,19 +46,23 @@ class Label:
 
 @dataclass
 class Score:
-    """The sums behind the figures of a row; scores of clips add up.
+    """The sums from which the figures of a row are computed; scores can be added.
 
     Attributes:
-        faces, open, partly (np.ndarray): Counts by size.
-        open_in_a_row (int): The most labelled frames of one person, of 24 pixels or
-            more.
-        heads, heads_covered (int): Heads that show no face, and those of them of which
-            half is covered.
-        face_area, excess, on_heads, covered, pixels (float): In pixels.
-        false_covers (int): Covers that meet nothing that is labelled.
-        frames, minutes (float): Of the clips.
-        change, pairs (float): Of the cover from frame to frame, summed.
-        seconds (float): Of the command.
+        faces, open, partly (np.ndarray): Numbers of all faces, open faces and partly
+            open faces in each size class, (4,).
+        open_in_a_row (int): Largest number of consecutive labelled frames in which one
+            face is open, for faces of 24 pixels or more.
+        heads, heads_covered (int): Number of heads that show no face, and of those of
+            which at least half is covered.
+        face_area, excess, on_heads, covered, pixels (float): Areas in pixels: of face
+            labels, of covers outside face labels, of the part of these on other heads,
+            of all covers, and of all labelled frames.
+        false_covers (int): Number of covers that overlap no label.
+        minutes (float): Duration of the clips.
+        change, pairs (float): Sum of the relative changes of the cover from frame to
+            frame, and the number of summands.
+        seconds (float): Run time of the command.
     """
 
     faces: np.ndarray = field(default_factory=lambda: np.zeros(4, int))
@@ -85,7 +90,7 @@ class Score:
         return total
 
     def as_dict(self) -> dict:
-        """The figures that are printed and written."""
+        """Return the figures to print and to write."""
         names = ['<12', '12-24', '24-48', '48+']
         return dict(
             faces=dict(zip(names, self.faces.tolist(), strict=True)),
@@ -104,13 +109,13 @@ class Score:
 
 
 def read_labels(path: Path) -> dict[str, dict[int, list[Label]]]:
-    """The labels by clip and frame; a frame in which nothing is has an empty list.
+    """Read labels by clip and frame; a frame without objects has an empty list.
 
     Args:
-        path (Path): See ``tools/covering/README.md``.
+        path (Path): A file as in ``tools/covering/README.md``.
 
     Raises:
-        ValueError: When a row is not as it should be.
+        ValueError: When a row is invalid; the message names the line.
     """
     clips: dict[str, dict[int, list[Label]]] = defaultdict(dict)
     with path.open(newline='') as file:
@@ -120,7 +125,9 @@ def read_labels(path: Path) -> dict[str, dict[int, list[Label]]]:
                 if row['kind'] == 'none':
                     continue
                 if row['kind'] not in ('face', 'head', 'unclear'):
-                    raise ValueError(f'no kind is called {row["kind"]!r}')
+                    raise ValueError(
+                        f'kind is {row["kind"]!r}, not face, head, unclear or none'
+                    )
                 box = np.array([float(row[side]) for side in ('x1', 'y1', 'x2', 'y2')])
                 here.append(Label(int(row['frame']), row['person'], row['kind'], box))
             except (KeyError, ValueError) as error:
@@ -129,12 +136,12 @@ def read_labels(path: Path) -> dict[str, dict[int, list[Label]]]:
 
 
 def rate_of(stream: av.VideoStream) -> Fraction:
-    """Frames a second."""
+    """Return the frames per second of a stream, 25 if unknown."""
     return Fraction(stream.average_rate or _RATE).limit_denominator(1001)
 
 
 def decoded(path: Path, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
-    """The frames of a video, uint8 (H, W, 3), made as large as ``size`` asks."""
+    """Yield the frames of a video, uint8 (H, W, 3), resized to (W, H) if given."""
     with av.open(str(path)) as file:
         for frame in file.decode(video=0):
             if size is not None and (frame.width, frame.height) != size:
@@ -143,13 +150,13 @@ def decoded(path: Path, size: tuple[int, int] | None = None) -> Iterator[np.ndar
 
 
 def covered_pixels(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Which pixels a mask is over, bool (H, W).
+    """Find the covered pixels, bool (H, W).
 
     Args:
         before, after (np.ndarray): uint8 (H, W, 3).
     """
     changed = np.abs(before.astype(np.int16) - after).max(2) > _CHANGED
-    # Encoding changes single pixels; a mask may by chance have a pixel's colour.
+    # Encoding changes single pixels, and a mask may have the colour of a pixel.
     changed = ndimage.binary_opening(changed, np.ones((3, 3)))
     changed = ndimage.binary_closing(np.pad(changed, 4), np.ones((5, 5)), iterations=1)[
         4:-4, 4:-4
@@ -161,7 +168,7 @@ def measure(clip: Path, output: Path, labels: dict[int, list[Label]]) -> Score:
     """Compare a clip with its output.
 
     Raises:
-        ValueError: When the output has fewer frames than the last labelled one needs.
+        ValueError: When the output ends before the last labelled frame.
     """
     score, before = Score(), None
     runs: dict[str, int] = defaultdict(int)
@@ -193,7 +200,7 @@ def _add_frame(
     runs: dict[str, int],
     old_false: np.ndarray,
 ) -> np.ndarray:
-    """Count a labelled frame; return its covers that meet nothing."""
+    """Add a labelled frame to a score; return its covers that overlap no label."""
     boxes = {kind: np.zeros(cover.shape, bool) for kind in ('face', 'head', 'unclear')}
     faces = [label.box for label in labels if label.kind == 'face']
     for label in labels:
@@ -217,7 +224,7 @@ def _add_frame(
     score.covered += cover.sum()
     score.face_area += boxes['face'].sum()
     excess = cover & ~boxes['face'] & ~boxes['unclear']
-    # A cover of a face lies on its head too: only that of another head is told apart.
+    # The cover of a face also covers its head: count only covers without a face.
     regions, number = ndimage.label(cover)
     any_label = boxes['face'] | boxes['head'] | boxes['unclear']
     false = np.zeros(cover.shape, bool)
@@ -238,7 +245,7 @@ def _holds(head: np.ndarray, face: np.ndarray) -> bool:
 
 
 def _in_ellipse(box: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The pixels of the ellipse in a box; at least one, within the picture."""
+    """Return the pixels of the ellipse in a box, at least one pixel of the image."""
     middle, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, 0.5)
     y, x = np.ogrid[: shape[0], : shape[1]]
     inside = ((x + 0.5 - middle[0]) / half[0]) ** 2 + (

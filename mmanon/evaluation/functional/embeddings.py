@@ -1,4 +1,4 @@
-"""Embeddings as what compares them takes them."""
+"""Normalizes embeddings and rounds cosines."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _DECIMALS = 6
 
 
 def to_numpy(values: Sequence | np.ndarray | Tensor) -> np.ndarray:
-    """An array of a tensor, wherever that lies, or of what is one already."""
+    """Convert a tensor on any device, or a sequence, to an array."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     return np.asarray(values)
@@ -26,13 +26,13 @@ def unit_embeddings(
 
     Args:
         embeddings (np.ndarray or Tensor): (K, E).
-        name (str): What they are, for the error's text.
+        name (str): Name of the embeddings in errors.
 
     Returns:
         np.ndarray: float64 (K, E).
 
     Raises:
-        ValueError: When the shape is another or values are not finite.
+        ValueError: When the shape is wrong or values are not finite.
     """
     vectors = to_numpy(embeddings).astype(np.float64)
     if vectors.ndim != 2:
@@ -40,17 +40,17 @@ def unit_embeddings(
     wrong = ~np.isfinite(vectors).all(1)
     if wrong.any():
         raise ValueError(
-            f'{name}: {wrong.sum()} of {len(vectors)} are not finite, first number '
-            f'{wrong.argmax()}'
+            f'{name}: {wrong.sum()} of {len(vectors)} are not finite, the first is '
+            f'number {wrong.argmax()}'
         )
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 
 
 def cosines(products: np.ndarray) -> np.ndarray:
-    """Round cosines, so that rounding errors do not rank equal faces.
+    """Round cosines to six decimals, so that rounding errors do not rank equal faces.
 
-    One image comes out of a network with other last bits in a batch of another size:
-    the faces of a person who is alone in the last batch would match each other best.
+    The last bits of an embedding depend on the size of the batch. Without rounding, the
+    faces of a person alone in the last batch would match each other best.
     """
     return np.round(products, _DECIMALS)

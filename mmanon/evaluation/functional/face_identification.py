@@ -1,4 +1,4 @@
-"""Face identification: whose face is it, of the people in a gallery?"""
+"""Face identification: which person of a gallery does a face show?"""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from .embeddings import cosines, to_numpy, unit_embeddings
 
 __all__ = ['rank_k']
 
-# Rows of the table of probes and gallery that is held at once.
+# Number of probes that are compared with the gallery at once.
 _PROBES = 256
 
 
@@ -20,28 +20,29 @@ def rank_k(
     gallery_labels: Sequence | np.ndarray | Tensor | None = None,
     ranks: Sequence[int] = (1, 5),
 ) -> dict[int, float]:
-    """How often the right person is among the k whose faces are most alike.
+    """Compute how often the right person is among the k most similar people.
 
-    A person is as like as the most similar of the person's faces in the gallery. Where
-    people are equally like, it is the probability that the right one is among the k
-    when they are drawn in random order; so faces that all look the same are named as
-    often as by chance, k of the number of people.
+    The similarity of a person is that of the person's most similar face in the gallery.
+    If several people are equally similar, they count in random order: the result is the
+    probability that the right one is among the k. So if all faces look the same, they
+    are named as often as by chance, k / number of people.
 
     Args:
         probes (np.ndarray or Tensor): Embeddings of the faces to name, (K, E).
         gallery (np.ndarray or Tensor): Embeddings of faces with known names, (G, E).
-        probe_labels (Sequence): Who is on the probes, (K,) numbers or names.
-        gallery_labels (Sequence, optional): Who is in the gallery, (G,). Without them
-            the gallery is of the same images in the same order, and each probe is
-            named without its own image.
-        ranks (Sequence[int]): The k to report. Defaults to (1, 5).
+        probe_labels (Sequence): People of the probes, numbers or names, (K,).
+        gallery_labels (Sequence, optional): People of the gallery, (G,). Without them
+            the gallery has the same images as the probes, in the same order, and each
+            probe is named without its own image.
+        ranks (Sequence[int]): The values of k to report. Defaults to (1, 5).
 
     Returns:
         dict[int, float]: A fraction in [0, 1] for each k.
 
     Raises:
         ValueError: When embeddings are not finite or do not fit their labels, a person
-            has no (other) face in the gallery, or a k is as large as their number.
+            has no (other) face in the gallery, or a k is not less than the number of
+            people.
 
     Example:
         >>> rank_k([[1, 0]], [[1, 0.1], [0, 1]], ['ann'], ['ann', 'bob'], ranks=[1])
@@ -60,8 +61,8 @@ def rank_k(
     ):
         if labels.shape != (len(vectors),) or not len(vectors):
             raise ValueError(
-                f'{name}: {len(vectors)} embeddings need as many labels, at least one, '
-                f'got {labels.shape}'
+                f'{name}: there must be one label for each of the {len(vectors)} '
+                f'embeddings, at least one, got {labels.shape}'
             )
     people, owner, faces = np.unique(
         gallery_labels, return_inverse=True, return_counts=True
@@ -94,13 +95,13 @@ def rank_k(
 def _place_of(
     labels: np.ndarray, people: np.ndarray, faces: np.ndarray, least: int
 ) -> np.ndarray:
-    """Number of each label among the sorted people, who must have enough faces."""
+    """Return the index of each label among sorted people with enough faces."""
     place = np.searchsorted(people, labels).clip(max=len(people) - 1)
     missing = (people[place] != labels) | (faces[place] < least)
     if missing.any():
         names = np.unique(labels[missing])
         raise ValueError(
             f'{len(names)} people have no {"other " if least > 1 else ""}face in the '
-            f'gallery to be known by: {[str(name) for name in names[:5]]}'
+            f'gallery: {[str(name) for name in names[:5]]}'
         )
     return place

@@ -1,4 +1,4 @@
-"""Pairs of faces to verify: those of LFW, or drawn from any identity folders."""
+"""Pairs of faces to verify: those of LFW, or random pairs of any identity folders."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ class FacePairs(NamedTuple):
 
     Attributes:
         first: Index of one image of each pair, (P,) int64.
-        second: Index of the other.
+        second: Index of the other image, (P,) int64.
         same: Whether both show one person, (P,) bool.
-        fold: Which fold the pair is in, (P,) int64 from 0.
+        fold: The fold of each pair, (P,) int64 from 0.
     """
 
     first: np.ndarray
@@ -25,7 +25,7 @@ class FacePairs(NamedTuple):
     fold: np.ndarray
 
     def select(self, chosen: np.ndarray) -> 'FacePairs':
-        """The pairs named by a mask (P,) or by indices."""
+        """Return the pairs selected by a mask (P,) or by indices."""
         return FacePairs(*(column[chosen] for column in self))
 
 
@@ -40,27 +40,28 @@ def read_lfw_pairs(
 
     Args:
         pairs_file (str or Path): The text file.
-        root (str or Path): Folder of the people's folders.
+        root (str or Path): Folder with one folder for each person.
 
     Returns:
-        tuple[list[Path], FacePairs]: The images that occur, and pairs of their indices.
+        tuple[list[Path], FacePairs]: All images of the pairs, and pairs of their
+        indices.
 
     Raises:
-        FileNotFoundError: When an image is missing, with the line that names it.
-        ValueError: When a line is none of these, or their number is another.
+        FileNotFoundError: When an image does not exist; the message names the line.
+        ValueError: When a line has another form, or the number of lines is wrong.
     """
     lines = Path(pairs_file).read_text(encoding='utf-8').splitlines()
     header = lines[0].split() if lines else []
     if len(header) != 2 or not all(word.isdecimal() for word in header):
         raise ValueError(
-            f'{pairs_file}, line 1: must say the number of folds and of pairs of each '
+            f'{pairs_file}, line 1: must have the number of folds and of pairs of each '
             f'kind in a fold, got {" ".join(header)!r}'
         )
     folds, per_fold = map(int, header)
     body = [(number, line) for number, line in enumerate(lines[1:], 2) if line.strip()]
     if len(body) != 2 * folds * per_fold:
         raise ValueError(
-            f'{pairs_file}: {folds} folds of 2 x {per_fold} pairs are '
+            f'{pairs_file}: {folds} folds of 2 x {per_fold} pairs need '
             f'{2 * folds * per_fold} lines after the first, got {len(body)}'
         )
     known: dict[Path, int] = {}
@@ -83,7 +84,7 @@ def read_lfw_pairs(
 
 
 def _pair_of_files(line: str, same: bool, where: str) -> list[str]:
-    # Names have no blanks: LFW writes them with underscores.
+    # Names have no spaces: LFW writes them with underscores.
     words = line.split()
     if same and len(words) == 3:
         words.insert(2, words[0])
@@ -108,32 +109,32 @@ def generate_pairs(
 ) -> FacePairs:
     """Draw pairs of one person and of two people, in folds.
 
-    No pair is drawn twice, so folds have none in common. Each kind is spread evenly
-    over the folds.
+    No pair is drawn twice, so folds have no common pairs. Pairs of each kind are spread
+    evenly over the folds.
 
     Args:
-        labels (Sequence): Who is on each image, (K,) numbers or names.
-        num_same (int): Pairs of one person, or all there are. Defaults to LFW's 3000.
-        num_different (int, optional): Pairs of two people, or all there are. Defaults
-            to as many as of one person.
-        folds (int): Defaults to 10.
-        seed (int): The same seed draws the same pairs. Defaults to 0.
+        labels (Sequence): The person of each image, numbers or names, (K,).
+        num_same (int): Largest number of pairs of one person. Defaults to LFW's 3000.
+        num_different (int, optional): Largest number of pairs of two people. Defaults
+            to the number of pairs of one person.
+        folds (int): Number of folds. Defaults to 10.
+        seed (int): Equal seeds draw equal pairs. Defaults to 0.
 
     Raises:
-        ValueError: When a person has fewer than two images, there is one person only,
-            or fewer pairs than folds.
+        ValueError: When a person has fewer than two images, there is only one person,
+            or there are fewer pairs than folds.
     """
     labels = np.asarray(labels)
     people, owner, images = np.unique(labels, return_inverse=True, return_counts=True)
     single = people[images < 2]
     if len(single):
         raise ValueError(
-            f'{len(single)} of {len(people)} people have fewer than two images, which '
-            f'pairs of one person need: {[str(name) for name in single[:5]]}'
+            f'{len(single)} of {len(people)} people have fewer than two images, but '
+            f'pairs of one person need two: {[str(name) for name in single[:5]]}'
         )
     random = np.random.default_rng(seed)
-    # With the images sorted by people, each makes a pair with those after it: of its
-    # person up to where these end, of two people from there on.
+    # The images are sorted by people. An image makes pairs with later ones: of one
+    # person up to the end of its person's images, of two people from there on.
     order = np.argsort(owner, kind='stable')
     place = np.arange(len(order))
     end = np.cumsum(images)[owner[order]]
@@ -147,7 +148,7 @@ def generate_pairs(
                 f'{len(drawn)} pairs of {kind} do not fill {folds} folds; there are '
                 f'{len(labels)} images of {len(people)} people'
             )
-        # Which image comes first is left to chance as well.
+        # The order of the two images is random, too.
         drawn = random.permuted(order[drawn], axis=1)
         parts.append(drawn)
     first, second = np.concatenate(parts).T
@@ -162,7 +163,7 @@ def generate_pairs(
 def _draw(
     starts: np.ndarray, counts: np.ndarray, number: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Draw pairs (n, 2) of a place and one of the ``counts`` places from its start."""
+    """Draw pairs (n, 2) of i and one of ``counts[i]`` places from ``starts[i]`` on."""
     ends = np.cumsum(counts)
     total = int(ends[-1])
     drawn = random.choice(total, min(number, total), replace=False)
@@ -172,13 +173,13 @@ def _draw(
 
 
 def check_disjoint(train_names: Iterable[str], test_names: Iterable[str]) -> None:
-    """Refuse people who are both trained on and tested.
+    """Check that no person is used both for training and for testing.
 
-    Where several sets are one, which set a person is of does not count: the other
-    names may be of that very set.
+    Names of combined data sets, such as ``0/ann``, are compared without the number of
+    the set, because the other names may come from this set alone.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: When people are in both; the message names them.
     """
     trained, tested = (
         {name.rpartition('/')[2] for name in names}
@@ -187,6 +188,6 @@ def check_disjoint(train_names: Iterable[str], test_names: Iterable[str]) -> Non
     both = sorted(trained & tested)
     if both:
         raise ValueError(
-            f'{len(both)} people are both trained on and tested, where a figure says '
-            f'nothing about people unseen: {both[:5]}'
+            f'{len(both)} people are used both for training and for testing, so the '
+            f'figures would say nothing about unseen people: {both[:5]}'
         )

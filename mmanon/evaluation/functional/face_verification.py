@@ -1,6 +1,6 @@
 """Face verification: do two faces show the same person?
 
-All functions take P pairs of faces as ``scores``, high where the faces are alike, and
+The functions take P pairs of faces as ``scores``, which are high for similar faces, and
 ``same``, whether they show one person. All figures are fractions in [0, 1].
 """
 
@@ -17,7 +17,7 @@ __all__ = [
     'ten_fold_accuracy',
 ]
 
-# Pairs of embeddings that are held at once.
+# Number of pairs of embeddings that are compared at once.
 _PAIRS = 8192
 
 
@@ -27,28 +27,27 @@ def pair_scores(
     first: np.ndarray,
     second: np.ndarray,
 ) -> np.ndarray:
-    """Cosine of the embeddings of each pair of images.
+    """Compute the cosine of the embeddings of each pair of images.
 
     Args:
-        probes (np.ndarray or Tensor): Embeddings that the first images are looked up
-            in, (K, E).
-        gallery (np.ndarray or Tensor): Those that the second are looked up in, (G, E);
-            the same, or of the images as redrawn.
-        first (np.ndarray): Index of the first image of each pair, (P,).
-        second (np.ndarray): Index of the second.
+        probes (np.ndarray or Tensor): Embeddings of the first images, (K, E).
+        gallery (np.ndarray or Tensor): Embeddings of the second images, (G, E); the
+            same, or those of the redrawn images.
+        first (np.ndarray): Index of the first image of each pair in ``probes``, (P,).
+        second (np.ndarray): Index of the second image in ``gallery``, (P,).
 
     Returns:
         np.ndarray: float64 (P,) in [-1, 1], rounded to six decimals.
 
     Raises:
-        ValueError: When embeddings are not finite or of different length.
+        ValueError: When embeddings are not finite or have different lengths.
     """
     probes = unit_embeddings(probes, 'embeddings of the first images')
     gallery = unit_embeddings(gallery, 'embeddings of the second images')
     if probes.shape[1] != gallery.shape[1]:
         raise ValueError(
-            f'embeddings to compare must be as long, got {probes.shape[1]} and '
-            f'{gallery.shape[1]}'
+            f'embeddings to compare must have the same length, got {probes.shape[1]} '
+            f'and {gallery.shape[1]}'
         )
     starts = range(0, len(first), _PAIRS)
     blocks = [slice(start, start + _PAIRS) for start in starts]
@@ -57,9 +56,9 @@ def pair_scores(
 
 
 def equal_error_rate(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> float:
-    """The rate where false rejects and false accepts are equal.
+    """Compute the rate at which false rejects and false accepts are equal.
 
-    Between two thresholds both rates are interpolated. Chance is 0.5.
+    Between two thresholds, both rates are interpolated. Chance is 0.5.
 
     Args:
         scores (np.ndarray or Tensor): (P,).
@@ -73,7 +72,7 @@ def equal_error_rate(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> 
         0.5
     """
     far, tar, _ = _roc(*_check(scores, same))
-    # False accepts less false rejects: rises from -1 to 1.
+    # False accepts minus false rejects, which rises from -1 to 1.
     gap = far + tar - 1
     after = int((gap >= 0).argmax())
     before = after - 1
@@ -82,9 +81,9 @@ def equal_error_rate(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> 
 
 
 def area_under_roc(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> float:
-    """Probability that a pair of one person scores above a pair of two people.
+    """Compute the probability that a pair of one person scores above one of two people.
 
-    Equal scores count half. Chance is 0.5. Arguments and errors as of
+    Equal scores count half. Chance is 0.5. Arguments and errors are those of
     :func:`equal_error_rate`.
     """
     far, tar, _ = _roc(*_check(scores, same))
@@ -94,10 +93,10 @@ def area_under_roc(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> fl
 def tar_at_far(
     scores: np.ndarray | Tensor, same: np.ndarray | Tensor, far: float
 ) -> float:
-    """Part of the pairs of one person accepted while few of two people are.
+    """Compute the true accept rate at a false accept rate.
 
-    The threshold is the lowest that accepts no more than the part ``far`` of the pairs
-    of two people; nothing is interpolated.
+    The threshold is the lowest that accepts at most the share ``far`` of the pairs of
+    two people; nothing is interpolated.
 
     Args:
         scores (np.ndarray or Tensor): (P,).
@@ -105,44 +104,44 @@ def tar_at_far(
         far (float): False accept rate in (0, 1), such as 0.01 or 0.001.
 
     Raises:
-        ValueError: As :func:`equal_error_rate`, and when there are fewer than
-            ``1 / far`` pairs of two people: a rate that small is not seen in them.
+        ValueError: As in :func:`equal_error_rate`, and when there are fewer than
+            ``1 / far`` pairs of two people, too few to measure this rate.
     """
     scores, same = _check(scores, same)
     if not 0 < far < 1:
         raise ValueError(f'far must be in (0, 1), got {far}')
     if not enough_for_far(same, far):
         raise ValueError(
-            f'a false accept rate of {far:g} needs {1 / far:.0f} pairs of two people '
-            f'at least, got {(~same).sum()}'
+            f'a false accept rate of {far:g} needs at least {1 / far:.0f} pairs of two '
+            f'people, got {(~same).sum()}'
         )
     rates, tar, _ = _roc(scores, same)
     return float(tar[np.searchsorted(rates, far, side='right') - 1])
 
 
 def enough_for_far(same: np.ndarray, far: float) -> bool:
-    """Whether pairs of two people are so many that one is no more than ``far``."""
+    """Whether there are enough pairs of two people to measure the rate ``far``."""
     return (~same).sum() * far > 1 - 1e-9
 
 
 def ten_fold_accuracy(
     scores: np.ndarray | Tensor, same: np.ndarray | Tensor, fold: np.ndarray | Tensor
 ) -> float:
-    """Accuracy in each fold at the threshold that is best in the others, averaged.
+    """Compute the mean accuracy over folds, at the best threshold of the other folds.
 
-    The protocol of Labeled Faces in the Wild (Huang et al., 2007), which has ten folds
-    of 300 pairs of each kind. Both kinds weigh the same, however many there are, so
-    chance is 0.5; in balanced folds that is the plain accuracy. Of thresholds that are
-    equally good the middle one is taken.
+    This is the protocol of Labeled Faces in the Wild (Huang et al., 2007), which has
+    ten folds with 300 pairs of each kind. Both kinds have the same weight, however many
+    pairs there are, so chance is 0.5; in balanced folds this is the plain accuracy. Of
+    several best thresholds, the middle one is used.
 
     Args:
         scores (np.ndarray or Tensor): (P,).
         same (np.ndarray or Tensor): (P,) bool.
-        fold (np.ndarray or Tensor): Which fold each pair is in, (P,).
+        fold (np.ndarray or Tensor): The fold of each pair, (P,).
 
     Raises:
-        ValueError: As :func:`equal_error_rate`, and when there are not two folds or
-            one lacks a kind.
+        ValueError: As in :func:`equal_error_rate`, and when there are fewer than two
+            folds or a fold has pairs of only one kind.
     """
     scores, same = _check(scores, same)
     fold = to_numpy(fold)
@@ -151,7 +150,7 @@ def ten_fold_accuracy(
     folds = np.unique(fold)
     if len(folds) < 2:
         raise ValueError(
-            f'a threshold is chosen on other folds: two are needed, got {len(folds)}'
+            f'other folds determine the threshold, so two are needed, got {len(folds)}'
         )
     for number in folds:
         _check(scores[fold == number], same[fold == number], f'fold {number}: ')
@@ -167,7 +166,7 @@ def ten_fold_accuracy(
 
 def _best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
     far, tar, limits = _roc(scores, same)
-    # As near to the pairs that are refused as to those that are accepted.
+    # In the middle between the rejected and the accepted pairs.
     limits = np.append((limits[:-1] + limits[1:]) / 2, -np.inf)
     accuracy = tar - far
     best = np.flatnonzero(accuracy >= accuracy.max() - 1e-12)
@@ -177,9 +176,9 @@ def _best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
 def _roc(
     scores: np.ndarray, same: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rates of false and true accepts at each score as the least that is accepted.
+    """Return false and true accept rates, and thresholds, in descending order.
 
-    From nothing accepted, at infinity, to everything, each (number of scores + 1,).
+    The thresholds are infinity, which accepts nothing, and then all different scores.
     """
     order = np.argsort(-scores, kind='stable')
     scores, same = scores[order], same[order]
@@ -207,8 +206,8 @@ def _check(
     if not np.isfinite(scores).all():
         wrong = ~np.isfinite(scores)
         raise ValueError(
-            f'{where}{wrong.sum()} of {len(scores)} scores are not finite, first '
-            f'number {wrong.argmax()}'
+            f'{where}{wrong.sum()} of {len(scores)} scores are not finite, the first '
+            f'is number {wrong.argmax()}'
         )
     for kind, there in (('the same person', same), ('two people', ~same)):
         if not there.any():

@@ -1,4 +1,4 @@
-"""Is a redrawn face still a face, in the same place, that looks the same way?"""
+"""Does a face detector find a redrawn face in the same place, with its landmarks?"""
 
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ from mmanon.face_detectors import BaseFaceDetector, FaceDetections
 
 __all__ = ['FoundAgain', 'find_again']
 
-# Side in pixels at which faces are looked for.
+# Side in pixels of the crops in which the detector searches.
 _SEARCHED_SIDE = 256
-# Overlap of two boxes, as intersection over union, that are in the same place.
+# Least intersection over union of two boxes in the same place.
 _SAME_PLACE = 0.5
 
 
 class FoundAgain(NamedTuple):
-    """What a face detector makes of a face before and after.
+    """What a face detector finds of a face before and after the redrawing.
 
     Attributes:
-        seen: Whether it finds the original; if not, nothing else is told.
-        found: Whether it finds the redrawn face, in the same place.
-        distance: Mean distance of the five landmarks, in parts of the distance of the
-            original's eyes; not a number where the face was not found.
+        seen: Whether it finds the original; if not, the others have no meaning.
+        found: Whether it finds the redrawn face in the same place.
+        distance: Mean distance of the five landmarks, relative to the distance between
+            the original's eyes; NaN if the redrawn face was not found.
     """
 
     seen: bool
@@ -35,14 +35,18 @@ class FoundAgain(NamedTuple):
 def find_again(
     original: Tensor, modified: Tensor, detector: BaseFaceDetector
 ) -> list[FoundAgain]:
-    """Look for faces in crops, and for the same ones in redrawn crops.
+    """Search for faces in crops, and for the same faces in redrawn crops.
 
-    In the same place are boxes whose intersection is half of their union, or more.
+    Two boxes are in the same place if their IoU is at least 0.5.
 
     Args:
-        original (Tensor): (K, 3, S, S) in [-1, 1], each of the face in its middle.
-        modified (Tensor): The same crops, redrawn.
-        detector (BaseFaceDetector): Its threshold says when a face is found.
+        original (Tensor): Crops with the face in the middle, (K, 3, S, S) in [-1, 1].
+        modified (Tensor): The redrawn crops, (K, 3, S, S) in [-1, 1].
+        detector (BaseFaceDetector): A detector; its threshold decides when a face
+            counts as found.
+
+    Returns:
+        list[FoundAgain]: One for each face.
     """
     return [
         _compare(_search(before, detector), _search(after, detector))

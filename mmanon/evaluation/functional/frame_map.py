@@ -1,4 +1,4 @@
-"""Average precision of the actions detected in frames, as PASCAL VOC has it since 2010.
+"""Average precision of actions detected in frames, as in PASCAL VOC since 2010.
 
 Shape letters: D detections, G boxes of the ground truth, B boxes of either, C classes,
 R thresholds of the IoU, P pairs of a detection and a box of the ground truth.
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 IOU_RANGE = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
-"""The thresholds 0.5, 0.55, …, 0.95 that "mAP at 0.5:0.95" is the mean over."""
+"""The thresholds 0.5, 0.55, …, 0.95 of "mAP at 0.5:0.95", which is their mean."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,10 @@ class FrameBoxes:
     """Labelled boxes of many frames: detections, or the ground truth.
 
     Attributes:
-        frames: (B,) integers; boxes of the same frame have the same number.
-        labels: (B,) integers in [0, C).
-        boxes: (B, 4), x1, y1, x2, y2 in any unit that detections and ground truth
-            share.
-        scores: (B,), greater is surer. Zeros where they are not given.
+        frames: Numbers of the frames, integers (B,).
+        labels: Integers in [0, C), (B,).
+        boxes: x1, y1, x2, y2, (B, 4), in the same unit for detections and ground truth.
+        scores: Confidences, (B,). Default to zeros.
 
     Raises:
         ValueError: If lengths differ, or a box or a score is not finite.
@@ -59,7 +58,7 @@ class FrameBoxes:
         for name, values in fields.items():
             if values.shape != (len(boxes),):
                 raise ValueError(
-                    f'{name} must be ({len(boxes)},) as the boxes are {len(boxes)}, '
+                    f'{name} must be ({len(boxes)},), one for each box, '
                     f'got {values.shape}'
                 )
             object.__setattr__(self, name, values)
@@ -82,18 +81,18 @@ def frame_average_precisions(
     num_classes: int,
     iou_thrs: Sequence[float] = (0.5,),
 ) -> np.ndarray:
-    """Average precision of each class over all frames.
+    """Compute the average precision of each class over all frames.
 
-    As in PASCAL VOC: detections of a class are taken from all frames by descending
+    As in PASCAL VOC, the detections of a class in all frames are sorted by descending
     score. Each is compared with the box of its class and frame that it overlaps most.
-    It is right if the IoU reaches the threshold and no surer detection had that box; a
-    second detection of a box is wrong and is not compared with the next best box. Equal
-    scores keep the order they are given in.
+    It is correct if the IoU reaches the threshold and no detection with a higher score
+    has this box. A second detection of a box is wrong and is not compared with the next
+    best box. Detections with equal scores keep their order.
 
     Args:
         detections: D detections.
         truth: G boxes of the ground truth.
-        num_classes: C.
+        num_classes: C, the number of classes.
         iou_thrs: The R thresholds, in (0, 1].
 
     Returns:
@@ -127,7 +126,7 @@ def frame_average_precisions(
 
 
 def mean_over_classes(precisions: np.ndarray) -> np.ndarray:
-    """Mean average precision over the classes that have ground truth.
+    """Compute the mean average precision over the classes with ground truth.
 
     Args:
         precisions: (R, C), NaN for classes without ground truth.
@@ -143,14 +142,14 @@ def mean_over_classes(precisions: np.ndarray) -> np.ndarray:
 
 
 def average_precision(right: np.ndarray, num_truth: int) -> float:
-    """Area under the precision-recall curve, interpolated at all points.
+    """Compute the area under the precision-recall curve, interpolated at all points.
 
-    The precision at a recall is the greatest one at this recall or a higher one
+    The precision at a recall is the largest precision at this or a higher recall
     (PASCAL VOC 2010 and later).
 
     Args:
-        right: (D,) booleans by descending score: whether the detection is right. No
-            more of them than ``num_truth`` are.
+        right: Whether each detection is correct, by descending score, booleans (D,). At
+            most ``num_truth`` are.
         num_truth: G, at least 1.
 
     Returns:
@@ -163,7 +162,7 @@ def average_precision(right: np.ndarray, num_truth: int) -> float:
     right = np.asarray(right, bool)
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     reached = np.maximum.accumulate(precision[::-1])[::-1]
-    # Recall rises by 1 / G with each detection that is right.
+    # Recall rises by 1 / G with each correct detection.
     return float(reached[right].sum() / num_truth)
 
 
@@ -175,14 +174,15 @@ def average_precisions(
     num_truth: np.ndarray,
     iou_thrs: Sequence[float],
 ) -> np.ndarray:
-    """Average precision of each class, given what each detection overlaps most.
+    """Compute the average precision of each class from the best match of detections.
 
     Args:
-        labels: (D,), in [0, C).
+        labels: Classes of the detections in [0, C), (D,).
         scores: (D,).
-        best: (D,), index of what the detection overlaps most, negative for none.
-        best_iou: (D,), in [0, 1].
-        num_truth: (C,), how much ground truth each class has.
+        best: Index of the ground truth that a detection overlaps most, negative for
+            none, (D,).
+        best_iou: IoU with it, (D,) in [0, 1].
+        num_truth: Number of ground truth items of each class, (C,).
         iou_thrs: The R thresholds, in (0, 1].
 
     Returns:
@@ -211,18 +211,18 @@ def average_precisions(
 def best_matches(
     first: np.ndarray, second: np.ndarray, ious: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each detection the ground truth that it overlaps most.
+    """Find the ground truth that each detection overlaps most.
 
     Args:
-        first: (P,), index of the pair's detection.
-        second: (P,), index of the pair's ground truth.
-        ious: (P,), their IoU. Of equal ones the lower index counts; what differs by
-            rounding errors is equal.
-        count: D.
+        first: Index of the detection of each pair, (P,).
+        second: Index of the ground truth of each pair, (P,).
+        ious: Their IoU, (P,). Of equal IoUs, up to rounding errors, the lower index of
+            the ground truth counts.
+        count: D, the number of detections.
 
     Returns:
-        The ground truth's index, (D,), -1 for a detection that is in no pair; and the
-        IoU, (D,), 0 for these.
+        The index of the ground truth, (D,), -1 for a detection in no pair; and the IoU,
+        (D,), 0 for these.
     """
     ious = ious.round(12)
     order = np.lexsort((second, -ious, first))
@@ -236,14 +236,14 @@ def best_matches(
 def pairs_within_groups(
     groups: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of a member of one list with a member of another in the same group.
+    """Return all pairs of members of two lists that are in the same group.
 
     Args:
-        groups: (D,) integers, the group of each member.
-        others: (G,) integers, likewise.
+        groups: The group of each member of the first list, integers (D,).
+        others: The group of each member of the second list, integers (G,).
 
     Returns:
-        Indices into both lists, (P,) each, the first in ascending order.
+        Indices in both lists, (P,) each, the first in ascending order.
 
     Example:
         >>> first, second = pairs_within_groups(np.array([5, 9]), np.array([9, 5, 9]))
@@ -259,14 +259,14 @@ def pairs_within_groups(
 
 
 def check_labels(labels: np.ndarray, num_classes: int) -> None:
-    """Refuse labels that are not in [0, C).
+    """Check that labels are in [0, C).
 
     Raises:
-        ValueError: Names the first of them.
+        ValueError: When one is not; the message names the first.
     """
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
         raise ValueError(
-            f'label {labels[wrong][0]} is none of the {num_classes} classes 0 … '
+            f'label {labels[wrong][0]} is not one of the {num_classes} classes 0 … '
             f'{num_classes - 1}'
         )

@@ -1,4 +1,4 @@
-"""How much of a face's picture a modifier keeps, and how steady it is in a video.
+"""How much of a face's pixels a modifier keeps, and how much it flickers in a video.
 
 Faces are RGB crops, (K, 3, S, S) in [-1, 1].
 """
@@ -24,16 +24,16 @@ __all__ = [
 
 # From -1 to 1.
 _RANGE = 2.0
-# Side of SSIM's window: a Gaussian of 1.5 pixels, cut off at 3.5 of these.
+# Side of SSIM's window: a Gaussian of 1.5 pixels, truncated at 3.5 times that.
 _WINDOW = 11
 
 
 def mean_absolute_change(original: Tensor, modified: Tensor) -> Tensor:
-    """Mean absolute difference of each face, on the scale of [-1, 1].
+    """Compute the mean absolute difference of each face, on the scale [-1, 1].
 
     Args:
         original (Tensor): (K, 3, S, S) in [-1, 1].
-        modified (Tensor): The same faces.
+        modified (Tensor): The modified faces, (K, 3, S, S) in [-1, 1].
 
     Returns:
         Tensor: (K,) in [0, 2].
@@ -46,9 +46,9 @@ def mean_absolute_change(original: Tensor, modified: Tensor) -> Tensor:
 
 
 def peak_signal_to_noise(original: Tensor, modified: Tensor) -> Tensor:
-    """PSNR of each face in dB, infinite where nothing was changed.
+    """Compute the PSNR of each face in dB; infinite for an unchanged face.
 
-    Arguments and errors as of :func:`mean_absolute_change`.
+    Arguments and errors are those of :func:`mean_absolute_change`.
 
     Returns:
         Tensor: (K,).
@@ -59,14 +59,14 @@ def peak_signal_to_noise(original: Tensor, modified: Tensor) -> Tensor:
 
 
 def structural_similarities(original: Tensor, modified: Tensor) -> Tensor:
-    """SSIM of each face, averaged over its colours.
+    """Compute the SSIM of each face, averaged over its colour channels.
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural
-    Similarity", 2004, with their Gaussian window, as scikit-image computes it.
-    Arguments and errors as of :func:`mean_absolute_change`.
+    Similarity", 2004, with their Gaussian window; scikit-image computes it. Arguments
+    and errors are those of :func:`mean_absolute_change`.
 
     Returns:
-        Tensor: float32 (K,) in [-1, 1], 1 where nothing was changed.
+        Tensor: float32 (K,) in [-1, 1], 1 for an unchanged face.
 
     Raises:
         ValueError: Also when faces are smaller than the window, 11 pixels.
@@ -74,7 +74,7 @@ def structural_similarities(original: Tensor, modified: Tensor) -> Tensor:
     _check(original, modified)
     if min(original.shape[2:]) < _WINDOW:
         raise ValueError(
-            f'SSIM looks at windows of {_WINDOW} pixels, faces have '
+            f'SSIM needs faces of at least {_WINDOW} pixels, got '
             f'{tuple(original.shape[2:])}'
         )
     pairs = zip(
@@ -97,13 +97,13 @@ def structural_similarities(original: Tensor, modified: Tensor) -> Tensor:
 
 
 class Flicker(NamedTuple):
-    """Mean absolute difference of a track's consecutive frames, on [-1, 1].
+    """Mean absolute difference of consecutive frames of a track, on [-1, 1].
 
     Attributes:
-        original: Of the original faces, which move.
-        modified: Of the modified faces.
-        ratio: The second divided by the first: how much more a modified face flickers.
-            1 if neither changes, infinite if only the modified face changes.
+        original: The difference of the original faces, which move.
+        modified: The difference of the modified faces.
+        ratio: ``modified / original``, how much more a modified face flickers; 1 if
+            neither changes, infinite if only the modified face changes.
     """
 
     original: float
@@ -115,16 +115,15 @@ def temporal_flicker(original: Tensor, modified: Tensor) -> Flicker:
     """Measure how much a face changes from frame to frame.
 
     Args:
-        original (Tensor): The crops of one face along its track, (T, 3, S, S) in
-            [-1, 1].
-        modified (Tensor): The same crops, redrawn.
+        original (Tensor): The crops of one track, (T, 3, S, S) in [-1, 1].
+        modified (Tensor): The redrawn crops, (T, 3, S, S) in [-1, 1].
 
     Raises:
         ValueError: When shapes differ, values are not finite or T is less than 2.
     """
     _check(original, modified)
     if len(original) < 2:
-        raise ValueError(f'flicker is seen in two frames at least, got {len(original)}')
+        raise ValueError(f'flicker needs at least two frames, got {len(original)}')
     before, after = (
         float((track[1:] - track[:-1]).abs().mean()) for track in (original, modified)
     )
@@ -136,23 +135,23 @@ def temporal_flicker(original: Tensor, modified: Tensor) -> Flicker:
 
 
 class PerceptualDistance(nn.Module):
-    """LPIPS of each face: distance of deep features, weighted as people judge.
+    """LPIPS of each face: a distance of deep features, weighted by human judgements.
 
     Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-    Metric", 2018, as the package ``lpips`` computes it (``pip install lpips``). That
-    brings its weighting; the network's own weights are read from a file. Nothing is
-    downloaded.
+    Metric", 2018, computed by the package ``lpips`` (``pip install lpips``). The
+    package contains the weights of the layers' distances; the weights of the network
+    itself come from a file. Nothing is downloaded.
 
     Args:
         weights (str or Path): State dict of torchvision's AlexNet, VGG-16 or
             SqueezeNet 1.1.
-        net (str): Which of them: ``'alex'``, ``'vgg'`` or ``'squeeze'``. Defaults to
-            ``'alex'``.
+        net (str): The network of these weights: ``'alex'``, ``'vgg'`` or ``'squeeze'``.
+            Defaults to ``'alex'``.
 
     Raises:
         ImportError: When the package is not installed.
-        FileNotFoundError: When there is no such file.
-        ValueError: When the network is another, or the file holds other weights.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When ``net`` is none of these, or the file holds other weights.
     """
 
     def __init__(self, weights: str | Path, net: str = 'alex') -> None:
@@ -164,7 +163,7 @@ class PerceptualDistance(nn.Module):
         """Compare faces, (K, 3, S, S) in [-1, 1].
 
         Returns:
-            Tensor: (K,), 0 where nothing was changed.
+            Tensor: (K,), 0 for an unchanged face.
 
         Raises:
             ValueError: When shapes differ or values are not finite.

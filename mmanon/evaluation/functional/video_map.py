@@ -1,4 +1,4 @@
-"""Action tubes: linking them from detections in frames, and their average precision.
+"""Action tubes: how detections in frames are linked, and their average precision.
 
 Shape letters: L frames of a tube, B boxes, C classes, R thresholds of the IoU.
 """
@@ -33,35 +33,39 @@ def link_tubes(
     top_k: int = 10,
     min_length: int = 1,
 ) -> list[Tube]:
-    """Link the detections in a video's frames into action tubes, class by class.
+    """Link the detections in the frames of a video to action tubes, class by class.
 
-    The online scheme of Singh et al., *Online Real-Time Multiple Spatiotemporal Action
-    Localisation and Prediction*, ICCV 2017. Frame after frame, the tubes of a class,
-    those of the highest mean score first, each take one of the frame's ``top_k``
-    surest boxes that overlaps their last box by ``iou_thr``; a tube that goes without
-    for too long ends, and each box left over begins a tube. A tube's score is the mean
-    of its boxes'. Detections are expected as detectors give them, after non-maximum
-    suppression.
+    This is the online algorithm of Singh et al., *Online Real-Time Multiple
+    Spatiotemporal Action Localisation and Prediction*, ICCV 2017. In each frame, the
+    tubes of a class, sorted by descending mean score, each take one of the ``top_k``
+    boxes with the highest scores that overlaps their last box by at least ``iou_thr``.
+    A tube without a box for too long ends, and each remaining box starts a tube. The
+    score of a tube is the mean score of its boxes. Detections should be the output of a
+    detector after non-maximum suppression.
 
-    If several boxes match, Singh et al. take the surest, which swaps people close to
-    each other whenever their scores cross. Here it is the one with the greatest linking
-    score as in Gkioxari & Malik, *Finding Action Tubes*, CVPR 2015: its score plus
-    ``iou_weight`` times the overlap. An ``iou_weight`` of 0 is Singh et al.'s rule.
+    If several boxes match, Singh et al. take the one with the highest score, which
+    swaps people close to each other whenever their scores cross. Here it is the one
+    with the largest linking score of Gkioxari & Malik, *Finding Action Tubes*, CVPR
+    2015: the score plus ``iou_weight`` times the overlap. With ``iou_weight=0`` it is
+    the rule of Singh et al.
 
     Args:
-        detections: Of one video; ``frames`` number its frames.
-        video: Its name.
-        iou_thr: Overlap with the tube's last box that a box needs, in [0, 1].
-        max_gap: A tube ends when its last box is more than so many frames back: with
-            consecutive frames, after ``max_gap`` frames without a box.
+        detections: Detections of one video; ``frames`` are the numbers of its frames.
+        video: Name of the video.
+        iou_thr: Smallest overlap of a box with the last box of a tube, in [0, 1].
+        max_gap: A tube ends when its last box is more than this number of frames old;
+            with consecutive frames, after ``max_gap`` frames without a box.
         iou_weight: Weight of the overlap against the score, at least 0.
-        top_k: How many boxes of a class count in a frame.
-        min_length: Tubes of fewer boxes are dropped.
+        top_k: Number of boxes of a class that count in a frame.
+        min_length: Tubes with fewer boxes are dropped.
 
     Returns:
-        The tubes, by class and then by when they begin. They have boxes where
-        something was detected: see :func:`~mmanon.structures.tubes.fill_tube` for the
+        The tubes, sorted by class and then by their beginning. They have boxes only in
+        frames with detections: see :func:`~mmanon.structures.tubes.fill_tube` for the
         frames between.
+
+    Raises:
+        ValueError: If an argument is out of range.
 
     Example:
         >>> boxes = FrameBoxes([3, 4], [0, 0], [[0, 0, 8, 8], [1, 0, 9, 8]], [0.8, 0.6])
@@ -101,7 +105,7 @@ def link_tubes(
 
 
 def _frames_of_the_surest(detections: FrameBoxes, top_k: int) -> list[np.ndarray]:
-    """For each frame the indices of the ``top_k`` surest boxes of every class."""
+    """Return for each frame the indices of each class's ``top_k`` highest scores."""
     frames, labels = detections.frames, detections.labels
     order = np.lexsort((-detections.scores, labels, frames))
     new = np.diff(frames[order], prepend=-1) != 0
@@ -113,11 +117,11 @@ def _frames_of_the_surest(detections: FrameBoxes, top_k: int) -> list[np.ndarray
 
 
 class _Linker:
-    """The tubes of a video while they grow, of all classes side by side.
+    """The growing tubes of a video, of all classes.
 
     Attributes:
-        tube_of: (B,), number of the tube that each detection was given to, -1 for none.
-            Tubes are numbered in the order in which they begin.
+        tube_of: Number of the tube of each detection, -1 for none, (B,). Tubes are
+            numbered in the order in which they begin.
     """
 
     def __init__(
@@ -129,15 +133,15 @@ class _Linker:
         self.iou_weight = iou_weight
         self.tube_of = np.full(len(detections), -1)
         self.count = 0
-        # The tubes that may still grow, and of every tube: its last detection, the sum
-        # of its scores, and how many it has.
+        # The tubes that can still grow; and for each tube its last detection, the sum
+        # of its scores, and the number of its boxes.
         self.live = np.zeros(0, np.int64)
         self.last = np.zeros(len(detections), np.int64)
         self.sums = np.zeros(len(detections))
         self.lengths = np.zeros(len(detections), np.int64)
 
     def add(self, chosen: np.ndarray) -> None:
-        """Take the detections of the next frame."""
+        """Add the detections of the next frame."""
         every = self.detections
         if not len(chosen):
             return
@@ -150,7 +154,7 @@ class _Linker:
         first, second, ious = first[near], second[near], ious[near]
         gains = every.scores[chosen[second]] + self.iou_weight * ious
         means = (self.sums[self.live] / self.lengths[self.live])[first]
-        # The surest tube first, and for each the best box; then the older, the surer.
+        # By mean score of the tube, then the older tube, then the best box.
         order = np.lexsort((second, -gains, first, -means))
         boxes, takers = {}, set()
         for taker, box in zip(
@@ -174,14 +178,14 @@ class _Linker:
 def trim_tube(tube: Tube, switch_cost: float) -> list[Tube]:
     """Cut a linked tube into the parts in which the action takes place.
 
-    As in Singh et al., ICCV 2017, after Saha et al., BMVC 2016: each box is labelled as
-    action, which gains its score s, or as not, which gains 1 - s; each change of the
-    label from a box to the next costs ``switch_cost``; the labelling of the greatest
-    sum is found by dynamic programming. Between equal sums, the action continues.
+    As in Singh et al., ICCV 2017, after Saha et al., BMVC 2016: each box gets the label
+    "action", which gains its score s, or "no action", which gains 1 - s. Each change of
+    the label from one box to the next costs ``switch_cost``. Dynamic programming finds
+    the labels with the largest sum. Between equal sums, the action continues.
 
     Args:
-        tube: As :func:`link_tubes` gives it, with ``box_scores`` in [0, 1].
-        switch_cost: At least 0. The greater, the fewer and longer stretches.
+        tube: A tube of :func:`link_tubes`, with ``box_scores`` in [0, 1].
+        switch_cost: At least 0. A larger cost gives fewer and longer parts.
 
     Returns:
         The parts, each with its mean score; possibly none.
@@ -194,7 +198,7 @@ def trim_tube(tube: Tube, switch_cost: float) -> list[Tube]:
     scores = tube.box_scores
     if scores is None or scores.min() < 0 or scores.max() > 1:
         raise ValueError(
-            f'video {tube.video!r}: a tube must be trimmed by box_scores in [0, 1]'
+            f'video {tube.video!r}: trimming a tube needs box_scores in [0, 1]'
         )
     gains = np.stack([1 - scores, scores], axis=1)
     total, stays = gains[0], np.ones((len(tube), 2), bool)
@@ -226,15 +230,15 @@ def video_average_precisions(
     num_classes: int,
     iou_thrs: Sequence[float] = (0.2, 0.5),
 ) -> np.ndarray:
-    """Average precision of each class over the tubes of all videos.
+    """Compute the average precision of each class over the tubes of all videos.
 
-    As :func:`frame_average_precisions`, with the tubes of a video for the boxes of a
-    frame and :func:`~mmanon.structures.tubes.tube_iou` for the overlap.
+    It works as :func:`frame_average_precisions`, with the tubes of a video instead of
+    the boxes of a frame, and :func:`~mmanon.structures.tubes.tube_iou` as overlap.
 
     Args:
-        found: Tubes that were detected.
+        found: Detected tubes.
         truth: Tubes of the ground truth.
-        num_classes: C.
+        num_classes: C, the number of classes.
         iou_thrs: The R thresholds, in (0, 1].
 
     Returns:
@@ -263,9 +267,12 @@ def video_average_precisions(
 def _ious_of_pairs(
     found: Sequence[Tube], truth: Sequence[Tube]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices (P,), (P,) and IoU (P,) of all tubes that share a video, label and frame.
+    """Find all pairs of tubes that share a video, label and frame, with their IoU.
 
-    As :func:`~mmanon.structures.tubes.tube_iou` of each pair, for all pairs at once.
+    It computes :func:`~mmanon.structures.tubes.tube_iou` of all pairs at once.
+
+    Returns:
+        Indices in ``found`` and ``truth``, and the IoU, (P,) each.
     """
     if not found or not truth:
         nothing = np.zeros(0, np.int64)
@@ -273,7 +280,7 @@ def _ious_of_pairs(
     places: dict[tuple[str, int], int] = {}
     for tube in truth:
         places.setdefault((tube.video, tube.label), len(places))
-    # Tubes whose video and label the truth has not get a place of their own.
+    # Tubes whose video and label are not in the truth share one more number.
     place = np.array([places.get((t.video, t.label), len(places)) for t in found])
     true_place = np.array([places[t.video, t.label] for t in truth])
     length, true_length = (np.array([len(t) for t in ts]) for ts in (found, truth))

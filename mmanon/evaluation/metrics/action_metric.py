@@ -1,4 +1,4 @@
-"""Shared by the metrics of detected actions: reading predictions, naming figures."""
+"""The base class of metrics of detected actions: reads predictions, names figures."""
 
 from __future__ import annotations
 
@@ -20,31 +20,34 @@ IMG_PATTERN = r'(?:^|/)(?P<video>[^/]+)/[^/]*?(?P<frame>\d+)\.\w+$'
 
 
 class ActionMetric(BaseMetric):
-    """Base of the metrics that compare detected actions with annotated ones.
+    """Base class of metrics that compare detected actions with annotated ones.
 
-    It takes the predictions of two kinds of detectors:
+    It accepts the predictions of two kinds of detectors:
 
-    - of mmaction2's for clips: ``pred_instances`` with ``bboxes`` (n, 4) in fractions
-      of the frame and ``scores`` (n, columns), one column a class; the sample has
-      ``video_id`` and ``timestamp``, or ``img_key``. A box counts for each class whose
-      score is above ``action_thr``.
-    - of mmdet's for frames: ``pred_instances`` with ``bboxes`` (n, 4) in pixels of
-      ``ori_shape``, ``labels`` (n,), which number the data set's ``classes``, and
-      ``scores`` (n,). Video and frame are read off ``img_path``.
+    - Detectors of clips (mmaction2): ``pred_instances`` with ``bboxes`` (n, 4) as
+      fractions of the frame and ``scores`` (n, columns), one column for each class; the
+      sample has ``video_id`` and ``timestamp``, or ``img_key``. A box counts for each
+      class whose score is above ``action_thr``.
+    - Detectors of frames (mmdet): ``pred_instances`` with ``bboxes`` (n, 4) in pixels
+      of ``ori_shape``, ``labels`` (n,), the indices of the data set's ``classes``, and
+      ``scores`` (n,). ``img_path`` tells video and frame.
 
     Args:
-        classes (dict): The names of the actions that are measured, by their number.
-        columns (Sequence[int]): Which action's number each column of the scores has.
-        background_class (bool): Whether the first column is the background's.
-        action_thr (float): The score above which a box of a clip's detector has a
-            class. Below 0, each box has the class of its greatest score alone.
+        classes (dict): Names of the measured actions by their numbers.
+        columns (Sequence[int]): Number of the action in each column of the scores.
+        background_class (bool): Whether the first column is the background.
+        action_thr (float): Score above which a box of a detector of clips has a class.
+            If negative, each box has only the class of its highest score.
         img_pattern (str): Regular expression that finds ``video`` and ``frame`` in the
             path of a frame, with slashes.
         iou_thrs (Sequence[float]): The thresholds to report, in (0, 1]; the mean over
-            0.5:0.95 is reported besides.
-        classwise (bool): Report each class too.
+            0.5:0.95 is always reported.
+        classwise (bool): Whether to report each class as well.
         collect_device (str): See mmengine's ``BaseMetric``.
-        prefix (str, optional): What the figures' names begin with.
+        prefix (str, optional): Prefix of the names of the figures.
+
+    Raises:
+        ValueError: If a threshold or ``img_pattern`` is invalid.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class ActionMetric(BaseMetric):
         self.classwise = classwise
         self.action_thr = action_thr
         self.classes = list(classes.values())
-        # Labels number the measured classes from 0; -1 is what is not measured.
+        # Labels of measured classes count from 0; -1 means not measured.
         self.label_of = {number: label for label, number in enumerate(classes)}
         self.columns = np.array([self.label_of.get(n, -1) for n in columns], int)
         if background_class and len(self.columns):
@@ -82,7 +85,7 @@ class ActionMetric(BaseMetric):
         self.numbers = set(columns[self.first_column :])
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take a batch of predictions.
+        """Read a batch of predictions.
 
         Raises:
             ValueError: If a score or a box is not finite, a class is unknown, or a
@@ -94,8 +97,8 @@ class ActionMetric(BaseMetric):
         """Read the detections of one sample.
 
         Returns:
-            ``video``, ``frame``, ``boxes`` (n, 4) in fractions of the frame, ``labels``
-            (n,) in [0, C) and ``scores`` (n,).
+            ``video``, ``frame``, ``boxes`` (n, 4) as fractions of the frame,
+            ``labels`` (n,) in [0, C) and ``scores`` (n,).
         """
         video, frame = self.frame_of(sample)
         where = f'video {video!r}, frame {frame}'
@@ -113,7 +116,7 @@ class ActionMetric(BaseMetric):
         return dict(video=video, frame=frame, boxes=boxes, labels=labels, scores=scores)
 
     def frame_of(self, sample: dict) -> tuple[str, int]:
-        """Name of the video, and number of the frame in it."""
+        """Return the name of the video, and the number of the frame in it."""
         if 'video_id' in sample and 'timestamp' in sample:
             return str(sample['video_id']), int(sample['timestamp'])
         if 'img_key' in sample:
@@ -138,7 +141,7 @@ class ActionMetric(BaseMetric):
     def detections(
         instances: dict, where: str
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        """Boxes, labels (None of a clip's detector) and scores, all finite."""
+        """Return boxes, labels (None for detectors of clips) and scores, all finite."""
         boxes = as_array(instances['bboxes']).reshape(-1, 4)
         scores = as_array(instances['scores'])
         labels = instances.get('labels')
@@ -157,11 +160,11 @@ class ActionMetric(BaseMetric):
             or labels is not None
             and len(labels) != len(boxes)
         ):
-            raise ValueError(f'{where}: boxes, labels and scores differ in number')
+            raise ValueError(f'{where}: boxes, labels and scores differ in length')
         return boxes, labels, scores
 
     def dataset_classes(self) -> list[str]:
-        """Names of the classes that a frame's detector numbers from 0."""
+        """Return the names of the classes of a detector of frames."""
         classes = (self.dataset_meta or {}).get('classes')
         if classes is None:
             raise ValueError(
@@ -173,10 +176,10 @@ class ActionMetric(BaseMetric):
     def line_labels(
         self, annotations: AvaBoxes, path: str, all_known: bool
     ) -> np.ndarray:
-        """The label of each annotated line, -1 for actions that are not measured.
+        """Return the label of each annotated line, -1 for actions not measured.
 
         Raises:
-            ValueError: If ``all_known``, and an action is no column of the scores.
+            ValueError: If ``all_known``, and an action has no column in the scores.
         """
         numbers, inverse = np.unique(annotations.ids, return_inverse=True)
         for number in numbers:
@@ -184,13 +187,13 @@ class ActionMetric(BaseMetric):
                 line = int(np.argmax(annotations.ids == number))
                 raise ValueError(
                     f'{path}: action {number} of video {annotations.videos[line]!r} is '
-                    f'no class of {min(self.numbers)} … {max(self.numbers)}'
+                    f'not a class of {min(self.numbers)} … {max(self.numbers)}'
                 )
         labels = np.array([self.label_of.get(int(n), -1) for n in numbers])
         return labels[inverse.reshape(-1)]
 
     def check_frames(self, results: Sequence[dict], videos: Any, path: str) -> None:
-        """Refuse videos that the annotations lack, and frames that come twice."""
+        """Check that all videos are annotated and no frame was predicted twice."""
         seen = set()
         for result in results:
             key = result['video'], result['frame']
@@ -205,15 +208,18 @@ class ActionMetric(BaseMetric):
             seen.add(key)
 
     def figures(self, precisions: np.ndarray) -> dict[str, float]:
-        """Name the figures.
+        """Return the figures by their names.
 
         Args:
             precisions: (R + 10, C), for ``iou_thrs`` and then for 0.5:0.95.
+
+        Raises:
+            ValueError: If no class has ground truth.
         """
         if np.isnan(precisions).all():
             raise ValueError(
-                f'{type(self).__name__}: no annotation of any of the '
-                f'{len(self.classes)} classes in what was evaluated'
+                f'{type(self).__name__}: the evaluated frames have no annotation of '
+                f'any of the {len(self.classes)} classes'
             )
         rows = {
             f'{thr:g}': row for thr, row in zip(self.iou_thrs, precisions, strict=False)
@@ -235,13 +241,13 @@ class ActionMetric(BaseMetric):
     def _classify(
         self, scores: np.ndarray, where: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows, labels and scores of the classes that the boxes of a clip have."""
+        """Return row, label and score of each class that a box of a clip has."""
         if not len(scores):
             nothing = np.zeros(0, np.int64)
             return nothing, nothing, np.zeros(0)
         if scores.ndim != 2:
             raise ValueError(
-                f'{where}: pred_instances has neither labels nor scores of (n, classes)'
+                f'{where}: pred_instances has neither labels nor scores (n, classes)'
             )
         if scores.shape[1] != len(self.columns):
             raise ValueError(
@@ -257,12 +263,12 @@ class ActionMetric(BaseMetric):
         return rows, self.columns[columns], scores[rows, columns]
 
     def _measured(self, labels: np.ndarray, where: str) -> np.ndarray:
-        """From the data set's numbering of the classes to the metric's."""
+        """Convert labels from the data set's numbers of classes to the metric's."""
         names = self.dataset_classes()
         unknown = [name for name in names if name not in self.classes]
         if unknown:
             raise ValueError(
-                f'the class {unknown[0]!r} of the data set is none of the annotated '
+                f'the class {unknown[0]!r} of the data set is not one of the annotated '
                 f'{self.classes}'
             )
         check_known(labels, names, where)
@@ -275,13 +281,13 @@ def ava_classes(
     custom_classes: Sequence[int] | None,
     background_class: bool,
 ) -> tuple[dict[int, str], list[int]]:
-    """Names of the measured actions by number, and the number of each score column.
+    """Return the names of measured actions by number, and each score column's number.
 
-    As ``AVADataset`` numbers them: an action's number is its column, and with
-    ``custom_classes`` these follow the background in their order.
+    The numbers are those of ``AVADataset``: the number of an action is its column; with
+    ``custom_classes``, these follow the background in their order.
 
     Raises:
-        ValueError: If the arguments do not fit each other.
+        ValueError: If the arguments contradict each other.
     """
     names = None if label_file is None else read_label_map(label_file)
     if custom_classes is not None:
@@ -293,12 +299,14 @@ def ava_classes(
             )
         lacking = [n for n in wanted if n == 0 or names is not None and n not in names]
         if lacking:
-            raise ValueError(f'custom_classes has {lacking[0]}, no class of label_file')
+            raise ValueError(
+                f'custom_classes has {lacking[0]}, which is not a class of label_file'
+            )
         names = {n: str(n) if names is None else names[n] for n in wanted}
         return names, [0, *wanted]
     if num_classes is None:
         if names is None:
-            raise ValueError('num_classes is needed where there is no label_file')
+            raise ValueError('num_classes is needed if there is no label_file')
         num_classes = max(names) + 1
     if names is None:
         names = {n: str(n) for n in range(num_classes)}
@@ -313,7 +321,7 @@ def ava_classes(
 
 
 def as_array(values: Any) -> np.ndarray:
-    """A tensor, boxes of mmdet, or an array, as float64 on the CPU."""
+    """Convert a tensor, boxes of mmdet, or an array to a float64 array."""
     values = getattr(values, 'tensor', values)
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().double().numpy()
@@ -321,10 +329,10 @@ def as_array(values: Any) -> np.ndarray:
 
 
 def check_known(labels: np.ndarray, classes: Sequence[str], where: str) -> None:
-    """Refuse labels that number no class."""
+    """Check that labels are indices of classes."""
     wrong = (labels < 0) | (labels >= len(classes))
     if wrong.any():
         raise ValueError(
-            f'{where}: label {labels[wrong][0]} is none of the {len(classes)} classes '
-            f'{list(classes)}'
+            f'{where}: label {labels[wrong][0]} is not one of the {len(classes)} '
+            f'classes {list(classes)}'
         )

@@ -1,4 +1,4 @@
-"""How good an attacker has become while it practises."""
+"""Validation of an attacker during its training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,21 +21,22 @@ __all__ = ['AttackMetric']
 
 @METRICS.register_module()
 class AttackMetric(BaseMetric):
-    """Validates a practising attacker on people that it has not practised on.
+    """Validates an attacker on people on whom it was not trained.
 
     Use it in the ``val_evaluator`` of the training of a :class:`TrainedAttacker`, to
     decide when to stop. It reports ``<matching>/eer`` and ``<matching>/auc`` of each
-    matching, and ``auc``, the mean over them, which moves in smaller steps than the
-    error rate.
+    matching, and ``auc``, the mean over the matchings, which changes in smaller steps
+    than the error rate.
 
     Args:
-        matchings (Sequence[str]): Which of ``modified_original`` and
-            ``modified_modified`` the attacker is after. Defaults to both.
-        num_same (int): Pairs of one person to draw at most. Defaults to 1000.
-        num_different (int): Pairs of two people to draw at most. Defaults to 10000.
-        seed (int): Of the pairs. Defaults to 0.
+        matchings (Sequence[str]): The goals of the attacker, out of
+            :data:`.recognition_metrics.MATCHINGS`. Defaults to ``modified_original``
+            and ``modified_modified``.
+        num_same (int): Largest number of pairs of one person. Defaults to 1000.
+        num_different (int): Largest number of pairs of two people. Defaults to 10000.
+        seed (int): Seed of the pairs. Defaults to 0.
         collect_device (str): See mmengine's ``BaseMetric``.
-        prefix (str, optional): What the figures' names begin with. Defaults to
+        prefix (str, optional): Prefix of the names of the figures. Defaults to
             ``attack``.
 
     Raises:
@@ -75,7 +76,7 @@ class AttackMetric(BaseMetric):
         """Verify pairs of faces.
 
         Raises:
-            ValueError: When no person has two faces, or there is one person only.
+            ValueError: When a person has only one face, or there is only one person.
         """
         of = {
             kind: np.stack([one[kind].numpy() for one in results])

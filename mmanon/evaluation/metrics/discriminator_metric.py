@@ -1,4 +1,4 @@
-"""Whom the discriminator of the game still names."""
+"""How many faces the discriminator of the game still names."""
 
 import logging
 from typing import Any
@@ -18,27 +18,29 @@ __all__ = ['DiscriminatorMetric']
 
 @METRICS.register_module()
 class DiscriminatorMetric(FaceMetric):
-    """How many faces the game's D names, before M and after it.
+    """How many faces the game's D names, before and after the modification.
 
-    The :class:`AdversarialAnonymizationHook` adds it for its ``val_faces``, pictures of
-    the people that D learns to classify. It reports
+    The :class:`AdversarialAnonymizationHook` adds it for its ``val_faces``, images of
+    the people whom D learns to classify. It reports
 
     - ``acc_original`` and ``acc_modified``: the share of faces that D classifies
       correctly; left out with a warning if D has not learned;
     - ``pixel_change``: the mean absolute change on the scale of [-1, 1];
     - ``covered``: the share of faces that a learned modifier would leave nearly
       unchanged;
-    - ``rate`` and ``share`` of a modifier with a bottleneck: the information of its
-      code about a face, in nats, and the covered share of the crop;
-    - ``num_identities``: how many people there are.
+    - ``rate`` and ``share`` of a :class:`BottleneckModifier`: the information that its
+      code holds about a face, in nats, and the redrawn share of the crop;
+    - ``num_identities``: the number of people.
 
     Args:
-        dataset (dict): Of the people that D classifies; see :class:`FaceMetric`.
-        batch_size (int): Faces at once. Defaults to 64.
+        dataset (dict): A data set of the people whom D classifies; see
+            :class:`FaceMetric`.
+        batch_size (int): Number of faces in a batch. Defaults to 64.
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ValueError: When the model has no discriminator, or one for other people.
+        ValueError: When the model has no discriminator, or one for another number of
+            people.
     """
 
     default_prefix = 'faces'
@@ -48,15 +50,15 @@ class DiscriminatorMetric(FaceMetric):
         self._watcher: _NamingWatcher | None = None
 
     def join(self, faces: FacePass) -> None:
-        """Let D see the faces."""
+        """Show the faces to D."""
         discriminator = faces.model.discriminator
         people = len(faces.dataset.metainfo['classes'])
         if discriminator is None or discriminator.num_classes != people:
             named = 'none' if discriminator is None else discriminator.num_classes
             raise ValueError(
-                f'{type(self).__name__} asks the discriminator to name the {people} '
-                f'people of {faces.dataset.data_root}, and it names {named}: give the '
-                'people that it is taught'
+                f'{type(self).__name__} needs a discriminator of the {people} people '
+                f'of {faces.dataset.data_root}, but it names {named}: give the people '
+                'of its training'
             )
         if not discriminator.names_people:
             print_log(
@@ -73,7 +75,7 @@ class DiscriminatorMetric(FaceMetric):
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """Shares of all faces, and their mean change."""
+        """Return the shares of faces, and their mean change."""
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before
         labels = torch.as_tensor(faces.dataset.labels)

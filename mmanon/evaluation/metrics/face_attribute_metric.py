@@ -1,4 +1,4 @@
-"""Attributes that modified faces still show: gender, age and others."""
+"""How well attributes can be guessed from modified faces: gender, age and others."""
 
 import csv
 import logging
@@ -26,32 +26,35 @@ _PIXELS = 20
 
 @METRICS.register_module()
 class FaceAttributeMetric(FaceMetric):
-    """How well small heads that learn from modified faces guess what people are.
+    """How well linear heads, trained on modified faces, guess attributes of people.
 
-    Nobody has to be known for it: it is information, no attack on a person. For each
-    attribute a linear head learns from the faces of some people, modified, and guesses
-    it for others, in folds; another learns from originals, for comparison. It reports
-    ``<attribute>/modified/balanced_accuracy``, ``<attribute>/original/...``,
-    ``<attribute>/chance`` and ``<attribute>/people``. People whose attribute is not
-    known are left out of it, and an attribute with too few people is, with a warning.
+    This measures information about attributes and identifies nobody. For each
+    attribute, a linear head learns from modified faces of some people and guesses the
+    attribute of others, in folds; for comparison, another head does the same with
+    original faces. The metric reports ``<attribute>/modified/balanced_accuracy``,
+    ``<attribute>/original/balanced_accuracy``, ``<attribute>/chance`` and
+    ``<attribute>/people``. People with an unknown attribute, and classes of an
+    attribute with too few people, are left out. If fewer than two classes remain, the
+    attribute is left out with a warning.
 
     Args:
         dataset (dict): People with known attributes; see :class:`FaceMetric`. Use
-            people that the modifier was not trained on.
-        labels (str): CSV file with a column ``person`` (the folder's name), or
-            ``image`` (its path, of which the last two parts count), and a column for
-            each attribute; an empty cell is not known.
-        attributes (Sequence[str], optional): Columns. Defaults to all.
-        recognizer (dict, optional): One with trained weights. The heads learn from its
-            embeddings and from the faces at 20 x 20 pixels; see
-            :class:`RecognitionMetric`. Defaults to the pixels only.
-        folds (int): Defaults to 5.
-        least (int): People that each class of an attribute needs. Defaults to 10.
+            people on whom the modifier was not trained.
+        labels (str): CSV file with a column ``person`` (name of the folder), or
+            ``image`` (path of the image; its last two parts count), and a column for
+            each attribute; an empty cell means unknown.
+        attributes (Sequence[str], optional): Columns to use. Defaults to all.
+        recognizer (dict, optional): Config of a recognizer with trained weights. The
+            heads then learn from its embeddings and from the faces at 20 x 20 pixels;
+            see :class:`RecognitionMetric`. Defaults to the pixels only.
+        folds (int): Number of folds. Defaults to 5.
+        least (int): Smallest number of people in a class of an attribute. Defaults to
+            10.
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
         FileNotFoundError: When the file of labels does not exist.
-        ValueError: When it lacks a column, or knows nobody of the data set.
+        ValueError: When it has no such column, or no person of the data set.
     """
 
     default_prefix = 'attributes'
@@ -69,7 +72,7 @@ class FaceAttributeMetric(FaceMetric):
         super().__init__(dataset, **kwargs)
         if folds < 2 or least < folds:
             raise ValueError(
-                f'folds must be at least 2 and least not below it, got {folds} and '
+                f'folds must be at least 2, and least at least folds, got {folds} and '
                 f'{least}'
             )
         self.labels = labels
@@ -81,7 +84,7 @@ class FaceAttributeMetric(FaceMetric):
         self._watcher: _FeatureWatcher | None = None
 
     def join(self, faces: FacePass) -> None:
-        """Read the attributes, and take features of the faces."""
+        """Read the attributes, and collect features of the faces."""
         self._known = read_attributes(self.labels, faces.dataset.paths, self.attributes)
         recognizer = None
         if self.recognizer_cfg is not None:
@@ -94,7 +97,7 @@ class FaceAttributeMetric(FaceMetric):
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """The figures of each attribute with enough people."""
+        """Return the figures of each attribute with enough people."""
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before
         people = np.asarray(faces.dataset.labels)
@@ -102,7 +105,7 @@ class FaceAttributeMetric(FaceMetric):
         for name, values in self._known.items():
             known = values != ''
             kinds = np.unique(values[known])
-            # A class of too few people is left out, not the attribute.
+            # A class with too few people is left out, not the whole attribute.
             several = [
                 kind
                 for kind in kinds
@@ -133,7 +136,7 @@ class FaceAttributeMetric(FaceMetric):
 
 
 class _FeatureWatcher:
-    """Keeps shrunken pixels, and embeddings where there is a recognizer."""
+    """Collects shrunk pixels, and embeddings if there is a recognizer."""
 
     def __init__(self, recognizer: nn.Module | None) -> None:
         self.embed: Any = None if recognizer is None else recognizer.embed
@@ -147,7 +150,7 @@ class _FeatureWatcher:
             self.parts[kind].append(features)
 
     def blocks(self) -> dict[str, list[np.ndarray]]:
-        """Of each kind of faces the blocks of features."""
+        """Return the blocks of features for each kind of faces."""
         return {
             kind: [
                 torch.cat(block).double().numpy() for block in zip(*parts, strict=True)
@@ -159,25 +162,25 @@ class _FeatureWatcher:
 def read_attributes(
     labels: str | Path, images: Sequence[Path], attributes: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Read what is known of the people, or of the images, of a data set.
+    """Read the attributes of the people, or of the images, of a data set.
 
     Args:
         labels (str or Path): CSV file; see :class:`FaceAttributeMetric`.
         images (Sequence[Path]): K images, ``.../<person>/<image>``.
-        attributes (Sequence[str], optional): Columns. Defaults to all.
+        attributes (Sequence[str], optional): Columns to use. Defaults to all.
 
     Returns:
-        dict[str, np.ndarray]: Of each attribute the values, (K,) texts; ``''`` where it
-        is not known.
+        dict[str, np.ndarray]: Values of each attribute, strings (K,); ``''`` means
+        unknown.
 
     Raises:
         FileNotFoundError: When the file does not exist.
-        ValueError: When a column is missing, or nobody is known.
+        ValueError: When a column is missing, or no person or image is in the file.
     """
     path = Path(labels)
     if not path.is_file():
         raise FileNotFoundError(
-            f'labels {labels} does not exist; name a CSV file with a column `person` '
+            f'labels {labels} does not exist; give a CSV file with a column `person` '
             'or `image` and one for each attribute'
         )
     with path.open(newline='', encoding='utf-8') as file:
@@ -202,8 +205,8 @@ def read_attributes(
     ]
     if not set(names) & set(known):
         raise ValueError(
-            f'{labels} knows none of the people of {images[0].parent.parent}, such as '
-            f'{names[0]!r}, but {list(known)[:3]}'
+            f'{labels} has none of the people of {images[0].parent.parent}, such as '
+            f'{names[0]!r}; it has {list(known)[:3]}'
         )
     return {
         column: np.array([str(known.get(name, {}).get(column) or '') for name in names])

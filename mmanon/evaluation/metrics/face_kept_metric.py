@@ -1,4 +1,4 @@
-"""Whether redrawn faces are still found, and where they look."""
+"""Whether a face detector still finds redrawn faces, and their landmarks."""
 
 from typing import Any
 
@@ -17,20 +17,24 @@ __all__ = ['FaceKeptMetric']
 
 @METRICS.register_module()
 class FaceKeptMetric(FaceMetric):
-    """What a face detector finds of modified faces.
+    """How many modified faces a face detector still finds, and their landmarks.
 
-    It reports ``found_again``, the part of the faces that the detector finds in the
-    redrawn crop as well, in the same place; ``landmarks``, of these the mean distance
-    of the five landmarks from the original's, in parts of the distance of the eyes, and
-    ``landmarks_90``, what nine of ten stay below; ``covered``, the part of all faces
-    that got a mask since the modifier would have let them through; and ``faces``, how
-    many the detector finds as they are: the others are left out.
+    Only original faces that the detector finds count. The metric reports
+
+    - ``found_again``: the share of faces that the detector also finds in the redrawn
+      crop, in the same place;
+    - ``landmarks``: for these, the mean distance of the five landmarks from those of
+      the original, relative to the distance between the eyes;
+    - ``landmarks_90``: the 90th percentile of this distance;
+    - ``covered``: the share of all faces that got a mask because the modifier would
+      have left them nearly unchanged;
+    - ``faces``: the number of original faces that the detector finds.
 
     Args:
         dataset (dict): See :class:`FaceMetric`; its crops need a margin around the
             face.
-        detector (dict): Face detector with landmarks, with the score from which on a
-            face counts as found.
+        detector (dict): Config of a face detector with landmarks, with the score above
+            which a face counts as found.
         **kwargs: See :class:`FaceMetric`.
     """
 
@@ -42,17 +46,17 @@ class FaceKeptMetric(FaceMetric):
         self._watcher: _KeptWatcher | None = None
 
     def join(self, faces: FacePass) -> None:
-        """Look for the faces."""
+        """Search for the faces in the crops."""
         self._watcher = faces.add_watcher(
             key_of(['kept', id(self)]),
             lambda: _KeptWatcher(MODELS.build(self.detector_cfg)),
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """The figures over all faces.
+        """Return the figures over all faces.
 
         Raises:
-            ValueError: When the detector finds none of the faces as they are.
+            ValueError: When the detector finds none of the original faces.
         """
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before
@@ -60,7 +64,8 @@ class FaceKeptMetric(FaceMetric):
         if not seen:
             raise ValueError(
                 f'{self.prefix}: the detector finds none of the {len(watcher.found)} '
-                f'faces of {faces.dataset.data_root} as they are'
+                f'original faces of {faces.dataset.data_root}: lower its threshold, or '
+                'give crops with a margin'
             )
         distances = [one.distance for one in seen if one.found]
         figures = dict(found_again=len(distances) / len(seen))

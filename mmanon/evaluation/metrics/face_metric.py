@@ -1,4 +1,4 @@
-"""Shared by all metrics of faces: the faces, and the model that redraws them."""
+"""The base class of metrics of faces, which show the faces of a data set to a model."""
 
 import json
 from abc import abstractmethod
@@ -20,33 +20,34 @@ __all__ = ['FaceMetric', 'build_faces', 'prepare_face_metrics']
 
 
 class FaceMetric(BaseMetric):
-    """Measures what the model makes of the faces of an identity data set.
+    """Base class of metrics of the modified faces of an identity data set.
 
     Use it in ``val_evaluator`` or ``test_evaluator`` together with the detector's
-    metrics. It ignores the detections: the :class:`AdversarialAnonymizationHook` passes
+    metrics. It ignores the detections. The :class:`AdversarialAnonymizationHook` gives
     it the model by :meth:`prepare`, and it evaluates the faces when the detector's
-    metrics are computed. Metrics of the same ``dataset``, ``batch_size`` and ``seed``
+    metrics are computed. Metrics with the same ``dataset``, ``batch_size`` and ``seed``
     share the work: each face is redrawn once for all of them.
 
     Args:
         dataset (dict): Config of a :class:`FaceIdentityDataset`, without ``crop_size``
-            and ``margin``, which are the model's.
-        batch_size (int): Faces at once. Defaults to 32.
+            and ``margin``, which come from the model.
+        batch_size (int): Number of faces in a batch. Defaults to 32.
         seed (int): Seed of random modifiers. Defaults to 0.
-        train_identities (Sequence[str] or str, optional): Names of people that were
-            trained on, or a text file with one a line; the data set must hold none.
+        train_identities (Sequence[str] or str, optional): Names of the people of the
+            training, or a text file with one name on each line; the data set must not
+            contain them.
         collect_device (str): See mmengine's ``BaseMetric``.
-        prefix (str, optional): What the figures' names begin with.
-        view (str): What is looked at: ``'face'``, the face box; ``'crop'``, all of the
-            modifier's crop; ``'head'``, the head in the frame with the crop pasted
-            back, for which the data set must hold photographs, or crops that are wide
-            enough. Defaults to ``'face'``.
-        head_margin (float): By how much of its side the face box is enlarged on each
-            side in the view ``'head'``. Defaults to 0.5.
+        prefix (str, optional): Prefix of the names of the figures.
+        view (str): The part of the head to show: ``'face'``, the face box; ``'crop'``,
+            the modifier's whole crop; or ``'head'``, the head in the frame with the
+            crop pasted into it, for which the data set must have photographs or wide
+            crops. Defaults to ``'face'``.
+        head_margin (float): Enlargement of the face box on each side in the view
+            ``'head'``, as a fraction of its side. Defaults to 0.5.
 
     Raises:
-        ValueError: When the data set states a geometry of its own, or the view is
-            unknown.
+        ValueError: When ``dataset`` has ``crop_size`` or ``margin``, the view is
+            unknown or ``batch_size`` is below 1.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class FaceMetric(BaseMetric):
         stated = {'crop_size', 'margin'} & set(dataset)
         if stated:
             raise ValueError(
-                f"{sorted(stated)} of the faces are the model's: leave them out of "
+                f'{sorted(stated)} of the faces come from the model: leave them out of '
                 f'`dataset` of {type(self).__name__}'
             )
         if batch_size < 1:
@@ -87,25 +88,25 @@ class FaceMetric(BaseMetric):
         passes: dict[str, FacePass] | None = None,
         kept: dict[str, FaceSet] | None = None,
     ) -> None:
-        """Take the model, before each epoch of validation or testing.
+        """Set the model, before each epoch of validation or testing.
 
         Args:
             model (RedrawingModel): An :class:`AnonymizedDetector`.
-            device (torch.device): Where it is.
-            passes (dict, optional): Passes over faces of this epoch that metrics
-                prepared before have begun, to join or to add to.
+            device (torch.device): The device of the model.
+            passes (dict, optional): Passes over faces of this epoch that other metrics
+                have created; this metric joins one or adds one.
             kept (dict, optional): Data sets to use or to add to; see
-                :func:`build_faces`. Defaults to those that this metric has built.
+                :func:`build_faces`. Defaults to those of this metric.
 
         Raises:
-            ValueError: When the data set or the recognizer do not fit.
+            ValueError: When the data set or the recognizer does not fit.
         """
         passes = {} if passes is None else passes
         view = self.view_of(model)
         geometry = dict(crop_size=view.image_size, margin=view.image_margin)
         if view.name == 'head':
             self._check_wide()
-            geometry['feather'] = view.feather  # tells its pass from one without
+            geometry['feather'] = view.feather  # so that it has its own pass
         key = key_of([self.dataset_cfg, geometry, self.batch_size, self.seed])
         if key not in passes:
             kept = self._kept if kept is None else kept
@@ -127,7 +128,7 @@ class FaceMetric(BaseMetric):
         self.join(self._faces)
 
     def view_of(self, model: RedrawingModel) -> FaceView:
-        """This metric's view of a model's faces."""
+        """Return this metric's view of a model's faces."""
         return FaceView(
             self.view,
             model.crop_size,
@@ -137,37 +138,37 @@ class FaceMetric(BaseMetric):
         )
 
     def _check_wide(self) -> None:
-        """Reject images that are not known to show more than a crop."""
+        """Check that the images show more than the modifier's crops."""
         if not {'detector', 'image_margin'} & set(self.dataset_cfg):
             raise ValueError(
                 f"{self.prefix}: the view 'head' needs images that show more than the "
                 "modifier's crops: give the `dataset` photographs and a `detector`, "
-                'or crops that are cut wider and their `image_margin`'
+                'or wider crops and their `image_margin`'
             )
 
     @abstractmethod
     def join(self, faces: FacePass) -> None:
-        """Add to the pass what this metric needs of it."""
+        """Add the watchers of this metric to the pass."""
 
     @abstractmethod
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """The figures, when all faces have been shown."""
+        """Return the figures after all faces have been shown."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take no notice of detections."""
-        # mmengine warns of metrics that collect nothing.
+        """Ignore detections."""
+        # mmengine warns about metrics that collect nothing.
         if not self.results:
             self.results.append(None)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Look at the faces.
+        """Evaluate the faces.
 
         Raises:
-            RuntimeError: When nobody gave the model.
+            RuntimeError: When :meth:`prepare` was not called.
         """
         if self._faces is None:
             raise RuntimeError(
-                f'{type(self).__name__} was not given the model: it needs the '
+                f'{type(self).__name__} has no model: it needs the '
                 'AdversarialAnonymizationHook in `custom_hooks`, or a call of `prepare`'
             )
         faces, self._faces = self._faces, None
@@ -176,12 +177,12 @@ class FaceMetric(BaseMetric):
 
 
 def build_faces(dataset: dict, geometry: dict, kept: dict[str, FaceSet]) -> FaceSet:
-    """Build a data set of faces, or take it from those that were built before.
+    """Build a face data set, or return one that was built before.
 
     Args:
-        dataset (dict): Its config.
+        dataset (dict): Config of the data set.
         geometry (dict): ``crop_size`` and ``margin`` of its crops.
-        kept (dict): Data sets by their settings; this one is added.
+        kept (dict): Data sets by their settings; a new one is added.
     """
     key = key_of([dataset, geometry])
     if key not in kept:
@@ -198,11 +199,10 @@ def prepare_face_metrics(
     """Give the model to the face metrics among an evaluator's metrics.
 
     Args:
-        metrics (Iterable[BaseMetric]): Of any kind.
+        metrics (Iterable[BaseMetric]): Metrics; those of other kinds are ignored.
         model (RedrawingModel): An :class:`AnonymizedDetector`.
-        device (torch.device): Where it is.
-        kept (dict, optional): Data sets that are built already; see
-            :func:`build_faces`.
+        device (torch.device): The device of the model.
+        kept (dict, optional): Existing data sets; see :func:`build_faces`.
     """
     passes: dict[str, FacePass] = {}
     for metric in metrics:
@@ -211,7 +211,7 @@ def prepare_face_metrics(
 
 
 def key_of(settings: Any) -> str:
-    """The same text for the same settings."""
+    """Return a string that is equal for equal settings."""
     return json.dumps(settings, sort_keys=True, default=str)
 
 

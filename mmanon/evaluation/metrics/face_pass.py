@@ -1,4 +1,4 @@
-"""One pass over the faces of a data set, for all metrics that look at them."""
+"""One pass over the faces of a data set, for all metrics of these faces."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
@@ -15,15 +15,15 @@ __all__ = ['EmbeddingWatcher', 'FacePass', 'FaceWatcher', 'RedrawingModel']
 
 
 class RedrawingModel(Protocol):
-    """The interface of a model for a pass; an :class:`AnonymizedDetector` has it.
+    """The interface of a model for a pass, such as an :class:`AnonymizedDetector`.
 
-    A model with ``redraw_or_cover`` also returns which faces it has covered.
+    If a model has ``redraw_or_cover``, the pass uses it to count covered faces.
 
     Attributes:
-        crop_size: S.
-        margin: By how much of its side a face box is enlarged on each side.
+        crop_size: S, the side of a crop in pixels.
+        margin: Enlargement of a face box on each side, as a fraction of its side.
         discriminator: D, or None.
-        training: Whether it learns.
+        training: Whether it is in training mode.
     """
 
     crop_size: int
@@ -32,17 +32,17 @@ class RedrawingModel(Protocol):
     training: bool
 
     def redraw_faces(self, faces: Tensor) -> Tensor:
-        """Faces (K, 3, S, S) in [-1, 1] as a viewer sees them."""
+        """Redraw faces, (K, 3, S, S) in [-1, 1], as viewers see them."""
 
     def train(self, mode: bool = True) -> Any:
-        """Let it learn, or not."""
+        """Set training or evaluation mode."""
 
 
 class FaceWatcher(Protocol):
-    """Whom a pass shows its faces."""
+    """The interface of an object to which a pass shows its faces."""
 
     def watch(self, original: Tensor, modified: Tensor) -> None:
-        """Look at faces before and after, (K, 3, P, P) in [-1, 1]."""
+        """Process original and modified images, (K, 3, P, P) in [-1, 1]."""
 
 
 _Watcher = TypeVar('_Watcher', bound=FaceWatcher)
@@ -51,20 +51,21 @@ _Watcher = TypeVar('_Watcher', bound=FaceWatcher)
 class FacePass:
     """Redraws each face of a data set once and shows it to all watchers.
 
-    Random modifiers draw from a stream of their own, so a pass gives the same faces
-    each time and leaves the random numbers of training alone.
+    Random modifiers use their own random numbers. So each pass gives the same faces,
+    and the random numbers of the training do not change.
 
     Args:
         dataset (FaceSet): Faces without augmentation.
         model (RedrawingModel): An :class:`AnonymizedDetector`.
-        device (torch.device): Where the model is.
-        batch_size (int): Faces at once.
+        device (torch.device): The device of the model.
+        batch_size (int): Number of faces in a batch.
         seed (int): Seed of random modifiers.
-        view (FaceView, optional): What the images show; the model redraws the crops in
-            them. Defaults to the crops themselves.
+        view (FaceView, optional): View of the images; the model redraws the crops in
+            them. By default the images are the crops.
 
     Attributes:
-        covered (int): How many faces were covered, as M would have let them through.
+        covered (int): Number of faces that were covered, because M would have left them
+            nearly unchanged.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class FacePass:
         self._done = False
 
     def add_watcher(self, key: str, make: Callable[[], _Watcher]) -> _Watcher:
-        """The watcher of this key, made when it is the first of it."""
+        """Return the watcher of a key; the first call with the key creates it."""
         if key not in self._watchers:
             self._watchers[key] = make()
         return cast(_Watcher, self._watchers[key])
@@ -126,11 +127,11 @@ class FacePass:
 
 
 class EmbeddingWatcher:
-    """Embeds each face, original and modified, once.
+    """Embeds each face once, original and modified.
 
     Args:
-        recognizer: Has ``embed``, as :class:`FaceClassifier`, and where it
-            looks at modified faces in another way ``embed_modified``.
+        recognizer: A module with ``embed``, such as :class:`FaceClassifier`, and
+            optionally ``embed_modified`` for modified faces.
     """
 
     def __init__(self, recognizer: Any) -> None:
@@ -148,5 +149,5 @@ class EmbeddingWatcher:
             self._parts[name].append(embedded.float().cpu())
 
     def embeddings(self, kind: str) -> np.ndarray:
-        """Embeddings of all ``'original'`` or ``'modified'`` faces, (K, E)."""
+        """Return embeddings of all ``'original'`` or ``'modified'`` faces, (K, E)."""
         return torch.cat(self._parts[kind]).numpy()

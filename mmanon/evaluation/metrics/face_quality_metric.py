@@ -1,4 +1,4 @@
-"""How much of a face's picture is kept."""
+"""How much of a face's pixels a modifier keeps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,17 +19,17 @@ from .face_pass import FacePass
 
 __all__ = ['FaceQualityMetric']
 
-# What a face that was not changed at all counts as, in dB: a mean stays finite.
+# PSNR of an unchanged face in dB, so that the mean is finite.
 _HIGHEST_PSNR = 100.0
 
 
 @METRICS.register_module()
 class FaceQualityMetric(FaceMetric):
-    """How far modified faces are from the originals, as pictures.
+    """How different modified faces are from the originals, as images.
 
-    It reports means over all faces: ``mean_absolute_change`` (on the scale of
-    [-1, 1]), ``psnr`` (dB, 100 for a face that was not changed), ``ssim``, and
-    ``lpips`` where weights are given.
+    It reports means over all faces: ``mean_absolute_change`` (on the scale [-1, 1]),
+    ``psnr`` (dB, 100 for an unchanged face), ``ssim``, and ``lpips`` if weights are
+    given.
 
     Args:
         dataset (dict): See :class:`FaceMetric`.
@@ -66,7 +66,7 @@ class FaceQualityMetric(FaceMetric):
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """The means over all faces."""
+        """Return the means over all faces."""
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before
         return {

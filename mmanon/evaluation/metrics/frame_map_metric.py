@@ -23,53 +23,54 @@ __all__ = ['FrameMAPMetric']
 
 @METRICS.register_module()
 class FrameMAPMetric(ActionMetric):
-    """Mean average precision of the actions detected in frames.
+    """Mean average precision of actions detected in frames.
 
-    The measure of JHMDB, DALY and UCF101-24: all-point average precision as in PASCAL
-    VOC since 2010 (:func:`frame_average_precisions`), and its mean over the classes
-    that have ground truth. It differs from ``AVAMetric`` in this: AVA's evaluation
-    leaves classes that were never detected out of the mean, here they count as 0.
+    This is the measure of JHMDB, DALY and UCF101-24: all-point average precision as in
+    PASCAL VOC since 2010 (:func:`frame_average_precisions`), and its mean over the
+    classes with ground truth. It differs from ``AVAMetric`` for classes that were never
+    detected: AVA's evaluation leaves them out of the mean, here they count as 0.
 
-    With ``ann_file`` the ground truth is a file in the format of AVA and the arguments
-    mean what they mean in ``AVAMetric`` and ``AVADataset``; annotated frames for which
-    there is no prediction count as missed. Without it the ground truth is each
-    sample's own ``gt_instances``, as ``VOCMetric`` of mmdet has it: boxes in pixels of
-    the original image, so that the test pipeline loads annotations after it resizes.
-    Boxes that a data set marks as to be ignored have no part in either.
+    With ``ann_file``, the ground truth is a file in the format of AVA, and the
+    arguments have the same meaning as in ``AVAMetric`` and ``AVADataset``; annotated
+    frames without a prediction count as missed. Without it, the ground truth is
+    ``gt_instances`` of each sample, as for ``VOCMetric`` of mmdet: boxes in pixels of
+    the original image, so the test pipeline must load annotations after it resizes.
+    Boxes that a data set marks to be ignored do not count in both cases.
 
-    Reported are, in [0, 1], ``frame/mAP@0.5`` and others of ``iou_thrs``, the mean over
+    It reports, in [0, 1], ``frame/mAP@0.5`` and others of ``iou_thrs``, the mean over
     the thresholds 0.5, 0.55, …, 0.95 as ``frame/mAP@0.5:0.95``, and with ``classwise``
-    each class that has ground truth as ``frame/AP@0.5/<class>``.
+    each class with ground truth as ``frame/AP@0.5/<class>``.
 
     Args:
         ann_file (str, optional): Annotations in the format of AVA, a ``.csv`` file.
-        label_file (str, optional): Label map, a ``.pbtxt`` file; actions that it leaves
-            out are not measured. Without it classes are named by their numbers.
+        label_file (str, optional): Label map, a ``.pbtxt`` file; actions that are not
+            in it are not measured. Without it the names of classes are their numbers.
         exclude_file (str, optional): Timestamps that are not evaluated, a ``.csv``
             file.
-        num_classes (int, optional): Number of score columns, as in ``AVAMetric`` with
-            the background. Defaults to the greatest number of ``label_file`` plus 1.
-        custom_classes (Sequence[int], optional): Measure these actions only, as the
-            ``AVADataset`` of the same argument has them.
-        action_thr (float): Score above which a box has a class; below 0, it has the
-            one of its greatest score. For detectors of clips. Defaults to 0.002.
-        background_class (bool): Whether the first score column is the background's, as
+        num_classes (int, optional): Number of score columns with the background, as in
+            ``AVAMetric``. Defaults to the largest number in ``label_file`` plus 1.
+        custom_classes (Sequence[int], optional): The only actions to measure, as in
+            ``AVADataset``.
+        action_thr (float): Score above which a box of a detector of clips has a class;
+            if negative, a box has only the class of its highest score. Defaults to
+            0.002.
+        background_class (bool): Whether the first score column is the background, as
             in ``BBoxHeadAVA``. Defaults to True.
-        ignore_empty_frames (bool): Whether detections in timestamps that ``ann_file``
-            does not have are left out, as AVA's evaluation does, or are wrong. Defaults
-            to True.
-        img_pattern (str): How ``ann_file``'s video and timestamp are read off
-            ``img_path`` for detectors of frames. By default the folder's name and the
-            last number of the file's.
-        iou_thrs (Sequence[float]): Defaults to (0.5,).
-        classwise (bool): Report each class too. Defaults to False.
+        ignore_empty_frames (bool): Whether detections at timestamps that are not in
+            ``ann_file`` are left out, as in AVA's evaluation; otherwise they count as
+            wrong. Defaults to True.
+        img_pattern (str): Regular expression that finds ``video`` and ``frame`` of
+            ``ann_file`` in ``img_path``, for detectors of frames. Defaults to the name
+            of the folder and the last number of the file name.
+        iou_thrs (Sequence[float]): IoU thresholds. Defaults to (0.5,).
+        classwise (bool): Whether to report each class as well. Defaults to False.
         collect_device (str): See mmengine's ``BaseMetric``.
-        prefix (str, optional): What the figures' names begin with. Defaults to
+        prefix (str, optional): Prefix of the names of the figures. Defaults to
             ``'frame'``.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file or an argument is not as it should be.
+        ValueError: If a file or an argument is invalid.
 
     Example:
         >>> val_evaluator = dict(
@@ -106,7 +107,7 @@ class FrameMAPMetric(ActionMetric):
             )
         elif label_file or exclude_file or num_classes or custom_classes:
             raise ValueError(
-                'label_file, exclude_file, num_classes and custom_classes go with an '
+                'label_file, exclude_file, num_classes and custom_classes need an '
                 'ann_file: without one, the classes are those of the data set'
             )
         super().__init__(
@@ -130,7 +131,7 @@ class FrameMAPMetric(ActionMetric):
             )
 
     def read(self, sample: dict) -> dict[str, Any]:
-        """Read a sample's detections, and its ground truth where there is no file."""
+        """Read the detections of a sample, and its ground truth if there is no file."""
         if self.annotations is not None:
             return super().read(sample)
         where = str(sample.get('img_path', sample.get('img_key', 'a data sample')))
@@ -142,7 +143,7 @@ class FrameMAPMetric(ActionMetric):
             )
         if 'gt_instances' not in sample:
             raise ValueError(
-                f'{where}: the sample has no gt_instances; name an ann_file, or load '
+                f'{where}: the sample has no gt_instances; give an ann_file, or load '
                 'annotations in the test pipeline'
             )
         truth = sample['gt_instances']
@@ -161,8 +162,8 @@ class FrameMAPMetric(ActionMetric):
         """Compute the figures.
 
         Raises:
-            ValueError: If nothing is annotated, the annotations do not know a video, or
-                a frame was predicted twice.
+            ValueError: If there are no annotations, a video is not annotated, or a
+                frame was predicted twice.
         """
         if self.annotations is None:
             self.classes = self.dataset_classes()
@@ -201,7 +202,7 @@ class FrameMAPMetric(ActionMetric):
 def _join(
     results: Sequence[dict], frames: Sequence[int], prefix: str = ''
 ) -> FrameBoxes:
-    """All boxes of the results, each in the frame of its own result."""
+    """Join the boxes of all results, each with the number of its frame."""
     boxes = [result[f'{prefix}boxes'] for result in results]
     labels = [result[f'{prefix}labels'] for result in results]
     joined = FrameBoxes(

@@ -45,31 +45,32 @@ MATCHINGS = {
     'modified_original': ('modified', 'original'),
     'modified_modified': ('modified', 'modified'),
 }
-"""What is compared with what: the recognizer itself, re-identification, linkability."""
+"""Kinds of probes and gallery. The matchings measure the recognizer itself,
+re-identification, and linkability."""
 
 _FARS = {'tar_at_far_1e-2': 1e-2, 'tar_at_far_1e-3': 1e-3}
 
 
 class RecognitionMetric(FaceMetric):
-    """Base class: a recognizer embeds original and modified faces for each matching.
+    """Base class of metrics in which a recognizer compares embeddings of faces.
 
     Args:
         dataset (dict): See :class:`FaceMetric`.
-        recognizer (dict or str): The attacker: the config of a :class:`FaceClassifier`
-            with trained weights (``init_cfg`` of it or of its backbone), of another
-            module that has ``embed``, such as :class:`DlibRecognizer`, or of a
+        recognizer (dict or str): The attacker: config of a :class:`FaceClassifier` with
+            trained weights (``init_cfg`` of it or of its backbone), of another module
+            with ``embed``, such as :class:`DlibRecognizer`, or of a
             :class:`TrainedAttacker`; or ``'discriminator'`` for the D of the game. Its
-            ``margin`` is the model's.
+            ``margin`` comes from the model.
         prefix (str, optional): Name of the attacker. Defaults to ``discriminator`` or
-            the backbone's, such as ``mobilefacenet``; in another view than ``'face'``
-            with the view behind it, such as ``mobilefacenet-crop``.
-        view (str, optional): See :class:`FaceMetric`. Defaults to that in which the
-            recognizer was trained, or else to ``'face'``.
+            the name of the backbone, such as ``mobilefacenet``; for views other than
+            ``'face'`` followed by the view, such as ``mobilefacenet-crop``.
+        view (str, optional): See :class:`FaceMetric`. Defaults to the view in which the
+            recognizer was trained, or to ``'face'``.
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ValueError: When the recognizer is neither, or the view is not the one it was
-            trained in.
+        ValueError: When the recognizer is none of these, or was trained in another
+            view.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class RecognitionMetric(FaceMetric):
         self._watcher: EmbeddingWatcher | None = None
 
     def join(self, faces: FacePass) -> None:
-        """Let the recognizer see the faces."""
+        """Show the faces to the recognizer."""
         view = self.view_of(faces.model)
         self._watcher = faces.add_watcher(
             key_of([self.recognizer_cfg, view.name]),
@@ -103,7 +104,7 @@ class RecognitionMetric(FaceMetric):
         )
 
     def figures(self, faces: FacePass) -> dict[str, float]:
-        """All figures of all matchings, as ``<matching>/<figure>``."""
+        """Return all figures of all matchings, as ``<matching>/<figure>``."""
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before
         found = {}
@@ -114,7 +115,7 @@ class RecognitionMetric(FaceMetric):
                     wrong = ~np.isfinite(view).all(1)
                     raise ValueError(
                         f'{self.prefix}: embeddings of {wrong.sum()} of {len(view)} '
-                        f'{kind} faces are not finite, first of '
+                        f'{kind} faces are not finite, the first is of '
                         f'{faces.dataset.paths[wrong.argmax()]}'
                     )
             for name, value in self.match(probes, gallery, faces).items():
@@ -125,7 +126,7 @@ class RecognitionMetric(FaceMetric):
     def match(
         self, probes: np.ndarray, gallery: np.ndarray, faces: FacePass
     ) -> dict[str, float]:
-        """The figures of one matching of embeddings (K, E) of the same K images."""
+        """Return the figures of one matching, for embeddings (K, E) of K images."""
 
     def _build_recognizer(
         self, model: RedrawingModel, device: torch.device, view: FaceView
@@ -134,13 +135,14 @@ class RecognitionMetric(FaceMetric):
             if model.discriminator is None:
                 raise ValueError(
                     "recognizer='discriminator', but the model has none: give the "
-                    'hook a `discriminator` and `val_faces`, or name another recognizer'
+                    'hook a `discriminator` and `val_faces`, or give another recognizer'
                 )
             if model.discriminator.is_untrained:
                 raise ValueError(
-                    "recognizer='discriminator', but the checkpoint holds none: one of "
-                    'random weights knows nobody and would make every modifier look '
-                    'safe; test a checkpoint of the game, or name another recognizer'
+                    "recognizer='discriminator', but the checkpoint has none: one with "
+                    'random weights recognizes nobody and would make every modifier '
+                    'look safe; test a checkpoint of the game, or give another '
+                    'recognizer'
                 )
             return model.discriminator
         if self._recognizer is None:
@@ -152,28 +154,28 @@ class RecognitionMetric(FaceMetric):
 
 @METRICS.register_module()
 class FaceVerificationMetric(RecognitionMetric):
-    """Can an attacker tell whether two faces show the same person?
+    """Measures whether an attacker can tell if two faces show the same person.
 
     For each matching (``original_original``, ``modified_original``,
     ``modified_modified``) it reports ``eer``, ``auc``, ``tar_at_far_1e-2``,
-    ``tar_at_far_1e-3`` and ``accuracy`` (over ten folds), as fractions. A TAR is left
-    out, with a warning, when there are too few pairs of two people to see its FAR.
+    ``tar_at_far_1e-3`` and ``accuracy`` (over the folds), as fractions. If there are
+    too few pairs of two people to measure a FAR, its TAR is left out with a warning.
 
     Args:
         dataset (dict): See :class:`FaceMetric`.
         recognizer (dict or str): See :class:`RecognitionMetric`.
-        pairs_file (str, optional): LFW's ``pairs.txt``; the data set's root must be
-            LFW's folder. Pairs of images in which no face was found are left out, with
-            a warning. Defaults to drawn pairs.
-        num_same (int): Pairs of one person to draw at most. Defaults to 3000.
-        num_different (int): Pairs of two people to draw at most; many, as rare false
-            accepts are to be seen. Defaults to 30000.
-        folds (int): Folds to draw. Defaults to 10.
-        pairs_seed (int): Seed of the drawn pairs. Defaults to 0.
+        pairs_file (str, optional): LFW's ``pairs.txt``; the root of the data set must
+            be the folder of LFW. Pairs with an image without a detected face are left
+            out with a warning. Defaults to random pairs.
+        num_same (int): Largest number of random pairs of one person. Defaults to 3000.
+        num_different (int): Largest number of random pairs of two people; it is large
+            to measure rare false accepts. Defaults to 30000.
+        folds (int): Number of folds of random pairs. Defaults to 10.
+        pairs_seed (int): Seed of random pairs. Defaults to 0.
         **kwargs: See :class:`RecognitionMetric`.
 
     Raises:
-        FileNotFoundError: When the pairs name a missing file.
+        FileNotFoundError: When an image of the pairs does not exist.
         ValueError: When the people have too few images for pairs.
     """
 
@@ -196,7 +198,7 @@ class FaceVerificationMetric(RecognitionMetric):
         self._pairs: FacePairs | None = None
 
     def join(self, faces: FacePass) -> None:
-        """Find the pairs, and let the recognizer see the faces."""
+        """Find the pairs, and show the faces to the recognizer."""
         if self._pairs is None:
             self._pairs = self._find_pairs(faces.dataset)
         super().join(faces)
@@ -230,7 +232,7 @@ class FaceVerificationMetric(RecognitionMetric):
         if unseen:
             self._warn(
                 f'{(~pairs.same).sum()} pairs of two people are too few for '
-                f'{", ".join(unseen)}, left out'
+                f'{", ".join(unseen)}, which is left out'
             )
         return pairs
 
@@ -243,8 +245,8 @@ class FaceVerificationMetric(RecognitionMetric):
         if not usable.all():
             lost = [path.name for path, at in zip(paths, places, strict=True) if at < 0]
             self._warn(
-                f'{(~usable).sum()} of {len(usable)} pairs are left out, as the data '
-                f'set has no face of {len(lost)} images: {lost[:5]}'
+                f'{(~usable).sum()} of {len(usable)} pairs are left out, because the '
+                f'data set has no face of {len(lost)} images: {lost[:5]}'
             )
         return pairs.select(usable)
 
@@ -254,18 +256,19 @@ class FaceVerificationMetric(RecognitionMetric):
 
 @METRICS.register_module()
 class FaceIdentificationMetric(RecognitionMetric):
-    """Can an attacker name the person, by a gallery of faces with names?
+    """Measures whether an attacker can name a person from a gallery of named faces.
 
     For each matching (``original_original``, ``modified_original``,
-    ``modified_modified``) it reports how often the right person is among the first k
-    as ``rank1``, ``rank5``, as fractions. All other images of the data set are the
-    gallery of each: originals, or for ``modified_modified`` modified ones.
+    ``modified_modified``) it reports ``rank1``, ``rank5`` and so on: how often the
+    right person is among the k most similar ones, as fractions. The gallery of a face
+    consists of all other images of the data set: originals, or, for
+    ``modified_modified``, modified images.
 
     Args:
         dataset (dict): See :class:`FaceMetric`.
         recognizer (dict or str): See :class:`RecognitionMetric`.
-        ranks (Sequence[int]): The k, each less than the number of people. Defaults to
-            (1, 5).
+        ranks (Sequence[int]): The values of k, each less than the number of people.
+            Defaults to (1, 5).
         **kwargs: See :class:`RecognitionMetric`.
     """
 

@@ -1,4 +1,4 @@
-"""Recognizers as attackers: built with their weights, for the view they look in."""
+"""Builds recognizers as attackers, with their weights and for a view."""
 
 import copy
 from typing import Any
@@ -20,16 +20,17 @@ def load_recognizer(
 
     Args:
         cfg (dict): See :class:`RecognitionMetric`.
-        margin (float): Of the modifier's crops.
-        name (str): What errors call it.
-        view (FaceView, optional): What it will be shown. Defaults to the face box.
+        margin (float): Enlargement of the face box on each side of the modifier's
+            crops, as a fraction of its side.
+        name (str): Name of the recognizer in errors.
+        view (FaceView, optional): The view that it will see. Defaults to the face box.
 
     Returns:
-        nn.Module: In evaluation mode.
+        nn.Module: The recognizer in evaluation mode, frozen.
 
     Raises:
-        ValueError: When it has no trained weights, or was made for another margin or
-            another view.
+        ValueError: When it has no trained weights, or is for another margin or another
+            view.
     """
     cfg = copy.deepcopy(cfg)
     if cfg.setdefault('margin', margin) != margin:
@@ -39,12 +40,12 @@ def load_recognizer(
         )
     if view is not None:
         cfg['margin'] = margin_for(cfg, view)
-    # The weights it begins with are drawn, and then replaced.
+    # Its random initial weights, which are replaced, must not change the random state.
     with torch.random.fork_rng(devices=[]):
         recognizer = MODELS.build(cfg)
     if not _has_weights(recognizer):
         raise ValueError(
-            f'{name}: a recognizer without trained weights knows nobody and would '
+            f'{name}: a recognizer without trained weights recognizes nobody and would '
             'make every modifier look safe; give its backbone '
             "`init_cfg=dict(type='Pretrained', checkpoint=...)`"
         )
@@ -55,7 +56,7 @@ def load_recognizer(
 
 
 def name_of(recognizer: dict | str) -> str:
-    """The default name of a recognizer."""
+    """Return the default name of a recognizer."""
     if isinstance(recognizer, str):
         return recognizer
     part = recognizer.get('backbone', recognizer)
@@ -66,8 +67,8 @@ def _check_view(recognizer: nn.Module, view: FaceView, name: str) -> None:
     trained_in: Any = getattr(recognizer, 'view', None)
     if isinstance(trained_in, FaceView) and not view.shows_the_same_as(trained_in):
         raise ValueError(
-            f'{name}: it was trained on {trained_in} and is shown {view}; train it '
-            'anew with the geometry of this model'
+            f'{name}: it was trained on {trained_in}, but would see {view}; train it '
+            'again with the geometry of this model'
         )
 
 
@@ -77,16 +78,16 @@ def _kind_of(recognizer: dict) -> Any:
 
 
 def view_of(recognizer: dict | str, asked: str | None) -> str:
-    """The view to look at faces in: what is asked for, or what it was trained in.
+    """Return the requested view, or the view in which a recognizer was trained.
 
     Raises:
-        ValueError: When the recognizer knows another one only.
+        ValueError: When the recognizer was trained in another view.
     """
     if isinstance(recognizer, str):
         if asked not in (None, 'face'):
             raise ValueError(
-                f"recognizer='discriminator' sees what the game has shown it; leave "
-                f'out view={asked!r}'
+                f"recognizer='discriminator' has the view of the game; leave out "
+                f'view={asked!r}'
             )
         return 'face'
     own = recognizer.get('view')
@@ -103,7 +104,7 @@ def view_of(recognizer: dict | str, asked: str | None) -> str:
 
 
 def _has_weights(recognizer: nn.Module) -> bool:
-    """Whether all that embeds is loaded from a file, or there is nothing to load."""
+    """Whether all weights of the embedding come from a file, or there are none."""
     cfg = getattr(recognizer, 'init_cfg', None)
     if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
         return True

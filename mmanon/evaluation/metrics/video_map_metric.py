@@ -36,33 +36,33 @@ LINKING = ('iou_thr', 'max_gap', 'iou_weight', 'top_k', 'min_length')
 class VideoMAPMetric(ActionMetric):
     """Mean average precision of action tubes.
 
-    Detections in frames are linked into tubes (:func:`link_tubes`), which take boxes in
-    the frames between by linear interpolation, and are compared with the annotated
+    Detections in frames are linked to tubes (:func:`link_tubes`). In frames between
+    detections, boxes are interpolated linearly. The tubes are compared with annotated
     tubes by their spatio-temporal IoU (:func:`video_average_precisions`).
 
     The ground truth is one of:
 
-    - a ``.json`` file of tubes as ``tools/dataset_converters/ucf101_24.py`` reads it
+    - a ``.json`` file of tubes as for ``tools/dataset_converters/ucf101_24.py``
       (:func:`read_tube_file`). Videos without any data sample, such as those of the
       other split, do not count.
-    - a ``.csv`` file in the format of AVA, of which the boxes of one person doing one
-      action make a tube (:func:`person_tubes`). All its videos count.
+    - a ``.csv`` file in the format of AVA, in which the boxes of one person doing one
+      action are a tube (:func:`person_tubes`). All its videos count.
 
     ``frames`` selects the frames that count:
 
-    - ``'annotated'``: all frames of the annotated tubes: every one of a ``.json`` file,
-      the annotated timestamps of a ``.csv`` file. With a ``.json`` file and predictions
-      for all frames it is the protocol of UCF101-24 and JHMDB.
-    - ``'predicted'``: those alone for which there are data samples. It is fair between
+    - ``'annotated'``: all frames of the annotated tubes in a ``.json`` file, or all
+      annotated timestamps of a ``.csv`` file. With a ``.json`` file and predictions for
+      all frames this is the protocol of UCF101-24 and JHMDB.
+    - ``'predicted'``: only frames with data samples. This is a fair comparison of
       methods that are tested on the same keyframes, however few.
 
-    ``AVADataset`` has samples for annotated timestamps only, so the detector knows when
-    something happens: on untrimmed videos the figure is then higher than for a detector
+    ``AVADataset`` has samples only for annotated timestamps, so the detector knows when
+    something happens. On untrimmed videos the figure is then higher than for a detector
     that examines all frames.
 
-    Reported are, in [0, 1], ``video/mAP@0.2``, ``video/mAP@0.5`` and others of
+    It reports, in [0, 1], ``video/mAP@0.2``, ``video/mAP@0.5`` and others of
     ``iou_thrs``, the mean over the thresholds 0.5, 0.55, …, 0.95 as
-    ``video/mAP@0.5:0.95``, and with ``classwise`` each class that has ground truth as
+    ``video/mAP@0.5:0.95``, and with ``classwise`` each class with ground truth as
     ``video/AP@0.5/<class>``.
 
     Args:
@@ -72,33 +72,36 @@ class VideoMAPMetric(ActionMetric):
             :class:`FrameMAPMetric`.
         exclude_file (str, optional): Timestamps of a ``.csv`` file that do not count.
         num_classes (int, optional): Number of score columns, with the background.
-            Defaults to what the classes of the ``.json`` file or ``label_file`` make.
-        custom_classes (Sequence[int], optional): Of a ``.csv`` file, as in
-            :class:`FrameMAPMetric`.
-        action_thr (float): Score above which a box has a class; below 0, it has the
-            one of its greatest score. For detectors of clips. Defaults to 0.002.
-        background_class (bool): Whether the first score column is the background's, as
+            Defaults to the number that follows from the classes of the ``.json`` file
+            or of ``label_file``.
+        custom_classes (Sequence[int], optional): The only actions of a ``.csv`` file to
+            measure, as in :class:`FrameMAPMetric`.
+        action_thr (float): Score above which a box of a detector of clips has a class;
+            if negative, a box has only the class of its highest score. Defaults to
+            0.002.
+        background_class (bool): Whether the first score column is the background, as
             in ``BBoxHeadAVA``. Defaults to True.
         frames (str): ``'annotated'`` or ``'predicted'``. Defaults to ``'annotated'``.
-        first_frame (int): Timestamp or file number of what is frame 0 in a ``.json``
-            file. Defaults to 1, as the converters number frames.
+        first_frame (int): Timestamp or file number of frame 0 of a ``.json`` file.
+            Defaults to 1, as in the data sets of the converters.
         linking (dict, optional): Arguments of :func:`link_tubes`. ``max_gap`` defaults
-            to 5 times the usual distance between the frames predicted.
+            to 5 times the usual distance between predicted frames.
         trim_cost (float, optional): ``switch_cost`` of :func:`trim_tube`, which needs
-            scores in [0, 1] that are above 0.5 where the action goes on. By default
-            tubes are not trimmed.
+            scores in [0, 1] that are above 0.5 during the action. By default tubes are
+            not trimmed.
         person_gap (int, optional): ``max_gap`` of :func:`person_tubes`.
-        img_pattern (str): How video and frame are read off ``img_path`` for detectors
-            of frames. By default the folder's name and the last number of the file's.
-        iou_thrs (Sequence[float]): Defaults to (0.2, 0.5).
-        classwise (bool): Report each class too. Defaults to False.
+        img_pattern (str): Regular expression that finds ``video`` and ``frame`` in
+            ``img_path``, for detectors of frames. Defaults to the name of the folder
+            and the last number of the file name.
+        iou_thrs (Sequence[float]): IoU thresholds. Defaults to (0.2, 0.5).
+        classwise (bool): Whether to report each class as well. Defaults to False.
         collect_device (str): See mmengine's ``BaseMetric``.
-        prefix (str, optional): What the figures' names begin with. Defaults to
+        prefix (str, optional): Prefix of the names of the figures. Defaults to
             ``'video'``.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file or an argument is not as it should be.
+        ValueError: If a file or an argument is invalid.
 
     Example:
         >>> test_evaluator = dict(
@@ -136,8 +139,8 @@ class VideoMAPMetric(ActionMetric):
         self.linking = dict(linking or {})
         unknown = sorted(set(self.linking) - set(LINKING))
         if unknown:
-            raise ValueError(f'linking has {unknown[0]!r}; it may have {LINKING}')
-        # Says at once what would be said after hours of testing.
+            raise ValueError(f'linking has {unknown[0]!r}; it can have {LINKING}')
+        # Checks the arguments now, and not after hours of testing.
         nothing = np.zeros(0, int)
         link_tubes(FrameBoxes(nothing, nothing, np.zeros((0, 4))), **self.linking)
         if trim_cost is not None and trim_cost < 0:
@@ -146,8 +149,8 @@ class VideoMAPMetric(ActionMetric):
         if self.dense:
             if label_file or exclude_file or custom_classes or person_gap:
                 raise ValueError(
-                    'label_file, exclude_file, custom_classes and person_gap go with '
-                    f'annotations in the format of AVA, not with {ann_file}'
+                    'label_file, exclude_file, custom_classes and person_gap are for '
+                    f'annotations in the format of AVA, not for {ann_file}'
                 )
             names, tubes = read_tube_file(ann_file)
             first = int(background_class)
@@ -155,7 +158,7 @@ class VideoMAPMetric(ActionMetric):
             columns = list(range(len(names) + first))
             if num_classes not in (None, len(columns)):
                 raise ValueError(
-                    f'{ann_file} has {len(names)} classes, which makes num_classes '
+                    f'{ann_file} has {len(names)} classes, so num_classes must be '
                     f'{len(columns)}, got {num_classes}'
                 )
         else:
@@ -199,8 +202,8 @@ class VideoMAPMetric(ActionMetric):
         """Link the detections and compute the figures.
 
         Raises:
-            ValueError: If nothing is annotated, the annotations do not know a video, or
-                a frame was predicted twice.
+            ValueError: If there are no annotations, a video is not annotated, or a
+                frame was predicted twice.
         """
         self.check_frames(results, self.truth, self.ann_file)
         by_video: dict[str, list[dict]] = defaultdict(list)
@@ -254,7 +257,7 @@ class VideoMAPMetric(ActionMetric):
         return [part for tube in tubes for part in trim_tube(tube, self.trim_cost)]
 
     def _frames(self, video: str, seen: np.ndarray) -> np.ndarray | None:
-        """The frames of a video that count, None for every one."""
+        """Return the frames of a video that count; None means all."""
         if self.frames == 'predicted':
             return seen
         if self.dense:

@@ -1,4 +1,4 @@
-"""A user study: can people identify who is on a modified picture?"""
+"""A user study: can people tell whom a modified image shows?"""
 
 from .build import KEY_FILE, PAGE_FILE, build_study
 from .files import Answers, Key, read_answers, read_key, read_page

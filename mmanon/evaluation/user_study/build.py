@@ -1,4 +1,4 @@
-"""The page of a study, and the key to its answers in a separate file."""
+"""Writes the page of a study, and the key with the right answers."""
 
 import hashlib
 import json
@@ -37,27 +37,29 @@ def build_study(
     hide_names: bool = False,
     about: dict[str, Any] | None = None,
 ) -> tuple[Path, Path]:
-    """Write the page, to be handed out, and the key, to be kept.
+    """Write the page for participants, and the key, which you keep.
 
-    The page holds all pictures; of modified ones only what M made of them. Which
-    answers are right, the seed and the names of files are in the key alone.
+    The page contains all images. The right answers, the seed and the names of files are
+    only in the key, and the page does not contain the original of a modified image.
 
     Args:
-        out_dir (Path): Folder for both.
-        dataset (FaceSet): The people, without augmentation.
-        questions (Questions): Of this data set.
-        modifier (BaseModifier): M. Faces that a learned one hardly changes are covered,
-            as by :func:`redraw_or_cover`.
-        seed (int): Of random modifiers. Defaults to 0.
-        hide_names (bool): Show letters in place of the people's names.
-        about (dict, optional): What else the key says, such as the modifier's name.
+        out_dir (Path): Folder of both files.
+        dataset (FaceSet): Faces of the people, without augmentation.
+        questions (Questions): Questions about this data set.
+        modifier (BaseModifier): M. Faces that a learned modifier hardly changes are
+            covered; see :func:`redraw_or_cover`.
+        seed (int): Seed of random modifiers. Defaults to 0.
+        hide_names (bool): Whether to show letters instead of people's names. Defaults
+            to False.
+        about (dict, optional): Further entries of the key, such as the name of the
+            modifier.
 
     Returns:
         tuple[Path, Path]: Page and key.
 
     Raises:
-        ValueError: When an image cannot be decoded, or M makes values of it that are
-            not finite.
+        ValueError: When an image cannot be decoded, or M returns values that are not
+            finite.
     """
     asked = [i for pair in questions.pairs for i in (pair.first, pair.second)]
     asked += [name.image for name in questions.names]
@@ -113,24 +115,24 @@ def build_study(
         questions=answers,
     )
     paths = out_dir / PAGE_FILE, out_dir / KEY_FILE
-    # A page without its key is worth nothing: the key comes first.
+    # The key first: a page without its key would be useless.
     write_whole(paths[1], json.dumps(key, indent=1) + '\n')
     write_whole(paths[0], page)
     return paths
 
 
 class _Pictures:
-    """Pictures by an id that does not reveal what they show."""
+    """Images with ids that do not reveal what they show."""
 
     def __init__(self) -> None:
         self.urls: dict[str, str] = {}
         self._ids: dict[tuple[str, int], str] = {}
 
     def add(self, what: tuple[str, int], url: str) -> str:
-        """Keep a picture.
+        """Add an image.
 
         Returns:
-            str: Its id: pictures are numbered as they come.
+            str: Its id; images are numbered in the order in which they are added.
         """
         self._ids[what] = f'p{len(self._ids) + 1}'
         self.urls[self._ids[what]] = url
@@ -186,7 +188,7 @@ def _name_on_page(
 def _redraw(
     dataset: FaceSet, indices: list[int], modifier: BaseModifier, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """The versions of these images that people see, and which of them were covered."""
+    """Redraw images as participants see them; also return which are covered."""
     faces, covered = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

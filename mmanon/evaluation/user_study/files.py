@@ -1,4 +1,4 @@
-"""The files of a study, read and checked: the key, the page, the answers."""
+"""Reads and checks the files of a study: the key, the page and answers."""
 
 import json
 import re
@@ -15,14 +15,15 @@ _DATA = re.compile(r'<script type="application/json" id="study">(.*?)</script>',
 
 @dataclass(frozen=True)
 class Key:
-    """Which answers are right.
+    """The right answers of a study.
 
     Attributes:
         study: Id of the study.
-        margin: Of the face crops that are shown.
-        right: The right answer of each question.
-        kinds: ``'pairs'`` or ``'names'``, of each question.
-        options: The answers that each question allows.
+        margin: Enlargement of the face box on each side of the shown crops, as a
+            fraction of its side.
+        right: The right answer to each question.
+        kinds: Kind of each question, ``'pairs'`` or ``'names'``.
+        options: The possible answers to each question.
     """
 
     study: str
@@ -39,8 +40,8 @@ class Answers:
     Attributes:
         path: The file.
         kind: ``'person'`` or ``'machine'``.
-        respondent: A random number, or the machine's name.
-        given: The answer of each question that was answered.
+        respondent: A random number, or the name of the machine.
+        given: The answer to each answered question.
     """
 
     path: Path
@@ -53,11 +54,11 @@ def read_key(folder: Path) -> Key:
     """Read the key of a study.
 
     Args:
-        folder (Path): What ``tools/user_study.py build`` wrote.
+        folder (Path): Folder of ``mmanon user-study build``.
 
     Raises:
-        FileNotFoundError: When there is none.
-        ValueError: When it is not one.
+        FileNotFoundError: When the key does not exist.
+        ValueError: When the file is not a key.
     """
     path = folder / KEY_FILE
     content = _read_json(path, KEY_FORMAT, 'the key of a study')
@@ -72,38 +73,39 @@ def read_key(folder: Path) -> Key:
 
 
 def read_page(folder: Path, key: Key) -> dict[str, Any]:
-    """Read what the page of a study shows: its ``questions`` and ``images``.
+    """Read the content of the page of a study: ``questions`` and ``images``.
 
     Raises:
-        FileNotFoundError: When there is none.
-        ValueError: When it is not one, or of another study than the key.
+        FileNotFoundError: When the page does not exist.
+        ValueError: When the file is not a page, or belongs to another study than the
+            key.
     """
     path = folder / PAGE_FILE
     found = _DATA.search(path.read_text(encoding='utf-8'))
     if found is None:
-        raise ValueError(f'{path} is no page of a study')
+        raise ValueError(f'{path} is not a page of a study')
     study = json.loads(found[1])
     if study['id'] != key.study:
         raise ValueError(
-            f'{path} is of the study {study["id"]}, and the key beside it of '
+            f'{path} belongs to the study {study["id"]}, but the key next to it to '
             f'{key.study}: build them again'
         )
     return study
 
 
 def read_answers(path: Path, key: Key) -> Answers:
-    """Read the answers that a page saved, or that a machine gave.
+    """Read the answers that a page has saved, or those of a machine.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When they are of another study, or answer what was not asked;
-            names the question.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When the answers belong to another study, or an answer is invalid;
+            the message names the question.
     """
     content = _read_json(path, ANSWERS_FORMAT, 'a file of answers')
     if content.get('study') != key.study:
         raise ValueError(
-            f'{path} answers the study {content.get("study")!r}, and the key is of '
-            f'{key.study!r}'
+            f'{path} answers the study {content.get("study")!r}, but the key belongs '
+            f'to {key.study!r}'
         )
     respondent = content.get('respondent')
     respondent = respondent if isinstance(respondent, dict) else {}
@@ -117,10 +119,12 @@ def read_answers(path: Path, key: Key) -> Answers:
     answers = content.get('answers')
     for entry in answers if isinstance(answers, list) else []:
         if not isinstance(entry, dict) or not isinstance(entry.get('question'), str):
-            raise ValueError(f'{path}: {entry!r} is no answer to a question')
+            raise ValueError(f'{path}: {entry!r} is not an answer to a question')
         question, answer = entry['question'], entry.get('answer')
         if question not in key.right:
-            raise ValueError(f'{path} answers {question!r}, which was not asked')
+            raise ValueError(
+                f'{path} answers {question!r}, which is not a question of the study'
+            )
         if question in given:
             raise ValueError(f'{path} answers {question!r} twice')
         if isinstance(answer, bool) or answer not in key.options[question]:
@@ -130,7 +134,7 @@ def read_answers(path: Path, key: Key) -> Answers:
             )
         given[question] = answer
     if not given:
-        raise ValueError(f'{path} holds no answers')
+        raise ValueError(f'{path} has no answers')
     return Answers(path, kind, name, given)
 
 

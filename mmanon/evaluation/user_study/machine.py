@@ -1,4 +1,4 @@
-"""A recognizer answers a study: a baseline, and no substitute for people."""
+"""Lets a recognizer answer a study: a baseline, not a substitute for people."""
 
 from typing import Any
 
@@ -18,20 +18,21 @@ _BATCH = 32
 def answer_by_machine(
     study: dict[str, Any], recognizer: Any, name: str
 ) -> dict[str, Any]:
-    """Let a recognizer answer, from the pictures on the page as people see them.
+    """Let a recognizer answer the questions, from the same images as participants.
 
-    It calls the more similar half of the pairs the same person, because it knows, like
-    the people asked, that half of them are. It names a face by the person with the most
-    similar reference picture.
+    Like the participants, it knows that half of the pairs show one person: it calls the
+    more similar half the same person. It names a face by the person with the most
+    similar reference image.
 
     Args:
-        study (dict): What the page shows, of :func:`read_page`.
-        recognizer (nn.Module): Has ``embed``, as :class:`FaceClassifier`, and where it
-            looks at modified faces in another way ``embed_modified``.
-        name (str): What the baseline is called.
+        study (dict): The result of :func:`read_page`.
+        recognizer (nn.Module): A module with ``embed``, such as
+            :class:`FaceClassifier`, and optionally ``embed_modified`` for modified
+            faces.
+        name (str): Name of the baseline.
 
     Returns:
-        dict: A file of answers, whose respondent is a machine.
+        dict: Content of a file of answers with a machine as respondent.
 
     Raises:
         ValueError: When embeddings are not finite.
@@ -75,7 +76,7 @@ def answer_by_machine(
 def _embed(
     images: dict[str, str], modified: set[str], recognizer: Any
 ) -> dict[str, np.ndarray]:
-    """The unit embedding, (E,), of each picture."""
+    """Compute the embedding of length 1, (E,), of each image."""
     kinds = (
         ([name for name in images if name not in modified], recognizer.embed),
         (

@@ -1,4 +1,4 @@
-"""Which images a study asks about."""
+"""Draws the questions of a study."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class PairQuestion:
 
 @dataclass(frozen=True)
 class NameQuestion:
-    """Who of these people is on this modified image?
+    """Which of these people does this modified image show?
 
     Attributes:
         image: Index of the image.
         choices: Labels of people, in the order in which they are shown.
-        right: Place of the right one among the choices.
+        right: Index of the right person among the choices.
     """
 
     image: int
@@ -40,12 +40,13 @@ class NameQuestion:
 
 @dataclass(frozen=True)
 class Questions:
-    """A study.
+    """The questions of a study.
 
     Attributes:
-        pairs: Half of them of one person.
-        names: Each person is the right answer as often as any other, give or take one.
-        references: By person, the images that show who it is, as they were before.
+        pairs: Questions about pairs, half of them of one person.
+        names: Questions for names. Each person is the right answer about equally often,
+            as far as the number of images allows.
+        references: Original images of each person, for comparison.
         left_out: People with too few images.
     """
 
@@ -65,21 +66,21 @@ def draw_questions(
 ) -> Questions:
     """Draw the questions of a study.
 
-    The reference images of a person are in no question, and are the same in all
-    questions: so neither a repeated nor a missing photograph reveals the answer. No
-    image is in two questions of a kind.
+    The reference images of a person are not used in questions, and are the same for all
+    questions, so neither a repeated nor a missing photograph reveals the answer. No
+    image is in two questions of the same kind.
 
     Args:
-        labels (Sequence[int]): Who is on each image, (K,).
-        pairs (int): Questions about two images; an even number. Defaults to 40.
-        names (int): Questions for a name. Defaults to 40.
-        choices (int): Names to choose from. Defaults to 5.
-        references (int): Images that show who a person is. Defaults to 2.
-        seed (int): The same seed draws the same questions. Defaults to 0.
+        labels (Sequence[int]): The person of each image, (K,).
+        pairs (int): Number of questions about pairs; an even number. Defaults to 40.
+        names (int): Number of questions for names. Defaults to 40.
+        choices (int): Number of names to choose from. Defaults to 5.
+        references (int): Number of reference images of a person. Defaults to 2.
+        seed (int): Equal seeds draw equal questions. Defaults to 0.
 
     Raises:
         ValueError: When a number is out of range, or there are too few people or
-            images; says which.
+            images; the message says which.
     """
     _check(pairs, names, choices, references)
     random = np.random.default_rng(seed)
@@ -93,9 +94,10 @@ def draw_questions(
     least = max(choices, 2)
     if len(chosen) < least:
         raise ValueError(
-            f'{least} people with at least {needed} images each are needed (references '
-            f'{references}, and two to ask about); {len(chosen)} of {len(images)} have '
-            'so many: add images, or ask for fewer references or choices'
+            f'{least} people with at least {needed} images each are needed '
+            f'({references} references, and two for questions), but only '
+            f'{len(chosen)} of {len(images)} have so many: add images, or use fewer '
+            'references or choices'
         )
     asked = {person: owned[references:] for person, owned in chosen.items()}
     return Questions(
@@ -112,7 +114,9 @@ def _check(pairs: int, names: int, choices: int, references: int) -> None:
             f'pairs must be an even number, half of them of one person, got {pairs}'
         )
     if names < 0 or pairs + names == 0:
-        raise ValueError(f'names must not be negative, nor 0 beside 0 pairs: {names}')
+        raise ValueError(
+            f'names must not be negative, and not 0 if pairs is 0, got {names}'
+        )
     for name, value, least in (('choices', choices, 2), ('references', references, 1)):
         if value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}')
@@ -121,7 +125,7 @@ def _check(pairs: int, names: int, choices: int, references: int) -> None:
 def _draw_pairs(
     asked: dict[int, list[int]], each: int, random: np.random.Generator
 ) -> list[PairQuestion]:
-    """As many pairs of one person as of two, in random order."""
+    """Draw equal numbers of pairs of one person and of two, in random order."""
     left = {person: list(owned) for person, owned in asked.items()}
     same: list[PairQuestion] = []
     for first, second in _in_rounds(left, 2, random):
@@ -135,7 +139,7 @@ def _draw_pairs(
             owned[:] = [i for i in owned if i not in (question.first, question.second)]
     different = []
     for _ in range(each):
-        # Those with the most images left: so as many pairs come out as there can be.
+        # From the people with the most remaining images, to get as many as possible.
         a, b = sorted(left, key=lambda person: (-len(left[person]), random.random()))[
             :2
         ]
@@ -150,8 +154,8 @@ def _draw_pairs(
 def _too_few_images(pairs: int, asked: dict[int, list[int]]) -> ValueError:
     return ValueError(
         f'{pairs} pairs of {2 * pairs} different images, half of them of one person, '
-        f'cannot be made of {sum(map(len, asked.values()))} images of {len(asked)} '
-        'people beside the references: ask for fewer pairs or references, or add images'
+        f'cannot be drawn from {sum(map(len, asked.values()))} images of {len(asked)} '
+        'people without the references: use fewer pairs or references, or add images'
     )
 
 
@@ -161,8 +165,8 @@ def _draw_names(
     there = sum(map(len, asked.values()))
     if there < count:
         raise ValueError(
-            f'{count} questions for a name need as many images beside the references; '
-            f'there are {there}: ask for fewer names or references, or add images'
+            f'{count} questions for names need {count} images without the references, '
+            f'but there are {there}: use fewer names or references, or add images'
         )
     owner = {image: person for person, owned in asked.items() for image in owned}
     questions = []
@@ -178,7 +182,7 @@ def _draw_names(
 def _in_rounds(
     asked: dict[int, list[int]], size: int, random: np.random.Generator
 ) -> Iterator[list[int]]:
-    """Groups of a person's images: one of each person, in random order, then again."""
+    """Yield groups of images of one person, in rounds through all people."""
     start = 0
     while any(len(owned) >= start + size for owned in asked.values()):
         for person in random.permutation(list(asked)).tolist():

@@ -1,4 +1,4 @@
-"""How many answers are right, and what guessing would give."""
+"""Counts right answers, and compares them with guessing."""
 
 import math
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ class Score:
 
     Attributes:
         who: ``'people'``, or ``'machine <name>'``.
-        respondents: How many gave them.
+        respondents: Number of respondents.
         kind: ``'pairs'`` or ``'names'``.
-        asked: Questions that were put, over all respondents.
-        answered: Those that have an answer.
-        right: Those that are right.
-        chance: Accuracy of one who guesses.
+        asked: Number of questions, over all respondents.
+        answered: Number of answered questions.
+        right: Number of right answers.
+        chance: Accuracy of guessing.
         low: Lower end of the confidence interval of the accuracy.
-        high: Upper end.
+        high: Upper end of the confidence interval.
     """
 
     who: str
@@ -40,28 +40,28 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Right ones of those answered, in [0, 1]."""
+        """Share of right answers among the answered questions, in [0, 1]."""
         return self.right / self.answered
 
     @property
     def verdict(self) -> str:
-        """Whether chance lies below, within or above the interval."""
+        """Whether chance is below, within or above the interval."""
         if self.low > self.chance:
             return 'better than chance'
         if self.high < self.chance:
             return 'worse than chance'
-        return 'not told from chance'
+        return 'no different from chance'
 
 
 def wilson_interval(
     right: int, total: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (1927).
+    """Compute Wilson's score interval of a proportion (1927).
 
     Args:
-        right (int): Successes.
-        total (int): Independent trials, at least 1.
-        confidence (float): In (0, 1). Defaults to 0.95.
+        right (int): Number of successes.
+        total (int): Number of independent trials, at least 1.
+        confidence (float): Confidence level in (0, 1). Defaults to 0.95.
 
     Returns:
         tuple[float, float]: Lower and upper end, in [0, 1].
@@ -74,7 +74,7 @@ def wilson_interval(
         [0.49, 0.943]
     """
     if not 0 <= right <= total or total < 1:
-        raise ValueError(f'{right} of {total} is no proportion')
+        raise ValueError(f'{right} of {total} is not a proportion')
     if not 0 < confidence < 1:
         raise ValueError(f'confidence must be in (0, 1), got {confidence}')
     z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
@@ -82,7 +82,7 @@ def wilson_interval(
     middle = (part + z2 / (2 * total)) / (1 + z2 / total)
     spread = math.sqrt(z2 * part * (1 - part) / total + (z2 / (2 * total)) ** 2)
     half = spread / (1 + z2 / total)
-    # Nothing or all right: the end is 0 or 1, not a rounding off it.
+    # Exactly 0 or 1 if nothing or everything is right, without a rounding error.
     low = 0.0 if right == 0 else middle - half
     high = 1.0 if right == total else middle + half
     return low, high
@@ -91,27 +91,27 @@ def wilson_interval(
 def score_answers(
     key: Key, answers: Sequence[Answers], confidence: float = 0.95
 ) -> list[Score]:
-    """Score what people answered, all together, and each machine by itself.
+    """Score the answers of all people together, and of each machine.
 
     Args:
-        key (Key): Which answers are right.
-        answers (Sequence[Answers]): Of this study.
-        confidence (float): Of the intervals. Defaults to 0.95.
+        key (Key): The right answers.
+        answers (Sequence[Answers]): Answers to this study.
+        confidence (float): Confidence level of the intervals. Defaults to 0.95.
 
     Returns:
-        list[Score]: Of people first; kinds of questions that nobody answered are left
-        out.
+        list[Score]: Scores of people first; kinds of questions without an answer are
+        left out.
 
     Raises:
-        ValueError: When two files are of one respondent.
+        ValueError: When two files have the same respondent.
     """
     seen: dict[tuple[str, str], Answers] = {}
     for sheet in answers:
         other = seen.setdefault((sheet.kind, sheet.respondent), sheet)
         if other is not sheet:
             raise ValueError(
-                f'{other.path} and {sheet.path} are both of the {sheet.kind} '
-                f'{sheet.respondent}: name one of them'
+                f'{other.path} and {sheet.path} both come from the {sheet.kind} '
+                f'{sheet.respondent}: give only one of them'
             )
     people = [sheet for sheet in answers if sheet.kind == 'person']
     groups = {'people': people} if people else {}
@@ -151,7 +151,7 @@ def _score(
 
 
 def scores_table(scores: Sequence[Score], confidence: float = 0.95) -> str:
-    """Scores as a Markdown table, in percent."""
+    """Format scores as a Markdown table, in percent."""
     heads = [
         'who',
         'question',

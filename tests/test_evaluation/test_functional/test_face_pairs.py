@@ -69,15 +69,15 @@ def test_a_missing_image_is_named_with_its_line(lfw):
 @pytest.mark.parametrize(
     'old, new, says',
     [
-        ('2\t2', '4', "line 1: must say the number of folds .* got '4'"),
-        ('2\t2', 'Abel_Pacheco\t2', 'line 1: must say'),
+        ('2\t2', '4', "line 1: must have the number of folds .* got '4'"),
+        ('2\t2', 'Abel_Pacheco\t2', 'line 1: must have'),
         ('2\t2', '2\t3', 'are 12 lines after the first, got 8'),
         ('Pacheco\t1\t4', 'Pacheco\t1', 'line 2: must be `name i j`'),
         ('Pacheco\t1\t4', 'Pacheco\t1\tx', 'line 2: images are named by numbers'),
         ('Pacheco\t1\t4', 'Pacheco\t1\t1', 'line 2: must name two images of a person'),
         ('Ann_Veneman\t1\tA', 'Ann_Veneman\tA', 'line 5: must be `name1 i name2 j`'),
         ('Ann_Veneman\t1\t', 'Akhmed_Zakayev\t1\t', 'line 5: must name two people'),
-        (PAIRS, '', 'line 1: must say'),
+        (PAIRS, '', 'line 1: must have'),
     ],
 )
 def test_a_line_that_is_no_pair_is_named(lfw, old, new, says):
@@ -163,7 +163,7 @@ def test_people_without_a_pair_are_named():
 def test_people_trained_on_and_tested_are_refused():
     check_disjoint(['ann', 'bob'], ['eve'])
     with pytest.raises(
-        ValueError, match=r"1 people .* trained on and tested.*\['bob'\]"
+        ValueError, match=r"1 people .* both for training and for testing.*\['bob'\]"
     ):
         check_disjoint(iter(['ann', 'bob']), ('eve', 'bob'))
 

@@ -31,7 +31,7 @@ def test_balance_counts_classes_and_not_faces():
     truth = ['a'] * 9 + ['b']
     assert balanced_accuracy(truth, ['a'] * 10) == 0.5
     assert balanced_accuracy(truth, truth) == 1
-    with pytest.raises(ValueError, match='as many, at least one'):
+    with pytest.raises(ValueError, match='the same length, at least 1'):
         balanced_accuracy([], [])
 
 

@@ -257,7 +257,7 @@ def test_wrong_files_and_arguments_are_named(ava, tmp_path):
     failing(ValueError, 'custom_classes has 9, no class', custom_classes=[9])
     failing(ValueError, r'iou_thrs must be in \(0, 1\], got 50', iou_thrs=[50])
     failing(ValueError, 'must have the groups', img_pattern=r'(\d+)')
-    failing(ValueError, 'go with an ann_file', ann_file=None)
+    failing(ValueError, 'need an ann_file', ann_file=None)
     csv = tmp_path / 'boxes.csv'
     for lines, message in [
         ('a,1,0,0,1,1,1,0\nb,1,0,0,1\n', "line 2: 'b,1,0,0,1' is not video"),

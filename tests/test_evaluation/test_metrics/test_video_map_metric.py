@@ -216,7 +216,7 @@ def test_wrong_predictions_and_arguments_are_named(tmp_path):
     failing("frames must be 'annotated' or 'predicted'", None, frames='all')
     failing("linking has 'thr'", None, linking=dict(thr=1))
     failing('iou_thr must be in', None, linking=dict(iou_thr=2))
-    failing('go with annotations in the format of AVA', None, label_file='l.pbtxt')
+    failing('are for annotations in the format of AVA', None, label_file='l.pbtxt')
     failing('trim_cost must be at least 0', None, trim_cost=-1)
     with pytest.raises(FileNotFoundError, match='none.json, the file of tubes'):
         evaluate(dict(ann_file=str(tmp_path / 'none.json')), [])

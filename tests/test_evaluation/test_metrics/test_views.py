@@ -141,7 +141,7 @@ def test_what_cannot_be_looked_at_is_refused(wide):
         FaceVerificationMetric(wide, 'discriminator', view='crop')
     narrow = {key: wide[key] for key in ('type', 'data_root')}
     metric = FaceVerificationMetric(narrow, PLAIN, view='head')
-    with pytest.raises(ValueError, match='`detector`, or crops that are cut wider'):
+    with pytest.raises(ValueError, match='`detector`, or wider crops'):
         measure(metric)
     with pytest.raises(ValueError, match="view 'face' shows no margin"):
         measure(FaceVerificationMetric(wide, PIXELS, view='face'))
