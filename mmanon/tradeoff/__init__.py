@@ -1,4 +1,4 @@
-"""The trade-off between privacy and detection: rows, their summary, table and plot."""
+"""The trade-off between privacy and detection: rows, summary, table and plot."""
 
 from mmanon._game import enter_game
 

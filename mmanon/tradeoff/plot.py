@@ -1,4 +1,4 @@
-"""The trade-off as a plot: detection to the right, privacy upwards."""
+"""Plots the trade-off: better detection to the right, better privacy upwards."""
 
 import io
 import math
@@ -21,10 +21,10 @@ _MATCHINGS = dict(
 )
 _MARKERS = 'osD^v<>Phpd8H'
 _LEARNED = '*'
-# matplotlib's own without red, which is the learned ones'.
+# matplotlib's colours without red, which is for learned methods.
 _COLORS = [f'C{number}' for number in range(10) if number != 3]
 CHANCE = 0.5
-"""Equal error rate of an attacker who guesses."""
+"""Equal error rate of guessing."""
 
 
 def plot_tradeoff(
@@ -33,23 +33,23 @@ def plot_tradeoff(
     raw: str = 'raw',
     learned: Sequence[str] = ('learned',),
 ) -> 'Figure':
-    """Draw detection mAP against equal error rate, a row of panels an attacker.
+    """Draw detection mAP against equal error rate, with a row of panels per attacker.
 
-    Each panel marks the corner where detection is as good as on raw faces and the
-    attacker guesses, draws the Pareto front, and the standard deviation over the seeds
-    where there are several.
+    Each panel shows the Pareto front, the standard deviation over the seeds if there
+    are several, and the corner where detection is as good as on raw faces and the
+    attacker can only guess.
 
     Args:
         points (Sequence[Point]): Points of all attackers and matchings.
-        attackers (Sequence[str], optional): Which to draw. Defaults to all.
+        attackers (Sequence[str], optional): The attackers to draw. Defaults to all.
         raw (str): The method that does not change faces, for the corner.
         learned (Sequence[str]): The methods to draw as stars.
 
     Returns:
-        Figure: Of matplotlib; :func:`save_plot` writes it.
+        Figure: A figure of matplotlib; :func:`save_plot` writes it.
 
     Raises:
-        ValueError: When there is no point of an attacker.
+        ValueError: When an attacker has no points.
     """
     from matplotlib.figure import Figure
 
@@ -82,7 +82,7 @@ def plot_tradeoff(
 
 
 def save_plot(figure: 'Figure', stem: str | Path) -> list[Path]:
-    """Write a figure as ``<stem>.svg`` and ``<stem>.png``, the same for the same data.
+    """Write a figure as ``<stem>.svg`` and ``<stem>.png``; equal data give equal files.
 
     Returns:
         list[Path]: Both files.
@@ -146,7 +146,7 @@ def _draw_panel(
 
 
 def _mark_corner(axes: 'Axes', points: Sequence[Point], raw: str) -> None:
-    """The corner: detection as on raw faces, or else as good as any, and a guess."""
+    """Mark the corner: chance, and the detection on raw faces, or else the best."""
     best = [p.mean['mAP'] for p in points if p.method == raw]
     best = best or [p.mean['mAP'] for p in points]
     if not best:

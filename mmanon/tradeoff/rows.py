@@ -1,7 +1,6 @@
-"""Rows of a trade-off: what a method keeps of detection, and leaves to an attacker.
+"""Rows of a trade-off: detection with a method, and what an attacker achieves.
 
-A JSON file of rows is what ``tools/tradeoff.py`` writes, and what tables, plots and
-reports are made of.
+``mmanon tradeoff`` writes a JSON file of rows; tables, plots and reports read it.
 """
 
 import json
@@ -17,7 +16,7 @@ from mmanon.utils.atomic_write import write_whole
 FIGURES = ('mAP', 'eer', 'rank1', 'tar_at_far1')
 """The measured figures of a row, all fractions."""
 WORST = 'worst case'
-"""What stands for an attacker's name in the rows of :func:`worst_case`."""
+"""The attacker in the rows of :func:`worst_case`."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +25,16 @@ class Row:
 
     Attributes:
         method: Name of the method.
-        strength: How strong it was; None where it has no strength.
+        strength: Strength of the method, or None.
         seed: Seed of the training.
-        mAP: Of the detector, in [0, 1].
+        mAP: Mean average precision of the detector, in [0, 1].
         attacker: Name of the attacker.
-        matching: What is compared, one of mmanon's ``MATCHINGS``.
-        eer: Equal error rate; 0.5 is a guess.
+        matching: The kind of comparison, one of mmanon's ``MATCHINGS``.
+        eer: Equal error rate; 0.5 is chance.
         rank1: How often the right person is the most similar.
-        tar_at_far1: True accept rate at a false accept rate of 1 %; None where there
-            were too few pairs to see it.
-        view: What the attacker looked at, one of mmanon's ``VIEWS``; the face box in
-            files that do not say.
+        tar_at_far1: True accept rate at a false accept rate of 1 %; None if there were
+            too few pairs to measure it.
+        view: The attacker's view, one of mmanon's ``VIEWS``. Defaults to the face box.
     """
 
     method: str
@@ -56,14 +54,14 @@ class Point:
     """The mean over the seeds of a method at a strength, for one attacker and matching.
 
     Attributes:
-        method: As of :class:`Row`.
-        strength: As of :class:`Row`.
-        attacker: Its name, and the view where that is not the face box; see
+        method: As in :class:`Row`.
+        strength: As in :class:`Row`.
+        attacker: Name of the attacker, with the view if it is not the face box; see
             :func:`shown_name`.
-        matching: As of :class:`Row`.
-        seeds: How many seeds.
-        mean: By the name of the figure; nan where none was measured.
-        std: Standard deviation over the seeds, of a sample; nan for one seed.
+        matching: As in :class:`Row`.
+        seeds: Number of seeds.
+        mean: Means by the names of figures; NaN if a figure was not measured.
+        std: Sample standard deviation over the seeds; NaN for one seed.
     """
 
     method: str
@@ -81,24 +79,24 @@ class Point:
 
 
 def named(method: str, strength: float | None, between: str = ' ') -> str:
-    """Name of a method at a strength."""
+    """Return the name of a method at a strength."""
     return method if strength is None else f'{method}{between}{strength:g}'
 
 
 def shown_name(attacker: str, view: str) -> str:
-    """Name of an attacker in a view, such as ``mobilefacenet-crop``."""
+    """Return the name of an attacker in a view, such as ``mobilefacenet-crop``."""
     return attacker if view == 'face' else f'{attacker}-{view}'
 
 
 def worst_case(rows: Sequence[Row]) -> list[Row]:
-    """The worst figures of each run and matching over attackers and views.
+    """Return the worst figures of each run and matching over attackers and views.
 
-    Of each figure by itself: the lowest equal error rate, the highest others. The
-    lowest of several errors that are guesses is below a guess.
+    Each figure counts by itself: the lowest equal error rate, and the highest of the
+    others. Even if all attackers guess, the lowest of several error rates is below 0.5.
 
     Returns:
-        list[Row]: Rows of the attacker :data:`WORST`; none where there is one attacker
-        in one view only.
+        list[Row]: Rows of the attacker :data:`WORST`; none if there is only one
+        attacker in one view.
     """
     if len({(row.attacker, row.view) for row in rows}) < 2:
         return []
@@ -125,29 +123,30 @@ def read_rows(path: str | Path) -> list[Row]:
     """Read a JSON file of rows.
 
     Raises:
-        FileNotFoundError: When there is none.
-        ValueError: When it is no list of rows; names the file, the row and the key.
+        FileNotFoundError: When the file does not exist.
+        ValueError: When it is not a list of rows; the message names the file, the row
+            and the key.
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
     except json.JSONDecodeError as error:
         raise ValueError(f'{path} is not JSON: {error}') from None
     if not isinstance(content, list):
-        raise ValueError(f'{path} must hold a list of rows')
+        raise ValueError(f'{path} must be a list of rows')
     return [_row(one, f'{path}, row {index}') for index, one in enumerate(content)]
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:
-    """Write rows as JSON, one row a line."""
+    """Write rows as JSON, one row on each line."""
     lines = [json.dumps(asdict(row)) for row in rows]
     write_whole(Path(path), '[\n' + ',\n'.join(lines) + '\n]\n')
 
 
 def summarize(rows: Iterable[Row]) -> list[Point]:
-    """Mean and spread over the seeds, in the order in which the rows come.
+    """Compute mean and standard deviation over the seeds, in the order of the rows.
 
     Raises:
-        ValueError: When two rows are of the same seed, attacker and matching.
+        ValueError: When two rows have the same setting, seed, attacker and matching.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
@@ -186,17 +185,18 @@ def summarize(rows: Iterable[Row]) -> list[Point]:
 def pareto_front(
     points: Sequence[Point], x: str = 'mAP', y: str = 'eer'
 ) -> list[Point]:
-    """The points of one attacker and matching that no other one dominates.
+    """Return the points of one attacker and matching that no other point dominates.
 
-    One dominates another when it is at least as high in both figures and higher in one.
+    A point dominates another if it is at least as high in both figures and higher in
+    one of them.
 
     Args:
         points (Sequence[Point]): Points.
-        x (str): A figure of which more is better.
-        y (str): The other.
+        x (str): A figure for which higher is better.
+        y (str): Another such figure.
 
     Returns:
-        list[Point]: From the lowest ``x`` to the highest.
+        list[Point]: Points by ascending ``x``.
     """
     placed = [(p.mean[x], p.mean[y], p) for p in points]
     front = [
@@ -217,11 +217,11 @@ def _row(content: object, where: str) -> Row:
     content = {'view': 'face', **content}
     wrong = sorted(set(content) ^ set(names))
     if wrong:
-        kind = 'lacks' if wrong[0] in names else 'has the unknown key'
-        raise ValueError(f'{where} {kind} {wrong[0]!r}; its keys are {names}')
+        kind = 'has no key' if wrong[0] in names else 'has the unknown key'
+        raise ValueError(f'{where} {kind} {wrong[0]!r}; the keys are {names}')
     for name in ('method', 'attacker', 'matching', 'view'):
         if not isinstance(content[name], str):
-            raise ValueError(f'{where}: {name} must be a text, got {content[name]!r}')
+            raise ValueError(f'{where}: {name} must be a string, got {content[name]!r}')
     for name in ('strength', 'seed', *FIGURES):
         value = content[name]
         if value is None and name in ('strength', 'tar_at_far1'):

@@ -1,4 +1,4 @@
-"""The trade-off as a Markdown table."""
+"""Formats the trade-off as Markdown tables."""
 
 import math
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ _MATCHINGS = dict(
 
 
 def markdown_table(points: Sequence[Point]) -> str:
-    """One line for each attacker and method, in percent, with ± over the seeds.
+    """Format one line for each attacker and method, in percent, with ± over the seeds.
 
-    The equal error rates of what no other method beats in both mAP and that rate are
-    bold: the Pareto front of the attacker and the matching.
+    Equal error rates on the Pareto front of an attacker and a matching are bold: no
+    other method is better in both mAP and this rate.
 
     Args:
         points (Sequence[Point]): Points of all attackers and matchings.
@@ -59,14 +59,14 @@ def markdown_table(points: Sequence[Point]) -> str:
 
 
 def worst_table(rows: Sequence[Row]) -> str:
-    """The headline: the worst case of each method over attackers and views, and whose.
+    """Format the worst case of each method over attackers and views, with the attacker.
 
     Args:
         rows (Sequence[Row]): Rows of all attackers, views and matchings.
 
     Returns:
-        str: The lines of a Markdown table and an empty one; nothing where there is one
-        attacker in one view only.
+        str: The lines of a Markdown table and an empty line; empty if there is only one
+        attacker in one view.
     """
     worst = summarize(worst_case(rows))
     if not worst:
@@ -95,13 +95,13 @@ def worst_table(rows: Sequence[Row]) -> str:
 
 
 def decisive_attackers(rows: Sequence[Row]) -> list[str]:
-    """The attackers in views that have the lowest error of some method.
+    """Return the attackers, with views, that have the lowest error of some method.
 
     Args:
         rows (Sequence[Row]): Rows of all attackers, views and matchings.
 
     Returns:
-        list[str]: Names as of points, in the order of the rows.
+        list[str]: Names as in :attr:`Point.attacker`, in the order of the rows.
     """
     methods = {(named(row.method, row.strength), row.matching) for row in rows}
     found = {
@@ -114,7 +114,7 @@ def decisive_attackers(rows: Sequence[Row]) -> list[str]:
 
 
 def _worst_of(rows: Sequence[Row], name: str, matching: str, figure: str) -> str:
-    """Who has the worst figure of a method, by the mean over the seeds."""
+    """Return the attacker with the worst mean figure of a method over the seeds."""
     sums: dict[str, float] = {}
     for row in rows:
         if (named(row.method, row.strength), row.matching) == (name, matching):
@@ -125,7 +125,7 @@ def _worst_of(rows: Sequence[Row], name: str, matching: str, figure: str) -> str
 
 
 def _fronts(points: Sequence[Point]) -> list[Point]:
-    """Points on the Pareto front of their attacker and matching, for modified faces."""
+    """Return points on the Pareto front of their attacker and modified matching."""
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
         if point.matching != 'original_original':

@@ -113,7 +113,7 @@ def test_failures_are_tried_again_and_nothing_else_is(data, out, monkeypatch):
     (data / 'broken.mp4').unlink()
     said = []
     build_face_table(data, out, search(), say=said.append)
-    assert examined == ['a/one'] and said == ['2 of 3 videos are finished already']
+    assert examined == ['a/one'] and said == ['2 of 3 videos are already finished']
     assert FaceTable(out).frames('a/one').tolist() == [1, 2, 3, 5]
     assert list(out.parent.iterdir()) == [out]
 

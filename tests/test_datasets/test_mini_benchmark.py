@@ -322,7 +322,7 @@ def test_other_settings_are_refused_and_replaced_by_force(tmp_path):
     one = MiniBenchmarkSettings(0, 1, 1, 1, 1, 1, 1)
     two = MiniBenchmarkSettings(0, 2, 1, 1, 1, 1, 1)
     build_mini_benchmark(tmp_path / 'mini', one)
-    with pytest.raises(FileExistsError, match='train_clips 1 there, 2 asked for.*forc'):
+    with pytest.raises(FileExistsError, match='train_clips is 1, not 2.*forc'):
         build_mini_benchmark(tmp_path / 'mini', two)
     assert build_mini_benchmark(tmp_path / 'mini', two, force=True)
     assert len(list((tmp_path / 'mini/rawframes').glob('train_*'))) == 2
@@ -412,7 +412,7 @@ def test_a_benchmark_of_before_a_setting_has_its_default(mini, tmp_path):
     assert tool['has_settings'](
         tmp_path / 'mini', json.loads(json.dumps(asdict(SMALL)))
     )
-    with pytest.raises(FileExistsError, match='max_people 3 there, 2 asked for'):
+    with pytest.raises(FileExistsError, match='max_people is 3, not 2'):
         build_mini_benchmark(tmp_path / 'mini', replace(SMALL, max_people=2))
 
 

@@ -126,7 +126,7 @@ def test_labels_are_read_and_wrong_ones_named(tmp_path):
     labels = read_labels(path)
     assert labels['a.mp4'][0][0].side == 38 and labels['a.mp4'][10] == []
     write_rows(['a.mp4', 0, 1, 'nose', 1, 2, 30, 40])
-    with pytest.raises(ValueError, match="line 2: no kind is called 'nose'"):
+    with pytest.raises(ValueError, match="line 2: kind is 'nose'"):
         read_labels(path)
 
 

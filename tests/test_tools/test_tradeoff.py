@@ -180,7 +180,7 @@ def test_a_strength_may_be_any_argument_of_the_hook(config):
             "unknown method 'blurr'; .* raw, downsample, l",
         ),
         (dict(methods=['raw:3']), "'raw:3': raw has no strength"),
-        (dict(methods=['downsample:big']), "'downsample:big': 'big' is no number"),
+        (dict(methods=['downsample:big']), "'downsample:big': 'big' is not a number"),
         (dict(attackers=['dlib']), "unknown attacker 'dlib'; .* discriminator, rest"),
         (dict(preset='tiny'), "unknown preset 'tiny'; the config has small"),
     ],
@@ -201,7 +201,7 @@ def test_unknown_names_are_refused(config, asked, said):
         (
             'attackers',
             dict(a=dict(train='x', recognizer='b'), b=dict(train='y')),
-            r"attackers\.a\.recognizer is 'b', which differs from run to run",
+            r"attackers\.a\.recognizer is 'b', which differs between runs",
         ),
     ],
 )
@@ -243,7 +243,7 @@ def test_a_sweep_that_can_run_passes(config):
             {'tradeoff.attackers.unseen.train_once': 'none.py'},
             r'attackers\.unseen\.train_once: config none\.py does not exist',
         ),
-        ({'tradeoff.people.data_root': 'nowhere'}, 'data_root nowhere is no folder'),
+        ({'tradeoff.people.data_root': 'nowhere'}, 'data_root nowhere is not a folder'),
         (
             {'tradeoff.methods.downsample.strengths': [-1]},
             'downsample -1, seed 0: size',
@@ -470,10 +470,10 @@ def test_what_was_built_on_other_weights_is_not_done(finished, anew, stale):
     assert {name for name, one in finished.items() if not one.is_done} == stale
     for name in stale - {'test'}:
         with pytest.raises(
-            ValueError, match=f'was built on .*{anew}.pth, which has be'
+            ValueError, match=f'was started with .*{anew}.pth, which has ch'
         ):
             finished[name].check()
-        with pytest.raises(StageFailed, match='Name another --work-dir, or delete'):
+        with pytest.raises(StageFailed, match='Give another --work-dir, or delete'):
             finished[name].run(lambda *_: pytest.fail('weights would be mixed'))
     if stale == {'test'}:
         pretend(finished['test'])

@@ -226,7 +226,7 @@ def test_groups_are_named_and_small_ones_left_out(config, named, data):
     measured.groups['least'] = 6
     assert not measure_groups(measured, people, attacks_of(measured, practising=False))
     measured.groups['named'] = 'nobody*'
-    with pytest.raises(ValueError, match='nobody of'):
+    with pytest.raises(ValueError, match='nobody in'):
         measure_groups(measured, people, [])
 
 
@@ -252,7 +252,7 @@ def test_who_is_worse_than_without_practice_is_told_why(config):
     (said,) = judge_attackers(measured, {**good, **told}, 'people')
     assert said.endswith('as good or better')
     (said,) = judge_attackers(measured, {**bad, **told}, 'people')
-    assert '20.0 % beside 10.0 % of known: WORSE' in said
+    assert '20.0 %, known: 10.0 %: WORSE' in said
     assert '3 people' in said and 'after 50 of 250' in said and 'gained no more' in said
 
 
@@ -295,7 +295,7 @@ def test_a_whole_measurement_and_its_card(config, named, tmp_path, monkeypatch):
     again = read_measurement(config, 'raw', start_from=folder)
     (stage,) = Practice(again).stages()
     assert stage.config.load_from == str(folder.resolve() / 'seed_0/practising.pth')
-    with pytest.raises(FileNotFoundError, match='no attackers that have practised'):
+    with pytest.raises(FileNotFoundError, match='no trained attackers'):
         read_measurement(config, 'raw', start_from=tmp_path)
 
 
@@ -318,7 +318,7 @@ def test_a_preset_leaves_out_and_names_are_checked(config, named):
 def test_faces_without_an_end_of_pictures_are_refused(config, named):
     del config.measured.attacker_faces.augmentation.versions
     measured = read_measurement(config, str(named))
-    with pytest.raises(ValueError, match='no end of pictures'):
+    with pytest.raises(ValueError, match='no limit of pictures'):
         measure(measured, ROOT / 'tools', parts=['attackers'])
 
 

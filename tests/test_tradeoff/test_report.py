@@ -193,10 +193,10 @@ def test_a_learned_modifier_that_was_never_trained_is_shown_covered(work_dir):
 @pytest.mark.parametrize(
     ('missing', 'message'),
     [
-        ('tradeoff.json', 'is not the work dir of a tools/tradeoff.py'),
-        ('runs/raw/seed_1/figures.json', 'start tools/tradeoff.py once more'),
+        ('tradeoff.json', 'is not the work dir of an mmanon tradeoff'),
+        ('runs/raw/seed_1/figures.json', 'start mmanon tradeoff again'),
         ('runs/learned/seed_0/modifier.pth', 'modifier.pth do not exist'),
-        ('../people', 'name them by --people'),
+        ('../people', 'give their folder by --people'),
     ],
 )
 def test_what_is_missing_is_named(work_dir, missing, message, capsys):
@@ -221,10 +221,10 @@ def test_a_plot_is_needed_and_a_png_will_do(work_dir):
 
 
 def test_no_folder_and_no_rows_are_refused(work_dir):
-    with pytest.raises(SystemExit, match='is no folder; name the work dir'):
+    with pytest.raises(SystemExit, match='is not a folder; give the work dir'):
         report(work_dir / 'nowhere')
     (work_dir / 'tradeoff.json').write_text('[]')
-    with pytest.raises(SystemExit, match='has no rows: no run is finished'):
+    with pytest.raises(SystemExit, match='has no rows, because no run is finished'):
         report(work_dir)
 
 

@@ -234,15 +234,18 @@ def test_nobody_is_in_two_groups(config, data, changes, said):
     'attacker, said',
     [
         (dict(train='x', views=['hair']), r"views must be some of .* got \['hair'\]"),
-        (dict(recognizer='discriminator', views=['crop']), 'D of the game sees what'),
+        (
+            dict(recognizer='discriminator', views=['crop']),
+            'D of the game has the view',
+        ),
         (dict(recognizer=['known']), r"recognizer is the list \['known'\]"),
         (
             dict(train='x', recognizer=['known', 'adaptive']),
-            "recognizer is 'adaptive', which differs from run to run",
+            "recognizer is 'adaptive', which differs between runs",
         ),
         (
             dict(train='x', recognizer=['other'], views=['face']),
-            r"'other' is trained in none of the views \['face'\]",
+            r"'other' is not trained in any of the views \['face'\]",
         ),
     ],
 )

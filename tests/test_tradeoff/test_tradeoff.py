@@ -84,7 +84,7 @@ def test_files_that_hold_no_rows_are_named(tmp_path):
     less = asdict(ROW)
     del less['rank1']
     path.write_text(json.dumps([less]))
-    with pytest.raises(ValueError, match="row 0 lacks 'rank1'"):
+    with pytest.raises(ValueError, match="row 0 has no key 'rank1'"):
         read_rows(path)
 
 

@@ -1,4 +1,4 @@
-"""All figures of one modifier: what its model card tells."""
+"""Measures all figures of one modifier's model card."""
 
 from .plan import Measurement, read_measurement
 from .running import PARTS, measure

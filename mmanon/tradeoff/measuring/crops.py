@@ -1,4 +1,4 @@
-"""Crops of photographs, cut as the anonymizer cuts them for a learned modifier."""
+"""Crops of photographs, as the anonymizer cuts them for a learned modifier."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ['as_crops', 'cut_face']
 
 # Side in pixels of the crops that are kept; data sets make them smaller.
 _SIDE = 256
-# A photograph is enlarged to this height, and its edges repeated by a part of it, so
-# that a face which fills it is found.
+# A photograph is enlarged to at least this height, and its edges are repeated by this
+# fraction of the height, so that a face that fills it is found.
 _LEAST_HEIGHT, _BORDER = 250, 0.3
 
 
 class _Learned:
-    """What the compositor asks of a modifier before it cuts for it."""
+    """What the compositor needs to know of a modifier to cut crops for it."""
 
     learned = True
 
@@ -39,20 +39,20 @@ class _Learned:
 
 
 def as_crops(people: dict, geometry: CropGeometry, folder: Path) -> dict:
-    """A set of people as a data set of crops; photographs are cut first.
+    """Turn a set of people into a data set of crops; cut photographs first.
 
     Args:
-        people (dict): Config of a :class:`FaceIdentityDataset`. With a ``detector`` it
-            names photographs: what is kept of them lies in ``folder`` afterwards.
-        geometry (CropGeometry): What the modifier is shown.
-        folder (Path): Where to.
+        people (dict): Config of a :class:`FaceIdentityDataset`. With a ``detector``,
+            its images are photographs: their crops are written to ``folder``.
+        geometry (CropGeometry): Geometry of the modifier's crops.
+        folder (Path): Folder for the crops.
 
     Returns:
         dict: Config of a data set without a detector.
 
     Raises:
-        FileNotFoundError: When a person's folder does not exist.
-        ValueError: When no face is found in any photograph.
+        FileNotFoundError: If the folder of a person does not exist.
+        ValueError: If no face is found in any photograph.
     """
     if not people.get('detector'):
         return dict(people)
@@ -75,7 +75,7 @@ def as_crops(people: dict, geometry: CropGeometry, folder: Path) -> dict:
         if missing:
             print_log(f'{root}: no face found in {missing}, left out', 'current')
         if len(missing) == len(todo):
-            raise ValueError(f'no face is found in any photograph of {root}')
+            raise ValueError(f'no face was found in any photograph of {root}')
         write_whole(done, '')
     return {**rest, 'data_root': str(folder)}
 
@@ -83,15 +83,16 @@ def as_crops(people: dict, geometry: CropGeometry, folder: Path) -> dict:
 def cut_face(
     image: np.ndarray, detector: BaseFaceDetector, geometry: CropGeometry
 ) -> np.ndarray | None:
-    """Cut the face out that a photograph is of.
+    """Cut out the main face of a photograph: large, and near the centre.
 
     Args:
-        image (np.ndarray): uint8 (H, W, 3) RGB.
-        detector (BaseFaceDetector): What finds faces.
-        geometry (CropGeometry): Its margin counts.
+        image (np.ndarray): Photograph, uint8 RGB, (H, W, 3).
+        detector (BaseFaceDetector): The face detector.
+        geometry (CropGeometry): Geometry of the modifier's crops; the crop gets its
+            margin and feather.
 
     Returns:
-        np.ndarray: uint8 (256, 256, 3); None where no face is found.
+        np.ndarray: Crop, uint8 (256, 256, 3), or None if no face is found.
     """
     scale = max(1, -(-_LEAST_HEIGHT // image.shape[0]))
     if scale > 1:

@@ -1,4 +1,4 @@
-"""Is one group of people hidden worse than another?"""
+"""Measures whether one group of people is hidden worse than another."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ _KEYS, _LEAST, _DRAWS, _BATCH = 4, 8, 40, 32
 def measure_groups(
     measured: Measurement, people: dict, attacks: Sequence[Attack]
 ) -> dict[str, float]:
-    """Equal error rates within groups of people.
+    """Measure equal error rates within groups of people.
 
-    Few people make few pairs. So each face is drawn by several keys, each image is
-    compared with all others of the group, and the spread over people is told: the
-    standard deviation when people are drawn anew.
+    A group of few people has few pairs. So each face is redrawn with several keys, each
+    image is compared with all others of the group, and the spread over people is
+    given: the standard deviation over random draws of the people with replacement.
 
     Args:
         measured (Measurement): What is measured.
-        people (dict): Those of whom something is known, as a data set.
-        attacks (Sequence[Attack]): Who tries; none in the view ``'head'``.
+        people (dict): Data set of the people whose attributes are known.
+        attacks (Sequence[Attack]): The attackers; none with the view ``'head'``.
 
     Returns:
         dict[str, float]: ``<attribute>/<group>/people``, and for each attacker and
         matching ``<attribute>/<group>/<attacker>/<matching>/eer`` and ``.../spread``.
+
+    Raises:
+        ValueError: If the settings leave nobody.
     """
     asked = measured.groups
     keys = int(asked.get('keys') or _KEYS)
@@ -79,7 +82,7 @@ def measure_groups(
             pairs = dict(
                 original_original=[(before, before)],
                 modified_original=[(one, before) for one in after],
-                # Each with another key.
+                # Two different keys each.
                 modified_modified=list(zip(after, after[1:] + after[:1], strict=True)),
             )
             for matching, two in pairs.items():
@@ -91,7 +94,7 @@ def measure_groups(
 
 
 def _named(people: dict, geometry: dict, asked: dict) -> dict:
-    """The ``identities`` of a data set that the settings ask for, if they do."""
+    """Return the ``identities`` of a data set that the settings select, if they do."""
     pattern, without = asked.get('named'), asked.get('apart_from')
     if pattern is None and without is None:
         return {}
@@ -99,7 +102,7 @@ def _named(people: dict, geometry: dict, asked: dict) -> dict:
     if without is not None:
         left = set(Path(without).read_text(encoding='utf-8').split())
     every = DATASETS.build({**people, **geometry, 'test_mode': True})
-    # Of several roots the names begin with the root's number.
+    # With several roots, names start with the number of the root.
     names = {name: name.rpartition('/')[2] for name in every.metainfo['classes']}
     identities = [
         name
@@ -107,23 +110,26 @@ def _named(people: dict, geometry: dict, asked: dict) -> dict:
         if fnmatch(own, pattern or '*') and own not in left
     ]
     if not identities:
-        raise ValueError(f'measured.groups: nobody of {people["data_root"]} is left')
+        raise ValueError(
+            f'measured.groups: nobody in {people["data_root"]} fits `named` and '
+            '`apart_from`'
+        )
     return dict(identities=identities)
 
 
 def error_with_spread(
     scores: np.ndarray, owner: np.ndarray, draws: int = _DRAWS, seed: int = 0
 ) -> tuple[float, float]:
-    """The equal error rate over all pairs of different images, and its spread.
+    """Compute the equal error rate over all pairs of different images, and its spread.
 
     Args:
-        scores (np.ndarray): (N, K, K), of N comparisons of K images with all K.
-        owner (np.ndarray): Whose they are, (K,).
-        draws (int): How often people are drawn anew, with replacement.
-        seed (int): Of the draws.
+        scores (np.ndarray): Scores of K images with all K, in N comparisons, (N, K, K).
+        owner (np.ndarray): The person on each image, (K,).
+        draws (int): Number of random draws of the people, with replacement.
+        seed (int): Seed of the draws.
 
     Returns:
-        tuple[float, float]: The rate, and the standard deviation over the draws.
+        tuple[float, float]: The rate, and its standard deviation over the draws.
     """
     random = np.random.default_rng(seed)
     people = np.unique(owner)
@@ -135,7 +141,7 @@ def error_with_spread(
         apart = index[:, None] != index[None]
         same = (owner[index][:, None] == owner[index][None])[apart]
         if same.all():
-            continue  # one person, again and again
+            continue  # one and the same person was drawn each time
         shown = np.concatenate([one[np.ix_(index, index)][apart] for one in scores])
         found.append(equal_error_rate(shown, np.tile(same, len(scores))))
     return found[0], float(np.std(found[1:])) if found[1:] else 0.0

@@ -1,4 +1,4 @@
-"""Faces along their tracks: how steady is what is drawn of them, and how fast is it?"""
+"""Measures how much redrawn faces flicker along their tracks, and how fast it is."""
 
 from __future__ import annotations
 
@@ -34,15 +34,18 @@ _FACES, _CALLS = 8, 12
 
 
 def measure_flicker(measured: Measurement) -> dict[str, float]:
-    """How much drawn faces change from frame to frame, beside the originals.
+    """Measure how much more redrawn faces change between frames than the originals.
 
-    The anonymizer follows the faces as it does before a camera, one key a track; what
-    is compared is the face box, which is the same before and after.
+    The anonymizer follows the faces as for a camera, with one key per track. The face
+    boxes of originals and results are compared; they are the same.
 
     Returns:
-        dict[str, float]: Of each clip ``<clip>/flicker``, the ratio over the frames of
-        all tracks of ten frames or more, and ``<clip>/frames``; and ``flicker``, the
-        ratio over all clips.
+        dict[str, float]: For each clip, ``<clip>/flicker``, the ratio over all frames
+        in tracks of at least ten frames, and ``<clip>/frames``, their number; and
+        ``flicker``, the ratio over all clips.
+
+    Raises:
+        FileNotFoundError: If a clip does not exist.
     """
     figures: dict[str, float] = {}
     all_before = all_after = 0.0
@@ -61,7 +64,7 @@ def measure_flicker(measured: Measurement) -> dict[str, float]:
 
 
 def _flicker_of(measured: Measurement, clip: Path) -> tuple[float, float, int]:
-    """Changes of the originals and of what is drawn, summed, and over how many."""
+    """Return the summed changes of originals and redrawn faces, and their number."""
     if not clip.is_file():
         raise FileNotFoundError(f'measured.clips: {clip} does not exist')
     anonymize = _anonymizer(measured)
@@ -98,13 +101,13 @@ def _flicker_of(measured: Measurement, clip: Path) -> tuple[float, float, int]:
 
 
 def measure_speed(measured: Measurement) -> dict[str, float]:
-    """How many faces are drawn in a second, and what a clip costs.
+    """Measure how many faces are redrawn per second, and the time for a clip.
 
     Returns:
-        dict[str, float]: ``faces_a_second``, the median of several runs of calls of
-        eight faces, ``cores``, that were there; and of the first clip
+        dict[str, float]: ``faces_a_second``, the median of three runs of 12 calls with
+        eight faces, and ``cores``, the number of available cores. For the first clip,
         ``clip_seconds``, the median of three runs, ``clip_seconds_default``, the same
-        by the default modifier, and ``clip_times``, their ratio.
+        with the default modifier, and ``clip_times``, their ratio.
     """
     backend, geometry = build_backend(measured.drawn_by, seed=0)
     random = np.random.default_rng(0)

@@ -1,27 +1,28 @@
-"""What is measured of a modifier, on whom, and who tries to recognize them.
+"""What is measured of a modifier, on which people and with which attackers.
 
-A config says it under ``measured``, a dict of
+The config has a dict ``measured`` with these keys:
 
-- ``people``: by name, sets of people who took part in nothing, each the config of a
-  :class:`FaceIdentityDataset` of crops as the modifier gets them; one with a
-  ``detector`` names photographs, of which such crops are cut first;
+- ``people``: by name, sets of people on whom nothing was trained. Each is the config of
+  a :class:`FaceIdentityDataset` with crops as the modifier gets them. With a
+  ``detector``, its images are photographs, and the crops are cut from them first;
 - ``attacker_faces``, ``attacker_val_faces``, ``attackers``: as in ``tradeoff``, see
-  :mod:`mmanon.tradeoff.sweep.plan`. An attacker may be ``optional``: it is left out,
-  and said so, where its package or its weights are missing. ``beside`` names the one
-  that has not practised, to which it is compared;
+  :mod:`mmanon.tradeoff.sweep.plan`. An ``optional`` attacker is left out, with a
+  message, if its package or its weights are missing. ``beside`` is the name of the
+  untrained attacker with which an attacker is compared;
 - ``detector``: the face detector that looks for redrawn faces;
-- ``modifiers``, optional: by name, configs of hand-crafted modifiers, to be measured by
-  the same attackers; ``geometry``, their ``crop_size``, ``margin`` and ``feather``;
-- ``groups``, optional: ``labels`` (a CSV file, as of a :class:`FaceAttributeMetric`),
-  ``attributes`` (columns), ``people`` (a set to be divided in groups), ``named`` (a
-  pattern of their names) and ``apart_from`` (a file of names of those who are left out,
-  since the modifier has learned from them), ``keys`` (how often each face is drawn),
-  ``least`` (people that a group needs) and ``attackers`` (names of some);
-- ``clips``, optional: videos of people whose faces are followed;
+- ``modifiers``, optional: by name, configs of hand-crafted modifiers to measure with
+  the same attackers; ``geometry``: their ``crop_size``, ``margin`` and ``feather``;
+- ``groups``, optional: ``labels`` (a CSV file as for :class:`FaceAttributeMetric`),
+  ``attributes`` (its columns), ``people`` (config of the set that is divided into
+  groups), ``named`` (a pattern for names of people), ``apart_from`` (a file of names of
+  people who are left out because the modifier was trained on them), ``keys`` (how often
+  each face is redrawn), ``least`` (the least number of people in a group) and
+  ``attackers`` (names of the attackers to use);
+- ``clips``, optional: videos in which faces are followed;
 - ``sheets``, optional: ``people`` (name of a set), ``skip`` (patterns of images that
-  are not shown) and ``count``;
-- ``presets``, optional: by name, each a dict of ``attackers``, ``people``, ``parts``
-  and ``options``.
+  are not shown) and ``count`` (number of faces);
+- ``presets``, optional: by name, dicts with ``attackers``, ``people``, ``parts`` and
+  ``options``.
 """
 
 from __future__ import annotations
@@ -60,22 +61,22 @@ class Measurement:
     """All that is measured of a modifier.
 
     Attributes:
-        name: Of the modifier.
-        drawn_by: Its file or config, as of
+        name: Name of the modifier.
+        drawn_by: Its file or config, as for
             :func:`mmanon.anonymizer.backends.base.build_backend`.
-        digest: What tells it from another one of this name.
-        learned: Whether it draws from a file.
-        geometry: What it is shown.
-        people: Sets of people to measure it on, as data sets.
-        plan: The attackers, as of a sweep.
+        digest: A digest that differs between modifiers of the same name.
+        learned: Whether it is a learned modifier, which is read from a file.
+        geometry: Geometry of its crops.
+        people: Configs of the sets of people to measure it on, by name.
+        plan: The attackers, as in a sweep.
         detector: The face detector that looks for redrawn faces.
-        work_dir: Where everything is written.
-        shared_dir: Where what is the same for all modifiers is.
+        work_dir: Folder for all results.
+        shared_dir: Folder for what all modifiers share.
         groups, clips, sheets: As in the config.
-        parts: The parts that a preset asks for; none for all.
-        left_out: Optional attackers that cannot take part, and why.
-        beside: By attackers' names whom they are compared with.
-        start_from: Folder of weights that attackers begin with, or None.
+        parts: The parts of the preset; empty for all.
+        left_out: Optional attackers that cannot be built, and why.
+        beside: By name of an attacker, the one with which it is compared.
+        start_from: Folder of weights with which the attackers start, or None.
     """
 
     name: str
@@ -98,23 +99,23 @@ class Measurement:
 
     @property
     def run(self) -> Run:
-        """The one run of the plan."""
+        """The only run of the plan."""
         return self.plan.runs[0]
 
     @property
     def memory(self) -> Path:
-        """The file of what was drawn for the attackers."""
+        """The file of the faces that were redrawn for the attackers."""
         return self.work_dir / 'drawn.npz'
 
     def modifier(self, seed: int = 0) -> Any:
-        """The modifier, whose keys follow from a seed."""
+        """Build the modifier; its keys follow from the seed."""
         if not self.learned:
             return MODELS.build(self.run.setting.hook['modifier'])
         memory = str(self.memory) if seed == self.run.seed else None
         return RememberedModifier(self.drawn_by, seed, memory)
 
     def model(self, seed: int | None = None) -> DrawingModel:
-        """What metrics are given."""
+        """Build the model that metrics get in place of an anonymized detector."""
         seed = self.run.seed if seed is None else seed
         return DrawingModel(self.modifier(seed), self.geometry)
 
@@ -127,28 +128,29 @@ def read_measurement(
     attackers: Sequence[str] | None = None,
     start_from: Path | None = None,
 ) -> Measurement:
-    """Read what is to be measured of a modifier.
+    """Read what to measure of a modifier.
 
     Args:
-        config (Config): With ``measured`` and ``work_dir``, the folder of all
+        config (Config): Config with ``measured`` and ``work_dir``, the folder of all
             modifiers' measurements.
-        name (str): A modifier that has a name, an ONNX file or weights; or one of
-            ``measured.modifiers``.
+        name (str): Name of a modifier of the package or of ``measured.modifiers``, or
+            an ONNX file or a file of weights.
         preset (str, optional): Name of a preset.
-        seed (int): Of keys and of the attackers. Defaults to 0.
-        attackers (Sequence[str], optional): Names. Defaults to the preset's, or all.
-        start_from (Path, optional): Work dir of another modifier's measurement, whose
-            attackers these begin as, where they have the same name and view.
+        seed (int): Seed of the keys and of the attackers. Defaults to 0.
+        attackers (Sequence[str], optional): Names of the attackers. Defaults to those
+            of the preset, or all.
+        start_from (Path, optional): Work dir of another modifier's measurement.
+            Attackers start with the weights of its attackers of the same name and view.
 
     Raises:
-        FileNotFoundError: When a file is missing.
-        ValueError: When a name or a key is unknown, or something is missing.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a name or a key is unknown, or something is missing.
     """
     table = config.get('measured')
     if table is None:
         raise ValueError(
-            'the config has no `measured`: it must say on whom and by which attackers '
-            'a modifier is measured, as configs/measuring does'
+            'the config has no `measured`: it must say on which people and with which '
+            'attackers a modifier is measured, as in configs/measuring'
         )
     table = table.to_dict()
     _check_keys('measured', _KEYS, table)
@@ -216,7 +218,7 @@ def read_measurement(
 
 
 def _drawn_by(name: str, table: dict) -> tuple[str | dict, str, CropGeometry, bool]:
-    """The file or config of a modifier, its digest and geometry, if it has learned."""
+    """Return a modifier's file or config, digest, geometry, and whether it learned."""
     own = table.get('modifiers') or {}
     if name in own:
         geometry = CropGeometry(**(table.get('geometry') or asdict(_GEOMETRY)))
@@ -227,7 +229,8 @@ def _drawn_by(name: str, table: dict) -> tuple[str | dict, str, CropGeometry, bo
     if not file.is_file():
         known = [*own, *(one.name for one in list_modifiers())]
         raise FileNotFoundError(
-            f'no modifier is called {name!r}, and no file; {or_near(name, known)}'
+            f'no modifier is called {name!r}, and it is not a file; '
+            f'{or_near(name, known)}'
         )
     _, geometry = build_backend(str(file), seed=0)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -240,14 +243,14 @@ def _weights_in(folder: Path | None, seed: int) -> Path | None:
     weights = Path(folder).resolve() / f'seed_{seed}'
     if not any(weights.glob('*.pth')):
         raise FileNotFoundError(
-            f'{weights} holds no attackers that have practised: name the folder of a '
-            "modifier in this command's work dir, of the same seed"
+            f'{weights} has no trained attackers: give the folder of a modifier in the '
+            'work dir of this command that was measured with the same seed'
         )
     return weights
 
 
 def _left_out(attackers: dict, optional: Sequence[str]) -> dict[str, str]:
-    """Optional attackers that cannot be built, and why."""
+    """Return the optional attackers that cannot be built, and why."""
     found = {}
     for name in optional:
         try:
@@ -277,7 +280,7 @@ def _check_keys(where: str, known: set[str], given: dict) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
         raise ValueError(
-            f'{where} has the unknown key {unknown[0]!r}; known are {sorted(known)}'
+            f'{where} has the unknown key {unknown[0]!r}; the keys are {sorted(known)}'
         )
 
 

@@ -1,4 +1,4 @@
-"""Attackers practise on a modifier, and are then tried on people nobody has seen."""
+"""Trains attackers on a modifier, and evaluates them on people not trained on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BATCH = 32
 
 
 class Practice(AttackConfigs):
-    """Makes the configs of attackers on a modifier that draws each picture once.
+    """Makes the configs of attackers on a modifier that redraws each picture once.
 
     Args:
         measured (Measurement): What is measured.
@@ -54,7 +54,7 @@ class Practice(AttackConfigs):
         return config
 
     def stages(self) -> list[Stage]:
-        """The trainings; those that all modifiers share come first."""
+        """Return the trainings; those that all modifiers share are first."""
         run = self.measured.run
         return [
             *(
@@ -75,23 +75,25 @@ def practise(
     say: Callable[[str], None],
     once: bool = False,
 ) -> dict[str, float]:
-    """Let all attackers practise that have not done so yet.
+    """Train all attackers that are not trained yet.
 
     Args:
         measured (Measurement): What is measured.
         tools (Path): The folder of ``train.py``.
-        workers (int): Trainings at once.
-        say (Callable): Told of each that ends.
-        once (bool): Only those that all modifiers share. Defaults to False.
+        workers (int): Number of trainings at the same time.
+        say (Callable): Called with a message when a training ends.
+        once (bool): Whether to train only the attackers that all modifiers share.
+            Defaults to False.
 
     Returns:
-        dict[str, float]: How long each has practised: ``<stage>/best_iteration``, whose
-        weights were kept, ``.../iterations`` and ``.../most``, where it would have been
-        ended.
+        dict[str, float]: Iterations of each training: ``<stage>/best_iteration``, after
+        which the kept weights were saved, ``<stage>/iterations``, at its end, and
+        ``<stage>/most``, the most that the config allows.
 
     Raises:
-        StageFailed: When a training fails.
-        ValueError: When one was begun with other settings.
+        StageFailed: If a training fails.
+        ValueError: If a training was started with other settings before, or if
+            ``attacker_faces`` has no ``augmentation.versions``.
     """
     stages = Practice(measured).stages()
     if once:
@@ -110,7 +112,7 @@ def practise(
         stage.run(commands)
         spent = time.monotonic() - start
         told = '; '.join(f'{key} {value:g}' for key, value in _practised(stage).items())
-        say(f'{stage.name} has practised for {spent:.0f} s: {told}')
+        say(f'{stage.name} was trained for {spent:.0f} s: {told}')
 
     pool = ThreadPoolExecutor(workers)
     try:
@@ -145,7 +147,7 @@ def _practised(stage: Stage) -> dict[str, float]:
 
 
 def _draw_all(measured: Measurement, say: Callable[[str], None]) -> None:
-    """Draw all pictures that attackers practise on and stop by, and keep them."""
+    """Redraw all training and validation pictures of the attackers, and keep them."""
     if measured.memory.is_file():
         return
     modifier = measured.modifier(measured.run.seed)
@@ -157,7 +159,7 @@ def _draw_all(measured: Measurement, say: Callable[[str], None]) -> None:
     versions = augmentation.get('versions')
     if versions is None:
         raise ValueError(
-            'measured.attacker_faces has no end of pictures of each face: give it '
+            'measured.attacker_faces has no limit of pictures per face: give it '
             "augmentation=dict(type='mmanon.FaceAugmentation', versions=2)"
         )
     pictures = [
@@ -176,7 +178,7 @@ def _draw_all(measured: Measurement, say: Callable[[str], None]) -> None:
         batch = torch.stack(pictures[first : first + _BATCH]).float() / 127.5 - 1
         modifier(batch)
     modifier.memory.save(measured.memory)
-    say(f'{len(pictures)} pictures drawn in {time.monotonic() - start:.0f} s')
+    say(f'{len(pictures)} pictures redrawn in {time.monotonic() - start:.0f} s')
 
 
 def measure_attacks(
@@ -185,16 +187,16 @@ def measure_attacks(
     attacks: list[Attack],
     model: DrawingModel,
 ) -> dict[str, float]:
-    """What attackers make of one set of people.
+    """Measure how well attackers recognize one set of people.
 
     Args:
         measured (Measurement): What is measured.
-        people (dict): The set, as a data set.
-        attacks (list[Attack]): Who tries.
+        people (dict): Config of the set of people, a data set.
+        attacks (list[Attack]): The attackers.
         model (DrawingModel): Redraws the faces.
 
     Returns:
-        dict[str, float]: By the metrics' names, ``<attacker>/<matching>/<figure>``.
+        dict[str, float]: Figures by name, ``<attacker>/<matching>/<figure>``.
     """
     configs = Practice(measured)
     metrics: list[FaceVerificationMetric | FaceIdentificationMetric] = []
@@ -216,7 +218,7 @@ def measure_attacks(
 
 
 def evaluate(metrics: list, model: DrawingModel) -> dict[str, float]:
-    """Metrics of faces without a detector beside them."""
+    """Evaluate metrics of faces without a detector."""
     prepare_face_metrics(metrics, model, 'cpu')  # type: ignore[arg-type]
     figures: dict[str, float] = {}
     for metric in metrics:
@@ -226,7 +228,7 @@ def evaluate(metrics: list, model: DrawingModel) -> dict[str, float]:
 
 
 def attacks_of(measured: Measurement, practising: bool) -> list[Attack]:
-    """The attackers that practise on the modifier, or those that do not."""
+    """Return the attackers that are trained on the modifier, or those that are not."""
     attackers = measured.plan.attackers
     return [
         attack

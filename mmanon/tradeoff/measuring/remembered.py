@@ -1,4 +1,4 @@
-"""A modifier as its users run it, that draws each picture once and remembers it."""
+"""A modifier as its users run it that redraws each picture once and remembers it."""
 
 from hashlib import blake2b
 from pathlib import Path
@@ -20,18 +20,18 @@ _FACES_AT_ONCE = 16
 
 
 class FaceMemory:
-    """What was drawn of faces, found by their pixels.
+    """Redrawn faces, which are looked up by the pixels of the originals.
 
     Attributes:
-        drawn (dict): By the digest of a face its redrawn one, uint8 (3, S, S), and
-            whether it was covered.
+        drawn (dict): By digest of an original face, the redrawn face, uint8 (3, S, S),
+            and whether it was covered.
     """
 
     def __init__(self) -> None:
         self.drawn: dict[bytes, tuple[np.ndarray, bool]] = {}
 
     def load(self, path: Path) -> None:
-        """Remember what a file holds; one that is not there holds nothing."""
+        """Add the faces of a file, if it exists."""
         if not path.is_file():
             return
         with np.load(path, allow_pickle=False) as kept:
@@ -40,7 +40,7 @@ class FaceMemory:
             self.drawn[digest.tobytes()] = face, bool(one)
 
     def save(self, path: Path) -> None:
-        """Write all that is remembered."""
+        """Write all faces to a file."""
         digests = np.frombuffer(b''.join(self.drawn), np.uint8).reshape(-1, 16)
         faces = np.stack([face for face, _ in self.drawn.values()])
         covered = np.array([one for _, one in self.drawn.values()])
@@ -52,21 +52,21 @@ class FaceMemory:
 
 @MODELS.register_module()
 class RememberedModifier(BaseModifier):
-    """Draws as the anonymizer does: from ONNX files, each face with a key of its own.
+    """Redraws as the anonymizer does: also from ONNX files, with one key per face.
 
-    The same picture is drawn the same way each time, and only once. Faces are rounded
-    to the 256 levels of a picture before and after, as in a file. Attackers that
-    practise on what it draws see it a hundred times without waiting for it.
+    Each picture is redrawn only once, so the result is always the same. Faces are
+    rounded to the 256 levels of an image file before and after. Attackers in training
+    see each redrawn face many times, and need not wait for it again.
 
     Args:
-        modifier (str or dict): As of
+        modifier (str or dict): File or config of the modifier, as for
             :func:`mmanon.anonymizer.backends.base.build_backend`.
-        margin (float, optional): By how much of its side a face box was enlarged on
-            each side of a crop. Defaults to what the modifier says.
-        seed (int): Of the keys, which follow from it and each face's pixels. Defaults
-            to 0.
-        memory (str, optional): File of a :class:`FaceMemory` to begin with. It is read
-            and not written.
+        margin (float, optional): Enlargement of the face box on each side, as a
+            fraction of its side. Defaults to the modifier's own.
+        seed (int): Seed of the keys. A key follows from it and the pixels of the face.
+            Defaults to 0.
+        memory (str, optional): File of a :class:`FaceMemory` to start with. It is read
+            but not written.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class RememberedModifier(BaseModifier):
         return self.show(faces)[0]
 
     def show(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Redraw faces, (K, 3, S, S), and tell which were covered, (K,) bool."""
+        """Redraw faces, (K, 3, S, S), and return which were covered, bool (K,)."""
         levels = ((faces.detach().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
         keys = [
             blake2b(one.numpy().tobytes(), digest_size=16).digest() for one in levels
@@ -112,11 +112,11 @@ class RememberedModifier(BaseModifier):
 
 
 class DrawingModel:
-    """What metrics of faces are given in the place of an anonymized detector.
+    """The model that metrics of faces get in place of an anonymized detector.
 
     Args:
-        modifier (BaseModifier): M.
-        geometry (CropGeometry): What it is shown.
+        modifier (BaseModifier): The modifier.
+        geometry (CropGeometry): Geometry of its crops.
     """
 
     discriminator: Any = None
@@ -129,16 +129,16 @@ class DrawingModel:
         self.feather = geometry.feather
 
     def redraw_faces(self, faces: Tensor) -> Tensor:
-        """Faces (K, 3, S, S) in [-1, 1] as they are shown."""
+        """Redraw faces, (K, 3, S, S) in [-1, 1]."""
         return self.redraw_or_cover(faces)[0]
 
     @torch.no_grad()
     def redraw_or_cover(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and which were covered, (K,) bool."""
+        """Redraw faces, and return which were covered, bool (K,)."""
         if isinstance(self.modifier, RememberedModifier):
             return self.modifier.show(faces)
         return self.modifier(faces), faces.new_zeros(len(faces), dtype=torch.bool)
 
     def train(self, mode: bool = True) -> 'DrawingModel':
-        """It does not learn."""
+        """Do nothing: the model is not trained."""
         return self

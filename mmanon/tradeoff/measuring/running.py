@@ -1,4 +1,4 @@
-"""All parts of a measurement, one after the other, each kept when it is done."""
+"""Runs all parts of a measurement one after the other, and saves each at its end."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .strength import judge_attackers
 __all__ = ['PARTS', 'measure']
 
 PARTS = ('kept', 'recognizers', 'attackers', 'groups', 'motion', 'speed', 'sheets')
-"""What is measured: whether faces are found again and how much changes; recognizers
-that have never seen the modifier; attackers that practise; groups of people; flicker;
-speed; and pictures to be looked at."""
+"""The parts: whether faces are found again and how much changes; recognizers that were
+not trained on the modifier; attackers that are trained on it; groups of people;
+flicker; speed; and pictures to look at."""
 
 
 def measure(
@@ -38,23 +38,23 @@ def measure(
 ) -> Path:
     """Measure a modifier.
 
-    Parts that are finished are not done again, and attackers that have practised do not
-    practise again.
+    Finished parts are not run again, and trained attackers are not trained again.
 
     Args:
-        measured (Measurement): What.
+        measured (Measurement): What is measured.
         tools (Path): The folder of ``train.py``.
-        workers (int): Trainings at once.
-        parts (Sequence[str], optional): Some of :data:`PARTS`, which are done again.
-            Defaults to those of the preset or all, as far as they are not done.
+        workers (int): Number of trainings at the same time.
+        parts (Sequence[str], optional): Some of :data:`PARTS`; they run even if they
+            are finished. Defaults to the unfinished parts of the preset, or of all.
 
     Returns:
-        Path: ``figures.json`` of all parts that are done, by names; see
-        ``docs/evaluation.md``.
+        Path: The file ``figures.json`` with the figures of all finished parts by name;
+        see ``docs/evaluation.md``.
 
     Raises:
-        StageFailed: When a training fails.
-        ValueError: When data or settings do not go together.
+        FileNotFoundError: If people, weights or a clip do not exist.
+        StageFailed: If a training fails.
+        ValueError: If data and settings do not fit together.
     """
     folder = measured.work_dir / 'figures'
     asked = parts or measured.parts or PARTS
@@ -80,7 +80,7 @@ def measure(
 
 
 class _Parts:
-    """Each part as a method of its name, which returns its figures by their names."""
+    """Has a method for each part, which returns its figures by name."""
 
     def __init__(
         self, measured: Measurement, sets: dict[str, dict], tools: Path, workers: int
@@ -158,7 +158,7 @@ class _Parts:
             judges[0] if judges else None,
             measured.work_dir / 'sheets',
         )
-        _say('to be looked at: ' + ', '.join(map(str, files)))
+        _say('pictures to look at: ' + ', '.join(map(str, files)))
         return {}
 
     def _attacked(self, attacks: list, sets: dict[str, dict]) -> dict[str, float]:
@@ -175,7 +175,7 @@ class _Parts:
 
 
 def _collect(measured: Measurement, folder: Path, people: str) -> Path:
-    """Write all figures that there are, with what was measured and by what."""
+    """Write all figures, with the modifier, the settings and the version."""
     figures: dict[str, float] = {}
     for part in PARTS:
         path = folder / f'{part}.json'

@@ -1,4 +1,4 @@
-"""Pictures to be looked at: before and after, and where it fails."""
+"""Draws pictures to look at: originals and redrawn faces, and the worst faces."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ _COUNT, _ACROSS, _WORST, _SIDE, _BATCH = 40, 10, 10, 128, 32
 def draw_sheets(
     measured: Measurement, people: dict, judge: Attack | None, folder: Path
 ) -> list[Path]:
-    """Write sheets of faces before and after.
+    """Write sheets of original and redrawn faces.
 
-    ``people.png`` has one face of each of the first people: the original, and what is
-    drawn by two keys. ``failures.png`` has a row of originals and one of drawn faces
-    for each way to fail: of the worst landmarks, of the smallest change, and most like
-    the original for a recognizer.
+    ``people.png`` has one face of each of the first people: the original, and the face
+    redrawn with two keys. ``failures.png`` has, for each kind of failure, a row of
+    originals and a row of redrawn faces: the faces with the worst landmarks, with the
+    smallest change, and those that the recognizer finds most similar to the original.
 
     Args:
         measured (Measurement): What is measured.
-        people (dict): Whom to show, as a data set; images whose names are in ``skip``
-            of ``measured.sheets`` are not shown.
-        judge (Attack, optional): The recognizer.
-        folder (Path): Where to.
+        people (dict): Data set of the people to show. Images whose names match
+            ``skip`` in ``measured.sheets`` are not shown.
+        judge (Attack, optional): The recognizer. Without one, the last kind of failure
+            is left out.
+        folder (Path): Folder for the files.
 
     Returns:
         list[Path]: The files.
@@ -82,7 +83,7 @@ def draw_sheets(
 def _failures(
     measured: Measurement, originals: Tensor, drawn: Tensor, judge: Attack | None
 ) -> list[np.ndarray]:
-    """How bad each face is in each way, (K,)."""
+    """Return how bad each face is for each kind of failure, (K,) each."""
     found = find_again(originals, drawn, MODELS.build(measured.detector))
     lost = np.array([one.distance if one.found else 9.0 for one in found])
     edge = round(measured.geometry.crop_size * 0.25)
@@ -115,7 +116,7 @@ def _drawn(measured: Measurement, faces: Tensor, seed: int) -> Tensor:
 
 
 def _write(path: Path, rows: Sequence[Tensor]) -> None:
-    """Write rows of faces, (K, 3, S, S) in [-1, 1] each, as one picture."""
+    """Write rows of faces as one picture, each row (K, 3, S, S) in [-1, 1]."""
     width = max(len(row) for row in rows) * _SIDE
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Are the attackers any good? On faces that hide little, practice must not hurt."""
+"""Checks attackers: on faces that hide little, training must not make them worse."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from .practice import attacks_of
 
 __all__ = ['judge_attackers']
 
-# Points of the equal error rate by which two of the same strength may differ: half a
-# person of the people tested.
+# Difference of the equal error rates up to which two attackers count as equally good.
 _EQUAL = 0.005
 
 
 def judge_attackers(
     measured: Measurement, figures: Mapping[str, float], people: str
 ) -> list[str]:
-    """Say of each attacker that practises whether it is as good as one that does not.
+    """Say for each trained attacker whether it is as good as an untrained one.
 
     Args:
-        measured (Measurement): What was measured: faces as they are, or little changed.
+        measured (Measurement): What was measured: faces that are unchanged or changed
+            little.
         figures (Mapping): All of its figures.
-        people (str): The set of people that all attackers were tried on.
+        people (str): Name of the set of people on which all attackers were evaluated.
 
     Returns:
-        list[str]: A sentence for each. One that is worse is told with how long it has
-        practised and on how many people, which is why.
+        list[str]: A sentence for each. For a worse one it also says for how long and on
+        how many people it was trained, which may be the reason.
     """
     frozen = {one.name: one for one in attacks_of(measured, practising=False)}
     said = []
@@ -46,9 +46,7 @@ def judge_attackers(
         own, known = errors
         if own is None or known is None:
             continue
-        text = (
-            f'{attack.name}: {100 * own:.1f} % beside {100 * known:.1f} % of {beside}'
-        )
+        text = f'{attack.name}: {100 * own:.1f} %, {beside}: {100 * known:.1f} %'
         if own <= known + _EQUAL:
             said.append(f'{text}: as good or better')
             continue
@@ -57,11 +55,11 @@ def judge_attackers(
             figures.get(f'{stage}/{key}')
             for key in ('best_iteration', 'iterations', 'most')
         )
-        why = 'cut off by the most iterations it may have'
+        why = 'it was stopped at the most iterations allowed'
         if last is None or most is None or last < most:
             why = 'its validation gained no more'
         said.append(
-            f'{text}: WORSE. It practised on {figures.get("practice/people", 0):.0f} '
+            f'{text}: WORSE. It was trained on {figures.get("practice/people", 0):.0f} '
             f'people; best weights after {best or 0:.0f} of {last or 0:.0f} '
             f'iterations, then {why}'
         )

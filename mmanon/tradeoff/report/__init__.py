@@ -1,4 +1,4 @@
-"""A trade-off's results as one web page."""
+"""The results of a trade-off as one web page."""
 
 from .audit import Audit, Hidden, make_audits
 from .page import write_report

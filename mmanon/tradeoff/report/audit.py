@@ -1,4 +1,4 @@
-"""An audit by eye: whom a method hides worst and best, and whom the attacker sees."""
+"""Shows the people whom a method hides worst and best, and what the attacker finds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,16 +32,16 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Hidden:
-    """A person, and what an attacker makes of a modified face.
+    """A person, and what an attacker finds for a modified face.
 
     Attributes:
-        person: The person's name.
-        rank: Place of the right person among all, by this face; 1 is the first.
-        original: Data URL of the face as it was.
-        modified: As the method makes it.
-        restored: What a restorer makes of that, or None where there is none.
-        nearest: The originals that the attacker finds most alike, the first first, by
-            whose face and picture.
+        person: Name of the person.
+        rank: Rank of the right person for this face, from 1.
+        original: Data URL of the original face.
+        modified: Data URL of the modified face.
+        restored: Data URL of the face of the restorer, or None without a restorer.
+        nearest: Name and data URL of the originals that are most similar to the
+            attacker, in descending order.
     """
 
     person: str
@@ -54,15 +54,15 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Audit:
-    """Whom a method hides worst and best.
+    """The people whom a method hides worst and best.
 
     Attributes:
         method: The method and its strength.
-        attacker: The attacker with the lowest equal error rate, and its view.
+        attacker: The attacker with the lowest equal error rate, with its view.
         restorer: The attacker whose restorer is shown, or None.
-        people: How many people there are.
+        people: Number of people.
         worst: The worst-hidden people, the worst first.
-        best: The best-hidden ones, the best first.
+        best: The best-hidden people, the best first.
     """
 
     method: str
@@ -76,19 +76,21 @@ class Audit:
 def make_audits(
     sweep: SweepFolder, people: str | Path | None = None, count: int = 2
 ) -> list[Audit]:
-    """Look at each setting through the eyes of its worst attacker.
+    """Audit each setting with its worst attacker.
 
-    That is the one with the lowest equal error rate of modified against original faces,
-    the D of the game aside, in the first seed.
+    The worst attacker is the one with the lowest equal error rate of modified against
+    original faces in the first seed, without the D of the game.
 
     Args:
         sweep (SweepFolder): The results.
-        people (str or Path, optional): Folder of the people. Defaults to where it was.
-        count (int): People of each kind. Defaults to 2; 0 leaves audits out.
+        people (str or Path, optional): Folder of the people. Defaults to the folder in
+            the results.
+        count (int): Number of worst-hidden and of best-hidden people. With 0 there are
+            no audits. Defaults to 2.
 
     Raises:
-        FileNotFoundError: When the people or weights are not there.
-        ValueError: When weights are of another network, or ``count`` is negative.
+        FileNotFoundError: When the people or weights do not exist.
+        ValueError: When weights belong to another network, or ``count`` is negative.
     """
     if count < 0:
         raise ValueError(f'the number of people must not be negative, got {count}')
@@ -104,18 +106,18 @@ def make_audits(
 def rank_people(
     probes: np.ndarray, gallery: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Place of the right person for each probe, and how alike the gallery is to it.
+    """Return the rank of the right person for each probe, and similarities.
 
     Args:
-        probes (np.ndarray): Embeddings (K, E).
-        gallery (np.ndarray): Those of the same K images in the same order; each probe
-            is named without its own image.
-        labels (np.ndarray): (K,) who is on them.
+        probes (np.ndarray): Embeddings of K images, (K, E).
+        gallery (np.ndarray): Embeddings of the same images in the same order, (K, E);
+            each probe is compared without its own image.
+        labels (np.ndarray): The person of each image, (K,).
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (K,) places from 1 on, and (K, K) cosines, of a
-        probe's own image minus infinity. Of people who are equally like the right one
-        half are before.
+        tuple[np.ndarray, np.ndarray]: Ranks from 1, (K,), and cosines, (K, K), which
+        are minus infinity for a probe's own image. Half of the people with equal
+        similarity count as more similar.
     """
     alike = cosines(unit_embeddings(probes) @ unit_embeddings(gallery).T)
     np.fill_diagonal(alike, -np.inf)
@@ -129,7 +131,7 @@ def rank_people(
 
 
 def _metrics_by_error(sweep: SweepFolder, run: RunFolder) -> list[dict[str, Any]]:
-    """The metrics of a run's attackers, the one with the lowest error first."""
+    """Return the metrics of a run's attackers, by ascending error."""
     errors = {
         shown_name(row.attacker, row.view): row.eer
         for row in sweep.rows
@@ -178,7 +180,7 @@ def _audit(
     names = dataset.metainfo['classes']
     numbers = np.unique(labels)
     genuine = np.where(labels[:, None] == labels, alike, -np.inf).max(1)
-    # By the place of the right person, and where that is the same by likeness.
+    # By the rank of the right person, and for equal ranks by similarity.
     means = [
         (places[labels == k].mean(), -genuine[labels == k].mean(), k) for k in numbers
     ]

@@ -1,4 +1,4 @@
-"""The page: tables, plot and pictures, put into a template."""
+"""Writes the page: tables, plot and pictures in a template."""
 
 import math
 import platform
@@ -21,7 +21,7 @@ from .sweep_folder import RunFolder, SweepFolder
 __all__ = ['write_report']
 
 PAPER_ACCURACY = 0.9475
-"""Of the paper's D on original faces of LFW, after the game."""
+"""Accuracy of the paper's D on original faces of LFW, after the game."""
 _TEMPLATE = Path(__file__).with_name('report.html')
 _FIGURES = dict(eer='EER', rank1='rank-1', tar_at_far1='TAR at FAR 1 %')
 _QUALITY = ('mean_absolute_change', 'psnr', 'ssim', 'lpips')
@@ -41,7 +41,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as shown; the first of a line is its head."""
+    """A table of strings; the first cell of a line is its head."""
 
     title: str
     heads: list[str]
@@ -59,13 +59,14 @@ def write_report(
 
     Args:
         sweep (SweepFolder): The results.
-        grids (Sequence[Grid]): Pictures, or none.
+        grids (Sequence[Grid]): Pictures; may be empty.
         path (Path): The page.
-        command (str): What made the report.
-        audits (Sequence[Audit]): Whom each method hides worst and best, or none.
+        command (str): The command that writes the report.
+        audits (Sequence[Audit]): The people whom each method hides worst and best; may
+            be empty.
 
     Raises:
-        ValueError: When two rows of the results are of the same run.
+        ValueError: When two rows of the results belong to the same run.
     """
     write_whole(
         path,
@@ -112,7 +113,7 @@ def _attacker_tables(sweep: SweepFolder) -> list[Table]:
 
 
 def _discriminator_table(sweep: SweepFolder) -> Table:
-    """D's accuracy on faces, as far as the runs have it."""
+    """Collect D's accuracy on faces, of the runs that measured it."""
     heads = [
         'method',
         'seeds',
@@ -121,7 +122,7 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
         'names modified faces',
         'verifies original faces',
     ]
-    # Of modifiers with a bottleneck: what its code tells, and how much it covers.
+    # For BottleneckModifier: the rate of its code, and the redrawn share.
     narrow = any('faces/rate' in run.figures for run in sweep.runs)
     heads += ['rate in nats', 'drawn over'] if narrow else []
     lines = []
@@ -141,7 +142,7 @@ def _discriminator_table(sweep: SweepFolder) -> Table:
 
 
 def _of_d(run: RunFolder) -> list[str]:
-    """Names of the attackers that are the D of the game."""
+    """Return the names of the attackers that are the D of the game."""
     found = [m for m in run.face_metrics if m['recognizer'] == 'discriminator']
     return [metric.get('prefix') or 'discriminator' for metric in found]
 
@@ -160,7 +161,7 @@ def _quality_table(sweep: SweepFolder) -> Table:
 
 
 def _attribute_table(sweep: SweepFolder) -> Table:
-    """How well heads trained on faces guess what people are."""
+    """Collect how well attributes can be guessed from faces."""
     ending = '/modified/balanced_accuracy'
     keys = [
         key.removesuffix(ending)
@@ -188,7 +189,7 @@ def _attribute_table(sweep: SweepFolder) -> Table:
 
 
 def _settings(sweep: SweepFolder) -> list[dict[str, str]]:
-    """Of each setting: its seeds, its modifier, and the config it was trained with."""
+    """Return seeds, modifier and training config of each setting."""
     return [
         dict(
             name=name,

@@ -1,4 +1,4 @@
-"""Faces before and after, of every method."""
+"""Pictures of original faces and the modified faces of every method."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,8 @@ class Shown:
     Attributes:
         name: The method and its strength, or ``'original'``.
         urls: Data URLs of the pictures.
-        covered: How many of them a mask covers, as M has not or hardly changed them.
+        covered: Number of faces that a mask covers, because M is untrained or hardly
+            changes them.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Grid:
-    """Faces, a column each, as they were and as each method makes them.
+    """A table of faces: a column for each face, a row for each method.
 
     Attributes:
-        title: What is in the columns.
-        heads: Whose face is in each column.
-        rows: The original ones first.
+        title: Description of the columns.
+        heads: Name of the person in each column.
+        rows: The row of original faces, then those of the methods.
     """
 
     title: str
@@ -56,19 +57,21 @@ class Grid:
 def make_grids(
     sweep: SweepFolder, people: str | Path | None = None, columns: int = 8
 ) -> list[Grid]:
-    """Draw faces of the people that the attackers were tested on.
+    """Draw faces of the people of the attackers' test.
 
-    One grid has a picture each of several people; two have several pictures of one
-    person, the two with the most pictures. Of each setting the first seed is drawn.
+    One grid shows one image of each of several people; two grids show several images of
+    one person, for the two people with the most images. They show the first seed of
+    each setting.
 
     Args:
         sweep (SweepFolder): The results.
-        people (str or Path, optional): Folder of the people. Defaults to where it was.
-        columns (int): Pictures in a row at most. Defaults to 8.
+        people (str or Path, optional): Folder of the people. Defaults to the folder in
+            the results.
+        columns (int): Largest number of pictures in a row. Defaults to 8.
 
     Raises:
-        FileNotFoundError: When the people or a modifier's weights are not there.
-        ValueError: When the weights are not the modifier's.
+        FileNotFoundError: When the people or a modifier's weights do not exist.
+        ValueError: When weights do not fit the modifier, or ``columns`` is below 1.
     """
     if columns < 1:
         raise ValueError(f'columns must be at least 1, got {columns}')
@@ -76,7 +79,7 @@ def make_grids(
     dataset = _people(runs[0], people)
     names = dataset.metainfo['classes']
     images = [np.flatnonzero(dataset.labels == i) for i in range(len(names))]
-    # Spread over the people, whose folders may lie sorted by kind.
+    # Spread over all people, because their folders may be sorted by source.
     some = np.unique(np.linspace(0, len(names) - 1, columns).round().astype(int))
     most = sorted(range(len(names)), key=lambda person: -len(images[person]))[:2]
     chosen = {'Different people': [int(images[person][0]) for person in some]}
@@ -92,15 +95,16 @@ def make_grids(
 def faces_config(
     run: RunFolder, root: str | Path | None, metric: dict[str, Any]
 ) -> dict[str, Any]:
-    """The data set of the people of a metric, without its geometry.
+    """Return the config of the data set of a metric, without its geometry.
 
     Args:
         run (RunFolder): A run.
-        root (str or Path, optional): Folder of the people. Defaults to where it was.
-        metric (dict): The metric's config.
+        root (str or Path, optional): Folder of the people. Defaults to the folder in
+            the metric's config.
+        metric (dict): The config of the metric.
 
     Raises:
-        FileNotFoundError: When the people are not there.
+        FileNotFoundError: When the folder does not exist.
     """
     config = dict(metric['dataset'], test_mode=True)
     if root is not None:
@@ -110,8 +114,8 @@ def faces_config(
     if not all(Path(one).is_dir() for one in roots):
         raise FileNotFoundError(
             f'the faces of {", ".join(roots)} are not here; start the command in '
-            'the folder where the sweep was started, name them by --people, or leave '
-            'the pictures out by --no-pictures'
+            'the folder where the sweep was started, give their folder by --people, or '
+            'leave out the pictures by --no-pictures'
         )
     return config
 
@@ -128,7 +132,7 @@ def _people(run: RunFolder, root: str | Path | None) -> FaceIdentityDataset:
 
 
 def load_modifier(run: RunFolder) -> BaseModifier:
-    """The modifier of a run, a learned one with what it has learned."""
+    """Build the modifier of a run, with its weights if it is learned."""
     config = {k: v for k, v in run.hook['modifier'].items() if k != 'init_cfg'}
     with torch.random.fork_rng(devices=[]):
         learned = hasattr(MODELS.build(dict(config)), 'updates')

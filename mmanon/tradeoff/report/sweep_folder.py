@@ -1,4 +1,4 @@
-"""The work dir of ``tools/tradeoff.py``."""
+"""Reads the work dir of ``mmanon tradeoff``."""
 
 import json
 import re
@@ -12,19 +12,19 @@ from mmanon.tradeoff.rows import named
 
 __all__ = ['RunFolder', 'SweepFolder', 'read_sweep']
 
-_AGAIN = 'start tools/tradeoff.py once more: what is finished is not done again'
+_AGAIN = 'start mmanon tradeoff again: it continues after its finished stages'
 _SYSTEM = re.compile(r'System environment:\n(.*?)\n\n?Runtime environment:', re.S)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A method at a strength, trained with a seed, and its test results.
+    """The training and the test of a method at a strength with a seed.
 
     Attributes:
         method: Name of the method.
         strength: Its strength, or None.
-        seed: Of the training.
-        folder: Where all of it lies.
+        seed: Seed of the training.
+        folder: Folder of all its files.
     """
 
     method: str
@@ -39,12 +39,12 @@ class RunFolder:
 
     @cached_property
     def figures(self) -> dict[str, float]:
-        """All that the test measured."""
+        """All figures of the test."""
         return _read_json(self.folder / 'figures.json', dict)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The config of the test, as plain values."""
+        """The config of the test, as plain dicts and lists."""
         return _read_json(self.folder / 'test.json', dict)
 
     @property
@@ -64,7 +64,7 @@ class RunFolder:
 
     @property
     def face_metrics(self) -> list[dict[str, Any]]:
-        """Configs of the metrics that let attackers try."""
+        """Configs of the metrics with attackers."""
         metrics = self.settings.get('test_evaluator') or []
         metrics = metrics if isinstance(metrics, list) else [metrics]
         return [metric for metric in metrics if 'recognizer' in metric]
@@ -76,9 +76,9 @@ class SweepFolder:
 
     Attributes:
         folder: The work dir.
-        rows: What was measured.
+        rows: The measured rows.
         plot: The file of the plot, SVG or PNG.
-        runs: One for each setting and seed of the rows, in their order.
+        runs: One run for each setting and seed of the rows, in their order.
     """
 
     folder: Path
@@ -88,19 +88,19 @@ class SweepFolder:
 
     @cached_property
     def points(self) -> list[Point]:
-        """The means over the seeds, those of the worst case first."""
+        """Means over the seeds, those of the worst case first."""
         return summarize([*worst_case(self.rows), *self.rows])
 
     @cached_property
     def settings(self) -> dict[str, list[RunFolder]]:
-        """The runs by method and strength."""
+        """Runs by method and strength."""
         found: dict[str, list[RunFolder]] = {}
         for run in self.runs:
             found.setdefault(run.setting, []).append(run)
         return found
 
     def commands(self) -> list[str]:
-        """The commands that its logs begin with, without the folder's own path."""
+        """Return the commands in the logs, without the path of the folder."""
         found: dict[str, None] = {}
         for log in sorted(self.folder.glob('**/*.log')):
             for line in log.read_text(encoding='utf-8', errors='replace').splitlines():
@@ -109,7 +109,7 @@ class SweepFolder:
         return list(found)
 
     def system(self) -> str | None:
-        """The machine and versions in the first log, or None."""
+        """Return the description of the machine in the first log, or None."""
         for log in sorted(self.folder.glob('**/*.log')):
             text = log.read_text(encoding='utf-8', errors='replace')
             match = _SYSTEM.search(text)
@@ -118,41 +118,41 @@ class SweepFolder:
         return None
 
     def shorten(self, text: str) -> str:
-        """A text with ``WORK_DIR`` in place of the folder's own path."""
+        """Replace the path of the folder in a text by ``WORK_DIR``."""
         return text.replace(str(self.folder.resolve()), 'WORK_DIR')
 
 
 def read_sweep(folder: str | Path) -> SweepFolder:
-    """Find the results of a sweep, and look whether they are complete.
+    """Read the results of a sweep, and check that they are complete.
 
     Args:
-        folder (str or Path): Work dir of ``tools/tradeoff.py``.
+        folder (str or Path): Work dir of ``mmanon tradeoff``.
 
     Raises:
-        FileNotFoundError: When a file is missing; the message says which, and what
-            makes it.
+        FileNotFoundError: When a file is missing; the message says which, and how to
+            make it.
         ValueError: When a file cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f'{folder} is no folder; name the work dir of tools/tradeoff.py'
+            f'{folder} is not a folder; give the work dir of mmanon tradeoff'
         )
     table = folder / 'tradeoff.json'
     if not table.is_file():
         raise FileNotFoundError(
-            f'{table} does not exist: {folder} is not the work dir of a '
-            'tools/tradeoff.py that has finished a run'
+            f'{table} does not exist: {folder} is not the work dir of an '
+            'mmanon tradeoff that has finished a run'
         )
     rows = read_rows(table)
     if not rows:
-        raise ValueError(f'{table} has no rows: no run is finished; {_AGAIN}')
+        raise ValueError(f'{table} has no rows, because no run is finished; {_AGAIN}')
     plots = [folder / f'tradeoff{suffix}' for suffix in ('.svg', '.png')]
     plot = next((plot for plot in plots if plot.is_file()), None)
     if plot is None:
         raise FileNotFoundError(
-            f'neither {plots[0]} nor {plots[1].name} exists; {_AGAIN}, and the plot '
-            'is drawn'
+            f'neither {plots[0]} nor {plots[1].name} exists; {_AGAIN}, and draws the '
+            'plot'
         )
     found: dict[tuple, RunFolder] = {}
     for row in rows:
@@ -164,8 +164,8 @@ def read_sweep(folder: str | Path) -> SweepFolder:
         for file in ('figures.json', 'test.json', 'train.py'):
             if not (run.folder / file).is_file():
                 raise FileNotFoundError(
-                    f'{run.folder / file} does not exist, of which {table.name} has '
-                    f'rows; {_AGAIN}'
+                    f'{run.folder / file} does not exist, but {table.name} has rows of '
+                    f'this run; {_AGAIN}'
                 )
         found[key] = run
     return SweepFolder(folder, rows, plot, list(found.values()))
@@ -177,5 +177,5 @@ def _read_json(path: Path, kind: type) -> Any:
     except ValueError as error:
         raise ValueError(f'{path} is not JSON: {error}') from None
     if not isinstance(content, kind):
-        raise ValueError(f'{path} must hold a {kind.__name__}')
+        raise ValueError(f'{path} must be a {kind.__name__} in JSON')
     return content

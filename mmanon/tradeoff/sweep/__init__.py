@@ -1,4 +1,4 @@
-"""Training and testing a detector under many modifiers, at the same budget."""
+"""Trains and tests a detector with many modifiers, at the same budget."""
 
 from .attacks import Attack, list_attacks
 from .checks import check_sweep

@@ -1,4 +1,4 @@
-"""The attackers of a sweep: what each is trained by, and what a metric measures."""
+"""The attackers of a sweep: their training configs, and the recognizers of metrics."""
 
 import copy
 from collections.abc import Iterable
@@ -37,9 +37,10 @@ class Attack(NamedTuple):
     Attributes:
         attacker: Its name in rows: the name in the config, or
             ``<restorer>+<recognizer>`` for a restorer with several recognizers.
-        view: What it sees.
+        view: Its view.
         spec: Its name in the config.
-        judge: The name of the recognizer of the restored faces; None if it has its own.
+        judge: For a restorer with several recognizers, the name of the recognizer of
+            the restored faces; otherwise None.
     """
 
     attacker: str
@@ -49,19 +50,19 @@ class Attack(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The prefix of its figures' names."""
+        """The prefix of the names of its figures."""
         return shown_name(self.attacker, self.view)
 
     @property
     def stage(self) -> str:
-        """The name of the training that it comes from."""
+        """The name of its training."""
         return self.spec if self.judge else shown_name(self.spec, self.view)
 
 
 def list_attacks(attackers: dict[str, dict]) -> list[Attack]:
-    """Every attacker of a plan in every view it is to be measured in.
+    """List every attacker of a plan in each of its views.
 
-    A judge that was trained in other views is not shown one.
+    Judges are left out in views in which they were not trained.
     """
     return [
         Attack(name if judge is None else f'{name}+{judge}', view, name, judge)
@@ -73,7 +74,7 @@ def list_attacks(attackers: dict[str, dict]) -> list[Attack]:
 
 
 def judged_views(judge: dict, views: list[str]) -> list[str]:
-    """The views in which a judge can look at what was restored."""
+    """Return the views in which a judge can recognize restored faces."""
     if judge.get('train_once'):
         return [view for view in views if view in _views(judge)]
     return views
@@ -85,7 +86,7 @@ def is_learned(run: 'Run') -> bool:
 
 
 def modifier_file(run: 'Run') -> Path:
-    """Where the learned modifier of a run is taken out to."""
+    """Return the file to which the learned modifier of a run is exported."""
     return run.folder / 'modifier.pth'
 
 
@@ -93,8 +94,8 @@ class AttackConfigs:
     """Makes the configs of attackers.
 
     Args:
-        plan (Plan): What the sweep does.
-        shared_folder (Path): Where attackers are that are trained once.
+        plan (Plan): The plan of the sweep.
+        shared_folder (Path): Folder of the attackers that are trained only once.
     """
 
     def __init__(self, plan: 'Plan', shared_folder: Path) -> None:
@@ -103,33 +104,34 @@ class AttackConfigs:
 
     @cached_property
     def people(self) -> list[str]:
-        """Names of the people that attackers practise on."""
+        """Names of the people on whom attackers are trained."""
         faces = {**self.plan.attacker_faces, **self.plan.geometry}
         return list(DATASETS.build(faces).metainfo['classes'])
 
     def trainings(self, once: bool) -> list[Attack]:
-        """The trainings: once for all runs, or again for each modifier."""
+        """List the trainings that are done once for all runs, or for each modifier."""
         key = 'train_once' if once else 'train'
         found: dict[str, Attack] = {}
         for attack in list_attacks(self.plan.attackers):
             if self.plan.attackers[attack.spec].get(key):
-                # One restorer for all who look at what it restores.
+                # All judges of a restorer share its training.
                 found.setdefault(attack.stage, attack)
         return list(found.values())
 
     def training(self, attack: Attack, run: 'Run | None' = None) -> Config:
-        """Config of an attacker's training, on the attackers' people.
+        """Make the config of an attacker's training on the attackers' people.
 
         Args:
             attack (Attack): The attacker.
-            run (Run, optional): Whose modifier it attacks; without, its config's own.
+            run (Run, optional): The run whose modifier it attacks. Defaults to the
+                modifier in the attacker's config.
         """
         spec = self.plan.attackers[attack.spec]
         config = Config.fromfile(spec['train_once' if run is None else 'train'])
         config.merge_from_dict(spec.get('options') or {}, allow_list_keys=True)
         view = self.plan.view(attack.view)
         shown = dict(crop_size=view.image_size, margin=view.image_margin)
-        # What its config says of how faces are augmented stays.
+        # Keep the augmentation of the attacker's config.
         kept = config.train_dataloader.dataset.get('augmentation')
         faces = {**self.plan.attacker_faces, **shown}
         if kept is not None:
@@ -160,12 +162,12 @@ class AttackConfigs:
         return config
 
     def recognizer(self, attack: Attack, run: 'Run | None' = None) -> str | dict:
-        """The ``recognizer`` of a metric."""
+        """Return the ``recognizer`` of a metric."""
         spec = self.plan.attackers[attack.spec]
         if not (spec.get('train') or spec.get('train_once')):
             return spec['recognizer']
         if spec.get('train'):
-            assert run is not None  # asked for by a run's own test alone
+            assert run is not None  # only tests of runs use it
             config, folder = self.training(attack, run), run.folder
         else:
             config, folder = self.training(attack), self.shared_folder
@@ -173,25 +175,25 @@ class AttackConfigs:
         weights = str(folder / f'{attack.stage}.pth')
         if attack.judge is None:
             return {**model, 'init_cfg': dict(type='Pretrained', checkpoint=weights)}
-        # Trained before one recognizer; the weights of each judge are its own.
+        # The restorer has the weights of its training, each judge its own.
         model['restorer']['init_cfg'] = dict(
             type='Pretrained', checkpoint=weights, prefix='restorer.'
         )
         return model
 
     def _within(self, named: str | dict, view: str) -> dict:
-        """The recognizer within another attacker, in the same view where it has it."""
+        """Return the recognizer of another attacker, in the same view if possible."""
         if isinstance(named, dict):
             return named
         spec = self.plan.attackers[named]
         views = _views(spec)
         shown = view if view in views else views[0]
         found = self.recognizer(Attack(named, shown, named))
-        assert isinstance(found, dict)  # the plan has seen to it
+        assert isinstance(found, dict)  # the plan checks it
         return found
 
     def _validate(self, config: Config, shown: dict) -> None:
-        """Let it stop by its validation people; without them it trains to the end."""
+        """Set the validation people, or remove the validation if there are none."""
         if config.get('val_dataloader') is None:
             return
         if self.plan.attacker_val_faces is not None:

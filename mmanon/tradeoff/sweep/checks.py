@@ -1,4 +1,4 @@
-"""Checks before anything long begins."""
+"""Checks a sweep before it begins."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -17,21 +17,21 @@ from .attacks import is_learned, list_attacks
 from .plan import Plan
 from .stages import Stage, Stages
 
-# Settings that name a file, wherever they stand.
+# Settings that name a file, at any place of a config.
 _FILES = ('ann_file', 'checkpoint', 'exclude_file', 'label_file', 'proposal_file')
 
 
 def check_sweep(plan: Plan) -> None:
-    """Look for whatever would stop the sweep later on.
+    """Check everything that could stop the sweep later.
 
-    It builds the modifiers, the faces of both groups of people and the recognizers
-    that are not trained first, and looks for the files that configs name. Crops of
-    photographs that are not in their cache yet are made here.
+    It builds the modifiers, the face data sets and the recognizers that need no
+    training, and checks that the files in configs exist. It also makes the crops of
+    photographs that are not in their cache yet.
 
     Raises:
-        FileNotFoundError: When a file or folder is missing.
+        FileNotFoundError: When a file or folder does not exist.
         ValueError: When settings contradict each other or the data.
-        ImportError: When an attacker's package is not installed.
+        ImportError: When the package of an attacker is not installed.
     """
     init_default_scope(plan.config.get('default_scope') or 'mmengine')
     _check_configs(plan)
@@ -69,8 +69,8 @@ def _check_discriminator(plan: Plan) -> None:
         for key in ('discriminator', 'val_faces'):
             if not plan.hook.get(key):
                 raise ValueError(
-                    f"the attacker 'discriminator' needs the hook's `{key}`, which the "
-                    'config does not give'
+                    f"the attacker 'discriminator' needs `{key}` of the hook, which "
+                    'the config does not have'
                 )
 
 
@@ -126,14 +126,14 @@ def _check_people(plan: Plan, stages: Stages) -> None:
     names = dataset.metainfo['classes']
     if len(names) < 2:
         raise ValueError(
-            f'tradeoff.people: {dataset.data_root} holds one person only; attackers '
-            'are tested on telling people apart'
+            f'tradeoff.people: {dataset.data_root} has only one person, but the test '
+            'of attackers needs at least two'
         )
     _check_disjoint(plan, stages, names)
 
 
 def _check_wide(plan: Plan) -> None:
-    """The view of the head needs images that show more than the modifier's crops."""
+    """Check that images for the view ``'head'`` show more than the modifier's crops."""
     heads = [one for one in list_attacks(plan.attackers) if one.view == 'head']
     if not heads:
         return
@@ -145,16 +145,16 @@ def _check_wide(plan: Plan) -> None:
         if not {'detector', 'image_margin'} & set(dataset):
             raise ValueError(
                 f"tradeoff.{name}: the view 'head' of the attacker {heads[0].spec!r} "
-                'needs photographs and a `detector`, or crops that are cut wider than '
-                "the modifier's and their `image_margin`"
+                'needs photographs and a `detector`, or crops wider than those of the '
+                'modifier and their `image_margin`'
             )
-    plan.view('head')  # its margins fit
+    plan.view('head')  # checks its margins
 
 
 def _check_disjoint(plan: Plan, stages: Stages, tested: Sequence[str]) -> None:
-    """Nobody is in two of: M's people, the attackers', those they stop by, the test.
+    """Check that no person is in two groups: training of M, of attackers, test, ...
 
-    Attackers without people of their own have M's.
+    Attackers without people of their own use those of M.
     """
     groups = {'tradeoff.people': list(tested)}
     modifiers = DATASETS.build(plan.train_faces).metainfo['classes']
@@ -168,7 +168,8 @@ def _check_disjoint(plan: Plan, stages: Stages, tested: Sequence[str]) -> None:
         if both:
             raise ValueError(
                 f"{len(both)} people are in tradeoff.attributes and in the hook's "
-                f'faces: {both[:5]}; what M makes of those it learned from says nothing'
+                f'faces: {both[:5]}; figures of people who train M say nothing about '
+                'others'
             )
         read_attributes(plan.attributes['labels'], named.paths)
     if plan.attacker_val_faces is not None:
@@ -180,7 +181,7 @@ def _check_disjoint(plan: Plan, stages: Stages, tested: Sequence[str]) -> None:
         if both:
             raise ValueError(
                 f'{len(both)} people are in {first} and in {second}: {both[:5]}; '
-                'attackers must practise on people of their own, see '
+                'attackers must be trained on other people, see '
                 'tools/dataset_converters/split_people.py'
             )
 

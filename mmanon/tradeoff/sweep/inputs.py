@@ -1,4 +1,4 @@
-"""Which files of weights a stage is built on, and whether they are still the same."""
+"""Finds the weight files on which a stage depends, and detects their changes."""
 
 import hashlib
 import zipfile
@@ -9,12 +9,12 @@ from typing import Any
 
 __all__ = ['fingerprint', 'named_weights']
 
-# Settings that name a file of weights, wherever they stand.
+# Settings that name a file of weights, at any place of a config.
 _WEIGHTS = ('checkpoint', 'load_from', 'weights')
 
 
 def named_weights(settings: Any) -> Iterator[Path]:
-    """The files of weights that settings name; addresses are not among them."""
+    """Yield the weight files that settings name, without addresses."""
     items = settings.items() if isinstance(settings, dict) else enumerate(settings)
     for key, value in items:
         if isinstance(value, (dict, list, tuple)):
@@ -25,7 +25,7 @@ def named_weights(settings: Any) -> Iterator[Path]:
 
 
 def fingerprint(path: Path) -> str | None:
-    """The fingerprint of a file of weights; None if there is no file.
+    """Return the fingerprint of a weight file; None if it does not exist.
 
     For a file of PyTorch it uses the checksums inside the file.
     """

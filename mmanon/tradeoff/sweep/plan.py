@@ -1,33 +1,34 @@
-"""Which modifiers are compared, with which seeds, before which attackers.
+"""Reads the plan of a sweep: methods, seeds and attackers.
 
 The key ``tradeoff`` of a config is a dict of
 
-- ``methods``: by name, each a dict of ``hook`` (arguments of the
-  :class:`AdversarialAnonymizationHook` to replace, such as its ``modifier``),
-  ``strength`` (which argument is the strength, such as ``'modifier.size'``),
-  ``strengths`` (its values) and ``seeds`` (``[0]`` if not given); all optional;
-- ``people``: the :class:`FaceIdentityDataset` that attackers are tested on;
-- ``attacker_faces``, ``attacker_val_faces``: the people that attackers practise on, and
-  those that decide when to stop; both different from the hook's ``faces`` and from
-  ``people``. Without them, attackers practise on the hook's people, for as long as
-  their configs say;
-- ``attackers``: by name, each a dict of ``recognizer`` (of a metric), ``train_once`` or
-  ``train`` (the config of a :class:`TrainedAttacker`, to be trained once as it is, or
-  anew on each modifier); beside ``train``, ``recognizer`` is the one within it: a
-  config, or the name of another attacker; or for a restorer a list of names, who all
-  look at what it restores; ``views``, what it looks at, ``['face']`` if not given: one
-  that practises does so in each by itself; ``options``, settings of its config;
-  ``remember``, whether each picture that it practises on is drawn once
-  (:class:`RememberedModifier`): its faces need an augmentation of few ``versions``;
-- ``attributes``, optional: arguments of a :class:`FaceAttributeMetric`, of other people
-  than the hook's ``faces``;
-- ``head_margin``, optional: of the view ``'head'``, 0.5;
-- ``detector``, optional: config of a plain detector, trained once, that all runs start
-  from; without it they start from the config's ``load_from``;
-- ``figure``, optional: the name of the detector's figure, ``'mAP/overall'``;
-- ``presets``, optional: by name, each a dict of ``methods`` (names, or
-  ``name:strength``), ``seeds``, ``attackers`` and ``options`` (settings of the config),
-  all optional.
+- ``methods``: the methods by name. Each is a dict with the optional keys ``hook``
+  (arguments of the :class:`AdversarialAnonymizationHook` to replace, such as its
+  ``modifier``), ``strength`` (the argument that is the strength, such as
+  ``'modifier.size'``), ``strengths`` (its values) and ``seeds`` (``[0]`` by default);
+- ``people``: the :class:`FaceIdentityDataset` of the attackers' test;
+- ``attacker_faces``, ``attacker_val_faces``: the people on whom attackers are trained,
+  and those of their validation, which decides when they stop; both different from the
+  hook's ``faces`` and from ``people``. Without them, attackers are trained on the
+  hook's people, as long as their configs say;
+- ``attackers``: the attackers by name. Each is a dict with one of ``recognizer`` (of a
+  metric), ``train_once`` and ``train`` (config of a :class:`TrainedAttacker`, which is
+  trained once as it is, or again for each modifier). In addition to ``train``,
+  ``recognizer`` can be the recognizer inside the attacker: a config, the name of
+  another attacker, or, for a restorer, a list of names that all recognize restored
+  faces. ``views`` are its views, ``['face']`` by default; it is trained for each view
+  separately. ``options`` are settings of its config. With ``remember``, each picture
+  in its training is redrawn only once (:class:`RememberedModifier`): its faces need an
+  augmentation with few ``versions``;
+- ``attributes``, optional: arguments of a :class:`FaceAttributeMetric`, with other
+  people than the hook's ``faces``;
+- ``head_margin``, optional: margin of the view ``'head'``, 0.5 by default;
+- ``detector``, optional: config of a plain detector that is trained once and from which
+  all runs start. Without it they start from ``load_from`` of the config;
+- ``figure``, optional: name of the detector's figure, ``'mAP/overall'`` by default;
+- ``presets``, optional: presets by name. Each is a dict with the optional keys
+  ``methods`` (names, or ``name:strength``), ``seeds``, ``attackers`` and ``options``
+  (settings of the config).
 """
 
 import copy
@@ -62,9 +63,9 @@ class Setting:
     """A method at a strength.
 
     Attributes:
-        method: Its name.
-        strength: None where it has none.
-        hook: The hook's config with this method's modifier.
+        method: Name of the method.
+        strength: Its strength, or None.
+        hook: Config of the hook with the method's arguments.
     """
 
     method: str
@@ -73,13 +74,13 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Name of a folder."""
+        """Name of its folder."""
         return named(self.method, self.strength, between='_')
 
 
 @dataclass(frozen=True)
 class Run:
-    """A setting with a seed, and the folder it works in."""
+    """A setting with a seed and a folder."""
 
     setting: Setting
     seed: int
@@ -91,22 +92,22 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a sweep does.
+    """Everything that a sweep does.
 
     Attributes:
         config: The anonymizing config without ``tradeoff``.
         hook_index: Position of the hook in its ``custom_hooks``.
         runs: The runs to train and test.
-        people: The people that attackers are tested on.
-        attackers: By name, as in the config.
+        people: The people of the attackers' test.
+        attackers: The attackers by name, as in the config.
         detector: Config of the plain detector, or None.
         figure: Name of the detector's figure.
-        work_dir: Where everything is written.
-        attacker_faces: The people that attackers practise on; by default the hook's
+        work_dir: The folder of all files.
+        attacker_faces: The people on whom attackers are trained; by default the hook's
             ``faces``.
-        attacker_val_faces: The people that decide when attackers stop, or None.
-        head_margin: Of the view ``'head'``.
-        attributes: Arguments of a metric of attributes, or None.
+        attacker_val_faces: The people of the attackers' validation, or None.
+        head_margin: Margin of the view ``'head'``.
+        attributes: Arguments of a :class:`FaceAttributeMetric`, or None.
     """
 
     config: Config
@@ -124,7 +125,7 @@ class Plan:
 
     @property
     def hook(self) -> dict:
-        """The hook as the config has it."""
+        """Config of the hook."""
         return self.config.custom_hooks[self.hook_index].to_dict()
 
     @property
@@ -135,11 +136,11 @@ class Plan:
 
     @property
     def train_faces(self) -> dict:
-        """The faces that D learns from, as a data set."""
+        """Config of the data set of faces on which D is trained."""
         return {**self.hook['faces']['dataset'], **self.geometry}
 
     def view(self, name: str) -> FaceView:
-        """The view of an attacker for faces of this geometry."""
+        """Return a view of faces of this geometry."""
         cfg = HOOKS.build(self.hook).model_cfg
         size, margin = cfg['crop_size'], cfg['margin']
         return FaceView(name, size, margin, self.head_margin, cfg['feather'])
@@ -153,28 +154,28 @@ def read_plan(
     preset: str | None = None,
     options: dict | None = None,
 ) -> Plan:
-    """Read what a config and the command line ask for.
+    """Read the plan from a config and the arguments of the command line.
 
     Args:
         config (Config): Anonymizing config with ``tradeoff`` and ``work_dir``.
-        methods (Sequence[str], optional): Names, each with all of its strengths, or
+        methods (Sequence[str], optional): Names, which include all strengths, or
             ``name:strength``. Defaults to the preset's, or all.
-        seeds (Sequence[int], optional): For all methods, in place of their own.
+        seeds (Sequence[int], optional): Seeds of all methods, instead of their own.
         attackers (Sequence[str], optional): Names. Defaults to the preset's, or all.
         preset (str, optional): Name of a preset.
-        options (dict, optional): Settings of the config, by dotted names; they come
-            after the preset's.
+        options (dict, optional): Settings of the config, by dotted names; they override
+            those of the preset.
 
     Raises:
-        ValueError: When a name or a key is unknown, or something is missing; says
-            which there are.
+        ValueError: When a name or a key is unknown, or something is missing; the
+            message lists what exists.
     """
     config = copy.deepcopy(config)
     table = config.get('tradeoff')
     if table is None:
         raise ValueError(
-            'the config has no `tradeoff`: it must say which methods, people and '
-            'attackers to compare, as configs/tradeoff does'
+            'the config has no `tradeoff` with the methods, people and attackers to '
+            'compare; see configs/tradeoff'
         )
     table = table.to_dict()
     _check_keys('tradeoff', 'tradeoff', table)
@@ -261,7 +262,7 @@ def _set(hook: dict, path: str, value: float, method: str) -> None:
 
 def pick_attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, dict]:
     chosen = _pick('attacker', names, table)
-    # A recognizer within another attacker comes along, first.
+    # Recognizers inside other attackers are included, before these.
     needed: dict[str, dict] = {}
     for name, spec in chosen.items():
         where = f'tradeoff.attackers.{name}'
@@ -275,23 +276,23 @@ def pick_attackers(names: Sequence[str], table: dict[str, dict]) -> dict[str, di
         inner = spec.get('recognizer')
         if isinstance(inner, list) and not (kinds and inner):
             raise ValueError(
-                f'{where}.recognizer is the list {inner!r}: several recognizers look '
-                'at what a restorer restores, beside `train` or `train_once`'
+                f'{where}.recognizer is the list {inner!r}: a list of recognizers is '
+                'only for a restorer with `train` or `train_once`'
             )
         for one in inner if isinstance(inner, list) else [inner]:
             if not (kinds and isinstance(one, str)):
                 continue
             if one == 'discriminator' or table.get(one, {}).get('train'):
                 raise ValueError(
-                    f'{where}.recognizer is {one!r}, which differs from run to run; '
+                    f'{where}.recognizer is {one!r}, which differs between runs; '
                     'name an attacker with weights, or with `train_once`'
                 )
             needed |= pick_attackers([one], table)
             views = list(spec.get('views') or ['face'])
             if isinstance(inner, list) and not judged_views(needed[one], views):
                 raise ValueError(
-                    f'{where}: {one!r} is trained in none of the views {views}; give '
-                    'it one of them, or leave it out of `recognizer`'
+                    f'{where}: {one!r} is not trained in any of the views {views}; '
+                    'give it one of them, or leave it out of `recognizer`'
                 )
     return {**needed, **chosen}
 
@@ -304,8 +305,8 @@ def _check_views(where: str, spec: dict) -> None:
         raise ValueError(f'{where}.views must be some of {list(VIEWS)}, got {views!r}')
     if spec.get('recognizer') == 'discriminator' and list(views) != ['face']:
         raise ValueError(
-            f'{where}.views is {views!r}, but the D of the game sees what the game has '
-            'shown it; leave views out'
+            f'{where}.views is {views!r}, but the D of the game has the view of the '
+            'game; leave out views'
         )
 
 
@@ -323,7 +324,7 @@ def _check_keys(where: str, kind: str, given: dict) -> None:
     unknown = sorted(set(given) - _KEYS[kind])
     if unknown:
         raise ValueError(
-            f'{where} has the unknown key {unknown[0]!r}; known are '
+            f'{where} has the unknown key {unknown[0]!r}; choose from '
             f'{sorted(_KEYS[kind])}'
         )
 
@@ -338,5 +339,5 @@ def _number(text: str, name: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f'method {name!r}: {text!r} is no number') from None
+        raise ValueError(f'method {name!r}: {text!r} is not a number') from None
     return int(number) if number.is_integer() and '.' not in text else number

@@ -1,4 +1,4 @@
-"""From the figures of a sweep's tests to rows, table and plot."""
+"""Writes rows, table and plot from the figures of a sweep's tests."""
 
 import json
 from collections.abc import Sequence
@@ -24,20 +24,19 @@ from .plan import Plan
 from .stages import Stages
 
 MOST_PANELS = 6
-"""Attackers in the plot at most, beside the worst case."""
+"""Largest number of attackers in the plot, without the worst case."""
 
 
 def collect_rows(plan: Plan) -> list[Row]:
-    """The rows of all runs that have been tested as planned, in their order.
+    """Collect the rows of all runs that are tested as planned, in their order.
 
     Raises:
-        ValueError: When a figure is missing in a run's figures.
+        ValueError: When a figure of a run is missing.
     """
     rows, stages = [], Stages(plan)
     for run in plan.runs:
         of_run = stages.of(run)
-        # What was tested before other attackers, or what its training was built on, is
-        # not what is asked for now.
+        # Tests with other attackers, or of older trainings, do not count.
         if not all(stage.is_done for stage in of_run):
             continue
         path = of_run[-1].result
@@ -63,11 +62,11 @@ def collect_rows(plan: Plan) -> list[Row]:
 
 
 def write_results(plan: Plan, plot: bool = True) -> list[Path]:
-    """Write ``tradeoff.json``, ``.md``, ``.svg`` and ``.png`` of what is there.
+    """Write ``tradeoff.json``, ``.md``, ``.svg`` and ``.png`` of the finished runs.
 
     Args:
-        plan (Plan): The sweep.
-        plot (bool): Draw the plot as well. Defaults to True.
+        plan (Plan): The plan of the sweep.
+        plot (bool): Whether to draw the plot as well. Defaults to True.
 
     Returns:
         list[Path]: The files.
@@ -87,7 +86,7 @@ def write_results(plan: Plan, plot: bool = True) -> list[Path]:
 
 
 def _plotted(rows: Sequence[Row]) -> list[str] | None:
-    """Which attackers the plot shows: all, or of many those that decide."""
+    """Return the attackers to plot: all, or the decisive ones if there are many."""
     if len({(row.attacker, row.view) for row in rows}) <= MOST_PANELS:
         return None
     return [WORST, *decisive_attackers(rows)[:MOST_PANELS]]
@@ -96,7 +95,7 @@ def _plotted(rows: Sequence[Row]) -> list[str] | None:
 def _figure(figures: dict[str, float], name: str, path: Path) -> float:
     if name not in figures:
         raise ValueError(
-            f'{path} has no figure {name!r}, but {", ".join(sorted(figures))}; '
-            "`tradeoff.figure` of the config names the detector's"
+            f'{path} has no figure {name!r}, only {", ".join(sorted(figures))}; '
+            "`tradeoff.figure` of the config must be the detector's figure"
         )
     return figures[name]

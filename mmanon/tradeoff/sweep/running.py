@@ -1,4 +1,4 @@
-"""A whole sweep: all stages that are not done yet, several at once."""
+"""Runs a whole sweep: all stages that are not done yet, several in parallel."""
 
 import signal
 import sys
@@ -16,20 +16,20 @@ __all__ = ['run_sweep']
 
 
 def run_sweep(plan: Plan, tools: Path, workers: int) -> list[str]:
-    """Do all of a plan that is not done yet, and write what came out.
+    """Run all stages of a plan that are not done yet, and write the results.
 
-    SIGTERM ends it with exit code 143, its commands with it.
+    SIGTERM stops it and its commands with exit code 143.
 
     Args:
-        plan (Plan): What to do.
+        plan (Plan): The plan.
         tools (Path): The folder of ``train.py`` and ``test.py``.
-        workers (int): Commands at once.
+        workers (int): Number of commands to run in parallel.
 
     Returns:
-        list[str]: What failed; the others were gone on with.
+        list[str]: The failed stages; the others are finished.
 
     Raises:
-        ValueError: When results are not of these settings.
+        ValueError: When a figure of a run is missing.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with hold_work_dir(plan.work_dir, _say) as keep:
@@ -55,10 +55,10 @@ def _do(name: str, stages: list[Stage], commands: Commands) -> None:
 
 
 def _sweep(plan: Plan, commands: Commands, workers: int) -> list[str]:
-    """Do all that is not done yet.
+    """Run all stages that are not done yet.
 
     Returns:
-        list[str]: What failed.
+        list[str]: The failed stages.
     """
     stages = Stages(plan)
     failed = []
@@ -77,14 +77,14 @@ def _sweep(plan: Plan, commands: Commands, workers: int) -> list[str]:
         }
         failed += _finish(jobs, lambda: write_results(plan, plot=False))
     finally:
-        # Reached with work under way only when the sweep is stopped.
+        # Only if the sweep is stopped, commands are still running here.
         commands.stop()
         pool.shutdown(cancel_futures=True)
     return failed
 
 
 def _finish(jobs: dict[Future, str], after_each: Callable[[], object]) -> list[str]:
-    """Wait for jobs; one that fails does not stop the others."""
+    """Wait for jobs; a failed job does not stop the others."""
     failed, left = [], set(jobs)
     while left:
         done, left = wait(left, return_when=FIRST_COMPLETED)
@@ -96,5 +96,5 @@ def _finish(jobs: dict[Future, str], after_each: Callable[[], object]) -> list[s
                 _say(f'FAILED {failed[-1]}')
             else:
                 after_each()
-        _say(f'{len(jobs) - len(left)} of {len(jobs)} through')
+        _say(f'{len(jobs) - len(left)} of {len(jobs)} finished')
     return failed

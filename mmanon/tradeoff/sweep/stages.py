@@ -1,9 +1,10 @@
-"""The stages of a sweep: a config each, a command of the project's tools, a result.
+"""The stages of a sweep. Each has a config, runs a command, and has a result.
 
-In the folder of a run, a stage has ``<name>.py``, its config; ``<name>.json``, the same
-to be compared; ``<name>.built_on.json``, the files of weights that it began with;
-``<name>.log``; ``<name>/``, the command's work dir; and when it is finished
-``<name>.pth``, the weights of a training, or ``figures.json`` of a test.
+In the folder of a run, a stage has these files: ``<name>.py``, its config;
+``<name>.json``, the same for comparison; ``<name>.built_on.json``, fingerprints of the
+weight files from which it started; ``<name>.log``; ``<name>/``, the work dir of the
+command; and when it is finished ``<name>.pth``, the weights of a training, or
+``figures.json`` of a test.
 """
 
 import copy
@@ -32,7 +33,7 @@ from .plan import Plan, Run
 from .workers import StageFailed
 
 Execute = Callable[[list[str], Path], None]
-"""Runs a tool by its name and arguments, with a file for what it says."""
+"""Runs a tool with arguments, and writes its output to a file."""
 DETECTOR = 'detector'
 FIGURES_FILE = 'figures.json'
 _BEST = 'best_*.pth'
@@ -43,11 +44,12 @@ class Stage:
     """A training or a test.
 
     Attributes:
-        folder: Of the run.
-        name: ``train``, ``test``, ``detector`` or an attacker's.
-        config: What it runs.
-        tests: The checkpoint that a test tests; None for a training.
-        modifier: The file that a training's learned modifier is taken out to, or None.
+        folder: Folder of the run.
+        name: ``train``, ``test``, ``detector`` or the name of an attacker's training.
+        config: Its config.
+        tests: The checkpoint to test; None for a training.
+        modifier: The file to which the learned modifier of a training is exported, or
+            None.
     """
 
     folder: Path
@@ -58,12 +60,12 @@ class Stage:
 
     @property
     def result(self) -> Path:
-        """The file that is there when the stage is finished."""
+        """The file that exists when the stage is finished."""
         return self.folder / (FIGURES_FILE if self.tests else f'{self.name}.pth')
 
     @property
     def is_done(self) -> bool:
-        """Whether it is finished, with these settings and on these weights."""
+        """Whether it is finished, with these settings and weight files."""
         if self.modifier is not None and not self.modifier.is_file():
             return False
         unchanged = self.difference() is None and self.rebuilt() is None
@@ -71,22 +73,22 @@ class Stage:
 
     @property
     def built_on(self) -> list[Path]:
-        """The files of weights that it starts from, or measures."""
+        """The weight files from which it starts, or which it measures."""
         settings = self.config.to_dict()
         if self.tests:
-            settings.pop('load_from', None)  # in its place the checkpoint is tested
+            settings.pop('load_from', None)  # the tested checkpoint replaces it
         found = [*named_weights(settings), *([self.tests] if self.tests else [])]
         return list(dict.fromkeys(found))
 
     def difference(self) -> str | None:
-        """The difference from the settings it was started with, or None."""
+        """Return the first difference from the settings of its start, or None."""
         path = self.folder / f'{self.name}.json'
         if not path.is_file():
             return None
         return _first_difference(json.loads(path.read_text()), _plain(self.config))
 
     def rebuilt(self) -> Path | None:
-        """Which file of weights is another one than when it was begun, or None."""
+        """Return a weight file that has changed since its start, or None."""
         record = self.folder / f'{self.name}.built_on.json'
         if not record.is_file():
             return None
@@ -97,30 +99,30 @@ class Stage:
         return next(changed, None)
 
     def check(self) -> None:
-        """Refuse to mix trainings of different settings, or on different weights.
+        """Check that a training continues with the same settings and weight files.
 
         Raises:
-            ValueError: When the training was begun with others.
+            ValueError: When it was started with others.
         """
         if self.tests:
-            return  # done again
-        instead = f'Name another --work-dir, or delete {self.folder} to train it anew'
+            return  # tests are repeated
+        instead = f'Give another --work-dir, or delete {self.folder} to train it again'
         changed = self.difference()
         if changed is not None:
             raise ValueError(
-                f'{self.folder / self.name} was begun with other settings: {changed}. '
-                + instead
+                f'{self.folder / self.name} was started with other settings: '
+                f'{changed}. ' + instead
             )
         rebuilt = self.rebuilt()
         if rebuilt is not None:
-            now = 'been trained anew' if rebuilt.is_file() else 'gone'
+            now = 'has changed' if rebuilt.is_file() else 'is gone'
             raise ValueError(
-                f'{self.folder / self.name} was built on {rebuilt}, which has {now} '
-                f'since: its figures would belong to another one. {instead}'
+                f'{self.folder / self.name} was started with {rebuilt}, which {now} '
+                f'since then: its figures would belong to other weights. {instead}'
             )
 
     def run(self, execute: Execute) -> None:
-        """Do what is not done yet; a training continues where it stopped."""
+        """Run the stage if it is not done; a training continues where it stopped."""
         if self.is_done:
             return
         try:
@@ -131,7 +133,7 @@ class Stage:
         work_dir = self.folder / self.name
         write_whole(config, _python(self.config))
         if self.tests:
-            # What is there was measured with other settings.
+            # An existing result was measured with other settings.
             self.result.unlink(missing_ok=True)
         settings = self.folder / f'{self.name}.json'
         write_whole(settings, json.dumps(_plain(self.config)))
@@ -147,13 +149,13 @@ class Stage:
             last = work_dir / 'last_checkpoint'
             resume = ['--resume'] if last.is_file() else []
             if not resume:
-                # Of a training that was killed before it had a checkpoint.
+                # Files of a training that was killed before its first checkpoint.
                 for old in work_dir.glob(_BEST):
                     old.unlink()
             plain = ['--plain'] if self.name == DETECTOR else []
             arguments = [str(config), '--work-dir', str(work_dir), *plain, *resume]
             execute(['train.py', *arguments], log)
-            # Where its validation has chosen weights, these.
+            # The best weights of the validation, if there is one.
             best = sorted(work_dir.glob(_BEST), key=lambda path: path.stat().st_mtime)
             chosen = best[-1].name if best else Path(last.read_text().strip()).name
             _link(work_dir / chosen, self.result)
@@ -166,7 +168,7 @@ class Stages:
     """Makes the stages of a plan.
 
     Args:
-        plan (Plan): What the sweep does.
+        plan (Plan): The plan of the sweep.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -175,7 +177,7 @@ class Stages:
         self.attacks = AttackConfigs(plan, self.shared_folder)
 
     def shared(self) -> list[Stage]:
-        """The trainings that all runs share: the plain detector, some attackers."""
+        """List the trainings that all runs share: plain detector, some attackers."""
         stages = []
         if self.plan.detector is not None:
             config = _without_validation(Config.fromfile(self.plan.detector))
@@ -186,7 +188,7 @@ class Stages:
         return stages
 
     def of(self, run: Run) -> list[Stage]:
-        """The stages of a run, in their order."""
+        """List the stages of a run, in their order."""
         trained = Stage(
             run.folder,
             'train',
@@ -247,12 +249,12 @@ def _without_validation(config: Config) -> Config:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    """The settings as JSON gives them back."""
+    """Return the settings as they are after reading them from JSON."""
     return json.loads(json.dumps(config.to_dict(), default=str))
 
 
 def _python(config: Config) -> str:
-    """The settings as a config file; mmengine's own way takes seconds."""
+    """Return the settings as a config file; ``Config.dump`` would take seconds."""
     settings = config.to_dict().items()
     texts = [f'{key} = {pformat(value, sort_dicts=False)}\n' for key, value in settings]
     return ''.join(texts)
@@ -278,7 +280,7 @@ def _short(value: Any) -> str:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where that cannot be."""
+    """Link a file to a second name, or copy it if links are not possible."""
     with written_whole(target) as beside:
         try:
             os.link(source, beside)

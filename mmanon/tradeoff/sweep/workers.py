@@ -1,4 +1,4 @@
-"""The processes of a sweep: started, counted, and ended with it."""
+"""Starts the processes of a sweep, and stops them with it."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ from pathlib import Path
 
 
 class StageFailed(RuntimeError):
-    """A command came back with an error."""
+    """A command has failed."""
 
 
 class Commands:
-    """Runs commands of a folder of tools, from any thread.
+    """Runs the tools of a folder, from any thread.
 
     Args:
         tools (Path): The folder.
-        workers (int): How many run at once: they share the cores among them.
-        keep (tuple[int, ...]): File descriptors that they hold open.
+        workers (int): Number of parallel commands, which share the cores.
+        keep (tuple[int, ...]): File descriptors that the commands keep open.
     """
 
     def __init__(self, tools: Path, workers: int, keep: tuple[int, ...] = ()) -> None:
@@ -28,7 +28,7 @@ class Commands:
         cores = _cores()
         self.env = dict(os.environ)
         threads = self.env.setdefault('OMP_NUM_THREADS', str(max(1, cores // workers)))
-        # Where the two differ PyTorch goes by the second.
+        # PyTorch prefers this variable if both are set.
         self.env.setdefault('MKL_NUM_THREADS', threads)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen] = set()
@@ -63,7 +63,7 @@ class Commands:
             raise StageFailed(f'{arguments[0]} failed: {_last_line(log)} (see {log})')
 
     def stop(self) -> None:
-        """End what runs, and start nothing any more."""
+        """Stop running commands, and start no others."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -72,10 +72,10 @@ class Commands:
 
 @contextmanager
 def hold_work_dir(work_dir: Path, say: Callable[[str], None]) -> Iterator[tuple]:
-    """Keep a work dir to one sweep, and to what is left of it when it was killed.
+    """Lock a work dir for one sweep; wait for processes that survive a killed sweep.
 
     Yields:
-        tuple[int, ...]: File descriptors that hold it, for its commands to hold too.
+        tuple[int, ...]: File descriptors of the lock, which commands must keep open.
     """
     try:
         import fcntl
@@ -87,8 +87,8 @@ def hold_work_dir(work_dir: Path, say: Callable[[str], None]) -> Iterator[tuple]
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(
-                f'another sweep, or what is left of a killed one, works in {work_dir}: '
-                'waiting until it is through'
+                f'another sweep, or processes of a killed one, still run in '
+                f'{work_dir}: waiting for them'
             )
             fcntl.flock(file, fcntl.LOCK_EX)
         yield (file.fileno(),)

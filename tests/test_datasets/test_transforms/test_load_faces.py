@@ -618,7 +618,7 @@ def test_a_turn_that_the_shape_cannot_tell_is_refused(tmp_path, about):
 
 def test_a_file_of_another_length_is_refused(mmaction, tmp_path):
     info = turned_video(tmp_path / 'v.mp4', (0, False, False), 40)
-    for length, match in [(39, None), (None, None), (80, '40 frames, but 80')]:
+    for length, match in [(39, None), (None, None), (80, '40 frames, but had 80')]:
         path = tmp_path / f'{length}.parquet'
         load = one_video(path, 'v', 'file', 128, 64, length)
         results = decoded(dict(info), 'PyAV')
