@@ -1,10 +1,10 @@
-"""Lets today's releases of the OpenMMLab stack import and run together.
+"""Makes the current releases of the OpenMMLab packages import and run together.
 
-- :mod:`.imports`: what stands in the way of an import is passed over or filled in;
-- :mod:`.mmcv_operators`: where mmcv was installed without a compiler, the operators
-  that detectors call, by torchvision.
+- :mod:`.imports`: skips or replaces what makes an import fail;
+- :mod:`.mmcv_operators`: when mmcv was installed without compiled operators, computes
+  the operators that detectors call with torchvision.
 
-Nothing of the stack is imported here; no installed file is touched.
+This package imports none of the OpenMMLab packages and changes no installed file.
 """
 
 from .imports import make_stack_importable

@@ -1,22 +1,23 @@
-"""Lets today's releases of the OpenMMLab stack import together.
+"""Makes the current releases of the OpenMMLab packages import together.
 
-Six things stand in the way of mmaction2 1.2.0 as its package index has it:
+mmaction2 1.2.0, as published on PyPI, has six problems with them:
 
-- ``mmaction`` (like ``mmdet`` 3.x of OpenMMLab) refuses mmcv 2.2 and later, which is
-  all that still builds against current PyTorch;
+- ``mmaction`` (like OpenMMLab's ``mmdet`` 3.x) refuses mmcv 2.2 and later, but only
+  these versions can be built with current PyTorch;
 - its wheel lacks ``mmaction.models.localizers.drn``, which ``mmaction.models`` imports;
-- it asks NumPy for ``NAN`` and ``Inf``, which NumPy 2 has as ``nan`` and ``inf`` only:
+- it uses NumPy's ``NAN`` and ``Inf``, which NumPy 2 has only as ``nan`` and ``inf``:
   AVAMetric fails when a class has no ground truth;
-- AVAMetric names a file in the current folder by the second: of two processes that
-  evaluate in the same second one would fail, or take the other's predictions;
-- its models of video and text import what transformers 5 no longer has, and then none
-  of its models can be imported;
-- what mmcv's release for pip brings without a compiler lacks the compiled operators.
+- AVAMetric names a file in the current folder after the current second: when two
+  processes evaluate in the same second, one of them fails or reads the predictions of
+  the other;
+- its models of video and text import names that transformers 5 no longer has, and then
+  none of its models can be imported;
+- mmcv as pip installs it without a compiler lacks the compiled operators.
 
-:func:`make_stack_importable` puts two finders on ``sys.meta_path`` for just these
-cases. They act when the packages are imported, not before; where the installed stack is
-healthy they change nothing. No installed file is touched. Configs that inherit from
-``mmaction::...``, ``mmdet::...`` and, added here, ``mmanon::...`` resolve.
+:func:`make_stack_importable` adds two finders to ``sys.meta_path`` for exactly these
+cases. They act when the packages are imported, not earlier, and change nothing in
+packages that have none of these problems. No installed file is changed. Configs can
+inherit from ``mmaction::...``, ``mmdet::...`` and, added here, ``mmanon::...``.
 """
 
 import importlib
@@ -41,20 +42,20 @@ _REQUIRED = {
     'mmcv': 'mmcv (or onedl-mmcv)',
 }
 _REFUSING = ('mmaction', 'mmdet')
-# What says np.NAN or np.Inf.
+# Modules that use np.NAN or np.Inf.
 _OF_NUMPY_1 = (
     'mmaction.evaluation.functional.ava_evaluation.metrics',
     'mmaction.datasets.transforms.pose_transforms',
     'mmaction.utils.misc',
 )
-# What names files by the second.
+# Modules that name files after the current second.
 _OF_ONE_SECOND = ('mmaction.evaluation.metrics.ava_metric',)
-# What knows whether models of video and text can be built.
+# The module that records whether models of video and text can be built.
 _OF_TRANSFORMERS_4 = 'mmaction.utils.dependency'
 _DRN_PACKAGE = 'mmaction.models.localizers.drn'
 _DRN_MODULE = f'{_DRN_PACKAGE}.drn'
 _COMPILED_OPERATORS = 'mmcv._ext'
-# What knows the packages of names like mmaction::detection/... in configs.
+# The module that maps names like mmaction::detection/... in configs to packages.
 _CONFIG_PACKAGES = 'mmengine.config.utils'
 _LOOKED_AFTER = (
     *_REFUSING,
@@ -67,12 +68,14 @@ _LOOKED_AFTER = (
 
 
 def make_stack_importable() -> None:
-    """Prepare the imports of mmaction2 and mmdet; calling it again changes nothing.
+    """Prepare the imports of mmaction2 and mmdet.
 
-    Nothing is imported here, and neither package has to be installed.
+    It imports neither of them, and neither has to be installed. A second call changes
+    nothing.
 
     Raises:
-        ImportError: PyTorch, mmengine or mmcv is not installed; says what to install.
+        ImportError: If PyTorch, torchvision, mmengine or mmcv is not installed; the
+            message says what to install.
     """
     missing = [
         package
@@ -82,12 +85,12 @@ def make_stack_importable() -> None:
     if missing:
         raise ImportError(
             f'mmanon needs {", ".join(missing)}, not installed in {sys.prefix}. In a '
-            'checkout of mmanon, `make setup` installs everything; elsewhere, install '
-            'PyTorch and torchvision for your machine first, then `pip install '
+            'checkout of mmanon, `make setup` installs everything; otherwise install '
+            'PyTorch and torchvision for your machine first, then run `pip install '
             'openmim && mim install mmengine mmcv mmdet mmaction2`'
         )
     if not any(isinstance(finder, _StandIns) for finder in sys.meta_path):
-        # Last: asked only for what the installed packages do not have.
+        # Last: it is asked only for modules that no installed package has.
         sys.meta_path.append(_StandIns())
     if not any(isinstance(finder, _RelaxedVersions) for finder in sys.meta_path):
         sys.meta_path.insert(0, _RelaxedVersions())
@@ -100,7 +103,7 @@ def _add_config_package(module: ModuleType) -> None:
 
 
 class _RelaxedVersions(MetaPathFinder):
-    """Imports mmaction and mmdet in spite of newer releases of mmcv and NumPy."""
+    """Imports mmaction and mmdet although newer releases of mmcv and NumPy are used."""
 
     def find_spec(
         self,
@@ -123,13 +126,13 @@ class _RelaxedVersions(MetaPathFinder):
 
 
 class _RelaxedLoader(Loader):
-    """Executes a module by its own loader, a second time if it refused mmcv."""
+    """Executes a module with its own loader, and again if it refused mmcv."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
 
     def __getattr__(self, name: str) -> object:
-        if name == 'loader':  # not made yet, as while being copied
+        if name == 'loader':  # not set yet, for example while being copied
             raise AttributeError(name)
         return getattr(self.loader, name)
 
@@ -137,7 +140,7 @@ class _RelaxedLoader(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # Whoever looks at the module later finds it as if we had not been here.
+        # Later readers of the module find its original loader.
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
         module.__loader__ = self.loader
@@ -173,20 +176,20 @@ class _RelaxedLoader(Loader):
         vars(module)['mmcv_version'] = digit_version(real)
         _announce(
             f'{module.__name__} {getattr(module, "__version__", "")} accepts mmcv '
-            f'below {module.mmcv_maximum_version} and {real} is installed: its check '
-            'was passed over'
+            f'below {module.mmcv_maximum_version}, but {real} is installed: its check '
+            'was skipped'
         )
 
 
 class _UniqueTime(datetime):
-    """A time whose text no other process and no other call has."""
+    """A time whose formatted text is unique to each process and each call."""
 
     def strftime(self, form: str) -> str:
         return f'{super().strftime(form)}_{uuid.uuid4().hex}'
 
 
 class _NumpyOfOldNames(ModuleType):
-    """NumPy as one module sees it, with the names that NumPy 2 dropped."""
+    """NumPy for one module, with the names that NumPy 2 removed."""
 
     def __getattr__(self, name: str) -> object:
         import numpy
@@ -195,7 +198,7 @@ class _NumpyOfOldNames(ModuleType):
 
 
 def _refused_a_newer_mmcv(module: ModuleType) -> bool:
-    """Whether a package stopped at its own check because mmcv is a newer 2.x."""
+    """Whether a package failed in its own check because mmcv is a newer 2.x."""
     mmcv = sys.modules.get('mmcv')
     limit = getattr(module, 'mmcv_maximum_version', None)
     if mmcv is None or limit is None or not hasattr(module, 'mmcv_minimum_version'):
@@ -212,14 +215,14 @@ def _require_importlib_metadata(mmaction: ModuleType) -> None:
     uses = Path(mmaction.__path__[0], 'utils', 'dependency.py')
     if uses.is_file() and 'from importlib_metadata' in uses.read_text('utf-8'):
         raise ModuleNotFoundError(
-            'mmaction2 imports the package importlib_metadata and does not install it: '
-            'pip install importlib_metadata',
+            'mmaction2 imports the package importlib_metadata but does not install it: '
+            'run pip install importlib_metadata',
             name='importlib_metadata',
         )
 
 
 def _leave_out_multimodal(dependency: ModuleType) -> None:
-    """Let mmaction2 take transformers 5 for what it is to it: not there."""
+    """Make mmaction2 treat transformers 5, which it cannot use, as not installed."""
     if not getattr(dependency, 'WITH_MULTIMODAL', False):
         return
     installed = version('transformers')
@@ -227,15 +230,15 @@ def _leave_out_multimodal(dependency: ModuleType) -> None:
         return
     vars(dependency)['WITH_MULTIMODAL'] = False
     _announce(
-        f'transformers {installed} lacks what mmaction2 imports: its models of video '
-        'and text (VindLU) cannot be built'
+        f'transformers {installed} lacks names that mmaction2 imports: its models of '
+        'video and text (VindLU) cannot be built'
     )
 
 
 class _StandIns(MetaPathFinder, Loader):
-    """Stands in for what the installed packages lack.
+    """Replaces what the installed packages lack.
 
-    That is the localizer DRN of mmaction2, and mmcv's compiled operators.
+    That is mmaction2's localizer DRN, and mmcv's compiled operators.
     """
 
     def find_spec(
@@ -264,34 +267,34 @@ def _fill_with_operators(module: ModuleType) -> None:
     from . import mmcv_operators
 
     vars(module).update(mmcv_operators.OPERATORS)
-    # mmcv asks for all of its operators when it is imported.
+    # mmcv looks up all of its operators when it is imported.
     vars(module)['__getattr__'] = mmcv_operators.not_available
     _announce(mmcv_operators.description())
 
 
 def _fill_with_drn(module: ModuleType) -> None:
     class DRN:
-        """Takes the place of mmaction2's localizer; cannot be built."""
+        """Replaces mmaction2's localizer; it cannot be built."""
 
         def __init__(self, *args: object, **kwargs: object) -> None:
             raise ImportError(
-                'DRN is not in the installed mmaction2 (the wheel of 1.2.0 was '
-                'published without it): install mmaction2 from its source'
+                'the installed mmaction2 has no DRN (the wheel of 1.2.0 was published '
+                'without it): install mmaction2 from source'
             )
 
     DRN.__module__ = module.__name__
     registry = importlib.import_module('mmaction.registry')
     vars(module)['DRN'] = registry.MODELS.register_module()(DRN)
     _announce(
-        f'the installed mmaction2 lacks {_DRN_PACKAGE}: a stand-in lets '
-        'mmaction.models import; DRN itself cannot be built'
+        f'the installed mmaction2 lacks {_DRN_PACKAGE}: a replacement lets '
+        'mmaction.models be imported; DRN itself cannot be built'
     )
 
 
 def _announce(what: str) -> None:
-    """Log what was done, once for a program: its worker processes do it silently."""
+    """Log a message once per program: its worker processes log nothing."""
     _prepare_workers()
-    # A spawned process has its name before it imports anything, its parent only later.
+    # A spawned process has its name already before it imports anything.
     if multiprocessing.current_process().name == 'MainProcess':
         from mmengine.logging import print_log
 
@@ -299,7 +302,7 @@ def _announce(what: str) -> None:
 
 
 class _Preparation:
-    """Unpickles to a call of :func:`make_stack_importable`."""
+    """Is unpickled as a call of :func:`make_stack_importable`."""
 
     def __reduce__(self) -> tuple:
         return make_stack_importable, ()
@@ -308,9 +311,10 @@ class _Preparation:
 def _prepare_workers() -> None:
     """Let spawned processes import mmaction before they import mmanon.
 
-    The worker of a data loader unpickles the data set, and that imports its class, say
-    of mmaction, before a line of ours runs. What a process hands on to its children as
-    its configuration is unpickled ahead of their arguments.
+    The worker of a data loader unpickles the data set. This imports the class of the
+    data set, for example from mmaction, before any code of mmanon runs. The
+    configuration that a process passes to its children is unpickled before their
+    arguments.
     """
     config = getattr(multiprocessing.current_process(), '_config', None)
     if isinstance(config, dict):

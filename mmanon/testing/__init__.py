@@ -1,4 +1,4 @@
-"""Does a detector fit: configs found, shrunk and run on made-up data."""
+"""Checks of detectors: find their configs, shrink them, run them on made-up data."""
 
 from mmanon._game import enter_game
 

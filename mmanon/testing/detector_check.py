@@ -1,4 +1,4 @@
-"""Does a detector's own config train and predict as part of the game?"""
+"""Check that a detector's own config trains and predicts in the game."""
 
 import copy
 import gc
@@ -39,17 +39,18 @@ _numbers = count()
 
 
 class DetectorCheck:
-    """A shrunk detector, through the hook, on made-up data, stage by stage.
+    """Runs a shrunk detector with the hook on made-up data, stage by stage.
 
-    All runs as ``tools/train.py`` and ``tools/test.py`` would run it, with the config's
-    own data sets, pipelines, optimizer, loop and metrics. What is changed is in
-    :func:`shrink`, and that training is one iteration long.
+    Everything runs as in ``mmanon train`` and ``mmanon test``, with the config's own
+    data sets, pipelines, optimizer, loop and metrics. :func:`shrink` says what is
+    changed; in addition, training takes one iteration.
 
     Args:
-        detector (str): A detector's config, as an entry of ``_base_`` or a file. A
-            config with the hook is used unchanged.
-        anonymizer (str or Path): The anonymizer's, added to one without the hook.
-        work_dir (str or Path): A folder for data, logs and checkpoints.
+        detector (str): Config of a detector, as in ``_base_``, or its file. A config
+            that already has the hook is not extended.
+        anonymizer (str or Path): Config of the anonymizer, which is added to a config
+            without the hook.
+        work_dir (str or Path): Folder for data, logs and checkpoints.
     """
 
     def __init__(
@@ -77,28 +78,28 @@ class DetectorCheck:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Release the networks: feature banks are written then."""
+        """Release the networks; this also writes their feature banks."""
         with _working_in(self.work_dir):
             for name in ('plain', 'plain_watch', 'joint', 'watch'):
                 vars(self).pop(name, None)
             gc.collect()
-        # Runners say where names are looked up, for all that follows.
+        # Runners set the scope in which names are looked up, also for later code.
         DefaultScope._instance_dict.clear()
 
     def why_not(self, stage: str) -> str | None:
-        """The reason for which a stage does not exist for this config, if there is one.
+        """Return why a stage does not exist for this config, or None if it does.
 
-        This is the only list of such reasons. Running the stage fails.
+        There are no other reasons. Running such a stage fails.
         """
         if stage == 'joint step' and not self.trains:
-            return 'the config only predicts: it has no training data and no schedule'
+            return 'the config has no training data and no schedule: it only predicts'
         return None
 
     def run(self, stage: str) -> None:
-        """Run one of :data:`STAGES`, in their order.
+        """Run one of :data:`STAGES`. They have to be run in their order.
 
         Raises:
-            Exception: Whatever went wrong.
+            Exception: If the stage fails, with any error.
         """
         steps: dict[str, Callable] = dict(
             zip(
@@ -120,29 +121,34 @@ class DetectorCheck:
         self.joint.register_hook(self.watch, priority='LOWEST')
 
     def _train(self) -> None:
-        """A plain iteration, and one of the game that continues from its weights."""
+        """Run a plain iteration, and an iteration of the game from its weights."""
         if self.trains:
             self.plain.train()
         self.joint.train()
         untaught = dict(self.watch.without_gradient)
-        # Frozen normalization may keep them from weights of the plain detector too.
+        # Weights that get no gradient in plain training either, for example because of
+        # frozen normalization, are no fault of the game.
         alone = self.plain_watch.without_gradient['detector']
         untaught['detector'] = [
             name for name in untaught['detector'] if name not in alone
         ]
         for network, names in untaught.items():
-            _ensure(not names, f'no gradient came to {network}: {", ".join(names)}')
+            _ensure(not names, f'no gradient in {network}: {", ".join(names)}')
         _ensure(
             len(alone) < len(list(self.plain.model.parameters())),
-            'no gradient came to the detector',
+            'no gradient in the detector',
         )
-        _ensure(self._modifier_gradient() > 0, "the detector's loss teaches M nothing")
+        _ensure(
+            self._modifier_gradient() > 0,
+            "the detector's loss gives M no gradient",
+        )
 
     def _modifier_gradient(self) -> float:
-        """The largest part of M's gradient from the detector's loss alone."""
-        # Not in training mode, which would move the statistics of normalization.
+        """Return the largest value in M's gradient of the detector's loss alone."""
+        # Not in training mode, which would change the statistics of normalization.
         model = self.joint.model.eval()
-        # DINO's losses ask the detector itself, which normalizes nothing.
+        # DINO's losses need training mode of the detector itself, which is not a layer
+        # with statistics.
         model.detector.training = True
         data = next(iter(self.joint.train_dataloader))
         batch = model.data_preprocessor(data, True)
@@ -152,11 +158,11 @@ class DetectorCheck:
         return max(float(one.abs().max()) for one in gradients)
 
     def _predict(self) -> None:
-        """Test by the config's metrics; answer in the format of the bare detector."""
+        """Test with the config's metrics; compare the format with the bare detector."""
         if not self.trains:
-            # What never trains writes no checkpoint either.
+            # A config without training writes no checkpoint either.
             save_weights(self.plain_checkpoint, self.plain.model.state_dict())
-        # AVA's metric would start 32 processes, and leave them behind.
+        # AVA's metric would start 32 processes and never end them.
         with patch.object(ava_utils, 'multiprocessing', multiprocessing.dummy):
             self.joint.test()
         if not self.trains:
@@ -175,7 +181,7 @@ class DetectorCheck:
             _ensure_same(_answers(untouched, data, faces=False), bare)
 
     def _return(self) -> None:
-        """Weights of a plain run came in whole; the game's go back to a plain run."""
+        """Check that the game loads all plain weights, and a plain run the game's."""
         came = load_weights(self.plain_checkpoint)
         started = self.watch.detector_at_start
         _ensure(set(came) == set(started), 'weights are missing or unexpected')
@@ -194,7 +200,7 @@ class DetectorCheck:
 
 
 class _Watch(Hook):
-    """Sees what a run starts from, who gets gradients, and what is predicted."""
+    """Records the initial weights, which weights get gradients, and predictions."""
 
     def __init__(self) -> None:
         self.without_gradient: dict[str, list[str]] = {}
@@ -232,7 +238,10 @@ def _networks(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _strike(waiting: list[str], name: str) -> Callable[[Tensor], None]:
-    """Strikes a weight off the list when a gradient comes that is not all 0."""
+    """Return a hook that removes a weight from the list at its first real gradient.
+
+    That is a finite gradient that is not 0 everywhere.
+    """
 
     def strike(gradient: Tensor) -> None:
         if name in waiting and gradient.isfinite().all() and gradient.any():
@@ -242,7 +251,7 @@ def _strike(waiting: list[str], name: str) -> Callable[[Tensor], None]:
 
 
 class _PlainTextConfig(Config):
-    """Is written down without being formatted, which takes longer than an iteration."""
+    """Is saved without formatting, which takes longer than an iteration."""
 
     @property
     def pretty_text(self) -> str:
@@ -253,7 +262,7 @@ class _PlainTextConfig(Config):
 def _runner(config: Config, work_dir: Path) -> Runner:
     config = _PlainTextConfig(copy.deepcopy(config._cfg_dict))
     config.work_dir = str(work_dir)
-    # Runners of one process must not share names, or they would share their logs.
+    # Runners of one process with the same name would share their logs.
     config.experiment_name = f'{work_dir.name}_{next(_numbers)}'
     (config.get('visualizer') or {}).pop('name', None)
     return Runner.from_cfg(config)
@@ -264,7 +273,7 @@ def _by_epoch(config: Config) -> bool:
 
 
 def _shorten(config: Config) -> None:
-    """One iteration, validated by nothing but the test that follows."""
+    """Train for one iteration without validation; the test follows."""
     if config.get('train_cfg'):
         config.train_cfg['max_epochs' if _by_epoch(config) else 'max_iters'] = 1
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
@@ -294,7 +303,7 @@ def _shrink_game(config: Config) -> None:
 
 @torch.no_grad()
 def _answers(model: BaseModel, data: dict, faces: bool = True) -> list[dict]:
-    """The model's predictions for a batch of the data loader."""
+    """Return the model's predictions for a batch of the data loader."""
     batch = model.data_preprocessor(copy.deepcopy(data), False)
     samples = batch['data_samples']
     if not faces:
@@ -311,7 +320,7 @@ def _tensors(answer: BaseDataElement) -> dict[str, Tensor]:
 
 
 def _format(answer: BaseDataElement) -> tuple:
-    """What a metric relies on; the number of boxes is the detector's own affair."""
+    """Return what a metric relies on: types and shapes except the number of boxes."""
     tensors = _tensors(answer)
     return type(answer).__name__, {
         name: (value.dtype, tuple(value.shape[1:])) for name, value in tensors.items()
@@ -330,7 +339,7 @@ def _ensure(holds: bool, otherwise: str) -> None:
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """Where relative paths lead to."""
+    """Make a folder the current one for the time of a ``with`` block."""
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -1,8 +1,7 @@
-"""Made-up data where a config looks for its own.
+"""Writes made-up data at the paths where a config expects its own.
 
-Files are written to the paths that the config names, so that its data sets, pipelines
-and metrics run unchanged. Paths are relative in the frameworks' configs: call
-:func:`write_made_up_data` in an empty folder.
+Its data sets, pipelines and metrics then run unchanged. Paths in the frameworks'
+configs are relative: call :func:`write_made_up_data` in an empty folder.
 """
 
 from collections import defaultdict
@@ -18,26 +17,27 @@ from mmengine.config import Config, ConfigDict
 from mmanon.registry import DATASETS
 from mmanon.structures.face_table import Faces, FaceTableWriter, VideoInfo
 
-# Frames as large as the shrunk configs want them, height and width.
+# Height and width of frames, for which the shrunk configs are made.
 SHAPE = (64, 80)
-# All parts of a clip around a key frame exist: 64 frames, and as many again to spare.
+# All frames of a clip around a keyframe exist: clips have up to 64 frames.
 NUM_FRAMES = 140
 PERSON = (0.125, 0.0625, 0.875, 0.9375)
 FACE = (0.3, 0.1, 0.55, 0.4)
-# AVA-Kinetics tells AVA's videos by the length of their names.
+# AVA-Kinetics recognizes AVA's videos by the length of their names.
 _AVA_VIDEO = 'made_up_vid'
 
 
 def write_made_up_data(config: Config) -> None:
     """Write videos, annotations, proposals, feature banks and face tables.
 
-    Two key frames for each data set, with a person and one face in each frame.
+    Each data set has two keyframes, and each frame shows one person and one face.
 
     Args:
-        config (Config): Of mmaction2's AVA-like data sets, or mmdet's COCO-like ones.
+        config (Config): Config with mmaction2's AVA-like data sets or mmdet's COCO-like
+            ones.
 
     Raises:
-        TypeError: When a data set is of another kind.
+        TypeError: If a data set is of another kind.
     """
     videos: dict[Path, dict] = defaultdict(dict)
     for dataset in _datasets(config):
@@ -48,9 +48,9 @@ def write_made_up_data(config: Config) -> None:
         else:
             raise TypeError(
                 f'no data can be made up for a {dataset.type}: it has neither the '
-                '`proposal_file` of AVA-like data sets nor annotations as COCO has them'
+                '`proposal_file` of AVA-like data sets nor annotations like COCO'
             )
-        # The table of all videos of a folder stands beside it.
+        # The face table of a folder of videos is beside that folder.
         videos[folder.parent] |= video
     for folder, known in videos.items():
         _write_faces(folder / 'faces.parquet', known)
@@ -73,7 +73,11 @@ def _datasets(config: Config) -> Iterator[ConfigDict]:
 
 
 def _write_ava(dataset: ConfigDict) -> tuple[Path, dict]:
-    """Returns the videos' folder and, by name, their kind and frames."""
+    """Write an AVA-like data set.
+
+    Returns:
+        tuple[Path, dict]: The folder of videos, and by name their kind and frames.
+    """
     root = Path(dataset.data_prefix.img)
     files = not dataset.get('use_frames', True)
     video = f'{_AVA_VIDEO}.mp4' if files else _AVA_VIDEO
@@ -104,7 +108,7 @@ def _write_ava(dataset: ConfigDict) -> tuple[Path, dict]:
 
 
 def _key_frames(dataset: ConfigDict) -> tuple[int, int]:
-    """In the dataset's own count: of seconds (AVA) or of frames (MultiSports)."""
+    """Return two keyframes in the data set's unit: seconds or frames (MultiSports)."""
     start = dataset.get('timestamp_start', 900)
     if dataset.get('fps', 30) == 1:
         return start + 60, start + 61
@@ -112,7 +116,11 @@ def _key_frames(dataset: ConfigDict) -> tuple[int, int]:
 
 
 def _write_coco(dataset: ConfigDict) -> tuple[Path, dict]:
-    """The same for a folder of images, which is a video to LoadFaces."""
+    """Write a COCO-like data set: a folder of images, which LoadFaces reads as a video.
+
+    Returns:
+        tuple[Path, dict]: As :func:`_write_ava`.
+    """
     data_root = Path(dataset.get('data_root', ''))
     root = data_root / dataset.data_prefix.img
     names = [f'{i:012}.jpg' for i in (1, 2)]

@@ -1,11 +1,11 @@
-"""Make a detector small enough for a CPU, without touching how it is put together."""
+"""Make a detector small enough for a CPU without changing its structure."""
 
 import torch
 from mmengine.config import Config
 
 FACTOR = 4
 
-# Keys that say how wide a network is, in the configs of mmaction2 and mmdet.
+# Keys for the width of a network in the configs of mmaction2 and mmdet.
 _WIDTHS = {
     'base_channels',
     'channels',
@@ -25,22 +25,23 @@ _WIDTHS = {
     'st_feat_channels',
     'widen_factor',
 }
-# Keys that say how large frames are, in transforms.
+# Keys for the size of frames in transforms.
 _SIDES = {'crop_size', 'img_scale', 'scale', 'scale_range', 'scales', 'size'}
-# Of ResNets and SphereFace, where the config does not say.
+# The default of ResNets and SphereFace.
 _BASE_CHANNELS = 64
 
 
 def shrink(config: Config) -> None:
     """Divide all widths of the model and all sides of the frames by four, in place.
 
-    Depth, clip length, heads, losses and everything else stay. Parts that need a GPU, a
-    network connection or downloads are replaced: feature banks go where the model is,
-    files are read from disk, and weights start at random. No block is skipped by
-    chance, so that all of them learn in one iteration.
+    Depth, clip length, heads, losses and everything else stay the same. Settings that
+    need a GPU, a network connection or downloads are replaced: without a GPU, feature
+    banks are on the CPU, files are read from disk, and weights start at random. No
+    block is skipped at random, so that all blocks get a gradient in one iteration.
+    Batches have two clips in training and one otherwise.
 
     Args:
-        config (Config): A detector's config of mmaction2 or mmdet.
+        config (Config): Config of a detector of mmaction2 or mmdet.
     """
     shrink_widths(config.model)
     config.model.init_cfg = None
@@ -92,7 +93,10 @@ def _shrink_frames(node: object) -> None:
 
 
 def _divided(value: object) -> object:
-    """A number, or numbers in lists, by the factor, where that divides them."""
+    """Divide a number, or the numbers in lists, by the factor.
+
+    Integers that it does not divide stay the same.
+    """
     if isinstance(value, list | tuple):
         return type(value)(_divided(one) for one in value)
     if isinstance(value, float):

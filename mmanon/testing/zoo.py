@@ -1,4 +1,4 @@
-"""The configs that the installed detection frameworks ship."""
+"""The configs that are part of the installed detection frameworks."""
 
 from importlib import import_module
 from pathlib import Path
@@ -14,18 +14,18 @@ def shipped_configs(package: str = 'mmaction', folder: str = 'detection') -> lis
         folder (str): A folder below the package's configs, such as ``'detection'``.
 
     Returns:
-        list[str]: Their names as an entry of ``_base_`` has them, in order:
+        list[str]: Their names as in ``_base_``, sorted, such as
         ``'mmaction::detection/slowonly/….py'``.
 
     Raises:
-        FileNotFoundError: When the package was installed without configs.
+        FileNotFoundError: If the package was installed without configs.
     """
     root = Path(import_module(package).__path__[0]) / '.mim' / 'configs'
     found = sorted(path.relative_to(root) for path in (root / folder).rglob('*.py'))
     if not found:
         raise FileNotFoundError(
-            f'{package} is installed without configs in {root / folder}: install it by '
-            f'`mim install {package}`'
+            f'{package} is installed without configs in {root / folder}: install it '
+            f'with `mim install {package}`'
         )
     return [f'{package}::{path.as_posix()}' for path in found]
 
@@ -34,16 +34,16 @@ def read_config(detector: str) -> Config:
     """Read a detector's config.
 
     Args:
-        detector (str): As :func:`shipped_configs` has it, or a file.
+        detector (str): A name as from :func:`shipped_configs`, or a file.
     """
     return Config.fromstring(f'_base_ = [{_absolute(detector)!r}]\n', '.py')
 
 
 def two_line_config(detector: str, anonymizer: str | Path) -> Config:
-    """The config that a user writes: a detector's, and the anonymizer's line.
+    """Return the config that a user writes: a detector's, and the anonymizer's line.
 
     Args:
-        detector (str): As :func:`shipped_configs` has it, or a file.
+        detector (str): A name as from :func:`shipped_configs`, or a file.
         anonymizer (str or Path): A file of ``configs/_base_/anonymizers``.
     """
     bases = [_absolute(str(detector)), _absolute(str(anonymizer))]

@@ -1,19 +1,21 @@
-"""Stands in for mmcv's compiled operators, the module ``mmcv._ext``.
+"""Replaces mmcv's compiled operators, the module ``mmcv._ext``.
 
-The layers and functions of ``mmcv.ops`` are Python around functions of ``mmcv._ext``,
-which write what they compute into the tensors they are given. mmcv's release for pip
-brings the Python only: the rest takes a C++ compiler and several minutes. The functions
-here have the signatures and the mathematics of the compiled ones. torchvision's kernels
-compute RoIAlign, NMS and deformable convolution, plain PyTorch the rest:
+The layers and functions of ``mmcv.ops`` are Python code that calls functions of
+``mmcv._ext``. These write their results into tensors that the caller passes. mmcv as
+pip installs it has the Python code only: compiling the operators needs a C++ compiler
+and several minutes. The functions here have the same signatures and compute the same
+results as the compiled ones. torchvision's kernels compute RoIAlign, NMS and deformable
+convolution. Plain PyTorch computes the rest:
 
-- torchvision has no RoIAlign that takes the maximum;
+- torchvision has no RoIAlign with the maximum;
 - its RoIPool rounds the corners of a region to pixels, mmcv's does not;
-- soft NMS, the groups of ``nms_match`` and the focal loss of integer classes are
-  mmcv's own.
+- only mmcv has soft NMS, the groups of ``nms_match`` and the focal loss of integer
+  classes.
 
-Half precision is computed in float32. Every other operator can be imported and raises
-when it is called. Letters: N images, C channels, H and W pixels of a feature map, R
-regions (RoIs) with rows ``(image, x1, y1, x2, y2)``, P and Q rows and columns of bins.
+Inputs in half precision are computed in float32. Every other operator can be imported,
+and raises when it is called. Letters in shapes: N images, C channels, H and W pixels of
+a feature map, R regions (RoIs) with rows ``(image, x1, y1, x2, y2)``, P and Q rows and
+columns of bins.
 """
 
 from collections.abc import Callable
@@ -44,7 +46,8 @@ from .suppression import nms, nms_match, softnms
 
 __all__ = ['OPERATORS', 'description', 'not_available']
 
-# Closed to torch.compile, as compiled operators are: it would trace loops over regions.
+# torch.compile does not enter them, as it does not enter compiled operators: it would
+# trace loops over regions.
 OPERATORS: dict[str, Callable] = {
     function.__name__: torch.compiler.disable(function)
     for function in (
@@ -71,18 +74,18 @@ OPERATORS: dict[str, Callable] = {
 
 
 def not_available(name: str) -> Callable:
-    """What stands for an operator that is not here: it raises when it is called.
+    """Return the replacement of an operator that is not here: a call of it raises.
 
     Raises:
-        AttributeError: The name is no operator's: it starts with an underscore.
+        AttributeError: If the name is not an operator's: it starts with an underscore.
     """
     if name.startswith('_'):
         raise AttributeError(name)
 
     def operator(*args: object, **kwargs: object) -> None:
         raise NotImplementedError(
-            f'{name} is an operator of mmcv that has to be compiled, and the installed '
-            f'mmcv has none that are: {how_to_compile()}'
+            f'{name} is an operator of mmcv that has to be compiled, but the installed '
+            f'mmcv has no compiled operators: {how_to_compile()}'
         )
 
     operator.__name__ = name
@@ -90,15 +93,15 @@ def not_available(name: str) -> Callable:
 
 
 def how_to_compile() -> str:
-    """The commands that install mmcv with compiled operators, for a message."""
+    """Return the commands that install mmcv with compiled operators, for a message."""
     installed = (name for name in ('onedl-mmcv', 'mmcv', 'mmcv-lite') if _has(name))
     package = next(installed, 'onedl-mmcv').removesuffix('-lite')
     return (
-        'compile it, for some minutes and by a C++ compiler (nvcc for a GPU). In a '
-        'checkout of mmanon: MMCV_WITH_OPS=1 make setup; elsewhere: MMCV_WITH_OPS=1 '
+        'compile it with a C++ compiler (nvcc for a GPU), which takes some minutes. In '
+        'a checkout of mmanon: MMCV_WITH_OPS=1 make setup; otherwise: MMCV_WITH_OPS=1 '
         'pip install --force-reinstall --no-deps --no-build-isolation --no-cache-dir '
-        f'--no-binary {package} {package}=={mmcv.__version__}, from PyTorch 2.14 on '
-        'with c++20 for c++17 in its setup.py (docs/faq.md)'
+        f'--no-binary {package} {package}=={mmcv.__version__}; since PyTorch 2.14, '
+        'change c++17 to c++20 in its setup.py (docs/faq.md)'
     )
 
 
@@ -110,9 +113,9 @@ def _has(package: str) -> bool:
 
 
 def description() -> str:
-    """What the log says where the stand-in is used."""
+    """Return the log message for the case that the replacement is used."""
     return (
         'the installed mmcv has no compiled operators (mmcv._ext): torchvision '
         f'{torchvision.__version__} and PyTorch compute RoIAlign, RoIPool, NMS, '
-        'deformable convolution and attention in their place'
+        'deformable convolution and attention instead'
     )

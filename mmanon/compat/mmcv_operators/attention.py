@@ -15,7 +15,9 @@ def ms_deform_attn_forward(
     *,
     im2col_step: int,
 ) -> Tensor:
-    """Deformable attention by mmcv's own PyTorch path; the arguments are mmcv's.
+    """Compute deformable attention with mmcv's own PyTorch function.
+
+    The arguments are mmcv's.
 
     Reference:
         Zhu et al., Deformable DETR, ICLR 2021, https://arxiv.org/abs/2010.04159
@@ -40,7 +42,7 @@ def ms_deform_attn_backward(
     *,
     im2col_step: int,
 ) -> None:
-    """Write the gradients of values, places and weights of the attention."""
+    """Write the gradients of the values, sampling locations and attention weights."""
     with torch.enable_grad():
         leaves = [
             tensor.detach().requires_grad_()

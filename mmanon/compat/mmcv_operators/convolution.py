@@ -1,4 +1,4 @@
-"""Deformable convolution, and convolution at some places."""
+"""Deformable convolution, and convolution at some positions."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -22,7 +22,7 @@ def _geometry(
     dilation: tuple[int, int],
     groups: tuple[int, int],
 ) -> tuple[int, ...]:
-    """The numbers of a deformable convolution in torchvision's order."""
+    """Return the numbers of a deformable convolution in torchvision's order."""
     return (*stride, *padding, *dilation, *groups)
 
 
@@ -39,12 +39,12 @@ def deform_conv_forward(
 
     Args:
         input: Features, (N, C, H, W).
-        weight: (channels of the output, C / groups, kernel's height, kernel's width).
+        weight: (channels of the output, C / groups, height and width of the kernel).
         offset: Rows and columns by which the samples are moved, (N, 2 * groups *
             samples of the kernel, height and width of the output).
         output: Receives the convolved features.
         columns: mmcv's working memory, not used.
-        ones: The same.
+        ones: As ``columns``.
         options: ``dH``, ``padW``, ``deformable_group`` and the others of mmcv.
 
     Reference:
@@ -67,8 +67,8 @@ def deform_conv_backward_input(
 ) -> None:
     """Write the gradients of the features and the offsets.
 
-    That of the weights, which is asked for next, comes with them: it is kept in
-    ``columns``, mmcv's working memory.
+    The kernel also computes the gradient of the weights, which mmcv asks for next: it
+    is kept in ``columns``, mmcv's working memory.
     """
     arguments = _plain_deformation(input, weight, offset, options)
     grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
@@ -89,7 +89,7 @@ def deform_conv_backward_parameters(
     **options: int,
 ) -> None:
     """Add ``scale`` times the gradient of the weights to ``grad_weight``."""
-    if columns.numel() == 0:  # neither the features nor the offsets learn
+    if columns.numel() == 0:  # neither the features nor the offsets need a gradient
         arguments = _plain_deformation(input, grad_weight, offset, options)
         grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
         columns.resize_(grad_weight.shape).copy_(grads[1])
@@ -100,7 +100,7 @@ def deform_conv_backward_parameters(
 def _plain_deformation(
     input: Tensor, weight: Tensor, offset: Tensor, options: dict[str, int]
 ) -> tuple:
-    """The arguments of torchvision's kernel without a mask and a bias."""
+    """Return the arguments of torchvision's kernel without a mask and a bias."""
     features, weight, offset = as_computed(input, weight, offset)
     geometry = _geometry(
         (options['dH'], options['dW']),
@@ -128,11 +128,11 @@ def modulated_deform_conv_forward(
 
     Args:
         input: Features, (N, C, H, W).
-        weight: (channels of the output, C / groups, kernel's height, kernel's width).
-        bias: (channels of the output,); anything without ``with_bias``.
+        weight: (channels of the output, C / groups, height and width of the kernel).
+        bias: (channels of the output,); not used without ``with_bias``.
         ones: mmcv's working memory, not used.
         offset: As for :func:`deform_conv_forward`.
-        mask: The weights of the samples, one where ``offset`` has two.
+        mask: Weights of the samples, one for every two values of ``offset``.
         output: Receives the convolved features.
         columns: mmcv's working memory, not used.
         options: ``stride_h``, ``pad_w``, ``deformable_group`` and the others of mmcv.
@@ -160,7 +160,7 @@ def modulated_deform_conv_backward(
     grad_output: Tensor,
     **options: int,
 ) -> None:
-    """Write the gradients of everything that enters the convolution."""
+    """Write the gradients of all inputs of the convolution."""
     arguments = _masked_deformation(input, weight, bias, offset, mask, options)
     grads = kernels._deform_conv2d_backward(*as_computed(grad_output), *arguments)
     receivers = [grad_input, grad_weight, grad_offset, grad_mask]
@@ -178,7 +178,7 @@ def _masked_deformation(
     mask: Tensor,
     options: dict[str, int],
 ) -> tuple:
-    """The arguments of torchvision's kernel with a mask."""
+    """Return the arguments of torchvision's kernel with a mask."""
     if not options['with_bias']:
         bias = weight.new_zeros(len(weight))
     tensors = as_computed(input, weight, offset, mask, bias)
@@ -202,9 +202,9 @@ def masked_im2col_forward(
     pad_h: int,
     pad_w: int,
 ) -> None:
-    """Write what the kernel sees of one image, (1, C, H, W), at some places.
+    """Write the inputs of the kernel at some positions of one image, (1, C, H, W).
 
-    ``col`` receives (C * samples of the kernel, places).
+    ``col`` receives (C * samples of the kernel, positions).
     """
     padded = functional.pad(im[0], (pad_w, pad_w, pad_h, pad_h))
     seen = padded.unfold(1, kernel_h, 1).unfold(2, kernel_w, 1)
@@ -221,5 +221,5 @@ def masked_col2im_forward(
     width: int,
     channels: int,
 ) -> None:
-    """Write (C, places) to these places of an image, (1, C, H, W)."""
+    """Write values, (C, positions), to these positions of an image, (1, C, H, W)."""
     im[0, :, mask_h_idx, mask_w_idx] = col

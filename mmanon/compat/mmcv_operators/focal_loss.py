@@ -22,11 +22,13 @@ def sigmoid_focal_loss_forward(
 
     Args:
         input: Logits, (rows, classes).
-        target: Classes, (rows,); one that is none of them makes all negative.
-        weight: Of the classes, (classes,), or empty.
+        target: Class of each row, (rows,). With a number that is not a class, all
+            classes of the row are negative.
+        weight: Weights of the classes, (classes,), or empty.
         output: Receives the losses, (rows, classes).
-        gamma: The exponent of what a class falls short.
-        alpha: The share of the positive ones.
+        gamma: Exponent of one minus the probability of the right answer.
+        alpha: Weight of the positive classes; that of the negative ones is
+            ``1 - alpha``.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, ICCV 2017,
@@ -45,7 +47,7 @@ def sigmoid_focal_loss_backward(
     gamma: float,
     alpha: float,
 ) -> None:
-    """Write the gradient of the logits for a sum of the losses."""
+    """Write the gradient of the sum of the losses for the logits."""
     with torch.enable_grad():
         logits = as_computed(input.detach())[0].requires_grad_()
         losses = _focal_losses(logits, target, weight, gamma, alpha)
@@ -57,7 +59,7 @@ def _focal_losses(
 ) -> Tensor:
     positive = target[:, None] == torch.arange(logits.shape[1], device=target.device)
     signed = logits.where(positive, -logits)
-    # How far from its goal, and how likely the goal, in logarithms.
+    # One minus the probability of the right answer, and minus its logarithm.
     loss = (-signed).sigmoid() ** gamma * -functional.logsigmoid(signed)
     loss = loss * torch.where(positive, alpha, 1 - alpha)
     if weight.numel():

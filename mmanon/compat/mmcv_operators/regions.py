@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-# What mmcv's kernels have for the maximum of no samples.
+# What mmcv's kernels write as the maximum of no samples.
 _LOWEST = -10000.0
 
 
@@ -35,21 +35,22 @@ def roi_align_forward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Bilinear samples of each bin of each region: their mean or maximum.
+    """Write the mean or maximum of bilinear samples in each bin of each region.
 
     Args:
         input: Features, (N, C, H, W).
         rois: Regions in pixels of the image, (R, 5).
         output: Receives the pooled features, (R, C, P, Q).
-        argmax_y: Receives the rows of the maxima in the feature map, (R, C, P, Q);
-            left alone for the mean.
-        argmax_x: The same for the columns.
+        argmax_y: Receives the rows of the maxima in the feature map, (R, C, P, Q); not
+            written for the mean.
+        argmax_x: Receives the columns of the maxima, as ``argmax_y``.
         aligned_height: P.
         aligned_width: Q.
-        spatial_scale: Pixels of the feature map in one of the image.
-        sampling_ratio: Samples along a side of a bin; 0: as many as there are pixels.
+        spatial_scale: Pixels of the feature map per pixel of the image.
+        sampling_ratio: Samples along a side of a bin; 0: the number of its pixels,
+            rounded up.
         pool_mode: 0 for the maximum, 1 for the mean.
-        aligned: Whether the centre of the first pixel lies at 0.5, not at 0.
+        aligned: Whether the centre of the first pixel is at 0.5, not at 0.
     """
     features, regions = as_computed(input, rois)
     bins = aligned_height, aligned_width
@@ -117,8 +118,8 @@ class _Side(NamedTuple):
     """The samples along the rows or the columns of one region."""
 
     bins: int
-    at: Tensor  # (samples of all bins,), where they lie in the feature map
-    weights: Tensor  # (samples of all bins, H or W), of a bilinear interpolation
+    at: Tensor  # positions in the feature map, (samples of all bins,)
+    weights: Tensor  # of the bilinear interpolation, (samples of all bins, H or W)
 
 
 def _samples(
@@ -129,7 +130,7 @@ def _samples(
     sampling_ratio: int,
     aligned: bool,
 ) -> tuple[_Side, _Side]:
-    """Where RoIAlign samples one region: along the rows, along the columns."""
+    """Return where RoIAlign samples one region: along the rows, along the columns."""
     x1, y1, x2, y2 = (region[1:] * spatial_scale - 0.5 * aligned).unbind()
     sides = []
     for start, end, count, length in zip(
@@ -149,7 +150,10 @@ def _samples(
 
 
 def _interpolation(at: Tensor, length: int) -> Tensor:
-    """The weights of pixels, (samples, length): none more than one pixel outside."""
+    """Return the weights of the pixels, (samples, length).
+
+    Samples more than one pixel outside of the feature map have only zeros.
+    """
     inside = (at >= -1) & (at <= length)
     low, high, share = _neighbours(at, length)
     weights = at.new_zeros(len(at), length)
@@ -159,14 +163,14 @@ def _interpolation(at: Tensor, length: int) -> Tensor:
 
 
 def _neighbours(at: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The two pixels around places along a side, and the second one's share."""
+    """Return the two pixels around positions on a side, and the second's weight."""
     at = at.clamp(0, length - 1)
     low = at.long()
     return low, (low + 1).clamp(max=length - 1), at - low
 
 
 def _mean_of_bins(side: _Side) -> Tensor:
-    """What each pixel weighs in the mean of a bin, (bins, H or W)."""
+    """Return the weight of each pixel in the mean of a bin, (bins, H or W)."""
     by_bin = side.weights.unflatten(0, (side.bins, -1))
     return by_bin.sum(1) / max(by_bin.shape[1], 1)
 
@@ -174,7 +178,7 @@ def _mean_of_bins(side: _Side) -> Tensor:
 def _maxima(
     features: Tensor, rows: _Side, columns: _Side
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The largest sample of each bin of one region, and its row and column."""
+    """Return the largest sample of each bin of one region, and its row and column."""
     sampled = rows.weights @ features @ columns.weights.T
     by_bin = sampled.unflatten(2, (columns.bins, -1)).unflatten(1, (rows.bins, -1))
     by_bin = by_bin.transpose(2, 3)  # (C, P, Q, samples of rows, samples of columns)
@@ -192,10 +196,10 @@ def _maxima(
 def _spread_of_maxima(
     grad: Tensor, regions: Tensor, rows: Tensor, columns: Tensor, spread: Tensor
 ) -> None:
-    """Add to (N, C, H, W) the gradients of samples at the given places."""
+    """Add the gradients of samples at the given positions to (N, C, H, W)."""
     images, channels, height, width = spread.shape
     inside = (rows >= -1) & (rows <= height) & (columns >= -1) & (columns <= width)
-    # What had no sample is marked by -1, which is a place as well.
+    # Bins without samples are marked by -1, which is also a valid position.
     inside &= rows != -1
     plane = regions[:, :1].long() * channels + torch.arange(
         channels, device=grad.device
@@ -220,17 +224,17 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """The largest pixel of each bin of each region; zero for a bin without pixels.
+    """Write the largest pixel of each bin of each region; 0 for a bin without pixels.
 
     Args:
         input: Features, (N, C, H, W).
-        rois: Regions in pixels of the image, (R, 5), their last pixels included.
+        rois: Regions in pixels of the image including their last pixels, (R, 5).
         output: Receives the pooled features, (R, C, P, Q).
-        argmax: Receives the places of the maxima in a flattened feature map, or -1,
+        argmax: Receives the index of each maximum in the flattened feature map, or -1,
             (R, C, P, Q).
         pooled_height: P.
         pooled_width: Q.
-        spatial_scale: Pixels of the feature map in one of the image.
+        spatial_scale: Pixels of the feature map per pixel of the image.
     """
     features, regions = as_computed(input, rois)
     height, width = features.shape[2:]
@@ -247,7 +251,7 @@ def roi_pool_forward(
         window = window.narrow(2, left, in_column.shape[1])
         if window.numel() == 0:
             continue
-        # The columns of each row first, then the rows: (C, H, Q), then (C, P, Q).
+        # First over the columns of each row, then over the rows: (C, H, Q), (C, P, Q).
         values = window[:, :, None].where(in_column, -torch.inf)
         values, column = values.max(3)
         values = values[:, None].where(in_row[:, :, None], -torch.inf)
@@ -261,7 +265,7 @@ def roi_pool_forward(
 def _pixels_of_bins(
     start: Tensor, end: Tensor, bins: int, length: int
 ) -> tuple[int, Tensor]:
-    """The first pixel of a region along a side, and which pixels are in which bin."""
+    """Return the first pixel of a region along a side, and the pixels of each bin."""
     edges = counted(bins + 1, start) * ((end - start) / bins) + start
     first = edges[:-1].floor().clamp(0, length)
     last = edges[1:].ceil().clamp(0, length)

@@ -1,4 +1,4 @@
-"""What the operators share: types, numbers and torchvision's kernels."""
+"""What the operators share: data types, numbers and torchvision's kernels."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ kernels = torch.ops.torchvision
 
 
 def as_computed(*tensors: Tensor) -> list[Tensor]:
-    """The tensors in one type: the first's, or float32 where that is a half."""
+    """Convert tensors to the type of the first, or to float32 if that is a half."""
     dtype = tensors[0].dtype
     if dtype not in (torch.float32, torch.float64):
         dtype = torch.float32
@@ -23,5 +23,5 @@ def counted(count: int, like: Tensor) -> Tensor:
 
 
 def of_float32(value: float) -> float:
-    """A threshold as mmcv's C++ has it, which decides about an overlap equal to it."""
+    """Round a threshold as mmcv's C++ code does: it decides about equal overlaps."""
     return float(np.float32(value))

@@ -10,13 +10,16 @@ __all__ = ['nms', 'softnms', 'nms_match']
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Indices of the boxes that overlap no better one by more, best first.
+    """Return the indices of the kept boxes, best first.
+
+    A box is kept if it overlaps no kept box with a higher score by more than the
+    threshold.
 
     Args:
         boxes: Corners, (boxes, 4).
-        scores: (boxes,).
-        iou_threshold: The overlap that is still kept.
-        offset: 1 where the corners are pixels that belong to the box, else 0.
+        scores: Scores, (boxes,).
+        iou_threshold: Largest overlap of boxes that are kept.
+        offset: 1 if the last pixels belong to the box, otherwise 0.
     """
     boxes, scores = as_computed(boxes, scores)
     if offset:
@@ -34,17 +37,21 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Indices of the boxes that keep a score when better ones lower it, best first.
+    """Return the indices of the kept boxes, best first.
+
+    Each box lowers the scores of the boxes that it overlaps and that are worse. Boxes
+    whose score falls below ``min_score`` are removed.
 
     Args:
-        boxes: Corners, (boxes, 4), on the CPU.
-        scores: (boxes,).
+        boxes: Corners on the CPU, (boxes, 4).
+        scores: Scores on the CPU, (boxes,).
         dets: Receives the kept boxes and their lowered scores, (boxes, 5).
-        iou_threshold: The overlap from which methods 0 and 1 lower a score.
-        sigma: The width of method 2.
-        min_score: Boxes whose score falls below are dropped.
-        method: 0: to zero; 1: by the overlap; 2: by a Gaussian of the overlap.
-        offset: 1 where the corners are pixels that belong to the box, else 0.
+        iou_threshold: Smallest overlap at which methods 0 and 1 lower a score.
+        sigma: Width of the Gaussian of method 2.
+        min_score: Lowest score of the boxes that are kept.
+        method: How a score is lowered. 0: to zero; 1: by the overlap; 2: by a Gaussian
+            of the overlap.
+        offset: 1 if the last pixels belong to the box, otherwise 0.
 
     Reference:
         Bodla et al., Soft-NMS, ICCV 2017, https://arxiv.org/abs/1704.04503
@@ -54,8 +61,8 @@ def softnms(
     order: np.ndarray = np.arange(len(corners))
     best = 0
     while best < len(order):
-        # The places in `order` decide between equal scores, as in mmcv: swap, and let
-        # the last fill the place of one that is dropped.
+        # As in mmcv, the positions in `order` decide between equal scores: the best is
+        # swapped to the front, and the last box replaces a removed one.
         winner = best + int(lowered[order[best:]].argmax())
         order[[best, winner]] = order[[winner, best]]
         rest = order[best + 1 :]
@@ -80,11 +87,11 @@ def softnms(
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """For each box that is kept, its index and those of the boxes it suppresses.
+    """Return, for each kept box, its index and those of the boxes it suppresses.
 
     Args:
-        dets: Corners and scores, (boxes, 5), on the CPU.
-        iou_threshold: The overlap from which a box is suppressed.
+        dets: Corners and scores on the CPU, (boxes, 5).
+        iou_threshold: Smallest overlap at which a box is suppressed.
     """
     values = dets.detach().float()
     order = values[:, 4].sort(descending=True).indices.numpy()
@@ -99,7 +106,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
 
 
 def _overlaps(box: np.ndarray, boxes: np.ndarray, offset: int) -> np.ndarray:
-    """Intersection over union of one box, (4,), with others, (boxes, 4)."""
+    """Compute the IoU of one box, (4,), with others, (boxes, 4)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = (high - low + offset).clip(min=0).prod(1)
     area = (box[2:] - box[:2] + offset).prod()
