@@ -1,4 +1,4 @@
-"""Align the photographs of a config's face sets: once, before a distributed training.
+"""Align the photographs of a config's face sets once, before distributed training.
 
 python tools/align_faces.py configs/slowonly/slowonly-r50_resnet9-sphereface20_ava21.py
 """

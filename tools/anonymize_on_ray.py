@@ -1,4 +1,4 @@
-"""Anonymize collections by several workers, on one machine or many.
+"""Anonymize many files with several workers, on one machine or many.
 
 python tools/anonymize_on_ray.py --workers 2 clips/ --out-dir anonymized/
 """

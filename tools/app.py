@@ -1,4 +1,4 @@
-"""Serve a page on which images and videos are anonymized, to this machine alone.
+"""Serve a web page that anonymizes images and videos, to this machine only.
 
 python tools/app.py --recognizer mobilefacenet.pt --people people/
 """

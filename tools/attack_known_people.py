@@ -59,17 +59,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_squares(people: Path) -> dict[Path, np.ndarray]:
-    """By picture, below the folder, the square around its surest face."""
+    """Return, by path in the folder, the square around each picture's surest face."""
     detector = build_detector()
     found = {}
     for path in sorted(people.glob('*/*')):
         try:
             image = np.asarray(Image.open(path).convert('RGB'))
-        except OSError:  # a note beside the pictures
+        except OSError:  # another file between the pictures
             continue
         faces = detector.detect(image)
         if not len(faces):
-            print(f'{path}: no face is found; left out', file=sys.stderr)
+            print(f'{path}: no face found; left out', file=sys.stderr)
             continue
         box = faces.boxes[0]
         half = AROUND / 2 * float((box[2:] - box[:2]).max())
@@ -79,7 +79,7 @@ def find_squares(people: Path) -> dict[Path, np.ndarray]:
 
 
 def read_faces(folder: Path, squares: dict[Path, np.ndarray]) -> np.ndarray:
-    """The squares of all pictures as rows of grey pixels in [0, 1]."""
+    """Return the squares of all pictures as rows of grey pixels in [0, 1]."""
     rows = []
     for path, square in squares.items():
         crop = Image.open(folder / path).convert('L').crop(square.round().tolist())
@@ -89,7 +89,10 @@ def read_faces(folder: Path, squares: dict[Path, np.ndarray]) -> np.ndarray:
 
 
 def best_share(pixels: np.ndarray, names: np.ndarray) -> float:
-    """The share of pictures that the best attacker names, each half from the other."""
+    """Return the share of pictures that the best attacker names correctly.
+
+    Each half of a person's pictures is named with training on the other half.
+    """
     order = np.zeros(len(names), int)
     for name in set(names):
         here = np.flatnonzero(names == name)
@@ -113,16 +116,16 @@ def best_share(pixels: np.ndarray, names: np.ndarray) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    # Where nothing tells people apart there is nothing to converge to.
+    # If the pictures do not differ between people, training does not converge.
     warnings.filterwarnings('ignore', category=ConvergenceWarning)
     squares = find_squares(args.people)
     names = np.array([path.parts[0] for path in squares])
     if len(set(names)) < 2:
         print(f'{args.people}: faces of two people are needed', file=sys.stderr)
         return 1
-    print(f'{len(names)} pictures of {len(set(names))} people; a guess names '
+    print(f'{len(names)} pictures of {len(set(names))} people; chance is '
           f'{1 / len(set(names)):.1%}')  # fmt: skip
-    print(f'as they are: {best_share(read_faces(args.people, squares), names):.0%}')
+    print(f'original: {best_share(read_faces(args.people, squares), names):.0%}')
     covers = {'default': ''}
     for option in args.cover:
         name, _, covers[name] = option.partition('=')

@@ -1,4 +1,4 @@
-"""Check whether faces of an original can still be matched in what was made of it.
+"""Check whether faces of the originals can still be matched in the results.
 
 python tools/audit.py clips/ anonymized/ --recognizer mobilefacenet.pt --threshold 0.3
 """

@@ -1,4 +1,4 @@
-"""Measure what the game costs.
+"""Measure the time that the game takes.
 
     python tools/benchmark.py crops     # crop and paste, against a loop over faces
     python tools/benchmark.py step      # the joint step, against the sum of its parts
@@ -36,7 +36,12 @@ def measure(
     runs: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[list[float]]:
-    """Seconds of each run of some functions, called in turn; the first two are lost."""
+    """Measure functions that are called in turn.
+
+    Returns:
+        list[list[float]]: The seconds of each run of each function, without the first
+        two runs.
+    """
     seconds: list[list[float]] = [[] for _ in functions]
     for index in range(runs + 2):
         for function, found in zip(functions, seconds, strict=True):
@@ -52,13 +57,13 @@ def measure(
 
 
 def compare(first: Callable, second: Callable, runs: int) -> tuple[float, float]:
-    """Median seconds of two functions, called in turn."""
+    """Return the median seconds of two functions that are called in turn."""
     one, other = measure((first, second), runs)
     return statistics.median(one), statistics.median(other)
 
 
 def fade_of(height: int, width: int, feather: float) -> Tensor:
-    """Weights of a feathered paste, (height, width)."""
+    """Return the weights of a feathered paste, (height, width)."""
     down = torch.minimum(
         torch.arange(height) + 0.5, height - torch.arange(height) - 0.5
     )
@@ -68,7 +73,7 @@ def fade_of(height: int, width: int, feather: float) -> Tensor:
 
 
 def crops(args: argparse.Namespace) -> None:
-    """64 faces in 32 frames of 256x256: crop, paste with a feather, and back."""
+    """Crop and paste 64 faces in 32 frames of 256x256, forward and backward."""
     torch.manual_seed(0)
     frames = torch.rand(32, 3, 256, 256)
     side = torch.randint(32, 97, (64,))
@@ -115,7 +120,7 @@ def crops(args: argparse.Namespace) -> None:
 
 
 def clip_batch(config: Config, clips: int, length: int, shape: tuple[int, ...]) -> dict:
-    """Clips of noise with a person and a face in each frame, as loaders give them."""
+    """Make clips of noise with a person and a face per frame, as from a data loader."""
     from mmaction.structures import ActionDataSample
 
     height, width = shape
@@ -142,16 +147,16 @@ def clip_batch(config: Config, clips: int, length: int, shape: tuple[int, ...]) 
 
 
 class JointStep(NamedTuple):
-    """A step of all three networks, and its parts apart."""
+    """A training step of all three networks, and its parts alone."""
 
     joint: Callable
     parts: dict[str, Callable]
-    faces: dict[str, int]  # that a part goes through
+    faces: dict[str, int]  # number of faces that a part computes
     description: str
 
 
 def joint_step(args: argparse.Namespace) -> JointStep:
-    """The training step of a config's game, on noise."""
+    """Make the training step of a config's game, on noise."""
     config = Config.fromfile(args.config)
     hook = next(one for one in config.custom_hooks if 'modifier' in one)
     kind = MODELS.get(hook.discriminator.type)
@@ -215,7 +220,7 @@ def joint_step(args: argparse.Namespace) -> JointStep:
             with wrappers[name].optim_context(learner):
                 answer = learner(both_kinds, labels.repeat(2), mode='loss')
             wrappers[name].update_params(answer['loss'])
-        # D answers once more for the modifier, and the gradient goes to the faces.
+        # D runs again for M's loss, whose gradient goes back to the faces.
         model.discriminator.requires_grad_(False).eval()
         asked = faces.clone().requires_grad_()
         with wrappers['modifier'].optim_context(model.modifier):
@@ -224,7 +229,7 @@ def joint_step(args: argparse.Namespace) -> JointStep:
         model.discriminator.requires_grad_(True).train()
 
     description = (
-        f'{args.config}: {clips} clips of {length} frames {side}x{side} with a face '
+        f'{args.config}: {clips} clips of {length} frames {side}x{side} with one face '
         f'each, {count} faces (S={crop}), {args.runs} runs:'
     )
     parts = dict(
@@ -235,9 +240,9 @@ def joint_step(args: argparse.Namespace) -> JointStep:
 
 
 def step(args: argparse.Namespace) -> None:
-    """The joint step against detector, modifier and discriminator measured apart."""
+    """Compare the joint step with the sum of detector, modifier and discriminator."""
     if args.device == 'cpu' and args.precision != 'float32':
-        raise SystemExit(f'--precision {args.precision} takes --device cuda')
+        raise SystemExit(f'--precision {args.precision} needs --device cuda')
     joint, parts, faces, description = joint_step(args)
     on_gpu = args.device != 'cpu'
     if on_gpu:
@@ -273,7 +278,7 @@ def step(args: argparse.Namespace) -> None:
 
 
 def operators(args: argparse.Namespace) -> None:
-    """The joint step by mmcv's compiled operators and by the stand-in for them."""
+    """Compare the joint step with mmcv's compiled operators and the replacement."""
     from mmanon.compat.mmcv_operators import OPERATORS
 
     joint, _, _, description = joint_step(args)
@@ -297,21 +302,21 @@ def operators(args: argparse.Namespace) -> None:
 
         return run
 
-    # Other work on the machine slows the wall clock, and not all runs alike.
+    # Other work on the machine changes the wall-clock times, and differently per run.
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     runs = by(compiled), by(SimpleNamespace(**OPERATORS))
     theirs, ours = map(statistics.median, measure(runs, args.runs, clock))
     print(
         f'{description}\n'
         f"  joint step, mmcv's operators {theirs * 1e3:9.1f} ms\n"
-        f'  joint step, stand-in         {ours * 1e3:9.1f} ms\n'
-        f"  stand-in / mmcv's = {ours / theirs:.3f}"
+        f'  joint step, replacement      {ours * 1e3:9.1f} ms\n'
+        f"  replacement / mmcv's = {ours / theirs:.3f}"
     )
 
 
 @torch.no_grad()
 def overhead(args: argparse.Namespace) -> None:
-    """What the wrapper adds to prediction, with the identity modifier."""
+    """Measure what the wrapper adds to prediction, with the identity modifier."""
     torch.manual_seed(0)
     config = Config.fromfile(args.config)
     hook = next(one for one in config.custom_hooks if 'modifier' in one)
@@ -342,7 +347,7 @@ def overhead(args: argparse.Namespace) -> None:
         return answer(model.detector, samples)
 
     def redraw() -> None:
-        # All that the wrapper does before it calls the detector.
+        # Everything that the wrapper does before it calls the detector.
         model.redraw(inputs, samples)
 
     def crop_and_paste() -> None:
@@ -353,7 +358,7 @@ def overhead(args: argparse.Namespace) -> None:
     for one in without:
         one.set_metainfo(dict(faces=[]))
     apart = (answer(model, without) - bare()).abs().max()
-    # Other work on the machine slows the wall clock, and not all runs alike.
+    # Other work on the machine changes the wall-clock times, and differently per run.
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     (bare_runs,) = measure((bare,), args.runs, clock)
     redraws, pastes = measure((redraw, crop_and_paste), 10 * args.runs, clock)
@@ -362,13 +367,13 @@ def overhead(args: argparse.Namespace) -> None:
     )
     alone, wrapper, faces = map(statistics.median, (bare_runs, redraws, pastes))
     print(
-        f'{args.config}: a clip of {args.frames} frames {shape[1]}x{shape[0]} with a '
+        f'{args.config}: a clip of {args.frames} frames {shape[1]}x{shape[0]} with one '
         f'face each (S={model.crop_size}), {args.runs} runs:\n'
         f'  bare detector                {alone * 1e3:9.1f} ms\n'
         f'  wrapper, identity modifier   {wrapper * 1e3:9.1f} ms\n'
         f'  of it crop and paste         {faces * 1e3:9.1f} ms\n'
         f'  overhead beyond crop and paste = {100 * beyond / alone:.2f} %\n'
-        f'  where no face is, scores differ by {float(apart):.1e}'
+        f'  without faces, scores differ by {float(apart):.1e}'
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure how long anonymizing takes, as whole processes.
+"""Measure how long anonymizing takes, for whole processes.
 
     python tools/benchmark_anonymize.py clip.mp4 --every 1 --scale 0.5
     python tools/benchmark_anonymize.py clip.mp4 --against 'other-tool {clip} -o {out}'
@@ -35,12 +35,12 @@ DEFAULT, LIMIT, OTHER = 'default', 'no search', 'other'
 
 
 class Run(NamedTuple):
-    """What a process took.
+    """Time and memory of a process.
 
     Attributes:
-        seconds (float): From its start to its end.
-        busy (float): Of processor time.
-        memory (float): The most it had, in MiB.
+        seconds (float): Seconds from its start to its end.
+        busy (float): Seconds of processor time.
+        memory (float): The most memory it used, in MiB.
     """
 
     seconds: float
@@ -72,7 +72,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
-    """The commands to compare; the first one is the yardstick."""
+    """Return the commands to compare; the others are compared with the first."""
     ours = [sys.executable, str(ANONYMIZE), str(args.clip), '--overwrite']
     no_faces = folder / 'no_faces.json'
     write_no_faces(args.clip, no_faces)
@@ -104,7 +104,7 @@ def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
 
 
 def write_no_faces(clip: Path, out: Path) -> None:
-    """Write down for each frame of a clip that it has no face."""
+    """Write a file which says that no frame of a clip has a face."""
     try:
         with av.open(str(clip)) as container:
             count = sum(1 for _ in container.decode(video=0))
@@ -117,12 +117,12 @@ def run(command: Sequence[str]) -> Run:
     """Run a command to its end.
 
     Raises:
-        SystemExit: When it fails, with what it said.
+        SystemExit: If it fails; the message has its output.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile('w+') as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        # Tells of this one process and those it has waited for, unlike RUSAGE_CHILDREN.
+        # Unlike RUSAGE_CHILDREN, only this process and those it has waited for.
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start

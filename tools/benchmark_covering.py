@@ -1,7 +1,7 @@
 """Measure which faces stay open, and what is covered that is not a face.
 
     python tools/benchmark_covering.py --clips videos/ --against \\
-        'deface {clip} -o {out} --replacewith solid'
+        'deface=deface {clip} -o {out} --replacewith solid'
     python tools/benchmark_covering.py --clips videos/ --row 'careful=--preset careful'
 
 Each labelled clip is first encoded again, with no visible loss and at a constant rate,
@@ -79,7 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def prepare(source: Path, out: Path) -> None:
-    """Write a clip anew, at a constant rate and nearly without loss."""
+    """Encode a clip again, at a constant rate and nearly without loss."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f'.{out.name}')
     with av.open(str(source)) as old, av.open(str(beside), 'w', format='mp4') as new:
@@ -103,7 +103,7 @@ def run(command: Sequence[str], out: Path) -> float:
     """Run a command that writes a file; return its seconds.
 
     Raises:
-        RuntimeError: When it fails, or writes nothing.
+        RuntimeError: If it fails or writes nothing.
     """
     begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
@@ -114,7 +114,7 @@ def run(command: Sequence[str], out: Path) -> float:
 
 
 def rows(args: argparse.Namespace) -> dict[str, str]:
-    """The commands, with {clip} and {out}, by the names of their rows."""
+    """Return the commands, with {clip} and {out}, by the names of their rows."""
     ours = shlex.join([sys.executable, str(TOOLS / 'anonymize.py')])
     ours += ' {clip} -o {folder} --overwrite --modifier green '
     found = {'default': ours}

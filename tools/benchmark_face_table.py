@@ -1,4 +1,4 @@
-"""Measure what a large face table costs a worker of a data loader.
+"""Measure time and memory that a large face table takes in a data loader's worker.
 
     python tools/benchmark_face_table.py WORK_DIR
 
@@ -37,11 +37,11 @@ class Cost(NamedTuple):
     """What one worker measured.
 
     Attributes:
-        first_ms: Opening the table, and the faces of a first frame.
-        cpu_ms: What of that the worker computed; the rest it waited for a core or disk.
-        clip_ms: The median for the 8 frames of a clip of a random video.
-        first_mb: The worker's own memory for the first.
-        end_mb: The same after all clips.
+        first_ms: Time for opening the table and looking up the first frame.
+        cpu_ms: The processor time in it; the rest is waiting for a core or the disk.
+        clip_ms: Median time for the 8 frames of a clip in a random video.
+        first_mb: The worker's own memory after the first frame.
+        end_mb: The worker's own memory after all clips.
     """
 
     first_ms: float
@@ -79,7 +79,7 @@ def video_name(number: int) -> str:
 
 
 def write_table(path: Path, videos: int, frames: int) -> None:
-    """Write a table of ``videos`` videos of ``frames`` frames of two faces each."""
+    """Write a table of videos, each with ``frames`` frames of two faces."""
     random = np.random.default_rng(0)
     scores = np.full(PER_FRAME, 0.9, np.float32)
     tracks = np.arange(PER_FRAME, dtype=np.int32)
@@ -95,14 +95,14 @@ def write_table(path: Path, videos: int, frames: int) -> None:
 
 
 def own_megabytes() -> float:
-    """The memory that this process shares with no other."""
+    """Return the memory that this process shares with no other."""
     lines = Path('/proc/self/smaps_rollup').read_text().splitlines()
     sizes = [int(line.split()[1]) for line in lines if line.startswith('Private_')]
     return sum(sizes) / 1024
 
 
 def ask(table: FaceTable, video: str, first: int, frames: int) -> None:
-    """What a clip asks a table."""
+    """Look up the frames of a clip."""
     table.info(video)
     for frame in range(first, min(first + CLIP, frames + 1)):
         table.lookup(video, frame)
@@ -117,7 +117,7 @@ def work(
     seed: int,
     answers: multiprocessing.Queue,
 ) -> None:
-    """A worker: measures, and answers with a :class:`Cost`."""
+    """Run a worker, which measures and answers with a :class:`Cost`."""
     random = np.random.default_rng(seed)
     before = own_megabytes()
     start, cpu_start = time.perf_counter(), time.process_time()
@@ -146,10 +146,10 @@ def work(
 def measure(
     path: Path, kind: str, videos: int, frames: int, runs: int, clips: int
 ) -> list[Cost]:
-    """The costs of ``runs`` workers, one after the other.
+    """Return the costs of ``runs`` workers, which run one after the other.
 
-    A forked worker inherits the table that its parent has opened and asked for its
-    videos, as a data loader's does; a spawned one opens it.
+    A forked worker inherits the table that its parent has opened, with the list of its
+    videos, as in a data loader. A spawned worker opens it.
     """
     context: Any = multiprocessing.get_context(kind)
     table = None
@@ -173,11 +173,11 @@ def measure(
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     if not Path('/proc/self/smaps_rollup').exists():
-        raise SystemExit('this system does not tell what memory a process has alone')
+        raise SystemExit("this system does not say how much memory is a process's own")
     args.work_dir.mkdir(parents=True, exist_ok=True)
     kept = True
     print(
-        'videos  worker  open + first frame (worst; CPU)  clip at random  memory, then'
+        'videos  worker  open + first frame (worst; CPU)  random clip  memory, at end'
     )
     for name, (videos, frames) in SHAPES.items():
         videos = max(1, round(videos * args.scale))

@@ -62,7 +62,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def make_video(folder: Path, out: Path) -> None:
-    """Write the images of a folder as a video, a frame each, without loss."""
+    """Write the images of a folder as the frames of a video, without loss."""
     images = sorted(folder.glob(f'*{IMAGES}'))
     with av.open(str(out), 'w') as file:
         stream = file.add_stream('libx264rgb', rate=25, options=dict(qp='0'))
@@ -77,10 +77,10 @@ def make_video(folder: Path, out: Path) -> None:
 
 
 def make_images(video: Path, like: Path, out: Path) -> None:
-    """Write the frames of a video under the names that a folder's images have.
+    """Write the frames of a video as images with the names of another folder's images.
 
     Raises:
-        RuntimeError: When they are not as many.
+        RuntimeError: If there are more or fewer frames than names.
     """
     out.mkdir(parents=True, exist_ok=True)
     names = [path.name for path in sorted(like.glob(f'*{IMAGES}'))]
@@ -93,10 +93,10 @@ def make_images(video: Path, like: Path, out: Path) -> None:
 
 
 def run(command: Sequence[str]) -> str:
-    """What a command prints.
+    """Run a command and return what it prints.
 
     Raises:
-        RuntimeError: When it fails.
+        RuntimeError: If it fails.
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -105,7 +105,7 @@ def run(command: Sequence[str]) -> str:
 
 
 def anonymize(args: argparse.Namespace, videos: Path, row: str, options: str) -> None:
-    """Anonymize all videos into the folder of a row; by another command one by one."""
+    """Anonymize all videos into a row's folder; other commands get them one by one."""
     out = args.work_dir / row / 'videos'
     out.mkdir(parents=True, exist_ok=True)
     if '{clip}' not in options:
@@ -122,7 +122,7 @@ def anonymize(args: argparse.Namespace, videos: Path, row: str, options: str) ->
 
 
 def test(args: argparse.Namespace, row: str, frames: Path) -> float:
-    """The mAP of the detector on the clips in a folder."""
+    """Return the mAP of the detector on the clips in a folder."""
     metrics = args.work_dir / row / 'metrics.json'
     run(
         [
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in folders:
         make_video(folder, videos / f'{folder.name}.mp4')
     nothing = args.work_dir / 'nothing.json'
-    # Each frame is named: one that is not has not been examined, and is masked whole.
+    # All frames are listed: a missing frame counts as not examined, and is covered.
     empty: dict[str, dict[int, list]] = {
         f'{one.name}.mp4': {n: [] for n, _ in enumerate(one.glob(f'*{IMAGES}'))}
         for one in folders

@@ -1,4 +1,4 @@
-"""Measure how long a training waits for its data, on made-up clips and faces.
+"""Measure how long training waits for its data, on made-up clips and faces.
 
     python tools/benchmark_training.py configs/slowfast/….py --batch 4
 
@@ -24,13 +24,13 @@ from mmengine.runner import Runner
 import mmanon  # noqa: F401
 from mmanon.testing import made_up_data
 
-# Frames of AVA that are at hand for training are mostly of this height.
+# Frames of AVA are mostly stored with this height for training.
 SHAPE = (256, 340)
 PEOPLE = 16
 
 
 class _Times(Hook):
-    """What mmengine's timer says of each iteration, in seconds."""
+    """Records mmengine's times of each iteration, in seconds."""
 
     priority = 'VERY_LOW'
 
@@ -67,12 +67,12 @@ class _Times(Hook):
         try:
             while not self._done.wait(0.1):
                 self.busy.append(torch.cuda.utilization())
-        except Exception as error:  # NVML may be missing; then nothing is said of it
-            print(f'how busy the GPU is cannot be read: {error}')
+        except Exception as error:  # NVML may be missing; the figure is then left out
+            print(f'the load of the GPU cannot be read: {error}')
 
 
 def made_up(args: argparse.Namespace, folder: Path) -> Config:
-    """The config on made-up data, which is written into the current folder."""
+    """Write made-up data into the current folder; return the config for it."""
     config = Config.fromfile(args.config)
     made_up_data.SHAPE = SHAPE
     made_up_data.write_made_up_data(config)
@@ -84,7 +84,7 @@ def made_up(args: argparse.Namespace, folder: Path) -> Config:
         loader.num_workers = args.workers
         loader.persistent_workers = args.workers > 0
         game.faces.num_workers = min(args.workers, game.faces.get('num_workers', 0))
-    # Two key frames are there.
+    # The data set has two keyframes.
     times = -(-loader.batch_size * args.iterations // 2)
     loader.dataset = dict(type='RepeatDataset', times=times, dataset=loader.dataset)
     game.faces.dataset = dict(
@@ -112,7 +112,7 @@ def made_up(args: argparse.Namespace, folder: Path) -> Config:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train for some iterations and print where the time goes."""
+    """Train for some iterations and print the times."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Check which detectors train and predict as part of the game.
+"""Check which detectors train and predict in the game.
 
     python tools/check_detectors.py --out docs/detectors.md     # all of mmaction2
     python tools/check_detectors.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py
@@ -87,7 +87,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def check(name: str, anonymizer: Path, work_dir: Path) -> dict[str, str]:
-    """What came of each stage: passed, a reason why it is not there, or an error."""
+    """Return for each stage: passed, a reason why it does not exist, or an error."""
     found: dict[str, str] = {}
     try:
         with DetectorCheck(name, anonymizer, work_dir) as detector:
@@ -105,7 +105,7 @@ def check(name: str, anonymizer: Path, work_dir: Path) -> dict[str, str]:
 
 
 def table_of(results: dict[str, dict[str, str]]) -> str:
-    """Markdown, with the reasons numbered below."""
+    """Return a Markdown table with the numbered reasons below it."""
     reasons: list[str] = []
     lines = [
         f'| config | {" | ".join(STAGES)} |',

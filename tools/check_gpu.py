@@ -20,7 +20,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 GAME = 'configs/slowfast/slowfast-r50_resnet9-sphereface20_ava21.py'
 MINI = 'configs/mini/slowonly_resnet-sphereface_mini.py'
-# The figures of the table, with what they are.
+# The figures of the table, with their labels.
 FIGURES = {
     'iteration_ms': 'an iteration, ms',
     'joint_ms': 'joint step, ms',
@@ -34,7 +34,7 @@ FIGURES = {
 }
 
 
-# Inductor's helpers can outlive the tests, and Python waits for them.
+# Inductor's helper processes can run longer than the tests, and Python waits for them.
 _PYTEST = """
 import os, sys, pytest
 code = pytest.main(sys.argv[1:])
@@ -44,7 +44,7 @@ os._exit(code)
 
 
 class Part(NamedTuple):
-    """A command, and for how many seconds it may run."""
+    """A command, and its time limit in seconds."""
 
     name: str
     command: list[str]
@@ -53,7 +53,7 @@ class Part(NamedTuple):
 
 
 def tests(name: str, limit: float, *paths: str, device: str, only: str = '') -> Part:
-    """A part that runs tests."""
+    """Return a part that runs tests."""
     chosen = ['-m', 'gpu'] if device == 'cuda' else []
     chosen += ['-k', only] if only else []
     options = ['-o', 'addopts=', '--import-mode=importlib', '-q', '--tb=short', '-rfE']
@@ -62,13 +62,13 @@ def tests(name: str, limit: float, *paths: str, device: str, only: str = '') -> 
 
 
 def measured(name: str, limit: float, tool: str, out: Path, *options: str) -> Part:
-    """A part that measures, and writes figures."""
+    """Return a part that measures and writes figures."""
     command = [sys.executable, '-W', 'ignore', f'tools/{tool}.py', *options]
     return Part(name, [*command, '--json', str(out / f'{name}.part')], limit, True)
 
 
 def parts_for(device: str, out: Path) -> list[Part]:
-    """All parts, in the order of their weight."""
+    """Return all parts, the most important first."""
     room = 'tests/test_gpu/test_'
     cpu = device == 'cpu'
     crop = 'crop_and_paste or reflection' if cpu else ''
@@ -126,12 +126,12 @@ def parts_for(device: str, out: Path) -> list[Part]:
 
 
 def run(part: Part, out: Path, deadline: float) -> dict:
-    """Run a part until its limit, or until all time is used up."""
+    """Run a part until its time limit, or until the deadline of the whole check."""
     limit = min(part.limit, deadline - time.monotonic())
     if limit < 5:
         return dict(name=part.name, status='left out: no time', seconds=0.0, log='')
     start = time.monotonic()
-    # A process group of its own: what a part has started ends with it.
+    # In its own process group, so that the processes it has started end with it.
     process = subprocess.Popen(
         part.command,
         cwd=ROOT,
@@ -160,7 +160,7 @@ def run(part: Part, out: Path, deadline: float) -> dict:
 
 
 def errors_of(log: str, most: int = 12) -> list[str]:
-    """The lines of a log that say what went wrong."""
+    """Return the lines of a log with errors, or its last lines."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
     told = [
         line[:300]
@@ -171,7 +171,7 @@ def errors_of(log: str, most: int = 12) -> list[str]:
 
 
 def write(results: Sequence[dict], machine: dict, out: Path) -> None:
-    """Write what is there so far."""
+    """Write the results so far."""
     kept = [
         {key: value for key, value in one.items() if key != 'log'}
         | ({} if one['status'] == 'passed' else {'errors': errors_of(one['log'])})
@@ -198,7 +198,7 @@ def write(results: Sequence[dict], machine: dict, out: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run all parts; 1 where one did not pass."""
+    """Run all parts; return 1 if one did not pass, otherwise 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda')
@@ -211,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
     import torch
 
     if args.device == 'cuda' and not torch.cuda.is_available():
-        parser.error('PyTorch sees no CUDA device: say --device cpu')
+        parser.error('PyTorch finds no CUDA device: use --device cpu')
     gpu = torch.cuda.get_device_name() if args.device == 'cuda' else 'CPU'
     machine = dict(gpu=gpu, torch=torch.__version__, python=sys.version.split()[0])
     parts = parts_for(args.device, out)

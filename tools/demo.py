@@ -25,14 +25,14 @@ def run(script: str, *args: object) -> None:
     command = [sys.executable, f'tools/{script}', *map(str, args)]
     print('$', ' '.join(['python', *command[1:]]), flush=True)
     if subprocess.run(command, cwd=ROOT).returncode:
-        raise SystemExit(f'tools/{script} failed; its output stands above')
+        raise SystemExit(f'tools/{script} failed; see its output above')
 
 
 def train(config: str, work_dir: Path) -> float | None:
-    """Train, or go on from where a stopped training was.
+    """Train, or continue an interrupted training.
 
     Returns:
-        The seconds of all attempts; None when one of them could not leave its own.
+        The seconds of all attempts, or None if the time of one of them is unknown.
     """
     done = ROOT / work_dir / 'train_seconds.json'
     if done.is_file():
@@ -45,7 +45,7 @@ def train(config: str, work_dir: Path) -> float | None:
     write(spent, None)
     start = time.monotonic()
     try:
-        # Tested below, once.
+        # The test follows below, once.
         options = ['--no-validate', *plain(config), *resume]
         run('train.py', config, '--work-dir', work_dir, *options)
     finally:
@@ -64,7 +64,7 @@ def test(config: str, work_dir: Path, out: str) -> dict:
 
 
 def film(config: str, work_dir: Path) -> tuple[Path, Path]:
-    """Show some test clips before and after, with the actions the detector names.
+    """Show some test clips, original and anonymized, with the detected actions.
 
     Returns:
         The film and a picture of it.
@@ -98,7 +98,7 @@ def film(config: str, work_dir: Path) -> tuple[Path, Path]:
 
 
 def plain(config: str) -> list[str]:
-    """What lets a detector be trained and tested on faces as they are."""
+    """Return the option that allows training and testing on original faces."""
     return ['--plain'] if config in (PLAIN_CONFIG, RAW_CONFIG) else []
 
 
@@ -115,8 +115,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     run('make_mini_benchmark.py', '--out', 'data/mini')
-    # One plain detector, then the same number of iterations once on raw clips and once
-    # in the game.
+    # One plain detector is trained. It is then trained further for the same number of
+    # iterations, once on raw clips and once in the game.
     train(PLAIN_CONFIG, WORK / 'plain')
     train(RAW_CONFIG, WORK / 'raw')
     raw = test(RAW_CONFIG, WORK / 'raw', 'test.json')
@@ -152,8 +152,8 @@ def main() -> None:
         where = pictures[-1].parent.relative_to(ROOT)
         print(f'pictures: {where} (originals above, modified below)')
     print(
-        f'film:     {shown.relative_to(ROOT)}, {picture.relative_to(ROOT)} (as it is '
-        'on the left, anonymized on the right, with the actions that are named)'
+        f'film:     {shown.relative_to(ROOT)}, {picture.relative_to(ROOT)} (original '
+        'on the left, anonymized on the right, with the detected actions)'
     )
 
 

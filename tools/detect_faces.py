@@ -112,7 +112,8 @@ def print_outcome(out: Path, reports: Sequence[VideoReport]) -> int:
     undetected = sum(report.undetected for report in reports)
     if undetected:
         print(
-            f'the face detector failed on {undetected} frames: they are covered whole',
+            f'the face detector failed on {undetected} frames: they are covered as a '
+            'whole',
             file=sys.stderr,
         )
     failures = [failure for report in reports for failure in report.failures]

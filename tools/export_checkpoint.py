@@ -1,4 +1,4 @@
-"""Take a trained checkpoint apart: a plain detector, and the modifier alone.
+"""Export the plain detector and the modifier of a trained checkpoint.
 
 python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \\
     --detector detector.pth --modifier modifier.pth

@@ -1,4 +1,4 @@
-"""Write a modifier as an ONNX file, which is drawn without PyTorch.
+"""Write a modifier as an ONNX file, which runs without PyTorch.
 
 python tools/export_onnx.py work_dirs/x/config.py work_dirs/x/epoch_20.pth m.onnx
 """

@@ -53,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--preset',
         choices=PRESETS,
-        help='other defaults: ' + '; '.join(map(_described, PRESETS)),
+        help='preset of options: ' + '; '.join(map(_described, PRESETS)),
     )
     for name, (value, text) in NUMBERS.items():
         option = '--' + name.replace('_', '-')

@@ -45,7 +45,7 @@ BLOCK = re.compile(
     r'(?P<tail>^<!-- end of figures -->$)',
     re.MULTILINE | re.DOTALL,
 )
-# The names of an attacker's figures: who, in which view, what is compared, which one.
+# Names of an attacker's figures: the attacker, its view, the matching, the figure.
 FIGURE = re.compile(
     r'(?P<attacker>.+?)(?:[-_](?P<view>face|crop|head))?/'
     r'(?P<matching>original_original|modified_original|modified_modified)/'
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        int: 0; 1 when the card, or a file that it names, is not as it should be.
+        int: 0, or 1 if the card or one of its files is wrong.
     """
     args = parse_args(argv)
     try:
@@ -96,15 +96,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def filled(text: str, card: Path) -> str:
-    """A card with its blocks filled.
+    """Return the text of a card with its blocks filled.
 
     Args:
-        text (str): Of the card.
-        card (Path): Its file, from whose folder others are named.
+        text (str): Text of the card.
+        card (Path): File of the card. Paths in the card are relative to its folder.
 
     Raises:
-        FileNotFoundError: When a file that a block names is not there.
-        ValueError: When a block asks for what there is not, or a file holds no figures.
+        FileNotFoundError: If a file of a block does not exist.
+        ValueError: If a block is of an unknown kind or has no end, or a file has no
+            figures for it.
     """
     opened = len(re.findall(r'^<!-- figures:', text, re.MULTILINE))
     if opened != len(BLOCK.findall(text)):
@@ -119,7 +120,7 @@ def filled(text: str, card: Path) -> str:
                 f'{card}: no block is called {kind!r}; {or_near(kind, KINDS)}'
             )
         if kind in ('kept', 'practice') and len(files) > 1:
-            raise ValueError(f'{card}: {kind} is of one file, got {files}')
+            raise ValueError(f'{card}: {kind} takes one file, got {files}')
         body = KINDS[kind](files, card.parent) if files else NOTHING
         return f'{block["head"]}\n{body}\n{block["tail"]}'
 
@@ -127,12 +128,12 @@ def filled(text: str, card: Path) -> str:
 
 
 def attackers(files: Sequence[str], folder: Path) -> str:
-    """A table of what each attacker makes of faces, in each view."""
+    """Make a table of the figures of each attacker, in each view."""
     seeds = [_read(name, folder) for name in files]
     told = {FIGURE.fullmatch(key) for key in seeds[0]} - {None}
     rows = sorted({(one['attacker'], one['view'] or 'face') for one in told if one})
     if not rows:
-        raise ValueError(f'{folder / files[0]} holds no figures of attackers')
+        raise ValueError(f'{folder / files[0]} has no figures of attackers')
     lines = _header(
         'attacker',
         'looks at',
@@ -153,7 +154,7 @@ def attackers(files: Sequence[str], folder: Path) -> str:
     for matching in MATCHINGS:
         for figure, chosen in (('eer', min), ('rank1', max)):
             cell = _over_seeds([_worst(one, matching, figure, chosen) for one in seeds])
-            # The best of those who see originals is no worst case of the modifier.
+            # The best attacker on originals is not a worst case of the modifier.
             worst.append('' if matching == 'original_original' else f'**{cell}**')
     lines.append(_row('**worst**', '', *worst))
     said = 'Equal error: 50 % is a guess. '
@@ -165,7 +166,7 @@ def attackers(files: Sequence[str], folder: Path) -> str:
 
 
 def groups(files: Sequence[str], folder: Path) -> str:
-    """A table of the worst attacker's equal error, by groups of people."""
+    """Make a table of the worst attacker's equal error, by groups of people."""
     by_attribute: dict[str, list[tuple[str, Figures]]] = {}
     for entry in files:
         match = re.fullmatch(r'([^=:]+)=(?:([^=:]+):)?(.+)', entry)
@@ -214,7 +215,7 @@ def groups(files: Sequence[str], folder: Path) -> str:
 
 
 def kept(files: Sequence[str], folder: Path) -> str:
-    """A table of what a face detector finds again, by sets of people; of one file."""
+    """Make a table, from one file, of how many faces a detector finds again."""
     columns: dict[str, tuple[str, Callable[[float], str]]] = {
         'faces': ('faces', '{:.0f}'.format),
         'found again': ('found_again', _percent),
@@ -226,7 +227,7 @@ def kept(files: Sequence[str], folder: Path) -> str:
 
 
 def practice(files: Sequence[str], folder: Path) -> str:
-    """A table of how long attackers have practised; of one file."""
+    """Make a table, from one file, of how long attackers were trained."""
     columns = {
         'iterations': ('iterations', '{:.0f}'.format),
         'best weights after': ('best_iteration', '{:.0f}'.format),
@@ -241,7 +242,7 @@ def _by_name(
     files: Sequence[str],
     folder: Path,
 ) -> str:
-    """A table of one file's figures ``<name>/<figure>``, a row for each name."""
+    """Make a table of one file's figures ``<name>/<figure>``, with a row per name."""
     figures = _read(files[0], folder)
     lines = _header(first, *columns)
     names = (key.rpartition('/')[0] for key in figures)
@@ -254,7 +255,7 @@ def _by_name(
 
 
 def others(files: Sequence[str], folder: Path) -> str:
-    """A table of all figures that are no attacker's."""
+    """Make a table of all figures except those of attackers."""
     seeds = [_read(name, folder) for name in files]
     names = [
         key
@@ -270,7 +271,7 @@ def others(files: Sequence[str], folder: Path) -> str:
 
 
 def sizes(files: Sequence[str], folder: Path) -> str:
-    """A table of files, with what tells them from others."""
+    """Make a table of files with their sizes and digests."""
     lines = _header('file', 'MB', 'SHA-256')
     for name in files:
         path = folder / name
@@ -290,15 +291,15 @@ KINDS: dict[str, Callable[[Sequence[str], Path], str]] = dict(
     others=others,
     files=sizes,
 )
-"""What a block may ask for."""
+"""The kinds of blocks."""
 
 
 def read_figures(path: Path) -> dict[str, float]:
-    """Read what `mmanon test --out` writes; what is no number is left out.
+    """Read a file of `mmanon test --out`; leave out values that are not numbers.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When it holds something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file does not have figures by name.
     """
     if not path.is_file():
         raise FileNotFoundError(f'figures {path} do not exist')
@@ -307,7 +308,7 @@ def read_figures(path: Path) -> dict[str, float]:
     except ValueError as error:
         raise ValueError(f'{path} is not JSON: {error}') from None
     if not isinstance(content, dict):
-        raise ValueError(f'{path} must hold figures by their names')
+        raise ValueError(f'{path} must have figures by name')
     return {
         name: float(value)
         for name, value in content.items()
@@ -316,18 +317,21 @@ def read_figures(path: Path) -> dict[str, float]:
 
 
 def _read(entry: str, folder: Path) -> dict[str, float]:
-    """The figures of ``file.json``, or of ``file.json#start`` those that begin so."""
+    """Read the figures of ``file.json``; from ``file.json#prefix`` those with a prefix.
+
+    The prefix is removed from their names.
+    """
     name, _, start = entry.partition('#')
     figures = read_figures(folder / name)
     begun = [key for key in figures if key.startswith(start)]
     chosen = {key.removeprefix(start): figures[key] for key in begun}
     if not chosen:
-        raise ValueError(f'{folder / name} has no figures that begin with {start!r}')
+        raise ValueError(f'{folder / name} has no figures that start with {start!r}')
     return chosen
 
 
 def _with_spread(figures: Figures, matching: str, error: float) -> str:
-    """The worst attacker's error, and its spread where that is told."""
+    """Format the worst attacker's error, with its spread if that was measured."""
     for key, value in figures.items():
         spread = figures.get(key.removesuffix('eer') + 'spread')
         if f'/{matching}/' in key and value == error and spread:
@@ -362,7 +366,7 @@ def _worst(
 def _over_seeds(
     values: Sequence[float], shown: Callable[[float], str] | None = None
 ) -> str:
-    """A figure of one seed, or its mean and spread over several."""
+    """Format a figure of one seed, or its mean and spread over several."""
     shown = shown or _percent
     if not all(map(math.isfinite, values)):
         return ''

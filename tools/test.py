@@ -1,4 +1,4 @@
-"""Test a checkpoint: the detector on modified clips, and what D can still name.
+"""Test a checkpoint: the detector and the discriminator on modified faces.
 
 python tools/test.py configs/mini/slowonly_resnet-sphereface_mini.py \\
     work_dirs/mini/joint/epoch_7.pth

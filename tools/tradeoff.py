@@ -1,4 +1,4 @@
-"""Train and test a detector under many modifiers: how private, and how good?
+"""Train and test a detector with many modifiers: measure privacy and detection.
 
 python tools/tradeoff.py configs/tradeoff/tradeoff_mini.py --preset small
 """

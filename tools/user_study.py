@@ -1,4 +1,4 @@
-"""Ask people whether they know who is on a modified face, and count their answers.
+"""Ask people whether they recognize modified faces, and count their answers.
 
 python tools/user_study.py build --faces data/mini/faces/test \\
     --modifier my_config.py --weights modifier.pth --out study

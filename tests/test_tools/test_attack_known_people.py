@@ -52,7 +52,7 @@ def test_faces_of_photographs_are_cut_out_and_a_cover_is_tried(
     )
     code = main([str(tmp_path / 'people'), '--cover', 'kept=--overwrite'])
     said = capsys.readouterr()
-    assert code == 0 and 'none.png: no face is found' in said.err
+    assert code == 0 and 'none.png: no face found' in said.err
     lines = said.out.splitlines()
     assert lines[0] == '8 pictures of 2 people; a guess names 50.0%'
     # The real detector finds no face in noise, and nothing is covered.

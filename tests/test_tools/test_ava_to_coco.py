@@ -105,7 +105,9 @@ def test_timestamps_in_seconds_become_frames(tool, ava):
 
 def test_what_is_wrong_is_named_and_nothing_written(tool, ava):
     (ava / 'test.csv').write_text('a,0006,0,0,1,1,1,0\n')
-    with pytest.raises(SystemExit, match=r'img_00006\.jpg is annotated, but not there'):
+    with pytest.raises(
+        SystemExit, match=r'img_00006\.jpg is annotated but does not exist'
+    ):
         convert(tool, ava)
     (ava / 'test.csv').write_text('a,0005,0,0,1,1,2,0\n')
     with pytest.raises(

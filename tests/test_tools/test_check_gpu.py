@@ -43,7 +43,7 @@ def test_a_gpu_that_is_not_there_is_told(check, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     with pytest.raises(SystemExit):
         check['main'](['--out', str(tmp_path)])
-    assert 'say --device cpu' in capsys.readouterr().err
+    assert 'use --device cpu' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         check['main'](['--out', str(tmp_path), '--device', 'cpu', '--only', 'stepp'])
     assert "no parts {'stepp'}; there are ['same answers'" in capsys.readouterr().err

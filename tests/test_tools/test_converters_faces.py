@@ -163,7 +163,7 @@ def test_broken_record_files_are_named(emore, capsys):
     (src / 'property').write_text('85742,112,112')
     code, text = report_of(face_records.main, args, capsys)
     assert code == 1
-    assert 'it has 3 people, property says 85742' in text
+    assert 'it has 3 people, but property says 85742' in text
     assert f'wrong: {src / "train.idx"}: its offsets' in text
     with pytest.raises(ValueError, match='line 1'):
         (src / 'train.idx').write_text('nothing\n')

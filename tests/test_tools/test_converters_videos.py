@@ -209,7 +209,7 @@ def test_the_check_looks_at_the_prepared_data_set_too(jhmdb_files, tmp_path, cap
     assert code == 1
     assert f'missing: {out}/rawframes/{video}/img_00001.png' in text
     assert 'test_2.json: box [60, 0, 10, 5] is not within' in text
-    assert 'test_2.json: annotation 2 is of no category' in text
+    assert 'test_2.json: annotation 2 has no category' in text
     assert 'test_1.csv: action 21 is not in labels.pbtxt' in text
     assert 'test_3_proposals.npz: no proposals for' in text
 
@@ -317,7 +317,7 @@ def test_videos_of_daly_that_are_gone_are_named(daly_files, tmp_path, capsys):
     assert code == 1
     assert f'missing: {gone}\n' in text
     assert f'unreadable: {src}/videos/Aa0_-bC1dEf.mp4' in text
-    assert 'daly1.1.0.json: BBBBBBBBBBB.mp4: a keyframe of Phoning at 1.40 s' in text
+    assert 'daly1.1.0.json: BBBBBBBBBBB.mp4: a keyframe of Phoning is at 1.40 s' in text
     write_video(src / 'videos/Aa0_-bC1dEf.mp4', 60)
     write_video(src / 'videos/BBBBBBBBBBB.mp4', 60)
     assert daly.main(args) == 1 and not (tmp_path / 'daly').exists()
@@ -331,7 +331,7 @@ def test_a_pickle_is_not_read_but_named(daly_files, capsys):
     (src / 'daly1.1.0.json').rename(src / 'daly1.1.0.pkl')
     assert daly.main(args) == 1
     text = capsys.readouterr().out
-    assert 'make it of daly1.1.0.pkl as docs/datasets/pickles.md says' in text
+    assert 'make it from daly1.1.0.pkl as docs/datasets/pickles.md says' in text
 
 
 # UCF101-24 ---------------------------------------------------------------------------

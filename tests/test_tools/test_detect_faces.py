@@ -128,7 +128,7 @@ def test_images_beside_videos_are_no_frames(data, capsys):
     assert code == 0
     assert FaceTable(out).videos() == {'a/one', 'a/clip', 'two'}
     said = capsys.readouterr().err
-    assert 'no frames of a video' in said
+    assert 'not frames of a video' in said
     for line in (f'{data}: 1 (thumb.jpg', f'{data / "a"}: 2 (', f'{data / "about"}: 1'):
         assert line in said
 
@@ -192,7 +192,7 @@ def test_a_frame_on_which_the_detector_fails_has_no_row(
     monkeypatch.setattr(MTCNNFaceDetector, 'detect', failing)
     code, out = run(data)
     said = capsys.readouterr().err
-    assert code == 1 and 'failed on 2 frames: they are covered whole' in said
+    assert code == 1 and 'failed on 2 frames: they are covered as a' in said
     assert f'two, 2 frame(s), 0, 1: {error.__name__}: no luck' in said
     table = FaceTable(out)
     assert 'two' not in table and table.frames('a/one').tolist() == [1, 2, 3, 5]

@@ -134,10 +134,10 @@ def test_a_new_card_says_that_nothing_was_measured(tmp_path, main, capsys):
         ('attackers gone.json', 'gone.json do not exist'),
         ('atackers a.json', 'did you mean `attackers`'),
         ('attackers broken.json', 'broken.json is not JSON'),
-        ('attackers empty.json', 'holds no figures of attackers'),
+        ('attackers empty.json', 'has no figures of attackers'),
         ('groups a.json', 'attribute=group:file.json'),
-        ('attackers a.json#none/', "no figures that begin with 'none/'"),
-        ('kept a.json a.json', 'kept is of one file'),
+        ('attackers a.json#none/', "no figures that start with 'none/'"),
+        ('kept a.json a.json', 'kept takes one file'),
     ],
 )
 def test_what_is_wrong_is_named_and_the_card_stays(tmp_path, main, capsys, block, said):

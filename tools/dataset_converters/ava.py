@@ -36,10 +36,10 @@ Banks, and frames or videos from mmaction2's scripts:
       ava_{train,val}_v2.2.csv
       ava_{train,val}_excluded_timestamps_v2.2.csv
       ava_action_list_v2.2_for_activitynet_2019.pbtxt
-      ava_dense_proposals_{train,val}.FAIR.recall_93.9.pkl    linked, never read here
-    rawframes/<video>/img_00001.jpg ...    the 15th to 30th minute at 30 fps
+      ava_dense_proposals_{train,val}.FAIR.recall_93.9.pkl    linked, not read
+    rawframes/<video>/img_00001.jpg ...    minutes 15 to 30 at 30 frames per second
   or, to extract these frames,
-    videos_15min/<video>.mp4 ...           cut to these minutes
+    videos_15min/<video>.mp4 ...           only these minutes
   or
     videos/<video>.mkv ...                 whole films
 
@@ -47,7 +47,7 @@ The output, as the configs of AVA 2.2 expect it (with --version 2.1, those of 2.
 
   data/ava/
     annotations/...                        links
-    rawframes/<video>/img_00001.jpg ...    links, or extracted
+    rawframes/<video>/img_00001.jpg ...    links, or extracted frames
 """
 
 
@@ -64,13 +64,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass
 class Source:
-    """What there is of AVA.
+    """The files of AVA that were found.
 
     Attributes:
         annotations: Folder of the annotation files.
         seconds: The annotated timestamps of each video.
-        videos: For each video its folder of frames or its file.
-        offset: What a film's clock says at the beginning of the files.
+        videos: For each video, its folder of frames or its file.
+        offset: Time of the film, in seconds, at which the video files start.
     """
 
     annotations: Path
@@ -97,7 +97,7 @@ def read(src: Path, version: str, problems: Problems) -> Source | None:
         frames = src / 'videos'
         found = find_videos(frames)
     else:
-        problems.missing(frames, 'nor videos_15min or videos: see --help')
+        problems.missing(frames, 'and no videos_15min or videos: see --help')
         return None
     for video in sorted(set(seconds) - set(found)):
         problems.missing(frames / video, 'an annotated video')
@@ -106,7 +106,7 @@ def read(src: Path, version: str, problems: Problems) -> Source | None:
 
 
 def check_source(source: Source, problems: Problems) -> None:
-    """Name the videos and annotated frames that cannot be read."""
+    """Report the videos and annotated frames that cannot be read."""
     check_proposals(source.annotations, PROPOSALS, problems)
     folders = {name: path for name, path in source.videos.items() if path.is_dir()}
     check_frames(folders, source.seconds, {}, problems)
@@ -116,7 +116,7 @@ def check_source(source: Source, problems: Problems) -> None:
 
 
 def convert(source: Source, out: Path, version: str) -> None:
-    """Link and extract; what is there already is kept."""
+    """Link and extract; keep files that exist already."""
     for name, path in tqdm(source.videos.items(), unit='video'):
         folder = out / 'rawframes' / name
         if path.is_dir():
@@ -137,7 +137,7 @@ def convert(source: Source, out: Path, version: str) -> None:
 
 
 def check_out(out: Path, version: str, problems: Problems) -> None:
-    """Name what is wrong with the prepared data set."""
+    """Report what is wrong in the prepared data set."""
     check_proposals(out / 'annotations', PROPOSALS, problems)
     check_annotations(out / 'annotations', version, problems)
     paths = [out / 'annotations' / name for name in annotation_files(version)[:2]]

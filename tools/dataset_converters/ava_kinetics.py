@@ -40,16 +40,17 @@ training videos of Kinetics-700, and AVA 2.2 as prepared by `mmanon convert ava`
 The output, as mmaction2's configs of AVA-Kinetics expect it:
 
   data/ava_kinetics/
-    annotations/ava_train_v2.2.csv           of AVA and Kinetics together
-    annotations/...                          the other files of AVA, linked
+    annotations/ava_train_v2.2.csv           AVA and Kinetics together
+    annotations/...                          links to the other files of AVA
     rawframes/<AVA video>                    links
-    rawframes/<YouTube id>_<start>_<end>/    2 s around the annotated second, 30 fps
+    rawframes/<YouTube id>_<start>_<end>/    2 s before and after each annotated second,
+                                             at 30 frames per second
 
 Kinetics clips have no published proposals. mmaction2 uses the whole frame instead, and
 the annotated boxes in training.
 """
 AROUND = 2
-# The second, and x1, y1, x2, y2 and the action.
+# The second, and a list of x1, y1, x2, y2 and the action.
 Line = tuple[int, list[str]]
 NAMED = re.compile(r'(?P<id>.+)_(?P<start>\d{6})_(?P<end>\d{6})$')
 
@@ -67,13 +68,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass
 class Clip:
-    """A Kinetics clip of which some seconds are annotated.
+    """A part of a Kinetics video around an annotated second.
 
     Attributes:
-        path: The video.
-        begin: The second of the YouTube video at which the file begins.
-        start: The first second that is needed.
-        stop: The second at which what is needed ends.
+        path: The video file.
+        begin: Second of the YouTube video at which the file starts.
+        start: Second of the YouTube video at which the part starts.
+        stop: Second of the YouTube video at which the part ends.
         lines: Its annotations.
     """
 
@@ -85,9 +86,9 @@ class Clip:
 
 
 def read_lines(path: Path, problems: Problems) -> dict[str, list[Line]]:
-    """The annotations of each YouTube video.
+    """Read the annotations of each YouTube video.
 
-    Lines of a second without anybody have no more than the video and the second.
+    Lines with only a video and a second mean that nobody is visible; they are skipped.
     """
     found: dict[str, list[Line]] = {}
     with path.open(newline='') as file:
@@ -107,7 +108,7 @@ def read_lines(path: Path, problems: Problems) -> dict[str, list[Line]]:
 
 
 def read(src: Path, ava: Path, problems: Problems) -> dict[str, Clip] | None:
-    """The annotated clips by the name of their folder of frames."""
+    """Return the annotated clips by the name of their folder of frames."""
     path = src / 'ava_kinetics_v1_0/kinetics_train_v1.0.csv'
     check_annotations(ava / 'annotations', '2.2', problems)
     if not path.is_file():
@@ -131,7 +132,7 @@ def read(src: Path, ava: Path, problems: Problems) -> dict[str, Clip] | None:
             ]
             if not fitting:
                 problems.missing(
-                    src / f'{video}_*.mp4', f'second {second} of it is annotated'
+                    src / f'{video}_*.mp4', f'its second {second} is annotated'
                 )
                 continue
             begin, end, file = fitting[0]
@@ -143,7 +144,7 @@ def read(src: Path, ava: Path, problems: Problems) -> dict[str, Clip] | None:
 
 
 def check_source(clips: dict[str, Clip], problems: Problems) -> None:
-    """Name the videos that cannot be read."""
+    """Report the videos that cannot be read."""
     for path in tqdm({clip.path for clip in clips.values()}, unit='video', leave=False):
         check_video(path, problems)
 
@@ -175,7 +176,7 @@ def convert(clips: dict[str, Clip], ava: Path, out: Path) -> None:
 
 
 def check_out(out: Path, problems: Problems) -> None:
-    """Name what is wrong with the prepared data set."""
+    """Report what is wrong in the prepared data set."""
     check_proposals(out / 'annotations', PROPOSALS, problems)
     check_annotations(out / 'annotations', '2.2', problems)
     paths = [out / 'annotations' / name for name in annotation_files('2.2')[:2]]

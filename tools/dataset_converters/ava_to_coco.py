@@ -27,7 +27,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('annotations', type=Path, help='CSV file in the format of AVA')
     parser.add_argument(
-        '--labels', type=Path, required=True, help="the actions' label map, .pbtxt"
+        '--labels', type=Path, required=True, help='label map of the actions, .pbtxt'
     )
     parser.add_argument(
         '--frames', type=Path, required=True, help='folder of the folders of frames'
@@ -69,10 +69,10 @@ def to_coco(
     fps: int = 1,
     timestamp_start: int = 1,
 ) -> None:
-    """Write AVA's lines in COCO's form; ``file_name`` is relative to ``frames``.
+    """Write AVA's lines in the format of COCO; ``file_name`` is relative to ``frames``.
 
     Raises:
-        FileNotFoundError: If an annotated frame is not there.
+        FileNotFoundError: If an annotated frame does not exist.
         ValueError: If an action has no name.
     """
     labels = {number: label for label, number in enumerate(names, 1)}
@@ -96,11 +96,11 @@ def to_coco(
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height, of the file's head."""
+    """Read width and height from the header of an image file."""
     if not path.is_file():
         raise FileNotFoundError(
-            f'{path} is annotated, but not there: see --frames, --template, --fps and '
-            '--timestamp-start'
+            f'{path} is annotated but does not exist: see --frames, --template, --fps '
+            'and --timestamp-start'
         )
     with Image.open(path) as image:
         return image.size

@@ -14,7 +14,7 @@ from mmanon.datasets.preparation.problems import Problems
 LAYOUT = """\
 CASIA-WebFace as published, 10 575 people, 250 x 250 pixels:
 
-  SRC/0000045/001.jpg ...     (also in SRC/CASIA-WebFace)
+  SRC/0000045/001.jpg ...     (or in SRC/CASIA-WebFace)
 
 The output is data/casia_webface, a link to that folder. For the record files of
 InsightFace, use `mmanon convert face-records`.
@@ -22,11 +22,11 @@ InsightFace, use `mmanon convert face-records`.
 
 
 def find_root(src: Path, problems: Problems) -> Path | None:
-    """The folder of the people's folders."""
+    """Return the folder with one folder per person."""
     inner = src / 'CASIA-WebFace'
     root = inner if inner.is_dir() else src
     if not any(path.is_dir() for path in root.iterdir()):
-        problems.missing(root / '*', 'it has no folder of a person')
+        problems.missing(root / '*', 'there is no folder of a person')
         return None
     return root
 

@@ -27,8 +27,8 @@ CelebA as published, 10 177 people, 202 599 images:
     Img/img_align_celeba/000001.jpg ...       aligned, 178 x 218 pixels
     Anno/identity_CelebA.txt
     Anno/list_attr_celeba.txt
-    Anno/list_landmarks_celeba.txt            of the images in the wild, or
-    Anno/list_landmarks_align_celeba.txt      of the aligned ones
+    Anno/list_landmarks_celeba.txt            for the images in the wild, or
+    Anno/list_landmarks_align_celeba.txt      for the aligned images
     Eval/list_eval_partition.txt
 
 All files may also be in SRC itself. The output, with links to the images:
@@ -44,11 +44,11 @@ SPLITS = ('train', 'val', 'test')
 
 @dataclass
 class Source:
-    """What CelebA says of its images.
+    """The images and annotations of CelebA.
 
     Attributes:
         images: The folder of the images.
-        people: For each split the images of each person.
+        people: For each split, the images of each person.
         tables: The columns and rows of ``attributes`` and ``landmarks``.
     """
 
@@ -60,13 +60,13 @@ class Source:
 
 
 def place(src: Path, folder: str, *names: str) -> Path:
-    """The first of some files or folders that is there."""
+    """Return the first of some files or folders that exists, or the first of all."""
     paths = [base / name for name in names for base in (src / folder, src)]
     return next((path for path in paths if path.exists()), paths[0])
 
 
 def read_numbers(path: Path, problems: Problems) -> dict[str, int]:
-    """Lines of an image and a number."""
+    """Read lines with an image and a number."""
     found: dict[str, int] = {}
     if not path.is_file():
         problems.missing(path)
@@ -76,14 +76,14 @@ def read_numbers(path: Path, problems: Problems) -> dict[str, int]:
         if len(words) == 2 and words[1].isdecimal():
             found[words[0]] = int(words[1])
         elif words:
-            problems.wrong(path, f'line {line}: {text!r} is not image and number')
+            problems.wrong(path, f'line {line}: {text!r} is not an image and a number')
     return found
 
 
 def read_table(
     path: Path, problems: Problems
 ) -> tuple[list[str], dict[str, list[str]]] | None:
-    """A file of a count, a line of names, and lines of an image and as many numbers."""
+    """Read a table: its length, a line of names, and lines of an image and numbers."""
     if not path.is_file():
         problems.missing(path)
         return None
@@ -99,7 +99,7 @@ def read_table(
                 path, f'line {number}: not an image and {len(names)} numbers'
             )
     if not lines or lines[0].strip() != str(len(rows)):
-        problems.wrong(path, f'line 1 does not say its number of lines, {len(rows)}')
+        problems.wrong(path, f'line 1 is not the number of lines, {len(rows)}')
     return names, rows
 
 
@@ -123,7 +123,7 @@ def read(src: Path, problems: Problems) -> Source | None:
     for image, person in people.items():
         number = partition.get(image)
         if number is None or number >= len(SPLITS):
-            problems.wrong(parts, f'{image} is in none of the parts 0, 1 and 2')
+            problems.wrong(parts, f'{image} is not in part 0, 1 or 2')
             continue
         split = SPLITS[number]
         if owner.setdefault(person, split) != split:
@@ -146,7 +146,7 @@ def read(src: Path, problems: Problems) -> Source | None:
 
 
 def check_source(source: Source, problems: Problems) -> None:
-    """Name the images that cannot be read."""
+    """Report the images that cannot be read."""
     paths = [
         path
         for people in source.people.values()
@@ -157,7 +157,7 @@ def check_source(source: Source, problems: Problems) -> None:
 
 
 def convert(source: Source, out: Path) -> None:
-    """Link the images, and write what is said of them."""
+    """Link the images, and write their attributes and landmarks."""
     paths: dict[str, str] = {}
     for split, people in source.people.items():
         link_people(people, out / split)
@@ -177,7 +177,7 @@ def convert(source: Source, out: Path) -> None:
 
 
 def check_out(out: Path, problems: Problems) -> None:
-    """Name what is wrong with the prepared data set."""
+    """Report what is wrong in the prepared data set."""
     for split in SPLITS:
         check_identity_folders(out / split, problems)
     for name in ('attributes', 'landmarks'):
@@ -188,7 +188,7 @@ def check_out(out: Path, problems: Problems) -> None:
         with path.open(newline='') as file:
             for row in csv.DictReader(file):
                 if not (out / row.get('image', '?')).exists():
-                    problems.wrong(path, f'{row.get("image")} is not there')
+                    problems.wrong(path, f'{row.get("image")} does not exist')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

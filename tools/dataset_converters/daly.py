@@ -24,7 +24,7 @@ from mmanon.datasets.preparation.ground_truth import read_json
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-The videos and annotations of http://thoth.inrialpes.fr/daly:
+Input: the videos and annotations of http://thoth.inrialpes.fr/daly:
 
   SRC/
     daly1.1.0.json    made from daly1.1.0.pkl, see docs/datasets/pickles.md
@@ -65,14 +65,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def read_keyframes(
     name: str, actions: dict, classes: Sequence[str], times: np.ndarray
 ) -> list[Annotation]:
-    """The boxes of one video.
+    """Read the boxes of one video.
 
-    A keyframe is found by its time: videos that were downloaded at another frame rate
-    number their frames otherwise.
+    A keyframe is found by its time, since a video that was downloaded with another
+    frame rate has other frame numbers.
 
     Raises:
         KeyError: If an entry is missing.
-        ValueError: If a keyframe lies behind the end, or an action has no class.
+        ValueError: If a keyframe is after the end, or an action is not a class.
     """
     found: dict[tuple, Annotation] = {}
     person = 0
@@ -83,8 +83,8 @@ def read_keyframes(
                 time = float(key['time'])
                 if not 0 <= time <= times[-1] + 1:
                     raise ValueError(
-                        f'a keyframe of {action} at {time:.2f} s, but the video ends '
-                        f'after {times[-1]:.2f} s: it is not the annotated one'
+                        f'a keyframe of {action} is at {time:.2f} s, but the video '
+                        f'ends at {times[-1]:.2f} s: it is not the annotated video'
                     )
                 frame = int(sampled_at(times, np.array([time]))[0]) + 1
                 box = box_in_frame(np.ravel(key['boundingBox']).tolist()[:4], 1, 1)

@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass
 class Source:
-    """A record file, and how many people it should have, if that is known."""
+    """A record file, and the number of people it should have, if that is known."""
 
     path: Path
     people: int | None
@@ -67,15 +67,17 @@ def read(src: Path, problems: Problems) -> Source | None:
         if words and words[0].isdecimal():
             people = int(words[0])
         else:
-            problems.wrong(about, f'{" ".join(words)!r} is not people, height, width')
+            problems.wrong(
+                about, f'{" ".join(words)!r} is not a number of people, height, width'
+            )
     return Source(path, people)
 
 
 def person_of(label: float, offset: int) -> str:
-    """The folder of a person.
+    """Return the name of a person's folder.
 
     Raises:
-        ValueError: If the label is no number of a person.
+        ValueError: If the label is not the number of a person.
     """
     if not math.isfinite(label) or label < 0 or label != int(label):
         raise ValueError(f'the record at byte {offset} has the label {label}')
@@ -83,7 +85,7 @@ def person_of(label: float, offset: int) -> str:
 
 
 def check_source(source: Source, problems: Problems) -> None:
-    """Name records that cannot be read, and disagreement between the files."""
+    """Report records that cannot be read, and differences between the files."""
     people, offsets = set(), []
     try:
         for place, record in enumerate(
@@ -106,7 +108,7 @@ def check_source(source: Source, problems: Problems) -> None:
     if source.people is not None and len(people) != source.people:
         problems.wrong(
             source.path,
-            f'it has {len(people)} people, property says {source.people}',
+            f'it has {len(people)} people, but property says {source.people}',
         )
     index = source.path.with_suffix('.idx')
     if index.is_file():
@@ -116,11 +118,11 @@ def check_source(source: Source, problems: Problems) -> None:
             problems.wrong(index, str(error))
         else:
             if not same:
-                problems.wrong(index, f'its offsets are not those of {source.path}')
+                problems.wrong(index, f'its offsets do not fit {source.path}')
 
 
 def _images(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """The person, the file's name and the stored image of each record that has one."""
+    """Yield person, file name and stored image of each record with an image."""
     for place, record in enumerate(tqdm(read_image_records(path), unit='record')):
         if record.image:
             person = person_of(record.label, record.offset)
@@ -130,8 +132,9 @@ def _images(path: Path) -> Iterator[tuple[str, str, bytes]]:
 def convert(source: Source, out: Path) -> None:
     """Write the images as they are stored, person by person.
 
-    A person whose folder is there is complete. The records of one person follow each
-    other; where they do not, the later ones are added to the person's folder.
+    A person whose folder exists at the start is complete and skipped. The records of
+    one person usually follow each other; if not, the later ones are added to the folder
+    of the person.
     """
     done = set(os.listdir(out)) if out.is_dir() else set()
     mine: set[str] = set()
@@ -150,7 +153,7 @@ def convert(source: Source, out: Path) -> None:
                     count += 1
     except ValueError as error:
         raise SystemExit(f'{error}\nsee --check') from error
-    print(f'{count} faces of {len(mine)} people written; {len(done)} were there')
+    print(f'{count} faces of {len(mine)} people written; {len(done)} existed already')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

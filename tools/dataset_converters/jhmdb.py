@@ -24,7 +24,7 @@ from mmanon.datasets.preparation.mat_files import read_mat
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-The archives of http://jhmdb.is.tue.mpg.de, unpacked into one folder:
+Input: the archives of http://jhmdb.is.tue.mpg.de, unpacked into one folder:
 
   SRC/
     Rename_Images/<action>/<video>/00001.png ...
@@ -44,7 +44,7 @@ CLASSES = (
     'brush_hair catch clap climb_stairs golf jump kick_ball pick pour pullup push run '
     'shoot_ball shoot_bow shoot_gun sit stand swing_baseball throw walk wave'
 ).split()
-# What a file of `splits` calls the videos of a split.
+# The names of the splits in the files of `splits`.
 SPLITS = {'1': 'train', '2': 'test'}
 
 
@@ -67,7 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def read_splits(
     folder: Path, problems: Problems
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """The action of each video, and the videos of each of the six parts."""
+    """Read the action of each video, and the videos of each of the six splits."""
     actions: dict[str, str] = {}
     splits: dict[str, list[str]] = {}
     for k in (1, 2, 3):
@@ -84,7 +84,8 @@ def read_splits(
                     continue
                 if not name.strip() or part not in SPLITS:
                     problems.wrong(
-                        path, f'line {number}: {line!r} is not `video.avi 1` or `2`'
+                        path,
+                        f'line {number}: {line!r} is not `NAME.avi 1` or `NAME.avi 2`',
                     )
                     continue
                 video = name.strip().removesuffix('.avi')
@@ -94,7 +95,7 @@ def read_splits(
 
 
 def read_mask(path: Path, problems: Problems) -> np.ndarray | None:
-    """The puppet's pixels, bool (H, W, frames); None where they cannot be read."""
+    """Read the puppet's pixels, bool (H, W, frames); None if they cannot be read."""
     mask = read_mat(path, 'part_mask', problems)
     if mask is None:
         return None
@@ -105,9 +106,9 @@ def read_mask(path: Path, problems: Problems) -> np.ndarray | None:
 
 
 def boxes_of(mask: np.ndarray) -> dict[int, tuple[float, float, float, float]]:
-    """The box around each frame's pixels in fractions of it, frames from 1.
+    """Return the box around each frame's pixels, as fractions of the frame.
 
-    Frames without any pixel have none.
+    Frames are numbered from 1. Frames without such pixels are left out.
     """
     height, width, count = mask.shape
     rows, columns = np.any(mask, 1), np.any(mask, 0)
@@ -115,7 +116,7 @@ def boxes_of(mask: np.ndarray) -> dict[int, tuple[float, float, float, float]]:
     for t in range(count):
         y, x = np.flatnonzero(rows[:, t]), np.flatnonzero(columns[:, t])
         if len(y):
-            # The last pixel is within the box.
+            # The last pixel is inside the box.
             box = box_in_frame((x[0], y[0], x[-1] + 1, y[-1] + 1), width, height)
             if box is not None:
                 boxes[t + 1] = box
@@ -145,7 +146,7 @@ def read(src: Path, problems: Problems) -> ActionSet | None:
                 path, f'{mask.shape[2]} masks, but {count} images in {images}'
             )
             continue
-        # Names are part of comma-separated files.
+        # Names are written to comma-separated files.
         name = video.replace(',', '_')
         videos[name] = images
         label = CLASSES.index(action) + 1

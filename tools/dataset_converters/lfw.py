@@ -17,7 +17,7 @@ LAYOUT = """\
 LFW as published (lfw.tgz and pairs.txt), 5749 people, 13 233 images:
 
   SRC/
-    lfw/<name>/<name>_0001.jpg ...    (or another folder that begins with lfw)
+    lfw/<name>/<name>_0001.jpg ...    (or another folder whose name starts with lfw)
     pairs.txt                         10 folds of 300 pairs of each kind
 
 The output, links for FaceVerificationMetric:
@@ -45,7 +45,7 @@ def find(src: Path, problems: Problems) -> Source | None:
         problems.missing(src / 'lfw')
     elif len(roots) > 1:
         names = ', '.join(path.name for path in roots)
-        problems.wrong(src, f'it has several folders of people: {names}; keep one')
+        problems.wrong(src, f'it has several folders of people: {names}; keep one only')
     if not (src / 'pairs.txt').is_file():
         problems.missing(src / 'pairs.txt')
     if len(problems):
@@ -56,7 +56,7 @@ def find(src: Path, problems: Problems) -> Source | None:
 
 
 def check_pairs(source: Source, problems: Problems) -> None:
-    """Name the first line of the pairs that is wrong, or whose image is missing."""
+    """Report the first pair that is wrong or has a missing image."""
     try:
         read_lfw_pairs(source.pairs, source.root)
     except FileNotFoundError as error:
@@ -66,7 +66,7 @@ def check_pairs(source: Source, problems: Problems) -> None:
 
 
 def check_out(out: Path, problems: Problems) -> None:
-    """Name what is wrong with the prepared data set."""
+    """Report what is wrong in the prepared data set."""
     if not (out / 'pairs.txt').is_file():
         problems.missing(out / 'pairs.txt')
     elif (out / 'images').is_dir():

@@ -20,7 +20,7 @@ from mmanon.datasets.preparation.problems import Problems
 from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
-The videos and annotations of https://deeperaction.github.io/datasets/multisports.html:
+Input, from https://deeperaction.github.io/datasets/multisports.html:
 
   SRC/
     trainval/<sport>/<video>.mp4
@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @dataclass
 class Source:
-    """What there is of MultiSports: its ground truth, and the videos that are there."""
+    """The files of MultiSports that were found: ground truth and videos."""
 
     root: Path
     truth: GroundTruth
@@ -72,14 +72,14 @@ def read(src: Path, problems: Problems) -> Source | None:
 
 
 def check_source(source: Source, problems: Problems) -> None:
-    """Name the videos that cannot be read, and what the configs lack."""
+    """Report videos that cannot be read, and files missing for the configs."""
     check_pickles(source.root / 'annotations', problems)
     for path in tqdm(source.videos.values(), unit='video', leave=False):
         check_video(path, problems)
 
 
 def check_pickles(folder: Path, problems: Problems) -> None:
-    """Name what mmaction2's configs read and no converter writes."""
+    """Report missing files that mmaction2's configs read and no converter writes."""
     check_proposals(folder, PROPOSALS, problems)
     if not (folder / 'multisports_GT.pkl').is_file():
         problems.missing(
@@ -122,7 +122,7 @@ def convert(source: Source, out: Path) -> None:
 
 
 def check_out(out: Path, problems: Problems) -> None:
-    """Name what is wrong with the prepared data set."""
+    """Report what is wrong in the prepared data set."""
     folder = out / 'annotations'
     check_pickles(folder, problems)
     names = folder / 'labels.pbtxt'

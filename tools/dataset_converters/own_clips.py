@@ -1,4 +1,4 @@
-"""Prepare clips of one's own: a folder of videos, and a table of boxes and actions."""
+"""Prepare your own clips: a folder of videos, and a table of boxes and actions."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from mmanon.datasets.preparation.own_clips import read_own_clips
 from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
-What is read:
+Input:
 
   SRC/...            videos, or folders of numbered images, at any depth
-  --boxes TABLE.csv  a line for each person, moment and action; the first line is
+  --boxes TABLE.csv  one line per person, time and action; the first line is
 
                      clip,time,x1,y1,x2,y2,action,person
 
-  time is in seconds. In its place may stand frame: counted from 0 in a video file, the
-  number in the name of an image. Boxes are in pixels, or in fractions of the frame if
-  no number is above 1. person may be left out.
+  time is in seconds. The column frame can replace it: the number of the frame, counted
+  from 0 in a video file, or the number in the name of an image. Boxes are in pixels, or
+  in fractions of the frame if no number is above 1. person may be left out.
 
-What is written:
+Output:
 
   data/own/
     rawframes/<clip>/img_00001.jpg ...
     annotations/...    for mmaction2's AVADataset, mmdet's CocoDataset and
                        mmanon.VideoMAPMetric
-    own.py             a config ready to be trained, configs/templates/own_clips.py
-                       filled in; one that is there is left as it is
+    own.py             a config ready for training: configs/templates/own_clips.py with
+                       its values filled in; an existing file is kept
 """
 TEMPLATE = 'templates/own_clips.py'
-# What --detector replaces in it, and from where on it leaves lines out.
+# The entry of the template that --detector replaces, and the comment after which it
+# leaves out all lines.
 SMALL_DETECTOR = 'mmanon::_base_/models/slowonly_small.py'
 SMALL_DETECTOR_ALONE = '# What follows is of the small detector.'
 
@@ -55,15 +56,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='PATTERN',
-        help="clips to test on, such as '*_kitchen' (default: every fourth by name)",
+        help="clips to test on, such as '*_kitchen' (default: every fourth clip, "
+        'sorted by name)',
     )
     parser.add_argument(
         '--people',
         type=Path,
         default=Path('data/people'),
         metavar='DIR',
-        help='photographs that the discriminator learns from, one folder a person; '
-        'goes into the config (default: %(default)s)',
+        help='photographs for training the discriminator, one folder per person; '
+        'written to the config (default: %(default)s)',
     )
     parser.add_argument(
         '--detector',
@@ -74,9 +76,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--margin',
         type=int,
-        help='frames that must follow one that is annotated, which a detector with '
-        'clips of clip_len frames, frame_interval apart, reads: about clip_len * '
-        'frame_interval / 2 (default: that of the detector)',
+        help='frames that must follow an annotated frame, since detectors read a clip '
+        'around it: about clip_len * frame_interval / 2 (default: that of the '
+        'detector)',
     )
     args = parser.parse_args(argv)
     if args.margin is not None and args.margin < 0:
@@ -92,10 +94,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def margin_of(detector: str) -> int:
-    """The frames after an annotated one that a detector's config reads.
+    """Return how many frames after an annotated one a detector's config reads.
 
     Raises:
-        ValueError: When the config cannot be read or is not for AVA.
+        ValueError: If the config cannot be read or is not for AVA.
     """
     from mmengine.config import Config
 
@@ -107,7 +109,7 @@ def margin_of(detector: str) -> int:
         raise ValueError(f'{detector}: {error}') from error
     if 'custom_hooks' in config:
         raise ValueError(
-            f'{detector} has custom_hooks: name a config of the detector alone'
+            f'{detector} has custom_hooks: give a config of the detector alone'
         )
     evaluator = config.get('test_evaluator') or {}
     sampled = [
@@ -126,7 +128,7 @@ def margin_of(detector: str) -> int:
 def write_config(
     out: Path, num_classes: int, people: Path, detector: str | None = None
 ) -> Path:
-    """Copy the template with the data set's own values; keep a config that is there."""
+    """Copy the template with the data set's values; keep an existing config."""
     path = out / f'{out.resolve().name}.py'
     if path.exists():
         if detector and detector not in path.read_text('utf-8'):
@@ -166,7 +168,7 @@ def convert(
         seen = {one.label for one in data.annotations if one.video in videos}
         lacks = [name for i, name in enumerate(data.classes, 1) if i not in seen]
         if lacks:
-            print(f'no clip of the {split} split has: {", ".join(lacks)}')
+            print(f'actions in no clip of the {split} split: {", ".join(lacks)}')
     config = write_config(out, len(data.classes) + 1, people, detector)
     print(
         f'{len(data.classes)} actions: {", ".join(data.classes)}\n'

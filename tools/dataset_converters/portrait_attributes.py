@@ -63,16 +63,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_info(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """Rows of sets' tables, by the name of the person's folder.
+    """Read the rows of the sets' tables, by the name of the person's folder.
 
     Raises:
-        ValueError: When a table is not called ``<set>_info.csv`` or lacks a column.
+        ValueError: If a table is not named ``<set>_info.csv`` or lacks a column.
     """
     found = {}
     for path in paths:
         name, ending, _ = path.name.rpartition('_info.csv')
         if not ending:
-            raise ValueError(f'{path} must be called <set>_info.csv')
+            raise ValueError(f'{path} must be named <set>_info.csv')
         with path.open(newline='', encoding='utf-8') as file:
             for row in csv.DictReader(file):
                 missing = {'face_id', 'face_age', 'face_gender'} - set(row)
@@ -83,7 +83,7 @@ def read_info(paths: Sequence[Path]) -> dict[str, dict[str, str]]:
 
 
 def attributes_of(person: str, info: dict[str, dict[str, str]]) -> list[str]:
-    """Gender, age group and ethnicity of a person; '' where it is not known."""
+    """Return gender, age group and ethnicity of a person; '' if unknown."""
     row = info.get(person)
     if row is None:
         parts = person.split('_')
@@ -99,7 +99,7 @@ def attributes_of(person: str, info: dict[str, dict[str, str]]) -> list[str]:
 
 
 def measure_skin_tones(people: Path, weights: Path) -> dict[str, str]:
-    """The skin's tone of each person in whose first picture a face is found."""
+    """Measure the skin tone of each person in their first picture that is not grey."""
     from mmanon.datasets import FaceIdentityDataset
     from mmanon.evaluation import skin_tone
 
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(known)
-    print(f'{args.out}: something is known of {len(known)} of {len(rows)} people')
+    print(f'{args.out}: attributes of {len(known)} of {len(rows)} people')
     return 0
 
 

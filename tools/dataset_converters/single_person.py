@@ -23,7 +23,7 @@ from mmanon.datasets.formats.ava_writer import (
 from mmanon.structures.face_table import FaceTable
 from mmanon.utils.media_types import VIDEOS, files_in
 
-# Reach of the arms to each side in face widths, and of the hair above in face heights.
+# Reach of the arms to each side in face widths, and of the hair up in face heights.
 ARMS, HAIR = 2.5, 0.6
 
 
@@ -72,9 +72,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def body_box(table: FaceTable, video: str) -> tuple[float, float, float, float]:
-    """The person's box in fractions of the frame: from above the face to the bottom.
+    """Compute the person's box from above the face to the bottom of the frame.
 
-    The face is the largest one of each frame; its median over the clip counts.
+    The largest face of each frame is used, and the median of their boxes over the clip.
+
+    Returns:
+        tuple[float, float, float, float]: The box, as fractions of the frame.
+
+    Raises:
+        SystemExit: If the table has no face in the video.
     """
     largest = []
     for frame in table.frames(video):
@@ -94,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     videos = files_in(args.src, VIDEOS)
     if not videos:
-        raise SystemExit(f'{args.src} holds no video files')
+        raise SystemExit(f'{args.src} has no video files')
     classes = [video.stem for video in videos]
     table = None if args.faces is None else FaceTable(args.faces)
     splits: dict[str, list[Annotation]] = {'train': [], 'test': []}
@@ -121,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{split}: {len(items)} boxes')
         without = set(classes) - {item.video for item in items}
         if without:
-            print(f'too short for a {split} keyframe: {", ".join(sorted(without))}')
+            print(
+                f'clips too short for a {split} keyframe: {", ".join(sorted(without))}'
+            )
     print(
         'settings of AVADataset: '
         f'{dict(DATASET_SETTINGS, num_classes=len(classes) + 1)}'

@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             both = sorted(set(tested) & set(counts))
             if both:
                 raise ValueError(
-                    f'{len(both)} people are in {args.people} and in {args.test}: '
-                    f'{both[:5]}; nobody may be trained on and tested'
+                    f'{len(both)} people are both in {args.people} and in {args.test}: '
+                    f'{both[:5]}; nobody may be in training and test'
                 )
             parts['test'] = [name for name, count in tested.items() if count > 1]
     except (OSError, ValueError) as error:

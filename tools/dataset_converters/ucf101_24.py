@@ -28,7 +28,7 @@ from mmanon.datasets.preparation.problems import Problems
 LAYOUT = """\
 The annotations are the first of these files that exists:
 
-  SRC/tubes.json          classes, and for each clip its tubes
+  SRC/tubes.json          classes, and the tubes of each clip
   SRC/finalAnnots.mat     the corrected annotations (gurkirt/corrected-UCF101-Annots)
   SRC/UCF101v2-GT.json    made from UCF101v2-GT.pkl of UCF101_v2.tar.gz, see
                           docs/datasets/pickles.md
@@ -36,12 +36,12 @@ The annotations are the first of these files that exists:
 No pickle is read, neither UCF101v2-GT.pkl nor pyannot.pkl. Frames or videos are one of
 
   SRC/rgb-images/<action>/<clip>/00001.jpg ...
-  SRC/UCF-101/<action>/<clip>.avi         (also in videos/ or in SRC itself)
-  SRC/<clip>.mp4                          (also .avi)
+  SRC/UCF-101/<action>/<clip>.avi         (or in videos/ or directly in SRC)
+  SRC/<clip>.mp4                          (or .avi)
 
-and the test split is --test, or that of UCF101v2-GT.json, or
+Test split: --test, or that of UCF101v2-GT.json, or
 
-  SRC/testlist01.txt       lines such as Basketball/v_Basketball_g01_c01 (also in
+  SRC/testlist01.txt       lines such as Basketball/v_Basketball_g01_c01 (or in
                            splitfiles/ or ucfTrainTestlist/)
 
 The output:
@@ -59,9 +59,9 @@ CLASSES = (
     'SalsaSpin SkateBoarding Skiing Skijet SoccerJuggling Surfing TennisSwing '
     'TrampolineJumping VolleyballSpiking WalkingWithDog'
 ).split()
-# The size that finalAnnots.mat counts its boxes in.
+# The size of the frames in which finalAnnots.mat has its boxes.
 SIZE = (320, 240)
-# The boxes of each clip, which is named <action>/<clip> or <clip>, and who is tested.
+# The boxes of each clip, which is named <action>/<clip> or <clip>.
 Boxes = dict[str, list[Annotation]]
 
 
@@ -71,7 +71,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--test',
         nargs='+',
         metavar='PATTERN',
-        help="clips of the test split, such as '*_g01_*'; the others are for training",
+        help="clips of the test split, such as '*_g01_*'; all others are for training",
     )
     parser.add_argument(
         '--every',
@@ -94,10 +94,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_tubes(name: str, clip: dict, classes: Sequence[str]) -> list[Annotation]:
-    """The boxes of one clip of ``tubes.json``.
+    """Read the boxes of one clip of ``tubes.json``.
 
     Raises:
-        ValueError: If a tube has another number of boxes than frames, or no class.
+        ValueError: If a tube has more or fewer boxes than frames, or no known class.
     """
     size = clip['annotation_width'], clip['annotation_height']
     found = []
@@ -120,7 +120,7 @@ def read_tubes_json(path: Path, problems: Problems) -> tuple[list[str], Boxes] |
         content = json.loads(path.read_text('utf-8'))
         classes, clips = list(content['classes']), content['clips'].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.wrong(path, f'it has no classes and clips: {error!r}')
+        problems.wrong(path, f'it does not have classes and clips: {error!r}')
         return None
     boxes = {}
     for name, clip in clips:
@@ -134,10 +134,11 @@ def read_tubes_json(path: Path, problems: Problems) -> tuple[list[str], Boxes] |
 def read_corrected(path: Path, problems: Problems) -> tuple[list[str], Boxes] | None:
     """Read ``finalAnnots.mat``.
 
-    Its ``annot`` has for each clip ``name`` and ``tubes``: ``sf`` and ``ef``, the first
-    and the last frame, and ``class``, all from 1, and ``boxes``, a row of x, y, width
-    and height in pixels from 1 for each frame. Rows after ``ef`` are left out, as those
-    who corrected the file do; frames without a row have no box.
+    Its ``annot`` has ``name`` and ``tubes`` for each clip. A tube has ``sf`` and
+    ``ef``, the first and the last frame, and ``class``, all counted from 1, and
+    ``boxes``, one row of x, y, width and height per frame, in pixels counted from 1.
+    Rows after ``ef`` are left out, as the authors of the corrected file do; frames
+    without a row have no box.
     """
     annot = read_mat(path, 'annot', problems)
     if annot is None:
@@ -169,9 +170,9 @@ def _mat_boxes(name: str, clip: Any) -> list[Annotation]:
 
 
 def find_clip(src: Path, name: str) -> Path | None:
-    """The folder of frames, or the video, of a clip."""
+    """Return the folder of frames or the video of a clip, or None."""
     action, _, clip = name.rpartition('/')
-    # v_Basketball_g01_c01 lies in Basketball.
+    # v_Basketball_g01_c01 is in the folder Basketball.
     action = action or clip.removeprefix('v_').rpartition('_g')[0]
     frames = src / 'rgb-images' / action / clip
     if frames.is_dir():
@@ -186,7 +187,7 @@ def find_clip(src: Path, name: str) -> Path | None:
 
 
 def read_test_list(src: Path) -> set[str] | None:
-    """Names of the clips of the official test split 1; None where there is no list."""
+    """Read the clips of the official test split 1; None if there is no list."""
     for folder in ('.', 'splitfiles', 'ucfTrainTestlist'):
         path = src / folder / 'testlist01.txt'
         if path.is_file():
@@ -213,7 +214,7 @@ def read(
             is_test = {video.rpartition('/')[2] for video in truth.test}.__contains__
     else:
         problems.missing(
-            src / 'tubes.json', 'nor finalAnnots.mat or UCF101v2-GT.json: see --help'
+            src / 'tubes.json', 'and no finalAnnots.mat or UCF101v2-GT.json: see --help'
         )
         return None
     if not found:
@@ -224,7 +225,7 @@ def read(
     elif is_test is None:
         listed = read_test_list(src)
         if listed is None:
-            problems.missing(src / 'testlist01.txt', 'or say which by --test')
+            problems.missing(src / 'testlist01.txt', 'or give the test clips by --test')
             return None
         is_test = listed.__contains__
     data = ActionSet(classes, {}, [], {'train': [], 'test': []})
@@ -232,7 +233,9 @@ def read(
         clip = name.rpartition('/')[2]
         path = find_clip(src, name)
         if path is None:
-            problems.missing(src / clip, 'neither frames nor a video: see --help')
+            problems.missing(
+                src / clip, 'it has neither frames nor a video: see --help'
+            )
             continue
         data.videos[clip] = path
         data.annotations += items

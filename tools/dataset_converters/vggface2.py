@@ -15,8 +15,8 @@ LAYOUT = """\
 VGGFace2 as published, 8631 people for training and 500 for testing:
 
   SRC/
-    train/n000002/0001_01.jpg ...     (also data/train)
-    test/n000001/0001_01.jpg ...      (also data/test)
+    train/n000002/0001_01.jpg ...     (or data/train)
+    test/n000001/0001_01.jpg ...      (or data/test)
 
 The output are the links data/vggface2/train and data/vggface2/test. The boxes and
 landmarks of bb_landmark/ are not read, because the configs align the faces with their
@@ -26,7 +26,7 @@ SPLITS = ('train', 'test')
 
 
 def find_splits(src: Path, problems: Problems) -> dict[str, Path]:
-    """The folder of each split."""
+    """Return the folder of each split."""
     found = {}
     for split in SPLITS:
         places = [path for path in (src / split, src / 'data' / split) if path.is_dir()]
@@ -38,7 +38,7 @@ def find_splits(src: Path, problems: Problems) -> dict[str, Path]:
 
 
 def check_splits(splits: dict[str, Path], problems: Problems) -> None:
-    """Name people without images, and images that cannot be read."""
+    """Report people without images, and images that cannot be read."""
     for root in splits.values():
         check_identity_folders(root, problems)
 
