@@ -1,4 +1,4 @@
-# The same recognizer, learning from scratch on what a modifier draws:
+# The recognizer of recognizer_mini.py, trained from scratch on modified faces:
 #   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \
 #       --modifier work_dirs/mini/modifier.pth
 #   python tools/train.py configs/attackers/adaptive_mini.py

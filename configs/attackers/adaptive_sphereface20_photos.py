@@ -1,5 +1,5 @@
-# A SphereFace-20 that learns from scratch on what the modifier of
-# `resnet6_mobilefacenet.py` draws of photographs. Say how many people there are:
+# A SphereFace-20 that is trained from scratch on photographs modified by the modifier
+# of `resnet6_mobilefacenet.py`. Give the number of people:
 #   python tools/train.py configs/attackers/adaptive_sphereface20_photos.py \
 #       --cfg-options model.recognizer.head.num_classes=5000 \
 #       model.modifier.init_cfg.checkpoint=modifier.pth

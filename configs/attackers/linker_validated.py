@@ -1,5 +1,5 @@
-# The same from modified faces alone: it links them to each other, and has never seen
-# an original.
+# As scratch_validated.py, but trained on modified faces only: it links them to each
+# other, and never sees an original.
 _base_ = './scratch_validated.py'
 
 model = dict(learn_originals=False)

@@ -1,4 +1,5 @@
-# The same with a small NAFNet, which restores better than a U-Net of its size.
+# As unet_validated.py, with a small NAFNet, which restores better than a U-Net of this
+# size.
 _base_ = './unet_validated.py'
 
 model = dict(

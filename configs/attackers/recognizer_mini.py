@@ -1,5 +1,5 @@
-# A recognizer of the mini benchmark's people as they are: it never sees a modified
-# face, and is built otherwise than the D of the game. The modifier is none.
+# A recognizer of the mini benchmark's people that is trained on original faces only:
+# its modifier is the identity. Its architecture differs from that of the game's D.
 _base_ = ['../_base_/attackers/training.py', '../_base_/anonymizers/mini.py']
 
 game = _base_.custom_hooks[0]

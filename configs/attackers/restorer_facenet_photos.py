@@ -1,5 +1,6 @@
-# A U-Net that learns to undo the modifier of `resnet6_mobilefacenet.py` on photographs,
-# and FaceNet, which the game has never seen, to look at what it restores:
+# A U-Net that is trained to undo the modifier of `resnet6_mobilefacenet.py` on
+# photographs, and FaceNet, which is not part of the game, to recognize the restored
+# faces:
 #   python tools/train.py configs/attackers/restorer_facenet_photos.py \
 #       --cfg-options model.modifier.init_cfg.checkpoint=modifier.pth
 _base_ = './adaptive_sphereface20_photos.py'

@@ -1,5 +1,5 @@
-# A U-Net that learns to undo a modifier, and the recognizer of `recognizer_mini.py`
-# that looks at what it restores. Both files of weights must be there before:
+# A U-Net that is trained to undo a modifier, and the recognizer of recognizer_mini.py,
+# which recognizes the restored faces. The two files of weights have to exist before:
 #   python tools/train.py configs/attackers/recognizer_mini.py
 #   python tools/export_checkpoint.py work_dirs/mini/joint/epoch_7.pth \
 #       --modifier work_dirs/mini/modifier.pth

@@ -1,5 +1,5 @@
-# A recognizer that learns people from scratch, from original and modified faces, for as
-# long as its validation gains by it. The sweep gives it modifier, people and view; see
+# A recognizer that is trained from scratch on original and modified faces, as long as
+# its validation improves. The sweep sets its modifier, people and view; see
 # docs/tradeoff.md.
 _base_ = '../_base_/attackers/validated.py'
 

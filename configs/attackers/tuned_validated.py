@@ -1,5 +1,5 @@
-# MobileFaceNet, fine-tuned until modified faces lie where the originals do. It starts
-# as it is, and stops when its validation gains no more.
+# MobileFaceNet, fine-tuned so that modified faces get the embeddings of the originals.
+# It starts from its trained weights, and stops when its validation stops improving.
 _base_ = '../_base_/attackers/validated.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# A U-Net that learns to undo the modifier, before a recognizer that stays as it is. Its
-# validation asks whether that recognizer knows people better by what it restores.
+# A U-Net that is trained to undo the modifier, before a frozen recognizer. Its
+# validation measures how well the recognizer recognizes people in the restored faces.
 _base_ = '../_base_/attackers/validated.py'
 
 model = dict(

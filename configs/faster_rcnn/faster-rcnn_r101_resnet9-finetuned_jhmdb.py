@@ -1,5 +1,5 @@
-# After the game: M is frozen, and A alone is fine-tuned on what M redraws. Without a
-# discriminator there is nothing for M to learn.
+# After the game: M is frozen, and only A is fine-tuned on the faces that M redraws.
+# Without a discriminator, M is not trained.
 _base_ = './faster-rcnn_r101_resnet9-sphereface20_jhmdb.py'
 
 load_from = 'work_dirs/faster-rcnn_r101_resnet9-sphereface20_jhmdb/epoch_12.pth'

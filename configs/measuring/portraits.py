@@ -1,12 +1,13 @@
-# All figures of a modifier's model card, on people who took part in nothing. What is
-# needed:
+# All figures of a modifier's model card, on people on whom nothing was trained. The
+# commands:
 #   python tools/dataset_converters/split_people.py data/portraits/train \
 #       --test data/portraits/test --out data/splits
 #   python tools/dataset_converters/portrait_attributes.py data/portraits/train \
 #       data/portraits/test --info data/portraits/*_info.csv --out data/attributes.csv \
 #       --skin-tone checkpoints/face_detection_yunet_2023mar.onnx
 #   python tools/measure.py configs/measuring/portraits.py new_head --workers 2
-# The portraits are crops already, the face box enlarged by half its longer side.
+# The portraits are crops already: the face box enlarged by half of its longer side on
+# each side.
 yunet = dict(
     type='mmanon.YuNetFaceDetector',
     weights='checkpoints/face_detection_yunet_2023mar.onnx',
@@ -24,7 +25,7 @@ mobilefacenet = dict(
         ),
     ),
 )
-# It finds and aligns the face itself, as it was trained.
+# It finds the face in the crop and aligns it, as in its training.
 aligning = dict(
     type='mmanon.AligningRecognizer', recognizer=mobilefacenet, detector=yunet
 )
@@ -37,7 +38,7 @@ measured = dict(
             data_root='data/portraits/test',
             identities='data/splits/test.txt',
         ),
-        # Photographs: crops are cut from them first.
+        # Photographs, from which crops are cut first.
         orl=dict(
             type='mmanon.FaceIdentityDataset',
             data_root='data/faces/orl',
@@ -60,7 +61,7 @@ measured = dict(
         **portraits,
         data_root=train_root,
         identities='data/splits/attackers.txt',
-        # Each in two versions, and mirrored: what is drawn of them is drawn once.
+        # Each picture in two versions, and mirrored, so that each is redrawn only once.
         augmentation=dict(type='mmanon.FaceAugmentation', versions=2),
     ),
     attacker_val_faces=dict(
@@ -68,7 +69,7 @@ measured = dict(
     ),
     attackers=dict(
         mobilefacenet=dict(recognizer=aligning),
-        # Of the face box as it is, and of all of the crop.
+        # In the face box without alignment, and in the whole crop.
         mobilefacenet_box=dict(recognizer=mobilefacenet, views=['face', 'crop']),
         dlib=dict(
             recognizer=dict(
@@ -80,7 +81,7 @@ measured = dict(
         margin_pixels=dict(
             recognizer=dict(type='mmanon.MarginPixelRecognizer'), views=['crop']
         ),
-        # From scratch, on faces as they are.
+        # Trained from scratch on original faces.
         sphereface=dict(
             train_once='configs/attackers/scratch_validated.py',
             views=['face', 'crop'],
@@ -120,14 +121,14 @@ measured = dict(
         ),
     ),
     detector=yunet,
-    # Hand-crafted, to be measured by the same attackers.
+    # Hand-crafted modifiers, which are measured with the same attackers.
     modifiers=dict(
         raw=dict(type='mmanon.IdentityModifier'),
         blur=dict(type='mmanon.GaussianBlurModifier', sigma=0.03),
         mask=dict(type='mmanon.SolidMaskModifier'),
     ),
     geometry=dict(crop_size=128, margin=0.5, feather=0.02),
-    # People of the London set from whom the modifier has not learned.
+    # People of the London set on whom the modifier was not trained.
     groups=dict(
         people=dict(
             **portraits,
@@ -136,11 +137,12 @@ measured = dict(
         named='london_*',
         apart_from='data/splits/modifier.txt',
         labels='data/attributes.csv',
-        # Of the margin the two pictures of a person, of one sitting, tell all.
+        # No attacker that sees the margin: both pictures of a person are from one
+        # sitting, so the margin alone identifies the person.
         attackers=['mobilefacenet', 'dlib'],
     ),
     clips=['data/videos/book.mkv', 'data/videos/eat.mkv'],
-    # Of second portraits the terms are not known.
+    # The terms of use of second portraits are not known: they are not shown.
     sheets=dict(people='portraits', skip=['second.*'], count=40),
     presets=dict(
         quick=dict(

@@ -1,4 +1,4 @@
-# The plain detector goes on, on frames as they are.
+# The plain detector is trained further, on original frames.
 _base_ = [
     '../_base_/models/faster-rcnn_small.py',
     '../_base_/datasets/mini_frames.py',

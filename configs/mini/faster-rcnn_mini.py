@@ -1,4 +1,4 @@
-# A small Faster R-CNN on the mini benchmark's keyframes as they are.
+# A small Faster R-CNN on the original keyframes of the mini benchmark.
 _base_ = [
     '../_base_/models/faster-rcnn_small.py',
     '../_base_/datasets/mini_frames.py',

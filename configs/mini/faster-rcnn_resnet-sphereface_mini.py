@@ -1,4 +1,4 @@
-# The same, seen through a modifier: the second line is all that differs.
+# The same detector in the game: only the second line differs.
 _base_ = [
     './faster-rcnn_finetuned_mini.py',
     '../_base_/anonymizers/mini.py',

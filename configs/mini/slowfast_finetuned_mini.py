@@ -1,4 +1,4 @@
-# The plain detector goes on, on clips as they are.
+# The plain detector is trained further, on original clips.
 _base_ = [
     '../_base_/models/slowfast_small.py',
     '../_base_/datasets/mini_4frames.py',

@@ -1,5 +1,5 @@
-# The same, going on from its weights, behind a bottleneck and against several
-# discriminators.
+# The detector of slowonly_heads.py is trained further in the game, with a bottleneck
+# modifier and several discriminators.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_heads.py',

@@ -1,5 +1,6 @@
-# The plain detector of slowonly_heads.py goes on for as long as the game takes: what an
-# anonymized detector of the same budget is compared with.
+# The plain detector of slowonly_heads.py is trained further for as many iterations as
+# the game. An anonymized detector with the same number of iterations is compared with
+# it.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_heads.py',

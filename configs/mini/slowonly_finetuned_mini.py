@@ -1,6 +1,6 @@
-# The plain detector goes on for 700 iterations: what an anonymized detector of the same
-# budget is compared with. Its rate falls from the fourth epoch on, so that a detector
-# in the game can still follow when the modifier has come to rest.
+# The plain detector is trained for 700 more iterations. An anonymized detector with the
+# same number of iterations is compared with it. The learning rate falls from the fourth
+# epoch on, so that a detector in the game can still adapt when the modifier is settled.
 _base_ = './slowonly_mini.py'
 
 load_from = 'work_dirs/mini/plain/epoch_7.pth'

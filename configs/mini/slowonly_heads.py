@@ -1,4 +1,5 @@
-# The small SlowOnly on the mini benchmark with whole heads of photographs, as they are.
+# The small SlowOnly on the original clips of the mini benchmark with whole heads of
+# photographs.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_heads.py',

@@ -1,4 +1,4 @@
-# The small SlowOnly on the mini benchmark's clips as they are: a plain mmaction2
+# The small SlowOnly on the original clips of the mini benchmark: a plain mmaction2
 # detector, trained and tested on raw frames.
 _base_ = [
     '../_base_/models/slowonly_small.py',

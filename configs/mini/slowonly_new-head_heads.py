@@ -1,4 +1,4 @@
-# The same, going on from its weights, behind the heads that `new_head` draws.
+# The detector of slowonly_heads.py is trained further on heads that `new_head` redraws.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_heads.py',

@@ -1,4 +1,4 @@
-# The small SlowOnly on the mini benchmark with photographs of people, as they are.
+# The small SlowOnly on the original clips of the mini benchmark with photographs.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_photos.py',

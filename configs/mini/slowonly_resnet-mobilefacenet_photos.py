@@ -1,4 +1,4 @@
-# The same, going on from its weights and seen through a modifier.
+# The detector of slowonly_photos.py is trained further in the game.
 _base_ = [
     '../_base_/models/slowonly_small.py',
     '../_base_/datasets/mini_photos.py',

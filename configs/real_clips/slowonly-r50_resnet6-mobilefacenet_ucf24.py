@@ -1,5 +1,5 @@
 # A few UCF101-24 clips in AVA's format (tools/dataset_converters/ucf101_24.py), with
-# mmaction2's SlowOnly as it stands: shows that all parts work on real videos.
+# mmaction2's unchanged SlowOnly. It shows that all parts work on real videos.
 _base_ = [
     'mmaction::detection/slowonly/'
     'slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.py',

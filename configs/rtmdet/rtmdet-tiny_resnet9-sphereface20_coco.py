@@ -2,8 +2,8 @@ from mmengine import Config
 
 _base_ = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
 
-# RTMDet brings hooks of its own, and two bases may not both name `custom_hooks`: what a
-# second line in `_base_` does for other detectors is done by hand.
+# RTMDet's config has `custom_hooks` of its own, and two bases may not both set them. So
+# this config adds by hand what the second line in `_base_` adds for other detectors.
 anonymizer = Config.fromfile(
     '{{ fileDirname }}/../_base_/anonymizers/resnet9_sphereface20.py'
 )

@@ -1,7 +1,7 @@
 _base_ = './slowonly-r50_resnet9-sphereface20_ava21.py'
 
-# mmaction2 ships this detector for AVA 2.1; AVA 2.2 has the same frames and other
-# annotations. Its head starts from the AVA 2.1 weights.
+# mmaction2 has this detector for AVA 2.1 only; AVA 2.2 has the same frames with other
+# annotations. The head starts from the AVA 2.1 weights.
 anno_root = 'data/ava/annotations'
 ann_file_train = f'{anno_root}/ava_train_v2.2.csv'
 ann_file_val = f'{anno_root}/ava_val_v2.2.csv'

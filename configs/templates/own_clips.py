@@ -1,20 +1,20 @@
-# A few clips of one's own, on one GPU or a CPU. `mmanon convert own-clips` prepares the
-# clips and writes a copy of this file for them, with the next three lines filled in.
+# A few clips of your own, on one GPU or a CPU. `mmanon convert own-clips` prepares the
+# clips and writes a copy of this file with data_root, people and num_classes filled in.
 _base_ = [
-    # Small enough for a CPU; slowonly_r50.py, for a GPU, knows Kinetics.
+    # Small enough for a CPU; for a GPU, slowonly_r50.py starts from Kinetics weights.
     'mmanon::_base_/models/slowonly_small.py',
     'mmanon::_base_/anonymizers/resnet6_mobilefacenet.py',
 ]
 
 data_root = 'data/own'
 people = 'data/people'
-num_classes = 3  # the actions, and 0 for the background
+num_classes = 3  # the actions, and class 0 for the background
 
 label_file = f'{data_root}/annotations/labels.pbtxt'
 model = dict(roi_head=dict(bbox_head=dict(num_classes=num_classes, topk=(1,))))
 
-# A list replaces that of `_base_`: its parts are taken, and what differs is changed.
-# Several sets of people: data_root=['data/people', 'data/casia_webface'].
+# A list replaces the list of `_base_`: this one takes its first entry and changes it.
+# For several sets of people: data_root=['data/people', 'data/casia_webface'].
 custom_hooks = [
     dict(
         _base_.custom_hooks[0],
@@ -27,7 +27,7 @@ custom_hooks = [
                 detector=dict(type='mmanon.CenterFaceDetector'),
             ),
         ),
-        # Iterations in which D learns who is who, and A the clips as they are.
+        # Iterations at the start in which D learns the people and A the original clips.
         phases=dict(warm_up=100),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),
@@ -79,7 +79,7 @@ val_dataloader, val_evaluator = test_dataloader, test_evaluator
 
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
-    # save_optimizer=False: smaller files, from which nothing can be resumed.
+    # With save_optimizer=False, files are smaller but training cannot be resumed.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
 )
 log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
@@ -88,7 +88,7 @@ randomness = dict(seed=0)
 
 # What follows is of the small detector. `mmanon convert own-clips --detector CONFIG`
 # leaves it out, because CONFIG has its own.
-# Clips of 4 frames, 4 apart.
+# Clips of 4 frames with an interval of 4.
 train_pipeline = [
     dict(type='SampleAVAFrames', clip_len=4, frame_interval=4),
     dict(type='RawFrameDecode'),

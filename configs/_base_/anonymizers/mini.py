@@ -1,5 +1,5 @@
-# The game at the size of the mini benchmark: a small ResNet modifier on crops of 56
-# pixels against a shallow SphereFace, and the bounded objective "could be anyone".
+# The game for the mini benchmark: a small ResNet modifier on crops of 56 pixels, a
+# shallow SphereFace as D, and the bounded objective UniformTargetLoss.
 custom_hooks = [
     dict(
         type='mmanon.AdversarialAnonymizationHook',
@@ -56,7 +56,7 @@ custom_hooks = [
             ],
         ),
         discriminator_steps=2,
-        # D first learns originals; when the game is over, A alone goes on.
+        # D is trained on originals first; after the game, only A is trained.
         phases=dict(warm_up=100, fine_tune=300),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),

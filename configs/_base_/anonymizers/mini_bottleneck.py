@@ -1,8 +1,8 @@
-# A bottleneck against several discriminators at the size of the mini benchmark: crops
-# of the whole head, a recognizer of the face box and one of all the crop that start
-# anew in turn, and MobileFaceNet's similarity beside them, whose weights
-# `--cfg-options
-# custom_hooks.0.discriminator.members.2.backbone.init_cfg.checkpoint=FILE` names.
+# A bottleneck modifier against several discriminators for the mini benchmark, with
+# crops of the whole head. One recognizer sees the face box and one the whole crop; they
+# restart in turn. The third is MobileFaceNet, against its similarity; its weights are
+# given by `--cfg-options
+# custom_hooks.0.discriminator.members.2.backbone.init_cfg.checkpoint=FILE`.
 adam = dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999)))
 scratch = dict(
     type='mmanon.FaceClassifier',
@@ -91,8 +91,8 @@ custom_hooks = [
             ),
             discriminator=[adam, adam],
         ),
-        # Recognizers start anew in turn. When the game is over, A alone goes on. There
-        # is no warm-up: in one, nothing speaks for what A needs to come through.
+        # Recognizers restart in turn. After the game, only A is trained. There is no
+        # warm-up: during a warm-up, no loss makes M keep what A needs.
         phases=dict(fine_tune=100, restart=90, catch_up=20),
     ),
     dict(type='mmanon.FacePictureHook', interval=100),

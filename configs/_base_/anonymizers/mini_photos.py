@@ -1,6 +1,7 @@
-# The game of mini.py on photographs: D is MobileFaceNet from trained weights, which
-# `--cfg-options custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=FILE` names.
-# Its embedding compares people whom it has not been taught the names of.
+# The game of mini.py on photographs. D is MobileFaceNet with trained weights, which are
+# given by `--cfg-options
+# custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=FILE`. Its embedding also
+# compares people who are not in its training data.
 _base_ = './mini.py'
 
 game = _base_.custom_hooks[0]
@@ -21,7 +22,7 @@ game.faces.dataset.update(data_root='data/mini_photos/faces/train')
 game.val_faces.dataset.update(data_root='data/mini_photos/faces/val')
 game.optim_wrapper.discriminator = dict(
     optimizer=dict(type='Adam', lr=2e-4),
-    # The head alone has everything to learn.
+    # Only the head starts from random weights.
     paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
 )
 game.pop('param_scheduler')

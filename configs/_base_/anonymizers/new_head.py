@@ -1,5 +1,5 @@
-# A detector learns from clips whose heads the modifier `new_head` of the package has
-# drawn; the modifier stays as it is. Faces of the clips are all that it needs.
+# A detector is trained on clips whose heads are redrawn by the package's modifier
+# `new_head`; the modifier is not trained. It needs only the faces of the clips.
 custom_hooks = [
     dict(
         type='mmanon.AdversarialAnonymizationHook',

@@ -1,5 +1,5 @@
-# A smaller modifier against MobileFaceNet with a CosFace head, and a bounded objective:
-# trains on a CPU. Give trained weights of MobileFaceNet by
+# A smaller modifier against MobileFaceNet with a CosFace head, and a bounded objective.
+# It can be trained on a CPU. Give trained weights of MobileFaceNet by
 #   --cfg-options custom_hooks.0.discriminator.backbone.init_cfg.type=Pretrained \
 #     custom_hooks.0.discriminator.backbone.init_cfg.checkpoint=mobilefacenet_ms1m.pt
 custom_imports = dict(imports=['mmanon'], allow_failed_imports=False)

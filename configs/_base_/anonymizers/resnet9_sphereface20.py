@@ -1,6 +1,6 @@
-# The paper's modifier and discriminator, added to any detector's config by one line
-# in `_base_`. The faces of the videos are read from `faces.parquet` beside the videos'
-# folder (tools/detect_faces.py makes it).
+# The paper's modifier and discriminator. One line in `_base_` adds them to any
+# detector's config. The faces of the videos are read from `faces.parquet` beside the
+# folder of videos (made by tools/detect_faces.py).
 custom_imports = dict(imports=['mmanon'], allow_failed_imports=False)
 
 custom_hooks = [

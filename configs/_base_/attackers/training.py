@@ -1,6 +1,6 @@
-# How an attacker practises: batches of faces of its own people, by iterations. What
-# an attacker's config adds is the `model`, and `data_root`, `crop_size` and `margin`
-# of the faces, which are those of the modifier it attacks.
+# The training of an attacker: batches of faces of its own people, counted in
+# iterations. The config of an attacker adds the `model`, and `data_root`, `crop_size`
+# and `margin` of the faces. Crop size and margin are those of the attacked modifier.
 default_scope = 'mmengine'
 
 train_dataloader = dict(

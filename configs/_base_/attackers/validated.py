@@ -1,7 +1,7 @@
-# How long an attacker practises is its own validation's decision: until what it makes
-# of people it has not practised on has not become better for four looks, and for
-# `max_iters` at most. The best weights are kept. An attacker's config adds `data_root`
-# of both groups of people.
+# The training of an attacker that its own validation stops: it ends when the result on
+# people not trained on has not improved for four validations, or at `max_iters`. The
+# best weights are kept. The config of an attacker adds `data_root` of both sets of
+# people.
 _base_ = './training.py'
 
 train_cfg = dict(max_iters=2000, val_interval=50)
@@ -14,7 +14,7 @@ val_dataloader = dict(
 )
 val_cfg = dict()
 val_evaluator = dict(type='mmanon.AttackMetric')
-# The rate falls where validation stands still, not by the clock.
+# The learning rate falls when the validation stops improving, not at fixed iterations.
 param_scheduler = [
     dict(
         type='ReduceOnPlateauLR',

@@ -24,8 +24,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
-# Annotations are loaded after the frame is resized, so that they, as predictions, are
-# in pixels of the original frame.
+# Annotations are loaded after the frame is resized. So they are in pixels of the
+# original frame, as predictions are.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(1000, 600), keep_ratio=True),
@@ -70,6 +70,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# The frame mAP at an IoU of 0.5 that the paper reports.
+# The paper reports the frame mAP at an IoU of 0.5.
 val_evaluator = dict(type='mmanon.FrameMAPMetric', classwise=True)
 test_evaluator = val_evaluator

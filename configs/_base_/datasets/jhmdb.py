@@ -1,6 +1,7 @@
 # JHMDB in single frames, as tools/dataset_converters/jhmdb.py writes it: split 1 of 3.
-# Another: --cfg-options train_dataloader.dataset.ann_file=annotations/train_2.json \
-#   {val,test}_dataloader.dataset.ann_file=annotations/test_2.json
+# For another split:
+#   --cfg-options train_dataloader.dataset.ann_file=annotations/train_2.json \
+#     {val,test}_dataloader.dataset.ann_file=annotations/test_2.json
 dataset_type = 'CocoDataset'
 data_root = 'data/jhmdb/'
 metainfo = dict(
@@ -37,8 +38,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
-# Annotations are loaded after the frame is resized, so that they, as predictions, are
-# in pixels of the original frame.
+# Annotations are loaded after the frame is resized. So they are in pixels of the
+# original frame, as predictions are.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(1000, 600), keep_ratio=True),
@@ -83,7 +84,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# The frame mAP at an IoU of 0.5 that the paper reports, and the video mAP beside it.
+# The paper reports the frame mAP at an IoU of 0.5; the video mAP is added.
 val_evaluator = dict(type='mmanon.FrameMAPMetric', classwise=True)
 test_evaluator = [
     val_evaluator,

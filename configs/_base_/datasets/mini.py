@@ -2,7 +2,7 @@
 dataset_type = 'AVADataset'
 data_root = 'data/mini/rawframes'
 anno_root = 'data/mini/annotations'
-num_classes = 13  # 12 actions, and 0 is kept for the background
+num_classes = 13  # 12 actions, and class 0 for the background
 
 ann_file_train = f'{anno_root}/train.csv'
 ann_file_val = f'{anno_root}/test.csv'
@@ -13,8 +13,8 @@ proposal_file_val = f'{anno_root}/proposals_test.npz'
 label_file = f'{anno_root}/actions.pbtxt'
 
 # A timestamp is the number of a frame's file. SampleAVAFrames adds `start_index` twice
-# to a timestamp's distance from `timestamp_start`, so that this starts at 2 for files
-# that start at 1; it keeps to the first `timestamp_end - timestamp_start` files.
+# to the difference of timestamp and `timestamp_start`: so `timestamp_start` is 2 for
+# files that start at 1. It uses the first `timestamp_end - timestamp_start` files.
 clock = dict(fps=1, start_index=1, timestamp_start=2, timestamp_end=10)
 
 train_pipeline = [

@@ -1,5 +1,5 @@
-# The mini benchmark in clips of four of its eight frames, not two: what a SlowFast's
-# fast path asks for.
+# The mini benchmark in clips of four of its eight frames instead of two, which the fast
+# path of a SlowFast needs.
 _base_ = './mini.py'
 
 _base_.train_dataloader.dataset.pipeline[0].update(clip_len=4, frame_interval=2)

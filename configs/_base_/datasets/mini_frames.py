@@ -69,7 +69,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# The ground truth of detectors of clips, so that their figures compare.
+# The same ground truth as for detectors of clips, so that the figures can be compared.
 val_evaluator = dict(
     type='mmanon.FrameMAPMetric',
     ann_file=f'{data_root}annotations/test.csv',

@@ -1,5 +1,5 @@
-# The mini benchmark with photographs, two people in a clip at most, and face crops that
-# hold the whole head, made by
+# The mini benchmark with photographs, at most two people in a clip, and face crops of
+# the whole head, made by
 #   python tools/make_mini_benchmark.py --preset heads --out data/mini_heads \
 #     --faces PHOTOGRAPHS
 _base_ = './mini.py'

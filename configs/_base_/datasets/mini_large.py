@@ -1,4 +1,4 @@
-# The same with heads of about 112 pixels in frames of 336, made by
+# As mini_heads.py, with heads of about 112 pixels in frames of 336 pixels, made by
 #   python tools/make_mini_benchmark.py --preset large --out data/mini_large \
 #     --faces PHOTOGRAPHS
 _base_ = './mini_heads.py'

@@ -1,4 +1,4 @@
-# The mini benchmark with heads of photographs in place of drawn ones, made by
+# The mini benchmark with heads from photographs instead of drawn heads, made by
 #   python tools/make_mini_benchmark.py --out data/mini_photos --faces PHOTOGRAPHS
 _base_ = './mini.py'
 

@@ -1,5 +1,5 @@
-# A Faster R-CNN small enough for a CPU: mmdet's, on features as the small SlowOnly has
-# them: the first three stages of a ResNet-18 of 3/8 of the width, at a stride of 8.
+# mmdet's Faster R-CNN, small enough for a CPU, with the features of the small SlowOnly:
+# the first three stages of a ResNet-18 with 3/8 of the width, at a stride of 8.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 model = dict(
@@ -23,7 +23,7 @@ model = dict(
     ),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=96, featmap_strides=[8]),
-        # A mean over the box, as an object may be held anywhere in it.
+        # A mean over the box, since an object may be held anywhere in it.
         bbox_head=dict(
             _delete_=True,
             type='ConvFCBBoxHead',
@@ -41,14 +41,14 @@ model = dict(
                 target_stds=[0.1, 0.1, 0.2, 0.2],
             ),
             loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-            # Proposals are good as they are; what is hard is the action.
+            # The proposals are good already; the actions are the difficult part.
             loss_bbox=dict(type='L1Loss', loss_weight=0.1),
         ),
     ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=64)),
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
-        # Boxes that hold little of the person say little of the action.
+        # Boxes with a small part of the person show little of the action.
         rcnn=dict(
             assigner=dict(pos_iou_thr=0.7, neg_iou_thr=0.5, min_pos_iou=0.7),
             sampler=dict(num=64),

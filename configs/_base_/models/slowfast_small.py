@@ -1,5 +1,5 @@
-# A SlowFast of the same size as the small SlowOnly: its slow path sees every second
-# frame, its fast path, of a quarter of the width, sees all.
+# A SlowFast of the same size as the small SlowOnly. Its slow path sees every second
+# frame. Its fast path has a quarter of the width and sees all frames.
 _base_ = './slowonly_small.py'
 
 pathway = dict(

@@ -1,5 +1,5 @@
-# mmaction2's SlowOnly-R50 for detection, from what it has learned on Kinetics; the
-# weights are fetched at the first start.
+# mmaction2's SlowOnly-R50 for detection with weights trained on Kinetics, which are
+# downloaded at the first start.
 model = dict(
     type='FastRCNN',
     _scope_='mmdet',

@@ -1,5 +1,5 @@
-# A SlowOnly small enough for a CPU: the first three stages of a ResNet-18 of 3/8 of the
-# width, at a stride of 8, so that detail of a few pixels survives.
+# A SlowOnly small enough for a CPU: the first three stages of a ResNet-18 with 3/8 of
+# the width, at a stride of 8, so that details of a few pixels are kept.
 model = dict(
     type='FastRCNN',
     _scope_='mmdet',

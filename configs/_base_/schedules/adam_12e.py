@@ -1,4 +1,4 @@
-# The paper's optimizer of the detector, for about 12 epochs.
+# The paper's optimizer for the detector, for about 12 epochs.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

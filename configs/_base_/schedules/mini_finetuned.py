@@ -1,5 +1,5 @@
-# A plain detector goes on for 700 iterations, on raw clips or in the game, as
-# configs/mini/slowonly_finetuned_mini.py says.
+# A plain detector is trained for 700 more iterations, on raw clips or in the game; see
+# configs/mini/slowonly_finetuned_mini.py.
 _base_ = './mini.py'
 
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
