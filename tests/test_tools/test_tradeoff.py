@@ -252,7 +252,7 @@ def test_a_sweep_that_can_run_passes(config):
             {'tradeoff.methods.raw.hook': dict(modifier=dict(type='mmanon.Smear'))},
             'raw, seed 0: .*Smear',
         ),
-        ({'custom_hooks.0.val_faces': None}, "needs the hook's `val_faces`"),
+        ({'custom_hooks.0.val_faces': None}, 'needs `val_faces` of the hook'),
         ({'custom_hooks.0.face_table': 'n.parquet'}, 'face table n.parquet does not'),
         ({'test_dataloader.dataset.ann_file': 'n.csv'}, r'ann_file names n\.csv'),
         (
@@ -281,7 +281,9 @@ def test_what_would_stop_a_sweep_is_found_before(config, changes, said):
 
 def test_people_are_not_trained_on_and_tested(config, data):
     plan = broken(config, **{'tradeoff.people.data_root': str(data / 'people')})
-    with pytest.raises(ValueError, match='3 people are both trained on and tested'):
+    with pytest.raises(
+        ValueError, match='3 people are used both for training and for testing'
+    ):
         check_sweep(plan)
 
 
@@ -382,7 +384,7 @@ def test_the_sweep_trains_tests_writes_and_does_nothing_twice(tool, tmp_path):
     assert alike['restorer'] == alike['unseen']
 
     # Trainings of other settings are not mixed with these.
-    with pytest.raises(SystemExit, match='max_epochs was 1 and is 2. Name another'):
+    with pytest.raises(SystemExit, match='max_epochs was 1 and is 2. Give another'):
         tool(*chosen, '--cfg-options', 'train_cfg.max_epochs=2')
 
 

@@ -183,7 +183,7 @@ def test_embeddings_that_are_not_finite_are_named():
         pair_scores(vectors, np.ones((3, 2)), at, at)
     with pytest.raises(ValueError, match='second images: 1 of 3 are not finite'):
         pair_scores(np.ones((3, 2)), vectors, at, at)
-    with pytest.raises(ValueError, match='as long, got 2 and 3'):
+    with pytest.raises(ValueError, match='the same length, got 2 and 3'):
         pair_scores(np.ones((3, 2)), np.ones((3, 3)), at, at)
     with pytest.raises(ValueError, match=r'must be \(K, E\), got \(3,\)'):
         pair_scores(np.ones(3), np.ones((3, 3)), at, at)

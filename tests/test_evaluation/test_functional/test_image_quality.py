@@ -83,9 +83,9 @@ def test_faces_that_cannot_be_compared_are_refused(measure):
 
 
 def test_a_window_and_a_track_need_enough():
-    with pytest.raises(ValueError, match=r'windows of 11 pixels, faces have \(8, 8\)'):
+    with pytest.raises(ValueError, match=r'at least 11 pixels, got \(8, 8\)'):
         structural_similarities(noise(side=8), noise(side=8))
-    with pytest.raises(ValueError, match='two frames at least, got 1'):
+    with pytest.raises(ValueError, match='at least two frames, got 1'):
         temporal_flicker(noise(1), noise(1))
 
 

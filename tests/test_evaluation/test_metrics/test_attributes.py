@@ -227,4 +227,4 @@ def test_names_and_tables_of_portraits_tell(tmp_path, capsys):
     assert 'known of 3 of 4 people' in capsys.readouterr().out
     other = info.rename(tmp_path / 'table.csv')
     assert main([*call, str(other)]) == 1
-    assert 'must be called <set>_info.csv' in capsys.readouterr().err
+    assert 'must be named <set>_info.csv' in capsys.readouterr().err

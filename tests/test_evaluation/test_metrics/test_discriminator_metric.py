@@ -105,10 +105,10 @@ def test_as_long_as_d_has_learned_nothing_it_tells_of_m_alone(faces, monkeypatch
 
 def test_a_discriminator_of_other_people_is_refused(faces):
     model = Model()
-    with pytest.raises(ValueError, match='name the 3 people .* and it names none'):
+    with pytest.raises(ValueError, match='of the 3 people .* but it names none'):
         measure(model, DiscriminatorMetric(faces))
     model.discriminator = MODELS.build(tiny_discriminator(5))
-    with pytest.raises(ValueError, match='name the 3 people .* and it names 5'):
+    with pytest.raises(ValueError, match='of the 3 people .* but it names 5'):
         measure(model, DiscriminatorMetric(faces))
 
 

@@ -144,7 +144,9 @@ def test_without_a_background_columns_are_the_classes_from_0(ava, tmp_path):
     config = dict(ava, label_file=None, num_classes=2, background_class=False)
     figures = evaluate(config, [clip_sample('a', 1, [LEFT], [[0.9, 0.1]])])
     assert figures['frame/mAP@0.5'] == 1
-    with pytest.raises(ValueError, match="action 0 of video 'a' is no class of 1 … 1"):
+    with pytest.raises(
+        ValueError, match="action 0 of video 'a' is not a class of 1 … 1"
+    ):
         evaluate(dict(config, background_class=True), [])
 
 
@@ -263,7 +265,7 @@ def test_wrong_files_and_arguments_are_named(ava, tmp_path):
         ('a,1,0,0,1,1,1,0\nb,1,0,0,1\n', "line 2: 'b,1,0,0,1' is not video"),
         ('a,1,0,0,320,240,1,0\n', 'line 1: .* in fractions of the frame'),
         ('a,1,0,0,1,1,1,0\na,2,0,0,1,1,1\n', 'line 2: it has 7 columns'),
-        ('a,1,0,0,1,1,7,0\n', "action 7 of video 'a' is no class of 1 … 3"),
+        ('a,1,0,0,1,1,7,0\n', "action 7 of video 'a' is not a class of 1 … 3"),
         ('', 'boxes.csv has no annotations'),
     ]:
         csv.write_text(lines)

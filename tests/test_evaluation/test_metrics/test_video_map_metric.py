@@ -188,7 +188,7 @@ def test_detectors_of_frames(tmp_path):
     ]
     figures = evaluate(dict(ann_file=path), samples, ['Run', 'Sit'])
     assert figures['video/mAP@0.5:0.95'] == pytest.approx(1)
-    with pytest.raises(ValueError, match="class 'Swim' of the data set is none"):
+    with pytest.raises(ValueError, match="class 'Swim' of the data set is not one"):
         evaluate(dict(ann_file=path), samples, ['Swim'])
 
 

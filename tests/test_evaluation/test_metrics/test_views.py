@@ -145,7 +145,9 @@ def test_what_cannot_be_looked_at_is_refused(wide):
         measure(metric)
     with pytest.raises(ValueError, match="view 'face' shows no margin"):
         measure(FaceVerificationMetric(wide, PIXELS, view='face'))
-    with pytest.raises(ValueError, match='image_margin=0.1 is of crops .* margin=0.25'):
+    with pytest.raises(
+        ValueError, match='image_margin=0.1 is for images .* margin=0.25'
+    ):
         measure(FaceQualityMetric(dict(wide, image_margin=0.1)))
 
 
