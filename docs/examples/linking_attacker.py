@@ -1,4 +1,4 @@
-"""An attacker that practises: it learns to bring modified faces back to originals."""
+"""A trained attacker: it learns to map modified faces back to originals."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ class LinkingAttacker(TrainedAttacker):
 
     Args:
         modifier (dict): M, with trained weights if it is a learned one.
-        recognizer (dict): Any recognizer with trained weights; it stays as it is.
+        recognizer (dict): Any recognizer with trained weights; it is frozen.
         margin (float): As for any :class:`TrainedAttacker`.
         init_cfg (dict, optional): As for any :class:`TrainedAttacker`.
     """
