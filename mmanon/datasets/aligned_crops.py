@@ -84,8 +84,8 @@ class CheckedImages:
             reason why each other image is not usable.
 
         Raises:
-            OSError: When the folder cannot be written.
-            RuntimeError: When a distributed run has too many images to read.
+            OSError: If the folder cannot be written.
+            RuntimeError: If a distributed run has too many images to read.
         """
         names = _names(root, paths)
         index = self._read_index()

@@ -37,7 +37,7 @@ class FaceAugmentation:
             to no limit.
 
     Raises:
-        ValueError: When a number is out of its range.
+        ValueError: If a number is out of its range.
     """
 
     def __init__(

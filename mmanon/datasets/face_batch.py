@@ -44,7 +44,7 @@ class ClassBalancedSampler(Sampler):
             Defaults to 1.
 
     Raises:
-        ValueError: When the batch size is not a multiple of ``images_per_identity``,
+        ValueError: If the batch size is not a multiple of ``images_per_identity``,
             or a number is out of range.
     """
 

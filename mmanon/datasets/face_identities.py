@@ -87,8 +87,8 @@ class FaceIdentityDataset(Dataset):
         test_mode (bool): Whether images stay unchanged. Defaults to False.
 
     Raises:
-        FileNotFoundError: When the data root or the file of identities does not exist.
-        ValueError: When there are no people, ``identities`` are unknown, or a person
+        FileNotFoundError: If the data root or the file of identities does not exist.
+        ValueError: If there are no people, ``identities`` are unknown, or a person
             has too few images.
     """
 
@@ -183,7 +183,7 @@ class FaceIdentityDataset(Dataset):
         """Return the image of an item as uint8 (3, S, S), and its label.
 
         Raises:
-            ValueError: When the image cannot be decoded.
+            ValueError: If the image cannot be decoded.
         """
         index = draw.index if isinstance(draw, FaceDraw) else draw
         crop = self._crops[index]

@@ -1,4 +1,4 @@
-"""Checkpoints of plain and of anonymized detectors, and which model they fit."""
+"""Fits checkpoints of plain and anonymized detectors to a model, with a report."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ __all__ = [
     'tell_of_modifier',
 ]
 
-# Of D's head, or of those of its members.
+# The weights of D's head, or of the heads of its members.
 _HEAD = re.compile(re.escape(DISCRIMINATOR) + r'(members\.\d+\.)?head\.')
 
 
@@ -43,18 +43,18 @@ def fit_checkpoint(
 ) -> set[str]:
     """Fit a plain or an anonymized detector's checkpoint to a model, in place.
 
-    The log says which weights each network takes over.
+    The log says which weights of each network are loaded.
 
     Args:
-        checkpoint (dict): A checkpoint of mmengine's, or a state dict.
-        model_state (Mapping): See :func:`adapt_state_dict`.
-        new_head (bool): See :func:`adapt_state_dict`.
+        checkpoint (dict): A checkpoint of mmengine, or a state dict.
+        model_state (Mapping): As for :func:`adapt_state_dict`.
+        new_head (bool): As for :func:`adapt_state_dict`.
 
     Returns:
-        set[str]: The networks of the model that the checkpoint holds.
+        set[str]: The networks of the model that the checkpoint contains.
 
     Raises:
-        ValueError: When the weights are of another architecture.
+        ValueError: If the weights are of another architecture.
     """
     holder = checkpoint if 'state_dict' in checkpoint else None
     state = checkpoint['state_dict'] if holder else dict(checkpoint)
@@ -75,10 +75,10 @@ def fit_checkpoint(
 
 
 def check_finite(state: Mapping[str, Tensor]) -> None:
-    """Refuse to save weights that are not finite.
+    """Check that weights are finite before they are saved.
 
     Raises:
-        FloatingPointError: Naming the first such weight.
+        FloatingPointError: If one is not; the message names the first.
     """
     for name, value in state.items():
         if value.is_floating_point() and not value.isfinite().all():
@@ -89,14 +89,14 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
 
 
 def check_losses(losses: Mapping[str, Any], iteration: int) -> None:
-    """Stop at a loss that is not finite.
+    """Check that losses are finite.
 
     Args:
-        losses (Mapping): What a training step returned.
-        iteration (int): Its number, counted from 1.
+        losses (Mapping): The losses of a training step by name.
+        iteration (int): Number of the step, counted from 1.
 
     Raises:
-        FloatingPointError: Naming all that are not.
+        FloatingPointError: If one is not; the message names all such losses.
     """
     names = [name for name, value in losses.items() if torch.is_tensor(value)]
     values = torch.stack([losses[name].detach().float() for name in names])
@@ -109,18 +109,21 @@ def check_losses(losses: Mapping[str, Any], iteration: int) -> None:
     ]
     raise FloatingPointError(
         f'{", ".join(wrong)} not finite at iteration {iteration}: training stops, '
-        'these weights are not saved. Lower the rate, clip gradients, or raise the '
-        'weight of the structure loss (the negated adversarial loss has no lower bound)'
+        'these weights are not saved. Lower the learning rate, clip gradients, or '
+        'raise the weight of the structure loss (the negated adversarial loss has no '
+        'lower bound)'
     )
 
 
 def tell_of_modifier(meta: dict, hook: Mapping, loader: Mapping | None) -> None:
-    """Put the modifier's card into a checkpoint's ``meta``; log it if there is none.
+    """Write the modifier's card into a checkpoint's ``meta``.
+
+    If no card can be made from the configs, a warning is logged.
 
     Args:
-        meta (dict): Of the checkpoint.
-        hook (Mapping): The game's config.
-        loader (Mapping, optional): The config of the training's data.
+        meta (dict): ``meta`` of the checkpoint.
+        hook (Mapping): Config of the game's hook.
+        loader (Mapping, optional): Config of the data loader of the training.
     """
     try:
         card = ModifierCard.from_config(
@@ -128,7 +131,7 @@ def tell_of_modifier(meta: dict, hook: Mapping, loader: Mapping | None) -> None:
         )
     except ValueError as error:
         print_log(
-            f'the checkpoint does not tell of its modifier: {error}',
+            f'the checkpoint has no card of its modifier: {error}',
             logger='current',
             level=logging.WARNING,
         )
@@ -144,20 +147,21 @@ def adapt_state_dict(
 ) -> dict[str, Tensor]:
     """Rename a checkpoint's weights to those of an anonymized detector.
 
-    A plain detector's weights become the wrapped detector's. Weights of networks that
-    the model lacks are left out, and a missing average of M starts as M.
+    The weights of a plain detector become those of the wrapped detector. Weights of
+    networks that the model does not have are left out. If the average of M is missing,
+    it starts as M.
 
     Args:
         state (Mapping): Weights of a plain or an anonymized detector.
-        model_state (Mapping): The state dict of an :class:`AnonymizedDetector`.
-        new_head (bool): Whether D may classify other people than the checkpoint's: a
+        model_state (Mapping): State dict of an :class:`AnonymizedDetector`.
+        new_head (bool): Whether D may classify other people than in the checkpoint: a
             head of another shape then starts from random weights. Defaults to False.
 
     Returns:
-        dict[str, Tensor]: Weights by the model's names.
+        dict[str, Tensor]: Weights by the names in the model.
 
     Raises:
-        ValueError: When the weights are of another architecture.
+        ValueError: If the weights are of another architecture.
     """
     state = {name.removeprefix('module.'): value for name, value in state.items()}
     if not any(name in model_state for name in state):
@@ -178,10 +182,10 @@ def adapt_state_dict(
 def _without_head_of_others(
     state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Weights of which a head that does not fit is left out, but for what differs.
+    """Leave out the weights that fit of each head that does not fit as a whole.
 
-    What fits of such a head, like how far its margin has been annealed, belongs to the
-    weights that do not.
+    They belong to the weights that do not fit, such as the state of a margin that is
+    annealed. The weights that do not fit stay, so that they are reported.
     """
     heads = {_head_of(name) for name in [*state, *model_state]} - {None}
     left_out: set[str] = set()
@@ -195,7 +199,7 @@ def _without_head_of_others(
 
 
 def _head_of(name: str) -> str | None:
-    """The head of D's that a weight belongs to, or None."""
+    """Return the head of D to which a weight belongs, or None."""
     found = _HEAD.match(name)
     return found and found.group()
 
@@ -206,11 +210,12 @@ class WeightReport:
 
     Attributes:
         network (str): Its name in the model, such as ``'detector'``.
-        matched (list[str]): Weights that are taken over, by the network's own names.
-        missing (list[str]): Weights of the network that the checkpoint lacks.
-        unexpected (list[str]): Weights of the checkpoint that the network lacks.
-        mismatched (dict): Weights of another shape, with the checkpoint's shape and the
-            network's.
+        matched (list[str]): Weights that are loaded, by their names in the network.
+        missing (list[str]): Weights of the network that the checkpoint does not have.
+        unexpected (list[str]): Weights of the checkpoint that the network does not
+            have.
+        mismatched (dict): Weights with different shapes, by name: the shape in the
+            checkpoint and in the network.
     """
 
     network: str
@@ -221,12 +226,12 @@ class WeightReport:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all weights are taken over, and none is left in the file."""
+        """Whether all weights of checkpoint and network match."""
         return not (self.missing or self.unexpected or self.mismatched)
 
     @property
     def is_partial(self) -> bool:
-        """Whether the checkpoint has the network, but with other weights than here."""
+        """Whether the checkpoint has the network, but not with the same weights."""
         found = self.matched or self.unexpected or self.mismatched
         return bool(found) and not self.is_whole
 
@@ -255,11 +260,11 @@ def report_weights(
     """Compare a checkpoint's weights with a model's, network by network.
 
     Args:
-        state (Mapping): What :func:`adapt_state_dict` returned.
-        model_state (Mapping): The state dict of an :class:`AnonymizedDetector`.
+        state (Mapping): Weights as returned by :func:`adapt_state_dict`.
+        model_state (Mapping): State dict of an :class:`AnonymizedDetector`.
 
     Returns:
-        list[WeightReport]: One for each network of the model, in its order.
+        list[WeightReport]: A report for each network of the model, in its order.
     """
     reports = []
     for network in dict.fromkeys(_part(name) for name in model_state):
@@ -304,22 +309,23 @@ def _fits(names: Iterable[str], state: Mapping, model_state: Mapping) -> list[st
 
 
 def _check_detector(state: Mapping, model_state: Mapping) -> None:
-    """Each of the detector's larger parts fits nearly whole, or is not there at all."""
+    """Check that each larger part of the detector fits nearly, or is missing."""
     ours = {name for name in model_state if name.startswith(DETECTOR)}
     theirs = {name for name in state if name.startswith(DETECTOR)}
     if not theirs:
         return
     if not _fits(theirs, state, model_state):
         raise ValueError(
-            'no weight of the checkpoint fits the detector: it is of another '
-            f'architecture; it has {_some(theirs)}, the detector has {_some(ours)}'
+            'no weight of the checkpoint fits the detector: the checkpoint is of '
+            f'another architecture; it has {_some(theirs)}, but the detector has '
+            f'{_some(ours)}'
         )
     for child in {name.split('.')[1] for name in theirs}:
         prefix = f'{DETECTOR}{child}.'
         mine = [name for name in ours if name.startswith(prefix)]
         other = [name for name in theirs if name.startswith(prefix)]
-        # A head for other classes differs in a few weights, and one with a feature
-        # bank has more than the file; a backbone differs in many.
+        # A head for other classes differs in a few weights, and a head with a feature
+        # bank has more weights than the file. Another backbone differs in many.
         if min(len(mine), len(other)) <= 16:
             continue
         fits = _fits(mine, state, model_state)

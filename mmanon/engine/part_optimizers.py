@@ -23,7 +23,7 @@ class PartsOptimWrapperConstructor:
         paramwise_cfg (dict, optional): Not used.
 
     Raises:
-        ValueError: When a part names no module, or one that the model does not have.
+        ValueError: If a part names no module, or one that the model does not have.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Any = None) -> None:

@@ -28,8 +28,8 @@ def load_modifier(path: str | Path) -> tuple[BaseModifier, ModifierCard]:
         tuple[BaseModifier, ModifierCard]: M with its weights, and its card.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
-        ValueError: When it holds no modifier or no card, when the modifier is not
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it holds no modifier or no card, when the modifier is not
             registered, or when its weights do not fit.
     """
     checkpoint = load_checkpoint(path)
@@ -68,7 +68,7 @@ def fill_modifier(
         path (str or Path): Path of the checkpoint, for errors.
 
     Raises:
-        ValueError: When M has no weights, the weights of the checkpoint do not fit, or
+        ValueError: If M has no weights, the weights of the checkpoint do not fit, or
             some are not finite.
     """
     name = type(modifier).__name__

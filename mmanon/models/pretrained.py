@@ -37,8 +37,8 @@ class WholePretrained(BaseModule):
         """Initialize the weights as ``init_cfg`` says.
 
         Raises:
-            FileNotFoundError: When the checkpoint does not exist.
-            ValueError: When the checkpoint does not fit this module.
+            FileNotFoundError: If the checkpoint does not exist.
+            ValueError: If the checkpoint does not fit this module.
         """
         cfg = self.init_cfg
         if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
@@ -59,8 +59,8 @@ class WholePretrained(BaseModule):
                 remove it. Defaults to ``''``.
 
         Raises:
-            FileNotFoundError: When the checkpoint does not exist.
-            ValueError: When the checkpoint does not fit this module.
+            FileNotFoundError: If the checkpoint does not exist.
+            ValueError: If the checkpoint does not fit this module.
         """
         state = _read(checkpoint)
         state = {

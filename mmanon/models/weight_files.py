@@ -65,8 +65,8 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
         dict[str, Tensor]: The weights by their names, on the CPU.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
-        ValueError: When it is a file of another kind, is incomplete, or holds more than
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is a file of another kind, is incomplete, or holds more than
             weights, numbers and mmengine's logs; the message says what it seems to be.
     """
     checkpoint = load_checkpoint(path)
@@ -90,7 +90,7 @@ def check_checkpoint(path: str | Path) -> dict[str, Any]:
         dict: The content of the checkpoint; empty for an address.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
+        FileNotFoundError: If the file does not exist.
         ValueError: As in :func:`load_weights`.
     """
     if '://' in str(path):
@@ -264,7 +264,7 @@ def modifier_card(checkpoint: Mapping[str, Any]) -> ModifierCard | None:
         checkpoint (Mapping): The result of :func:`load_checkpoint`.
 
     Raises:
-        ValueError: When the card is invalid or of a later version.
+        ValueError: If the card is invalid or of a later version.
     """
     meta = checkpoint.get('meta')
     said = meta.get(_CARD) if isinstance(meta, Mapping) else None
@@ -275,7 +275,7 @@ def extract_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the weights with a prefix, by their names without the prefix.
 
     Raises:
-        KeyError: When no name has the prefix.
+        KeyError: If no name has the prefix.
     """
     part = {
         name.removeprefix(prefix): value

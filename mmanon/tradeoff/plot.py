@@ -49,7 +49,7 @@ def plot_tradeoff(
         Figure: A figure of matplotlib; :func:`save_plot` writes it.
 
     Raises:
-        ValueError: When an attacker has no points.
+        ValueError: If an attacker has no points.
     """
     from matplotlib.figure import Figure
 

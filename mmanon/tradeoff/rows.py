@@ -123,8 +123,8 @@ def read_rows(path: str | Path) -> list[Row]:
     """Read a JSON file of rows.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
-        ValueError: When it is not a list of rows; the message names the file, the row
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a list of rows; the message names the file, the row
             and the key.
     """
     try:
@@ -146,7 +146,7 @@ def summarize(rows: Iterable[Row]) -> list[Point]:
     """Compute mean and standard deviation over the seeds, in the order of the rows.
 
     Raises:
-        ValueError: When two rows have the same setting, seed, attacker and matching.
+        ValueError: If two rows have the same setting, seed, attacker and matching.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in rows:

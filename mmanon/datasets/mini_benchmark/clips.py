@@ -37,7 +37,7 @@ def write_clips(root: Path, out: Path, count: int = 6) -> list[Path]:
         list[Path]: The videos.
 
     Raises:
-        FileNotFoundError: When the benchmark does not exist.
+        FileNotFoundError: If the benchmark does not exist.
     """
     folders = sorted((root / 'rawframes').glob('test_*'))[:count]
     if not folders:

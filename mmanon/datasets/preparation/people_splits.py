@@ -25,8 +25,8 @@ def count_images(folder: str | Path) -> dict[str, int]:
     """Count the images of each person in a folder with one folder for each person.
 
     Raises:
-        FileNotFoundError: When the folder does not exist.
-        ValueError: When it contains no people.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If it contains no people.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -67,7 +67,7 @@ def split_people(
         dict[str, list[str]]: The sorted names of each part.
 
     Raises:
-        ValueError: When a share is out of range, or a part would have fewer than two
+        ValueError: If a share is out of range, or a part would have fewer than two
             people.
     """
     for name, share in (('attackers', attackers), ('validation', validation)):

@@ -65,8 +65,8 @@ def check_hook_config(config: Mapping[str, Any], training: bool = False) -> None
             ``faces`` must exist. Defaults to False.
 
     Raises:
-        FileNotFoundError: When a folder of faces does not exist.
-        ValueError: When there are two games, or an argument of the hook is unknown, has
+        FileNotFoundError: If a folder of faces does not exist.
+        ValueError: If there are two games, or an argument of the hook is unknown, has
             a wrong type, is out of range or contradicts another one. The message
             suggests what may have been meant.
     """

@@ -74,7 +74,7 @@ def check_deterministic(model: nn.Module, device: torch.device) -> None:
     """Reject a deterministic training that PyTorch would stop in its first step.
 
     Raises:
-        ValueError: When deterministic algorithms are required, the device is a GPU and
+        ValueError: If deterministic algorithms are required, the device is a GPU and
             the model has layers without them.
     """
     if device.type != 'cuda' or not torch.are_deterministic_algorithms_enabled():

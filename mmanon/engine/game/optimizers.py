@@ -41,7 +41,7 @@ def add_optimizers(
         modifier_learns (bool): Whether M gets an optimizer.
 
     Raises:
-        ValueError: When M's optimizer cannot work with the detector's, or a config sets
+        ValueError: If M's optimizer cannot work with the detector's, or a config sets
             a value that the detector's optimizer determines.
     """
     model, lead = runner.model, runner.optim_wrapper
@@ -144,7 +144,7 @@ def build_following_wrapper(
         leader (OptimWrapper): The detector's optimizer wrapper.
 
     Raises:
-        ValueError: When the config sets precision or gradient accumulation.
+        ValueError: If the config sets precision or gradient accumulation.
     """
     _refuse(cfg, 'modifier', 'type', 'accumulative_counts', 'dtype', 'loss_scale')
     cfg = dict(cfg, accumulative_counts=leader._accumulative_counts)
@@ -161,7 +161,7 @@ def build_discriminator_wrapper(
     """Build the discriminator's optimizer, with the precision of the detector's.
 
     Raises:
-        ValueError: When the config sets the precision.
+        ValueError: If the config sets the precision.
     """
     _refuse(cfg, 'discriminator', 'type', 'dtype', 'loss_scale')
     if not isinstance(leader, AmpOptimWrapper):

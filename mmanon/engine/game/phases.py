@@ -33,7 +33,7 @@ class PhaseSchedule:
             learns. Defaults to 0.
 
     Raises:
-        ValueError: When a number is negative, or ``catch_up`` is not less than
+        ValueError: If a number is negative, or ``catch_up`` is not less than
             ``restart``.
     """
 
@@ -60,7 +60,7 @@ class PhaseSchedule:
         """Check that ``max_iters`` iterations are enough for a joint game.
 
         Raises:
-            ValueError: When warm-up and fine-tuning leave no iteration for it.
+            ValueError: If warm-up and fine-tuning leave no iteration for it.
         """
         if self.warm_up + self.fine_tune >= max_iters:
             raise ValueError(

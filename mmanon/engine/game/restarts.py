@@ -23,7 +23,7 @@ def check_restarts(discriminator: nn.Module | None, has_faces: bool) -> None:
         has_faces (bool): Whether there are faces to learn from.
 
     Raises:
-        ValueError: When D does not learn, or a part of it cannot restart.
+        ValueError: If D does not learn, or a part of it cannot restart.
     """
     parts = discriminator_parts(discriminator)
     if not parts or not has_faces:

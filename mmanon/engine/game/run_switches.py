@@ -32,7 +32,7 @@ def check_runner(runner: Runner) -> None:
     """Reject runners that load checkpoints before a hook can wrap the model.
 
     Raises:
-        ValueError: When the runner or its strategy cannot play the game.
+        ValueError: If the runner or its strategy cannot play the game.
     """
     cfg = runner.cfg
     asked = cfg.get('runner_type') or type(runner).__name__
@@ -50,7 +50,7 @@ def check_wrapper(wrapper: nn.Module) -> None:
     """Reject data-parallel wrappers that shard weights or wrap parts of the detector.
 
     Raises:
-        ValueError: When the wrapper is not an ``MMDistributedDataParallel``.
+        ValueError: If the wrapper is not an ``MMDistributedDataParallel``.
     """
     if not isinstance(wrapper, MMDistributedDataParallel):
         raise ValueError(
@@ -65,7 +65,7 @@ def check_optimizer(wrapper: OptimWrapper) -> None:
     """Reject optimizer wrappers that do not work with the modifier's.
 
     Raises:
-        ValueError: When the wrapper is one of these.
+        ValueError: If the wrapper is one of these.
     """
     several = isinstance(wrapper, OptimWrapperDict)
     if several or not isinstance(wrapper, OptimWrapper):
@@ -92,7 +92,7 @@ class RunSwitches:
         model (nn.Module): The :class:`AnonymizedDetector`.
 
     Raises:
-        ValueError: When a name is not a module, or a module of the discriminator.
+        ValueError: If a name is not a module, or a module of the discriminator.
     """
 
     def __init__(self, runner: Runner, model: nn.Module) -> None:

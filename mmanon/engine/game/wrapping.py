@@ -48,7 +48,7 @@ def insert_faces(runner: Runner, face_table: dict[str, str | None]) -> None:
             one is ``faces.parquet`` next to the folder of the videos.
 
     Raises:
-        ValueError: When a table is missing and the data set does not name the folder of
+        ValueError: If a table is missing and the data set does not name the folder of
             its videos; and as in :func:`insert_load_faces`.
     """
     loops = dict(train=runner._train_loop, val=runner._val_loop, test=runner._test_loop)
@@ -80,7 +80,7 @@ def build_discriminator(
         datasets (Sequence[FaceSet]): At least one; all with the same people.
 
     Raises:
-        ValueError: When there is only one person, the data sets have different people,
+        ValueError: If there is only one person, the data sets have different people,
             or the head is for another number of people.
     """
     first, *others = datasets
@@ -112,7 +112,7 @@ def check_people(theirs: Sequence[str], faces: FaceSet) -> None:
         faces (FaceSet): The face set.
 
     Raises:
-        ValueError: When the people differ.
+        ValueError: If the people differ.
     """
     ours = faces.metainfo['classes']
     if list(theirs) != list(ours):
@@ -140,7 +140,7 @@ def wrap_detector(
         AnonymizedDetector: The new model of the runner.
 
     Raises:
-        ValueError: When the wrapper cannot be used in the game.
+        ValueError: If the wrapper cannot be used in the game.
     """
     detector = runner.model
     wrapper = detector if is_model_wrapper(detector) else None
@@ -173,20 +173,20 @@ def wrap_detector(
 
 
 def load_named_weights(model: AnonymizedDetector, held: Collection[str]) -> None:
-    """Load the weights that ``init_cfg`` names into what a checkpoint does not hold.
+    """Load the weights in ``init_cfg`` for networks that a checkpoint does not contain.
 
-    mmengine initializes weights in training only. A modifier of a test would else stay
-    random, and cover faces, though its config names its weights. M's average starts as
-    M, as in training.
+    mmengine initializes weights only in training. Without this, the modifier would stay
+    random in a test and cover faces, although its config names trained weights. The
+    average of M starts as M, as in training.
 
     Args:
-        model (AnonymizedDetector): After its checkpoint was loaded.
-        held (Collection[str]): The networks that the checkpoint holds, by their names
-            in the model: ``'modifier'``, ``'modifier_ema'``, ``'discriminator'``.
+        model (AnonymizedDetector): Model whose checkpoint is loaded already.
+        held (Collection[str]): Names of the networks that the checkpoint contains:
+            ``'modifier'``, ``'modifier_ema'``, ``'discriminator'``.
 
     Raises:
-        FileNotFoundError: When a named file does not exist.
-        ValueError: When it holds other weights than those of the network.
+        FileNotFoundError: If a file of weights does not exist.
+        ValueError: If a file has other weights than the network.
     """
     if not {'modifier', 'modifier_ema'} & set(held) and _load_named(model.modifier):
         if model.modifier_ema is not None:
@@ -197,12 +197,16 @@ def load_named_weights(model: AnonymizedDetector, held: Collection[str]) -> None
 
 
 def _load_named(network: nn.Module) -> bool:
-    """Load what ``init_cfg`` of a network or of its parts names, unless it is there."""
+    """Load the weights in ``init_cfg`` of a network or its parts, unless already done.
+
+    Returns:
+        bool: Whether weights were loaded.
+    """
     cfgs = getattr(network, 'init_cfg', None)
     # One `init_cfg`, or several for different layers.
     for cfg in cfgs if isinstance(cfgs, Sequence) else [cfgs]:
         if cfg and cfg.get('type') == 'Pretrained':
-            # That of a network is of all its parts.
+            # The weights of a network include those of all its parts.
             assert isinstance(network, BaseModule)  # nothing else has an `init_cfg`
             fresh = not (network.is_init or getattr(network, 'has_loaded', False))
             if fresh:

@@ -109,7 +109,7 @@ class AdversarialAnonymizationHook(Hook):
         **unknown: Rejected, with the nearest known argument.
 
     Raises:
-        ValueError: When arguments are unknown, or contradict each other or the data.
+        ValueError: If arguments are unknown, or contradict each other or the data.
     """
 
     priority = 'HIGHEST'

@@ -25,7 +25,7 @@ class ValidateFirstHook(Hook):
         """Validate once.
 
         Raises:
-            ValueError: When there is nothing to validate with.
+            ValueError: If there is nothing to validate with.
         """
         if runner.val_loop is None:
             raise ValueError(

@@ -23,7 +23,7 @@ def balanced_accuracy(
     A blind guess gets 1 / number of classes, however often each class occurs.
 
     Raises:
-        ValueError: When both are empty, or they differ in length.
+        ValueError: If both are empty, or they differ in length.
     """
     truth, guesses = np.asarray(truth), np.asarray(guesses)
     if truth.shape != guesses.shape or not len(truth):
@@ -85,7 +85,7 @@ def guess_attribute(
         np.ndarray: The guesses, (K,), of the type of ``classes``.
 
     Raises:
-        ValueError: When there are fewer than two classes, fewer people than folds, or a
+        ValueError: If there are fewer than two classes, fewer people than folds, or a
             class has people in only one fold.
     """
     classes, people = np.asarray(classes), np.asarray(people)

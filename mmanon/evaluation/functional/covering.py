@@ -115,7 +115,7 @@ def read_labels(path: Path) -> dict[str, dict[int, list[Label]]]:
         path (Path): A file as in ``tools/covering/README.md``.
 
     Raises:
-        ValueError: When a row is invalid; the message names the line.
+        ValueError: If a row is invalid; the message names the line.
     """
     clips: dict[str, dict[int, list[Label]]] = defaultdict(dict)
     with path.open(newline='') as file:
@@ -168,7 +168,7 @@ def measure(clip: Path, output: Path, labels: dict[int, list[Label]]) -> Score:
     """Compare a clip with its output.
 
     Raises:
-        ValueError: When the output ends before the last labelled frame.
+        ValueError: If the output ends before the last labelled frame.
     """
     score, before = Score(), None
     runs: dict[str, int] = defaultdict(int)

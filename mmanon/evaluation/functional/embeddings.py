@@ -32,7 +32,7 @@ def unit_embeddings(
         np.ndarray: float64 (K, E).
 
     Raises:
-        ValueError: When the shape is wrong or values are not finite.
+        ValueError: If the shape is wrong or values are not finite.
     """
     vectors = to_numpy(embeddings).astype(np.float64)
     if vectors.ndim != 2:

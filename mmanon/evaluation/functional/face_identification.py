@@ -40,7 +40,7 @@ def rank_k(
         dict[int, float]: A fraction in [0, 1] for each k.
 
     Raises:
-        ValueError: When embeddings are not finite or do not fit their labels, a person
+        ValueError: If embeddings are not finite or do not fit their labels, a person
             has no (other) face in the gallery, or a k is not less than the number of
             people.
 

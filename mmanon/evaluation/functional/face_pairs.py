@@ -47,8 +47,8 @@ def read_lfw_pairs(
         indices.
 
     Raises:
-        FileNotFoundError: When an image does not exist; the message names the line.
-        ValueError: When a line has another form, or the number of lines is wrong.
+        FileNotFoundError: If an image does not exist; the message names the line.
+        ValueError: If a line has another form, or the number of lines is wrong.
     """
     lines = Path(pairs_file).read_text(encoding='utf-8').splitlines()
     header = lines[0].split() if lines else []
@@ -121,7 +121,7 @@ def generate_pairs(
         seed (int): Equal seeds draw equal pairs. Defaults to 0.
 
     Raises:
-        ValueError: When a person has fewer than two images, there is only one person,
+        ValueError: If a person has fewer than two images, there is only one person,
             or there are fewer pairs than folds.
     """
     labels = np.asarray(labels)
@@ -179,7 +179,7 @@ def check_disjoint(train_names: Iterable[str], test_names: Iterable[str]) -> Non
     the set, because the other names may come from this set alone.
 
     Raises:
-        ValueError: When people are in both; the message names them.
+        ValueError: If people are in both; the message names them.
     """
     trained, tested = (
         {name.rpartition('/')[2] for name in names}

@@ -40,7 +40,7 @@ def pair_scores(
         np.ndarray: float64 (P,) in [-1, 1], rounded to six decimals.
 
     Raises:
-        ValueError: When embeddings are not finite or have different lengths.
+        ValueError: If embeddings are not finite or have different lengths.
     """
     probes = unit_embeddings(probes, 'embeddings of the first images')
     gallery = unit_embeddings(gallery, 'embeddings of the second images')
@@ -65,7 +65,7 @@ def equal_error_rate(scores: np.ndarray | Tensor, same: np.ndarray | Tensor) -> 
         same (np.ndarray or Tensor): (P,) bool.
 
     Raises:
-        ValueError: When scores are not finite, shapes differ or a kind is missing.
+        ValueError: If scores are not finite, shapes differ or a kind is missing.
 
     Example:
         >>> equal_error_rate([0.9, 0.8, 0.3, 0.1], [True, False, True, False])

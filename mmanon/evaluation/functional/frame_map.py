@@ -262,7 +262,7 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
     """Check that labels are in [0, C).
 
     Raises:
-        ValueError: When one is not; the message names the first.
+        ValueError: If one is not; the message names the first.
     """
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():

@@ -39,7 +39,7 @@ def mean_absolute_change(original: Tensor, modified: Tensor) -> Tensor:
         Tensor: (K,) in [0, 2].
 
     Raises:
-        ValueError: When shapes differ or values are not finite.
+        ValueError: If shapes differ or values are not finite.
     """
     _check(original, modified)
     return (modified - original).abs().mean((1, 2, 3))
@@ -119,7 +119,7 @@ def temporal_flicker(original: Tensor, modified: Tensor) -> Flicker:
         modified (Tensor): The redrawn crops, (T, 3, S, S) in [-1, 1].
 
     Raises:
-        ValueError: When shapes differ, values are not finite or T is less than 2.
+        ValueError: If shapes differ, values are not finite or T is less than 2.
     """
     _check(original, modified)
     if len(original) < 2:
@@ -149,9 +149,9 @@ class PerceptualDistance(nn.Module):
             Defaults to ``'alex'``.
 
     Raises:
-        ImportError: When the package is not installed.
-        FileNotFoundError: When the file does not exist.
-        ValueError: When ``net`` is none of these, or the file holds other weights.
+        ImportError: If the package is not installed.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If ``net`` is none of these, or the file holds other weights.
     """
 
     def __init__(self, weights: str | Path, net: str = 'alex') -> None:
@@ -166,7 +166,7 @@ class PerceptualDistance(nn.Module):
             Tensor: (K,), 0 for an unchanged face.
 
         Raises:
-            ValueError: When shapes differ or values are not finite.
+            ValueError: If shapes differ or values are not finite.
         """
         _check(original, modified)
         return self.distance(original, modified).flatten()

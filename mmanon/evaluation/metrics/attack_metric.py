@@ -40,7 +40,7 @@ class AttackMetric(BaseMetric):
             ``attack``.
 
     Raises:
-        ValueError: When a matching is unknown.
+        ValueError: If a matching is unknown.
     """
 
     default_prefix = 'attack'
@@ -76,7 +76,7 @@ class AttackMetric(BaseMetric):
         """Verify pairs of faces.
 
         Raises:
-            ValueError: When a person has only one face, or there is only one person.
+            ValueError: If a person has only one face, or there is only one person.
         """
         of = {
             kind: np.stack([one[kind].numpy() for one in results])

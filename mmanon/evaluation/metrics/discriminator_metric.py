@@ -39,7 +39,7 @@ class DiscriminatorMetric(FaceMetric):
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ValueError: When the model has no discriminator, or one for another number of
+        ValueError: If the model has no discriminator, or one for another number of
             people.
     """
 

@@ -53,8 +53,8 @@ class FaceAttributeMetric(FaceMetric):
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        FileNotFoundError: When the file of labels does not exist.
-        ValueError: When it has no such column, or no person of the data set.
+        FileNotFoundError: If the file of labels does not exist.
+        ValueError: If it has no such column, or no person of the data set.
     """
 
     default_prefix = 'attributes'
@@ -174,8 +174,8 @@ def read_attributes(
         unknown.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
-        ValueError: When a column is missing, or no person or image is in the file.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a column is missing, or no person or image is in the file.
     """
     path = Path(labels)
     if not path.is_file():

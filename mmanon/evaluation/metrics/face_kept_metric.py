@@ -56,7 +56,7 @@ class FaceKeptMetric(FaceMetric):
         """Return the figures over all faces.
 
         Raises:
-            ValueError: When the detector finds none of the original faces.
+            ValueError: If the detector finds none of the original faces.
         """
         watcher, self._watcher = self._watcher, None
         assert watcher is not None  # joined before

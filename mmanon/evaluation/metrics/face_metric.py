@@ -46,7 +46,7 @@ class FaceMetric(BaseMetric):
             ``'head'``, as a fraction of its side. Defaults to 0.5.
 
     Raises:
-        ValueError: When ``dataset`` has ``crop_size`` or ``margin``, the view is
+        ValueError: If ``dataset`` has ``crop_size`` or ``margin``, the view is
             unknown or ``batch_size`` is below 1.
     """
 
@@ -99,7 +99,7 @@ class FaceMetric(BaseMetric):
                 :func:`build_faces`. Defaults to those of this metric.
 
         Raises:
-            ValueError: When the data set or the recognizer does not fit.
+            ValueError: If the data set or the recognizer does not fit.
         """
         passes = {} if passes is None else passes
         view = self.view_of(model)
@@ -164,7 +164,7 @@ class FaceMetric(BaseMetric):
         """Evaluate the faces.
 
         Raises:
-            RuntimeError: When :meth:`prepare` was not called.
+            RuntimeError: If :meth:`prepare` was not called.
         """
         if self._faces is None:
             raise RuntimeError(

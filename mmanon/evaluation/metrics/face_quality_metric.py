@@ -38,7 +38,7 @@ class FaceQualityMetric(FaceMetric):
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ImportError: When ``perceptual`` is given and the package is not installed.
+        ImportError: If ``perceptual`` is given and the package is not installed.
     """
 
     default_prefix = 'face_quality'

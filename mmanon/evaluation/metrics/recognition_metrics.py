@@ -69,7 +69,7 @@ class RecognitionMetric(FaceMetric):
         **kwargs: See :class:`FaceMetric`.
 
     Raises:
-        ValueError: When the recognizer is none of these, or was trained in another
+        ValueError: If the recognizer is none of these, or was trained in another
             view.
     """
 
@@ -175,8 +175,8 @@ class FaceVerificationMetric(RecognitionMetric):
         **kwargs: See :class:`RecognitionMetric`.
 
     Raises:
-        FileNotFoundError: When an image of the pairs does not exist.
-        ValueError: When the people have too few images for pairs.
+        FileNotFoundError: If an image of the pairs does not exist.
+        ValueError: If the people have too few images for pairs.
     """
 
     def __init__(

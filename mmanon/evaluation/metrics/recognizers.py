@@ -29,7 +29,7 @@ def load_recognizer(
         nn.Module: The recognizer in evaluation mode, frozen.
 
     Raises:
-        ValueError: When it has no trained weights, or is for another margin or another
+        ValueError: If it has no trained weights, or is for another margin or another
             view.
     """
     cfg = copy.deepcopy(cfg)
@@ -81,7 +81,7 @@ def view_of(recognizer: dict | str, asked: str | None) -> str:
     """Return the requested view, or the view in which a recognizer was trained.
 
     Raises:
-        ValueError: When the recognizer was trained in another view.
+        ValueError: If the recognizer was trained in another view.
     """
     if isinstance(recognizer, str):
         if asked not in (None, 'face'):

@@ -58,7 +58,7 @@ def build_study(
         tuple[Path, Path]: Page and key.
 
     Raises:
-        ValueError: When an image cannot be decoded, or M returns values that are not
+        ValueError: If an image cannot be decoded, or M returns values that are not
             finite.
     """
     asked = [i for pair in questions.pairs for i in (pair.first, pair.second)]

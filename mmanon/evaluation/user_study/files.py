@@ -57,8 +57,8 @@ def read_key(folder: Path) -> Key:
         folder (Path): Folder of ``mmanon user-study build``.
 
     Raises:
-        FileNotFoundError: When the key does not exist.
-        ValueError: When the file is not a key.
+        FileNotFoundError: If the key does not exist.
+        ValueError: If the file is not a key.
     """
     path = folder / KEY_FILE
     content = _read_json(path, KEY_FORMAT, 'the key of a study')
@@ -76,8 +76,8 @@ def read_page(folder: Path, key: Key) -> dict[str, Any]:
     """Read the content of the page of a study: ``questions`` and ``images``.
 
     Raises:
-        FileNotFoundError: When the page does not exist.
-        ValueError: When the file is not a page, or belongs to another study than the
+        FileNotFoundError: If the page does not exist.
+        ValueError: If the file is not a page, or belongs to another study than the
             key.
     """
     path = folder / PAGE_FILE
@@ -97,8 +97,8 @@ def read_answers(path: Path, key: Key) -> Answers:
     """Read the answers that a page has saved, or those of a machine.
 
     Raises:
-        FileNotFoundError: When the file does not exist.
-        ValueError: When the answers belong to another study, or an answer is invalid;
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the answers belong to another study, or an answer is invalid;
             the message names the question.
     """
     content = _read_json(path, ANSWERS_FORMAT, 'a file of answers')

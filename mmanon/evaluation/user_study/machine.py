@@ -35,7 +35,7 @@ def answer_by_machine(
         dict: Content of a file of answers with a machine as respondent.
 
     Raises:
-        ValueError: When embeddings are not finite.
+        ValueError: If embeddings are not finite.
     """
     asked = {
         picture for question in study['questions'] for picture in question['images']

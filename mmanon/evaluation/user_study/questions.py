@@ -79,7 +79,7 @@ def draw_questions(
         seed (int): Equal seeds draw equal questions. Defaults to 0.
 
     Raises:
-        ValueError: When a number is out of range, or there are too few people or
+        ValueError: If a number is out of range, or there are too few people or
             images; the message says which.
     """
     _check(pairs, names, choices, references)

@@ -67,7 +67,7 @@ def wilson_interval(
         tuple[float, float]: Lower and upper end, in [0, 1].
 
     Raises:
-        ValueError: When a number is out of range.
+        ValueError: If a number is out of range.
 
     Example:
         >>> [round(end, 3) for end in wilson_interval(8, 10)]
@@ -103,7 +103,7 @@ def score_answers(
         left out.
 
     Raises:
-        ValueError: When two files have the same respondent.
+        ValueError: If two files have the same respondent.
     """
     seen: dict[tuple[str, str], Answers] = {}
     for sheet in answers:

@@ -28,7 +28,7 @@ class AdaptiveRecognizer(TrainedAttacker):
         view (str or dict): See :class:`TrainedAttacker`.
 
     Raises:
-        ValueError: When the recognizer has no head.
+        ValueError: If the recognizer has no head.
     """
 
     def __init__(

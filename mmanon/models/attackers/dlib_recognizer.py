@@ -34,8 +34,8 @@ class DlibRecognizer(BaseModule):
             fraction of its side. Defaults to 0.6.
 
     Raises:
-        ImportError: When the package is not installed.
-        FileNotFoundError: When the weights do not exist.
+        ImportError: If the package is not installed.
+        FileNotFoundError: If the weights do not exist.
     """
 
     embed_dim = 128

@@ -22,7 +22,7 @@ class MarginPixelRecognizer(BaseModule):
             fraction of its side. Defaults to 0.6.
 
     Raises:
-        ValueError: When no pixel is outside the face box.
+        ValueError: If no pixel is outside the face box.
     """
 
     view = 'crop'
@@ -47,7 +47,7 @@ class MarginPixelRecognizer(BaseModule):
         """Return the margin that a metric gives it: the margin of the images.
 
         Raises:
-            ValueError: When the view shows the face box alone.
+            ValueError: If the view shows the face box alone.
         """
         if view.name == 'face':
             raise ValueError(

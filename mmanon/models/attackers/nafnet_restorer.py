@@ -94,7 +94,7 @@ class NAFNetRestorer(WholePretrained):
             all weights or none.
 
     Raises:
-        ValueError: When a number is not a whole number of at least 1, or the numbers of
+        ValueError: If a number is not a whole number of at least 1, or the numbers of
             levels differ.
     """
 

@@ -51,7 +51,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
             See :class:`FaceView`. Defaults to ``'face'``.
 
     Raises:
-        ValueError: When the view is unknown, or ``'head'`` has no ``crop_size``.
+        ValueError: If the view is unknown, or ``'head'`` has no ``crop_size``.
     """
 
     frozen: tuple[str, ...] = ('modifier',)
@@ -105,7 +105,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
                 ``'predict'`` for :meth:`predict`.
 
         Raises:
-            ValueError: When the mode is none of these, or needs labels that are
+            ValueError: If the mode is none of these, or needs labels that are
                 missing.
         """
         if mode in ('loss', 'predict') and label is None:
@@ -147,7 +147,7 @@ class TrainedAttacker(WholePretrained, BaseModel):
             Tensor: The images with redrawn crops, (B, 3, P, P).
 
         Raises:
-            ValueError: When a learned modifier has no trained weights.
+            ValueError: If a learned modifier has no trained weights.
         """
         if self.modifier.is_untrained:
             raise ValueError(

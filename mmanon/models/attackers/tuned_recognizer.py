@@ -33,7 +33,7 @@ class TunedRecognizer(TrainedAttacker):
         view (str or dict): See :class:`TrainedAttacker`.
 
     Raises:
-        ValueError: When ``scale`` is not above 0, or ``contrast_weight`` is negative.
+        ValueError: If ``scale`` is not above 0, or ``contrast_weight`` is negative.
     """
 
     frozen = ('modifier', 'known')

@@ -62,9 +62,9 @@ class AnonymizedDetector(BaseModel):
             as ``dict(type='ExponentialMovingAverage', momentum=0.001)``.
 
     Raises:
-        ValueError: When the feather would show part of the face box, or the detector's
+        ValueError: If the feather would show part of the face box, or the detector's
             preprocessor mixes or resizes frames.
-        TypeError: When that preprocessor cannot be inverted, or the modifier has
+        TypeError: If that preprocessor cannot be inverted, or the modifier has
             weights and is not a :class:`LearnedModifier`.
     """
 
@@ -212,8 +212,8 @@ class AnonymizedDetector(BaseModel):
             mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Raises:
-            KeyError: When a data sample has no ``faces``.
-            ValueError: When ``covers`` or ``face_tracks`` and ``faces`` differ in size.
+            KeyError: If a data sample has no ``faces``.
+            ValueError: If ``covers`` or ``face_tracks`` and ``faces`` differ in size.
         """
         modifier = self.parallel['modifier'] if mode == 'loss' else None
         inputs, _ = self.redraw(inputs, data_samples, modifier)

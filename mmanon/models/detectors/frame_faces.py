@@ -42,8 +42,8 @@ def boxes_of_samples(inputs: Tensor, data_samples: Sequence[Any] | None) -> Fram
             within the sample, or -1 for no track.
 
     Raises:
-        KeyError: When a data sample has no ``faces``.
-        ValueError: When ``covers`` or ``face_tracks`` differ from ``faces`` in length.
+        KeyError: If a data sample has no ``faces``.
+        ValueError: If ``covers`` or ``face_tracks`` differ from ``faces`` in length.
     """
     if data_samples is None or any('faces' not in sample for sample in data_samples):
         raise KeyError(

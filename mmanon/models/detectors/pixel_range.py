@@ -17,8 +17,8 @@ class PixelRange:
             ``ImgDataPreprocessor`` (mmdet's ``DetDataPreprocessor`` is one).
 
     Raises:
-        TypeError: When the preprocessor is of another type.
-        ValueError: When it mixes or resizes the frames of a batch.
+        TypeError: If the preprocessor is of another type.
+        ValueError: If it mixes or resizes the frames of a batch.
     """
 
     def __init__(self, preprocessor: nn.Module) -> None:

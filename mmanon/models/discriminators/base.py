@@ -58,7 +58,7 @@ class BaseDiscriminator(WholePretrained):
         """Call :meth:`embed`, :meth:`logits` or :meth:`loss`, as ``mode`` says.
 
         Raises:
-            ValueError: When the mode is none of these, or ``'loss'`` has no labels.
+            ValueError: If the mode is none of these, or ``'loss'`` has no labels.
         """
         if mode == 'embed':
             return self.embed(faces)
@@ -88,7 +88,7 @@ class BaseDiscriminator(WholePretrained):
             dict: The completed config.
 
         Raises:
-            ValueError: When the config has another number of people.
+            ValueError: If the config has another number of people.
         """
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('margin', margin)

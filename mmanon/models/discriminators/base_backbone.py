@@ -47,7 +47,7 @@ class BaseFaceBackbone(WholePretrained):
             Tensor: (K, E), not normalized.
 
         Raises:
-            ValueError: When the faces have another size.
+            ValueError: If the faces have another size.
         """
         if tuple(faces.shape[1:]) != (3, *self.input_size):
             raise ValueError(

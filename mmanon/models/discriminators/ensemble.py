@@ -43,7 +43,7 @@ class DiscriminatorEnsemble(BaseDiscriminator):
         init_cfg (dict, optional): As in :class:`FaceClassifier`, for all members.
 
     Raises:
-        ValueError: When no member has a head, heads are for different numbers of
+        ValueError: If no member has a head, heads are for different numbers of
             people, a member without a head has no weights, or ``against`` is unknown.
     """
 

@@ -39,7 +39,7 @@ class FaceClassifier(BaseDiscriminator):
             trained D; the head in the file may be for other people.
 
     Raises:
-        ValueError: When the margin is negative, the view is unknown or the head has
+        ValueError: If the margin is negative, the view is unknown or the head has
             another ``embed_dim`` than the backbone.
     """
 
@@ -119,7 +119,7 @@ class FaceClassifier(BaseDiscriminator):
             Tensor: (K, I), without the head's margin; softmax gives probabilities.
 
         Raises:
-            ValueError: When D has no head.
+            ValueError: If D has no head.
         """
         return self._naming_head().logits(self.embed(faces))
 
@@ -135,7 +135,7 @@ class FaceClassifier(BaseDiscriminator):
             head's margin.
 
         Raises:
-            ValueError: When D has no head or labels are out of range.
+            ValueError: If D has no head or labels are out of range.
         """
         return self._naming_head().loss(self.embed(faces), labels)
 
@@ -169,7 +169,7 @@ class FaceClassifier(BaseDiscriminator):
             Tensor: (K, 3, height, width) in [-1, 1].
 
         Raises:
-            ValueError: When the crops are not square.
+            ValueError: If the crops are not square.
         """
         if faces.ndim != 4 or faces.shape[2] != faces.shape[3]:
             raise ValueError(

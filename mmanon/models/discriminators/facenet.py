@@ -24,7 +24,7 @@ class FaceNet(BaseFaceBackbone):
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
 
     Raises:
-        ValueError: When ``pretrained`` is unknown, or both are given.
+        ValueError: If ``pretrained`` is unknown, or both are given.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class BaseFaceHead(BaseModule):
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When there are fewer than two people.
+        ValueError: If there are fewer than two people.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class BaseFaceHead(BaseModule):
             :meth:`logits`.
 
         Raises:
-            ValueError: When labels on the CPU are out of range. On a GPU this check
+            ValueError: If labels on the CPU are out of range. On a GPU this check
                 would wait for the device; CUDA's own check stops the process.
         """
         if labels.device.type == 'cpu' and len(labels):
@@ -167,7 +167,7 @@ class ASoftmaxHead(CosineMarginHead):
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: When m is not a positive integer.
+        ValueError: If m is not a positive integer.
     """
 
     def __init__(

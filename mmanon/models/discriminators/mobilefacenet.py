@@ -36,7 +36,7 @@ class MobileFaceNet(BaseFaceBackbone):
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
 
     Raises:
-        ValueError: When a side of the input size is not a multiple of 16.
+        ValueError: If a side of the input size is not a multiple of 16.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class SphereFaceNet(BaseFaceBackbone):
         init_cfg (dict, optional): See :class:`BaseFaceBackbone`.
 
     Raises:
-        ValueError: When the depth is none of these.
+        ValueError: If the depth is none of these.
     """
 
     def __init__(

@@ -130,7 +130,7 @@ class FaceOutput(nn.Module):
             were trained with ``'scratch'`` would show the face with ``'identity'``.
 
     Raises:
-        ValueError: When ``start`` is none of these.
+        ValueError: If ``start`` is none of these.
     """
 
     def __init__(self, channels: int, kernel_size: int, start: str) -> None:
@@ -174,7 +174,7 @@ class FaceOutput(nn.Module):
         """Load weights that were trained with the same start.
 
         Raises:
-            ValueError: When they were trained with another start. ``'identity'`` also
+            ValueError: If they were trained with another start. ``'identity'`` also
                 rejects weights that do not name their start; the others accept them,
                 because with them the face does not pass around the network.
         """

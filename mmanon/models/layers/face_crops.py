@@ -62,7 +62,7 @@ def crop_faces(frames: Tensor, boxes: Tensor, size: int) -> Tensor:
         Tensor: (K, C, S, S), differentiable in ``frames``.
 
     Raises:
-        ValueError: When a shape is wrong, or a box is empty, not finite or in a frame
+        ValueError: If a shape is wrong, or a box is empty, not finite or in a frame
             that does not exist.
 
     Example:

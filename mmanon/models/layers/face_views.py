@@ -39,7 +39,7 @@ class FaceView:
             fraction of the crop's side.
 
     Raises:
-        ValueError: When the view is unknown, or ``head_margin`` is less than ``margin``
+        ValueError: If the view is unknown, or ``head_margin`` is less than ``margin``
             for the view ``'head'``.
     """
 

@@ -25,9 +25,9 @@ def build_lpips(weights: str | Path, net: str) -> nn.Module:
         distances, (K, 1, 1, 1).
 
     Raises:
-        ImportError: When the package is not installed.
-        FileNotFoundError: When the file does not exist.
-        ValueError: When ``net`` is none of these, or the file holds other weights.
+        ImportError: If the package is not installed.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If ``net`` is none of these, or the file holds other weights.
     """
     if net not in ('alex', 'vgg', 'squeeze'):
         raise ValueError(f"net must be 'alex', 'vgg' or 'squeeze', got {net!r}")

@@ -38,7 +38,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
             Defaults to all members that can answer.
 
     Raises:
-        ValueError: When ``shrinks`` are not whole numbers of at least 1.
+        ValueError: If ``shrinks`` are not whole numbers of at least 1.
     """
 
     asks_names = True
@@ -79,7 +79,7 @@ class AdversarialLoss(nn.Module, metaclass=ABCMeta):
             Tensor: A scalar.
 
         Raises:
-            ValueError: When ``members`` are given and the discriminator does not have
+            ValueError: If ``members`` are given and the discriminator does not have
                 them.
         """
         seen = shrunk(modified, self.shrinks)
@@ -178,7 +178,7 @@ class EmbeddingSimilarityLoss(AdversarialLoss):
         members (Sequence[int], optional): As in :class:`AdversarialLoss`.
 
     Raises:
-        ValueError: When ``margin`` is not in [-1, 1).
+        ValueError: If ``margin`` is not in [-1, 1).
     """
 
     asks_names = False
@@ -215,7 +215,7 @@ class AdversarialLossSum(nn.Module):
         losses (Sequence[dict]): Configs of :class:`AdversarialLoss`, at least one.
 
     Raises:
-        ValueError: When there is none.
+        ValueError: If there is none.
     """
 
     def __init__(self, losses: Sequence[dict]) -> None:

@@ -30,7 +30,7 @@ class AverageFaceLoss(nn.Module):
         loss_weight (float): Weight of the loss. Defaults to 1.
 
     Raises:
-        ValueError: When ``own_weight`` is not in [0, 1].
+        ValueError: If ``own_weight`` is not in [0, 1].
     """
 
     def __init__(self, own_weight: float = 0.0, loss_weight: float = 1.0) -> None:
@@ -52,7 +52,7 @@ class AverageFaceLoss(nn.Module):
             Tensor: A scalar.
 
         Raises:
-            ValueError: When there are fewer than two faces: the average of one face is
+            ValueError: If there are fewer than two faces: the average of one face is
                 the face itself, and M would learn to keep it.
         """
         if len(original) < 2:

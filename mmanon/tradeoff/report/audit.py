@@ -89,8 +89,8 @@ def make_audits(
             no audits. Defaults to 2.
 
     Raises:
-        FileNotFoundError: When the people or weights do not exist.
-        ValueError: When weights belong to another network, or ``count`` is negative.
+        FileNotFoundError: If the people or weights do not exist.
+        ValueError: If weights belong to another network, or ``count`` is negative.
     """
     if count < 0:
         raise ValueError(f'the number of people must not be negative, got {count}')

@@ -66,7 +66,7 @@ def write_report(
             be empty.
 
     Raises:
-        ValueError: When two rows of the results belong to the same run.
+        ValueError: If two rows of the results belong to the same run.
     """
     write_whole(
         path,

@@ -70,8 +70,8 @@ def make_grids(
         columns (int): Largest number of pictures in a row. Defaults to 8.
 
     Raises:
-        FileNotFoundError: When the people or a modifier's weights do not exist.
-        ValueError: When weights do not fit the modifier, or ``columns`` is below 1.
+        FileNotFoundError: If the people or a modifier's weights do not exist.
+        ValueError: If weights do not fit the modifier, or ``columns`` is below 1.
     """
     if columns < 1:
         raise ValueError(f'columns must be at least 1, got {columns}')
@@ -104,7 +104,7 @@ def faces_config(
         metric (dict): The config of the metric.
 
     Raises:
-        FileNotFoundError: When the folder does not exist.
+        FileNotFoundError: If the folder does not exist.
     """
     config = dict(metric['dataset'], test_mode=True)
     if root is not None:

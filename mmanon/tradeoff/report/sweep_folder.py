@@ -52,7 +52,7 @@ class RunFolder:
         """The config of the hook, with this run's modifier.
 
         Raises:
-            ValueError: When the config of the test has none.
+            ValueError: If the config of the test has none.
         """
         for hook in self.settings.get('custom_hooks') or []:
             if str(hook.get('type')).endswith('AdversarialAnonymizationHook'):
@@ -129,9 +129,9 @@ def read_sweep(folder: str | Path) -> SweepFolder:
         folder (str or Path): Work dir of ``mmanon tradeoff``.
 
     Raises:
-        FileNotFoundError: When a file is missing; the message says which, and how to
+        FileNotFoundError: If a file is missing; the message says which, and how to
             make it.
-        ValueError: When a file cannot be read.
+        ValueError: If a file cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():

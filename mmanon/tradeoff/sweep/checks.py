@@ -29,9 +29,9 @@ def check_sweep(plan: Plan) -> None:
     photographs that are not in their cache yet.
 
     Raises:
-        FileNotFoundError: When a file or folder does not exist.
-        ValueError: When settings contradict each other or the data.
-        ImportError: When the package of an attacker is not installed.
+        FileNotFoundError: If a file or folder does not exist.
+        ValueError: If settings contradict each other or the data.
+        ImportError: If the package of an attacker is not installed.
     """
     init_default_scope(plan.config.get('default_scope') or 'mmengine')
     _check_configs(plan)

@@ -167,7 +167,7 @@ def read_plan(
             those of the preset.
 
     Raises:
-        ValueError: When a name or a key is unknown, or something is missing; the
+        ValueError: If a name or a key is unknown, or something is missing; the
             message lists what exists.
     """
     config = copy.deepcopy(config)

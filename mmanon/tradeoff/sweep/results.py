@@ -31,7 +31,7 @@ def collect_rows(plan: Plan) -> list[Row]:
     """Collect the rows of all runs that are tested as planned, in their order.
 
     Raises:
-        ValueError: When a figure of a run is missing.
+        ValueError: If a figure of a run is missing.
     """
     rows, stages = [], Stages(plan)
     for run in plan.runs:

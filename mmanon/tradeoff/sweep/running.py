@@ -29,7 +29,7 @@ def run_sweep(plan: Plan, tools: Path, workers: int) -> list[str]:
         list[str]: The failed stages; the others are finished.
 
     Raises:
-        ValueError: When a figure of a run is missing.
+        ValueError: If a figure of a run is missing.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with hold_work_dir(plan.work_dir, _say) as keep:

@@ -102,7 +102,7 @@ class Stage:
         """Check that a training continues with the same settings and weight files.
 
         Raises:
-            ValueError: When it was started with others.
+            ValueError: If it was started with others.
         """
         if self.tests:
             return  # tests are repeated

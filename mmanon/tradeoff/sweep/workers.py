@@ -38,7 +38,7 @@ class Commands:
         """Run a tool and wait for it; append its output to the log.
 
         Raises:
-            StageFailed: When it fails, or the commands have been stopped.
+            StageFailed: If it fails, or the commands have been stopped.
         """
         command = [sys.executable, str(self.tools / arguments[0]), *arguments[1:]]
         with open(log, 'a', encoding='utf-8') as file:
