@@ -6,6 +6,7 @@
     python tools/benchmark.py overhead  # prediction with and without the wrapper
 
 Runs of the compared variants alternate; the command prints medians and their ratios.
+The file reads better whole, since all commands measure the same parts.
 """
 
 import argparse

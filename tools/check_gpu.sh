@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Tries on a GPU what the tests can only show on the CPU, and measures what it brings.
-# For a machine with PyTorch and torchvision, without a network and without .venv:
+# Runs on a GPU the tests that need one, and measures the speed. It is for a machine
+# with PyTorch and torchvision, without a network and without .venv:
 #
 #   tools/check_gpu.sh --wheels DIR --out DIR [--budget SECONDS] [--only PART,PART]
-#   tools/check_gpu.sh --device cpu --out DIR      # what can be tried without a GPU, tiny
+#   tools/check_gpu.sh --device cpu --out DIR      # the small part that needs no GPU
 #
-# DIR of --wheels holds wheels of what is missing there (onedl-mmengine, onedl-mmcv,
+# DIR of --wheels has wheels of the missing packages (onedl-mmengine, onedl-mmcv,
 # onedl-mmdetection, mmaction2, addict, yapf, termcolor, terminaltables, pycocotools,
-# shapely, importlib_metadata, facenet-pytorch, av, …); they are installed into a folder
-# of their own. PYTHON names the Python to use. What came out is in --out: check_gpu.json,
-# check_gpu.md (for docs/scale.md) and check_gpu.log.
+# shapely, importlib_metadata, facenet-pytorch, av, …); they are installed into a
+# separate folder. PYTHON is the Python to use. The results are in --out:
+# check_gpu.json, check_gpu.md (for docs/scale.md) and check_gpu.log.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -42,7 +42,7 @@ if [ -n "$wheels" ]; then
 fi
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 
-# What an installed mmanon has, for names of configs that begin with mmanon::.
+# As in an installed mmanon, for names of configs that start with mmanon::.
 if [ ! -e mmanon/.mim ]; then
   mkdir -p mmanon/.mim
   for name in configs tools model-index.yml; do

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Train with several processes on this machine:
 #   tools/dist_train.sh CONFIG PROCESSES [options of tools/train.py]
-# Without GPUs the processes share the CPU and talk by gloo. Several machines: set
-# NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# Without GPUs the processes share the CPU and communicate by gloo. For several
+# machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT on each of them.
 set -euo pipefail
 config=$1
 processes=$2

@@ -317,10 +317,7 @@ def read_figures(path: Path) -> dict[str, float]:
 
 
 def _read(entry: str, folder: Path) -> dict[str, float]:
-    """Read the figures of ``file.json``; from ``file.json#prefix`` those with a prefix.
-
-    The prefix is removed from their names.
-    """
+    """Read the figures of ``file.json``, or of ``file.json#prefix``, without prefix."""
     name, _, start = entry.partition('#')
     figures = read_figures(folder / name)
     begun = [key for key in figures if key.startswith(start)]

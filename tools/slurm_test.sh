@@ -9,7 +9,7 @@ checkpoint=$4
 shift 4
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
-# shellcheck disable=SC2086  # SRUN_ARGS holds several words
+# shellcheck disable=SC2086  # SRUN_ARGS has several words
 srun -p "$partition" \
   --job-name="$job" \
   --gres="gpu:$per_node" \

@@ -37,7 +37,7 @@ All files may also be in SRC itself. The output, with links to the images:
     {train,val,test}/<person>/000001.jpg ...
     attributes.csv    image (its path in data/celeba), and 1 or -1 for each attribute
     landmarks.csv     image, and x and y of eyes, nose and corners of the mouth in
-    pixels
+                      pixels
 """
 SPLITS = ('train', 'val', 'test')
 

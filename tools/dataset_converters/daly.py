@@ -24,7 +24,7 @@ from mmanon.datasets.preparation.ground_truth import read_json
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-Input: the videos and annotations of http://thoth.inrialpes.fr/daly:
+The videos and annotations of http://thoth.inrialpes.fr/daly:
 
   SRC/
     daly1.1.0.json    made from daly1.1.0.pkl, see docs/datasets/pickles.md

@@ -24,7 +24,7 @@ from mmanon.datasets.preparation.mat_files import read_mat
 from mmanon.datasets.preparation.problems import Problems
 
 LAYOUT = """\
-Input: the archives of http://jhmdb.is.tue.mpg.de, unpacked into one folder:
+The archives of http://jhmdb.is.tue.mpg.de, unpacked into one folder:
 
   SRC/
     Rename_Images/<action>/<video>/00001.png ...

@@ -20,14 +20,15 @@ from mmanon.datasets.preparation.problems import Problems
 from mmanon.utils.atomic_write import written_whole
 
 LAYOUT = """\
-Input, from https://deeperaction.github.io/datasets/multisports.html:
+The videos and annotations of https://deeperaction.github.io/datasets/multisports.html:
 
   SRC/
     trainval/<sport>/<video>.mp4
     annotations/
       multisports_GT.json    made from multisports_GT.pkl, see docs/datasets/pickles.md
-      multisports_GT.pkl     linked for mmaction2's MultiSportsMetric, never read here
-      multisports_dense_proposals_{train,val}.recall_96.13.pkl    of mmaction2, likewise
+      multisports_GT.pkl     linked for mmaction2's MultiSportsMetric, not read
+      multisports_dense_proposals_{train,val}.recall_96.13.pkl
+                             of mmaction2, linked, not read
 
 The output, as mmaction2's configs expect it:
 

@@ -76,6 +76,6 @@ def test_the_command_writes_lists_and_how_they_were_made(tmp_path, capsys):
 
     # Whoever is trained on is not tested.
     assert main([*call, '--test', str(tmp_path / 'train')]) == 1
-    assert '120 people are in' in capsys.readouterr().err
+    assert '120 people are both in' in capsys.readouterr().err
     assert main([str(tmp_path / 'nowhere'), '--out', str(out)]) == 1
     assert 'is not a folder' in capsys.readouterr().err
