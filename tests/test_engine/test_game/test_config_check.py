@@ -92,7 +92,7 @@ def test_a_right_config_and_one_without_a_game_pass(hook):
         ),
         (
             {'modifier.type': 'ResNetModifier'},
-            "one of mmanon's: write 'mmanon.ResNetModifier'",
+            "which is mmanon's: write 'mmanon.ResNetModifier'",
         ),
         (
             {'modifier.base_chanels': 4},
