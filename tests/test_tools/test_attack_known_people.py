@@ -54,9 +54,9 @@ def test_faces_of_photographs_are_cut_out_and_a_cover_is_tried(
     said = capsys.readouterr()
     assert code == 0 and 'none.png: no face found' in said.err
     lines = said.out.splitlines()
-    assert lines[0] == '8 pictures of 2 people; a guess names 50.0%'
+    assert lines[0] == '8 pictures of 2 people; chance is 50.0%'
     # The real detector finds no face in noise, and nothing is covered.
-    assert lines[1:] == ['as they are: 100%', 'default: 100%', 'kept: 100%']
+    assert lines[1:] == ['original: 100%', 'default: 100%', 'kept: 100%']
 
 
 def test_what_cannot_be_tried_is_told(tool, tmp_path, capsys):

@@ -71,7 +71,7 @@ def test_a_missing_image_is_named_with_its_line(lfw):
     [
         ('2\t2', '4', "line 1: must have the number of folds .* got '4'"),
         ('2\t2', 'Abel_Pacheco\t2', 'line 1: must have'),
-        ('2\t2', '2\t3', 'are 12 lines after the first, got 8'),
+        ('2\t2', '2\t3', 'need 12 lines after the first, got 8'),
         ('Pacheco\t1\t4', 'Pacheco\t1', 'line 2: must be `name i j`'),
         ('Pacheco\t1\t4', 'Pacheco\t1\tx', 'line 2: images are named by numbers'),
         ('Pacheco\t1\t4', 'Pacheco\t1\t1', 'line 2: must name two images of a person'),

@@ -186,7 +186,7 @@ def test_labels_may_be_of_images(people, tmp_path):
     }
     with pytest.raises(ValueError, match=r"no column \['Bald'\]"):
         read_attributes(table, paths, ['Bald'])
-    with pytest.raises(ValueError, match='knows none of the people of x/train'):
+    with pytest.raises(ValueError, match='has none of the people of x/train'):
         read_attributes(table, paths[1:])
     table.write_text('name,Male\n')
     with pytest.raises(ValueError, match='it needs `person` or `image`'):
@@ -224,7 +224,7 @@ def test_names_and_tables_of_portraits_tell(tmp_path, capsys):
         ['london_002', 'male', '', ''],
         ['synthetic_male_3', 'male', '', ''],
     ]
-    assert 'known of 3 of 4 people' in capsys.readouterr().out
+    assert 'attributes of 3 of 4 people' in capsys.readouterr().out
     other = info.rename(tmp_path / 'table.csv')
     assert main([*call, str(other)]) == 1
     assert 'must be named <set>_info.csv' in capsys.readouterr().err

@@ -256,7 +256,9 @@ def test_wrong_files_and_arguments_are_named(ava, tmp_path):
         failing(FileNotFoundError, 'missing, the file of', **{name: missing})
     failing(ValueError, 'num_classes is needed', label_file=None)
     failing(ValueError, 'label_file has the class 3, but num_classes', num_classes=3)
-    failing(ValueError, 'custom_classes has 9, no class', custom_classes=[9])
+    failing(
+        ValueError, 'custom_classes has 9, which is not a class', custom_classes=[9]
+    )
     failing(ValueError, r'iou_thrs must be in \(0, 1\], got 50', iou_thrs=[50])
     failing(ValueError, 'must have the groups', img_pattern=r'(\d+)')
     failing(ValueError, 'need an ann_file', ann_file=None)

@@ -212,7 +212,7 @@ def test_wrong_predictions_and_arguments_are_named(tmp_path):
         'a box has 3 scores, but num_classes is 4',
         clip_sample('a', 3, box, [[0.1, 0.2, 0.3]]),
     )
-    failing('3 classes, which makes num_classes 4, got 9', None, num_classes=9)
+    failing('3 classes, so num_classes must be 4, got 9', None, num_classes=9)
     failing("frames must be 'annotated' or 'predicted'", None, frames='all')
     failing("linking has 'thr'", None, linking=dict(thr=1))
     failing('iou_thr must be in', None, linking=dict(iou_thr=2))
