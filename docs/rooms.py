@@ -74,9 +74,9 @@ def draw() -> str:
         '</defs>',
         '<rect width="900" height="770" fill="white"/>',
         '<text x="30" y="36" font-size="16" font-weight="bold">Training: '
-        'pip install "mmanon[train]"</text>',
+        'pip install ".[train]"</text>',
         '<text x="600" y="196" font-size="16" font-weight="bold">Anonymizing: '
-        'pip install mmanon</text>',
+        'pip install .</text>',
     ]
     for room, other in arrows():
         x, y = ROOMS[room][0] + WIDTH / 2, ROOMS[room][1] + HEIGHT
