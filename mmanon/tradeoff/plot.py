@@ -20,8 +20,10 @@ _MATCHINGS = dict(
     modified_modified='modified against modified: linkability',
 )
 _MARKERS = 'osD^v<>Phpd8H'
+# Learned ones are stars, the first of them red.
 _LEARNED = '*'
-# matplotlib's colours without red, which is for learned methods.
+_LEARNED_COLORS = ('crimson', 'darkorange', 'mediumvioletred', 'saddlebrown')
+# matplotlib's colours without red.
 _COLORS = [f'C{number}' for number in range(10) if number != 3]
 CHANCE = 0.5
 """Equal error rate of guessing."""
@@ -59,7 +61,11 @@ def plot_tradeoff(
     if unknown or not attackers:
         raise ValueError(f'no points of {unknown or "any attacker"}; there are {there}')
     methods = list(dict.fromkeys(point.method for point in points))
-    styles = {m: _style(i, m in learned) for i, m in enumerate(methods)}
+    stars = [method for method in methods if method in learned]
+    styles = {
+        method: _star(stars.index(method)) if method in stars else _style(index)
+        for index, method in enumerate(methods)
+    }
     figure = Figure(figsize=(11, 4.2 * len(attackers) + 0.8), layout='constrained')
     panels = figure.subplots(len(attackers), 2, squeeze=False, sharex=True)
     for row, attacker in zip(panels, attackers, strict=True):
@@ -165,14 +171,18 @@ def _mark_corner(axes: 'Axes', points: Sequence[Point], raw: str) -> None:
     )
 
 
-def _style(index: int, is_learned: bool) -> dict:
-    marker = _LEARNED if is_learned else _MARKERS[index % len(_MARKERS)]
+def _style(index: int) -> dict:
     return dict(
-        color='crimson' if is_learned else _COLORS[index % len(_COLORS)],
-        marker=marker,
-        markersize=13 if is_learned else 6,
-        zorder=4 if is_learned else 3,
+        color=_COLORS[index % len(_COLORS)],
+        marker=_MARKERS[index % len(_MARKERS)],
+        markersize=6,
+        zorder=3,
     )
+
+
+def _star(index: int) -> dict:
+    color = _LEARNED_COLORS[index % len(_LEARNED_COLORS)]
+    return dict(color=color, marker=_LEARNED, markersize=13, zorder=4)
 
 
 def _bar(std: float) -> float:
