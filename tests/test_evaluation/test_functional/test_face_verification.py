@@ -212,7 +212,7 @@ def test_pairs_that_cannot_be_measured_are_refused(scores, same, says):
 
 def test_a_rate_too_small_to_be_seen_is_refused():
     scores, same = np.zeros(1000), np.arange(1000) < 1
-    with pytest.raises(ValueError, match='0.001 needs 1000 pairs .* got 999'):
+    with pytest.raises(ValueError, match='0.001 needs at least 1000 pairs .* got 999'):
         tar_at_far(scores, same, 0.001)
     assert tar_at_far(np.zeros(1001), np.arange(1001) < 1, 0.001) == 0
     for far in (0, 1, -0.5):

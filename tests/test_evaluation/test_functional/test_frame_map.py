@@ -130,7 +130,7 @@ def test_classes_without_ground_truth_do_not_count():
 
 def test_wrong_boxes_labels_and_thresholds_are_named():
     boxes = FrameBoxes([4], [2], [SQUARE], [0.5])
-    with pytest.raises(ValueError, match='label 2 is none of the 2 classes'):
+    with pytest.raises(ValueError, match='label 2 is not one of the 2 classes'):
         frame_average_precisions(boxes, boxes, 2)
     with pytest.raises(ValueError, match=r'threshold must be in \(0, 1\], got 0'):
         frame_average_precisions(boxes, boxes, 3, [0])

@@ -236,5 +236,5 @@ def test_a_hundred_thousand_detections_take_seconds():
 
 
 def test_a_label_that_is_no_class_is_named():
-    with pytest.raises(ValueError, match='label 3 is none of the 2 classes'):
+    with pytest.raises(ValueError, match='label 3 is not one of the 2 classes'):
         video_average_precisions([], [tube([1], label=3)], 2)

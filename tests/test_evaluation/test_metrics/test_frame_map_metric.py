@@ -219,12 +219,12 @@ def test_wrong_predictions_are_named(ava, tmp_path):
         num_classes=81,
     )
     failing(
-        "class 'swim' of the data set is none of the annotated",
+        "class 'swim' of the data set is not one of the annotated",
         frame_sample([SQUARE], [0], [0.5]),
         ['swim'],
     )
     failing(
-        "video 'a', frame 1: label 2 is none of the 2 classes",
+        "video 'a', frame 1: label 2 is not one of the 2 classes",
         frame_sample([SQUARE], [2], [0.5]),
         ['run', 'jump'],
     )
@@ -265,7 +265,7 @@ def test_wrong_files_and_arguments_are_named(ava, tmp_path):
     csv = tmp_path / 'boxes.csv'
     for lines, message in [
         ('a,1,0,0,1,1,1,0\nb,1,0,0,1\n', "line 2: 'b,1,0,0,1' is not video"),
-        ('a,1,0,0,320,240,1,0\n', 'line 1: .* in fractions of the frame'),
+        ('a,1,0,0,320,240,1,0\n', 'line 1: .* as fractions of the frame'),
         ('a,1,0,0,1,1,1,0\na,2,0,0,1,1,1\n', 'line 2: it has 7 columns'),
         ('a,1,0,0,1,1,7,0\n', "action 7 of video 'a' is not a class of 1 … 3"),
         ('', 'boxes.csv has no annotations'),
