@@ -19,10 +19,10 @@ else:
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
     """The folder of photographs, clips and weights that only a checkout beside has."""
-    named = os.environ.get('mmanon_SHARED_DATA')
+    named = os.environ.get('MMANON_SHARED_DATA')
     path = Path(named or Path(__file__).parents[2] / 'shared' / 'data')
     if not path.is_dir():
-        pytest.skip(f'no shared data at {path}; name it by mmanon_SHARED_DATA')
+        pytest.skip(f'no shared data at {path}; name it by MMANON_SHARED_DATA')
     return path
 
 
