@@ -47,7 +47,7 @@ class InpaintingModifier(LearnedModifier):
     + σ(f) · ε``, a few noisy numbers, tells ``G`` where the face looks, its expression,
     its light, and where its five landmarks are. ``G`` moves the portrait to these
     landmarks, gives it the light of the picture, paints what the portrait lacks, such
-    as an open mouth or the background, and decides for each pixel which of both to
+    as the background, and decides for each pixel which of both to
     show. ``share`` is 1 within the ellipse, except at objects in front of the face.
 
     A drawn head contains information about the original only from three sources: the
