@@ -22,7 +22,7 @@ _MATCHINGS = dict(
 _MARKERS = 'osD^v<>Phpd8H'
 # Learned ones are stars, the first of them red.
 _LEARNED = '*'
-_LEARNED_COLORS = ('crimson', 'darkorange', 'mediumvioletred', 'saddlebrown')
+_LEARNED_COLORS = ('crimson', 'darkorange', 'mediumvioletred', 'saddlebrown', 'navy')
 # matplotlib's colours without red.
 _COLORS = [f'C{number}' for number in range(10) if number != 3]
 CHANCE = 0.5
