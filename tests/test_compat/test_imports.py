@@ -151,7 +151,7 @@ def test_newer_mmcv_is_let_through_and_its_version_restored(fake_stack):
         """,
         fake_stack('2.3.6', with_drn=True),
     )
-    assert out.count('mmaction 1.2.0 accepts mmcv below 2.2.0 and 2.3.6') == 1
+    assert out.count('mmaction 1.2.0 accepts mmcv below 2.2.0, but 2.3.6') == 1
     assert out.count('mmdet 1.2.0 accepts') == 1
     assert 'DRN' not in out
 
@@ -200,7 +200,7 @@ def test_missing_drn_is_stood_in_for_and_says_so_when_built(fake_stack):
         try:
             mmaction.registry.MODELS.build(dict(type='DRN', depth=3))
         except ImportError as error:
-            assert 'install mmaction2 from its source' in str(error)
+            assert 'install mmaction2 from source' in str(error)
         else:
             raise SystemExit('DRN was built')
         """,

@@ -339,7 +339,9 @@ def test_optimizers_of_another_number_than_discriminators_are_refused(config):
         optim_wrapper=dict(discriminator=[dict(optimizer=dict(type='SGD', lr=0.1))]),
     )
 
-    with pytest.raises(ValueError, match='lists 1 optimizers, but there are 2'):
+    with pytest.raises(
+        ValueError, match='lists 1 optimizers, but 2 discriminators learn'
+    ):
         run(config)
 
 
@@ -594,7 +596,7 @@ def test_a_checkpoint_of_other_people_is_not_tested_on(config, data, tmp_path):
     config.custom_hooks[0].val_faces.dataset.data_root = str(people)
     runner = build(config, load_from=str(tmp_path / 'work' / 'epoch_2.pth'))
 
-    with pytest.raises(ValueError, match=r"only: \['person1', 'stranger'\]"):
+    with pytest.raises(ValueError, match=r"\['person1', 'stranger'\]"):
         runner.test()
 
 

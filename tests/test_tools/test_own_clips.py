@@ -131,7 +131,7 @@ def test_another_detector_brings_its_model_pipelines_and_schedule(
 ):
     out = tmp_path / 'it'
     args = [str(clips), '--boxes', str(every_clip(tmp_path)), '--out', str(out)]
-    with pytest.raises(SystemExit, match='no keyframe with 32 frames behind it'):
+    with pytest.raises(SystemExit, match='no keyframe with 32 frames after it'):
         own_clips.main([*args, '--detector', SLOWFAST])
     assert own_clips.main([*args, '--margin', '8', '--detector', SLOWFAST]) == 0
     config = Config.fromfile(out / 'it.py')

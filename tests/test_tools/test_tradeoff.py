@@ -500,7 +500,7 @@ def test_figures_of_what_was_built_on_other_weights_are_no_rows(finished, config
 def test_a_sweep_whose_shared_detector_is_gone_stops_before_it_begins(finished):
     finished['detector'].result.unlink()
 
-    with pytest.raises(ValueError, match='detector.pth, which has gone since'):
+    with pytest.raises(ValueError, match='detector.pth, which is gone'):
         finished['train'].check()
 
 

@@ -61,7 +61,7 @@ def test_rows_are_the_same_when_read_again(tmp_path):
         (dict(mAP='high'), "row 1: mAP must be a number, got 'high'"),
         (dict(seed=True), 'row 1: seed must be a number, got True'),
         (dict(rank1=math.nan), 'row 1: rank1 must be a number, got nan'),
-        (dict(method=3), 'row 1: method must be a text, got 3'),
+        (dict(method=3), 'row 1: method must be a string, got 3'),
         (dict(colour=1), "row 1 has the unknown key 'colour'"),
     ],
 )

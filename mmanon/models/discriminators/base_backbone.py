@@ -41,7 +41,7 @@ class BaseFaceBackbone(WholePretrained):
         """Embed faces.
 
         Args:
-            faces (Tensor): (K, 3, *input_size) in [-1, 1].
+            faces (Tensor): (K, 3, H, W) in [-1, 1], H and W as ``input_size`` says.
 
         Returns:
             Tensor: (K, E), not normalized.

@@ -98,5 +98,5 @@ def test_a_detector_that_knows_no_face_is_told(tmp_path):
     metric = FaceKeptMetric(people, dict(type='mmanon.BlockDetector'))
     prepare_face_metrics([metric], Model(), torch.device('cpu'))
     metric.process({}, [])
-    with pytest.raises(ValueError, match='finds none of the 2 faces'):
+    with pytest.raises(ValueError, match='finds none of the 2 original faces'):
         metric.evaluate(1)
