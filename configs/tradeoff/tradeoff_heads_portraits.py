@@ -71,8 +71,6 @@ methods.new_head_game = dict(
     hook=dict(modifier=dict(new_head, init_cfg=begun), optim_wrapper=slow),
     seeds=[0, 1, 2],
 )
-# The same network from nothing.
-methods.inpainting = dict(hook=dict(modifier=new_head))
 
 mobilefacenet = dict(
     type='mmanon.FaceClassifier',

@@ -57,8 +57,6 @@ class InpaintingPretraining(BaseModel):
         people (dict, optional): Config of a :class:`PortraitDataset` of the people that
             the modifier draws afterwards, at least as many as it holds. Without it the
             modifier keeps those that it has.
-        learn (Sequence[str]): What is learned: ``'heads'``, ``'objects'`` (which pixels
-            to keep), or both, the default.
         weights (dict, optional): Weights of losses that replace those of
             :attr:`WEIGHTS`.
         draw_first (int): First iterations, in which the modifier only reconstructs
@@ -73,7 +71,7 @@ class InpaintingPretraining(BaseModel):
         init_cfg (dict, optional): As of mmengine's ``BaseModel``.
 
     Raises:
-        ValueError: When ``weights`` or ``learn`` has an unknown name, or ``people`` are
+        ValueError: When ``weights`` has an unknown name, or ``people`` are
             too few.
     """
 
@@ -98,7 +96,6 @@ class InpaintingPretraining(BaseModel):
         modifier: dict,
         recognizer: dict,
         people: dict | None = None,
-        learn: Sequence[str] = ('heads', 'objects'),
         weights: dict[str, float] | None = None,
         draw_first: int = 300,
         momentum: float = 0.003,
@@ -114,9 +111,7 @@ class InpaintingPretraining(BaseModel):
                 f'unknown weights: {sorted(unknown)}; choose from '
                 f'{sorted(self.WEIGHTS)}'
             )
-        if not learn or set(learn) - {'heads', 'objects'}:
-            raise ValueError(f"learn must be of 'heads' and 'objects', got {learn!r}")
-        self.learn, self.people = tuple(learn), people
+        self.people = people
         self.weights = {**self.WEIGHTS, **(weights or {})}
         self.modifier: InpaintingModifier = MODELS.build(modifier)
         self.critic = RealismCritic(self.modifier.size)
@@ -208,13 +203,10 @@ class InpaintingPretraining(BaseModel):
         # Landmarks need more precision than bfloat16, so the scene is made before.
         narrow = device == 'cuda' if self.bfloat16 is None else self.bfloat16
         with torch.autocast(device, torch.bfloat16, enabled=narrow):
-            losses: dict[str, Tensor] = {}
-            if 'objects' in self.learn:
-                losses.update(self._object_losses(scene))
-            if 'heads' in self.learn:
-                drawn = self._draw(scene)
-                losses.update(self._drawing_losses(drawn, scene))
-            if 'heads' in self.learn and self._step >= self.draw_first:
+            losses = self._object_losses(scene)
+            drawn = self._draw(scene)
+            losses.update(self._drawing_losses(drawn, scene))
+            if self._step >= self.draw_first:
                 drawn.update(self._draw_another(drawn, scene))
                 critics = self._judge(drawn, scene)
                 self._update(optim_wrapper['critics'], critics)

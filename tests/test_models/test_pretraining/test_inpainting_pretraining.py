@@ -115,22 +115,6 @@ def test_somebody_else_is_the_next_portrait_of_the_batch(monkeypatch):
     assert torch.equal(other_places, places.roll(1, 0))
 
 
-@pytest.mark.parametrize(
-    ('learn', 'part'), [(['objects'], 'share'), (['heads'], 'decoder')]
-)
-def test_heads_and_what_to_keep_can_be_learned_alone(learn, part):
-    model = build(log_interval=1, learn=learn)
-    before = copy.deepcopy(model.modifier.state_dict())
-    model.train_step(batch(), optimizers(model))
-    changed = {
-        name.split('.')[0]
-        for name, value in model.modifier.state_dict().items()
-        if not torch.equal(value, before[name])
-    }
-    assert part in changed
-    assert not changed & {'share', 'decoder'} - {part}
-
-
 @DATASETS.register_module(force=True)
 class TwoPortraits(Dataset):
     """A red and a green person, who fill their pictures."""
@@ -186,11 +170,9 @@ def test_drawn_things_teach_what_to_let_through():
     assert held['loss_objects'] != plain['loss_objects']
 
 
-def test_unknown_weights_and_parts_are_refused():
+def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match='rates'):
         build(weights=dict(rates=1.0))
-    with pytest.raises(ValueError, match='hair'):
-        build(learn=['hair'])
 
 
 def test_parts_that_the_model_lacks_are_refused():
