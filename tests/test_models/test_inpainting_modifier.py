@@ -63,16 +63,21 @@ def keep_only(modifier: InpaintingModifier, where: Tensor, monkeypatch) -> None:
     )
 
 
-def test_what_is_in_front_of_a_mouth_comes_through(monkeypatch):
-    modifier, faces = build(), made_up_faces()
+def before_a_mouth(modifier: InpaintingModifier, monkeypatch) -> Tensor:
+    """Let the share say that something is in front of the mouth; where it is."""
     nn.init.zeros_(modifier.places.weight)
     nn.init.zeros_(modifier.places.bias)
     held = torch.zeros(SIDE, SIDE)
     held[20:28, 12:20] = 1
     keep_only(modifier, held, monkeypatch)
+    return held.bool()
+
+
+def test_what_is_in_front_of_a_mouth_comes_through(monkeypatch):
+    modifier, faces = build(), made_up_faces()
+    where = before_a_mouth(modifier, monkeypatch)
     drawn = modifier(faces)
-    where = held.bool().expand_as(faces)
-    torch.testing.assert_close(drawn[where], faces[where])
+    torch.testing.assert_close(drawn[..., where], faces[..., where])
     assert (drawn - faces)[..., 12:16, 10:22].abs().mean() > 0.1
 
 
@@ -96,6 +101,42 @@ def test_no_large_part_of_a_face_comes_through_whatever_it_is_taken_for(monkeypa
     drawn = modifier(faces, keys)
     keep_only(modifier, torch.zeros(SIDE, SIDE), monkeypatch)
     torch.testing.assert_close(drawn, modifier(faces, keys))
+
+
+def lit(faces: Tensor, light: tuple[float, float, float]) -> Tensor:
+    """Grey faces in light of one colour."""
+    grey = (faces.mean(1, True) + 1) / 2
+    return grey * torch.tensor(light).view(3, 1, 1) * 2 - 1
+
+
+RED, PINK, VIOLET = (1, 0.1, 0.1), (1, 0.2, 0.5), (0.6, 0.1, 1)
+WHITE, LAMP, SKIN, DIM = (1, 1, 1), (1, 0.7, 0.4), (1, 0.7, 0.6), (0.1, 0.07, 0.06)
+
+
+@pytest.mark.parametrize('light', [RED, PINK, VIOLET])
+def test_in_light_from_red_to_violet_nothing_comes_through(light, monkeypatch):
+    modifier, faces = build(), lit(made_up_faces(), light)
+    before_a_mouth(modifier, monkeypatch)
+    keys = torch.zeros(4, 5)
+    drawn = modifier(faces, keys)
+    keep_only(modifier, torch.zeros(SIDE, SIDE), monkeypatch)
+    assert torch.equal(drawn, modifier(faces, keys))
+
+
+@pytest.mark.parametrize('light', [WHITE, LAMP, SKIN, DIM])
+def test_in_natural_light_what_is_in_front_of_a_mouth_comes_through(light, monkeypatch):
+    modifier = build()
+    where = before_a_mouth(modifier, monkeypatch)
+    faces = lit(made_up_faces(), light)
+    torch.testing.assert_close(modifier(faces)[..., where], faces[..., where])
+
+
+def test_the_light_of_one_face_does_not_count_for_another(monkeypatch):
+    modifier, (one, other) = build(), made_up_faces(2)
+    where = before_a_mouth(modifier, monkeypatch)
+    faces = torch.stack([lit(one[None], RED)[0], lit(other[None], SKIN)[0]])
+    changed = (modifier(faces) - faces)[..., where].abs().mean((1, 2))
+    assert changed[0] > 0.1 and changed[1] < 1e-4
 
 
 def test_one_key_draws_one_head_and_another_key_another():
