@@ -1,8 +1,10 @@
 """Generate the mini benchmark, train on it, test, and show the results.
 
     make demo
+    make demo ARGS="--seed 1"
 
-Finished steps are not repeated: delete ``work_dirs/mini`` to start again.
+Finished steps are not repeated: delete ``work_dirs/mini`` to start again. Seeds other
+than 0 have work dirs of their own, such as ``work_dirs/mini_seed_1``.
 """
 
 import argparse
@@ -15,7 +17,6 @@ from pathlib import Path
 from mmanon.utils.atomic_write import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
-WORK = Path('work_dirs/mini')
 PLAIN_CONFIG = 'configs/mini/slowonly_mini.py'
 RAW_CONFIG = 'configs/mini/slowonly_finetuned_mini.py'
 JOINT_CONFIG = 'configs/mini/slowonly_resnet-sphereface_mini.py'
@@ -28,8 +29,13 @@ def run(script: str, *args: object) -> None:
         raise SystemExit(f'tools/{script} failed; see its output above')
 
 
-def train(config: str, work_dir: Path) -> float | None:
+def train(config: str, work_dir: Path, *overrides: str) -> float | None:
     """Train, or continue an interrupted training.
+
+    Args:
+        config (str): Its file.
+        work_dir (Path): For checkpoints and logs.
+        *overrides (str): Settings of the config, such as ``'randomness.seed=1'``.
 
     Returns:
         The seconds of all attempts, or None if the time of one of them is unknown.
@@ -47,6 +53,8 @@ def train(config: str, work_dir: Path) -> float | None:
     try:
         # The test follows below, once.
         options = ['--no-validate', *plain(config), *resume]
+        if overrides:
+            options += ['--cfg-options', *overrides]
         run('train.py', config, '--work-dir', work_dir, *options)
     finally:
         if seconds is not None:
@@ -83,7 +91,7 @@ def film(config: str, work_dir: Path) -> tuple[Path, Path]:
     options += ['--step', 4, '--top', 1, '--compare', '-o', work_dir / 'films']
     run('detect_actions.py', config, checkpoint, work_dir / 'clips', *options)
     films = [out / f'{clip.stem}_compare.mp4' for clip in clips]
-    shown, stills, begin = ROOT / WORK / 'film.mp4', [], 0.0
+    shown, stills, begin = ROOT / work_dir.parent / 'film.mp4', [], 0.0
     with film_writer(shown) as put:
         for one in films:
             frames = list(timed_frames(one))
@@ -111,17 +119,22 @@ def mean_ap(metrics: dict) -> float:
 
 
 def main() -> None:
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the three trainings')
+    seed = parser.parse_args().seed
+    work = Path('work_dirs', f'mini_seed_{seed}' if seed else 'mini')
     run('make_mini_benchmark.py', '--out', 'data/mini')
     # One plain detector is trained. It is then trained further for the same number of
     # iterations, once on raw clips and once in the game.
-    train(PLAIN_CONFIG, WORK / 'plain')
-    train(RAW_CONFIG, WORK / 'raw')
-    raw = test(RAW_CONFIG, WORK / 'raw', 'test.json')
-    seconds = train(JOINT_CONFIG, WORK / 'joint')
-    joint = test(JOINT_CONFIG, WORK / 'joint', 'test.json')
+    seeded = f'randomness.seed={seed}'
+    train(PLAIN_CONFIG, work / 'plain', seeded)
+    start = f'load_from={(work / "plain" / "epoch_7.pth").as_posix()}'
+    train(RAW_CONFIG, work / 'raw', seeded, start)
+    raw = test(RAW_CONFIG, work / 'raw', 'test.json')
+    seconds = train(JOINT_CONFIG, work / 'joint', seeded, start)
+    joint = test(JOINT_CONFIG, work / 'joint', 'test.json')
     summary = dict(
         mAP_raw_detector=mean_ap(raw),
         mAP_modified=mean_ap(joint),
@@ -130,7 +143,7 @@ def main() -> None:
         num_identities=joint['faces/num_identities'],
         train_seconds=seconds,
     )
-    write(ROOT / WORK / 'summary.json', summary)
+    write(ROOT / work / 'summary.json', summary)
     took = 'unknown' if seconds is None else f'{seconds:.0f}'
     table = f"""
 | mini benchmark                                 |         |
@@ -143,11 +156,11 @@ def main() -> None:
 {summary['num_identities']:7d} |
 | seconds of joint training                      | {took:>7} |
 """
-    (ROOT / WORK / 'summary.md').write_text(table.lstrip())
-    shown, picture = film(JOINT_CONFIG, WORK / 'joint')
-    pictures = sorted((ROOT / WORK / 'joint').rglob('vis_image/faces_*.png'))
+    (ROOT / work / 'summary.md').write_text(table.lstrip())
+    shown, picture = film(JOINT_CONFIG, work / 'joint')
+    pictures = sorted((ROOT / work / 'joint').rglob('vis_image/faces_*.png'))
     print(table)
-    print(f'table:    {WORK / "summary.md"}, {WORK / "summary.json"}')
+    print(f'table:    {work / "summary.md"}, {work / "summary.json"}')
     if pictures:
         where = pictures[-1].parent.relative_to(ROOT)
         print(f'pictures: {where} (originals above, modified below)')

@@ -78,3 +78,32 @@ def test_a_training_that_starts_anew_counts_anew(demo, tmp_path):
     (tmp_path / WORK / 'last_checkpoint').unlink()
     assert demo((7, None)) == 7
     assert not demo.names['resumed']
+
+
+def test_each_seed_trains_by_itself_in_a_work_dir_of_its_own(tmp_path, monkeypatch):
+    names = runpy.run_path(str(DEMO))['main'].__globals__
+    figures = {'mAP/overall': 0.8, 'faces/acc_original': 0.9}
+    figures |= {'faces/acc_modified': 0.2, 'faces/num_identities': 60}
+    trained = []
+
+    def train(config, work_dir, *overrides):
+        (tmp_path / work_dir).mkdir(parents=True)
+        trained.append((work_dir.as_posix(), *overrides))
+        return 1.0
+
+    fakes = dict(ROOT=tmp_path, train=train, run=lambda *args: None)
+    fakes |= dict(test=lambda *args: figures)
+    fakes |= dict(film=lambda *args: (tmp_path / 'film.mp4', tmp_path / 'film.jpg'))
+    for name, fake in fakes.items():
+        monkeypatch.setitem(names, name, fake)
+    for seed, work in ((0, 'work_dirs/mini'), (3, 'work_dirs/mini_seed_3')):
+        monkeypatch.setattr('sys.argv', ['demo.py', '--seed', str(seed)])
+        names['main']()
+        seeded, start = f'randomness.seed={seed}', f'load_from={work}/plain/epoch_7.pth'
+        assert trained == [
+            (f'{work}/plain', seeded),
+            (f'{work}/raw', seeded, start),
+            (f'{work}/joint', seeded, start),
+        ]
+        assert (tmp_path / work / 'summary.md').is_file()
+        trained.clear()
