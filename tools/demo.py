@@ -19,7 +19,7 @@ from mmanon.utils.atomic_write import write_whole
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN_CONFIG = 'configs/mini/slowonly_mini.py'
 RAW_CONFIG = 'configs/mini/slowonly_finetuned_mini.py'
-JOINT_CONFIG = 'configs/mini/slowonly_resnet-sphereface_mini.py'
+JOINT_CONFIG = 'configs/mini/slowonly_cover_mini.py'
 
 
 def run(script: str, *args: object) -> None:
