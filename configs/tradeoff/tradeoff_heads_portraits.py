@@ -55,6 +55,13 @@ new_head = dict(
     cover_weight=0.1,
 )
 begun = dict(type='Pretrained', checkpoint='mmanon://new_head')
+# The same network, which draws all of the crop, trained by
+# configs/inpainting/inpainting128_crops.py.
+new_crop = dict(
+    new_head,
+    region='crop',
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/new_crop.pth'),
+)
 # As it is: the detector alone learns.
 methods.new_head = dict(
     hook=dict(modifier=dict(new_head, init_cfg=begun), **alone), seeds=[0, 1, 2]
@@ -70,6 +77,10 @@ slow = dict(
 methods.new_head_game = dict(
     hook=dict(modifier=dict(new_head, init_cfg=begun), optim_wrapper=slow),
     seeds=[0, 1, 2],
+)
+methods.new_crop = dict(hook=dict(modifier=new_crop, **alone), seeds=[0, 1, 2])
+methods.new_crop_game = dict(
+    hook=dict(modifier=new_crop, optim_wrapper=slow), seeds=[0, 1, 2]
 )
 
 mobilefacenet = dict(
@@ -106,6 +117,12 @@ tradeoff = dict(
             options={'train_cfg.max_iters': 600},
             **once,
         ),
+        linker=dict(
+            train='configs/attackers/linker_validated.py',
+            views=['crop'],
+            options={'train_cfg.max_iters': 600},
+            **once,
+        ),
         tuned=dict(
             train='configs/attackers/tuned_validated.py',
             views=['face'],
@@ -120,8 +137,9 @@ tradeoff = dict(
             methods=[
                 *('raw', 'mask', 'downsample:8', 'blur:0.03'),
                 *('learned', 'new_head', 'new_head_game'),
+                *('new_crop', 'new_crop_game'),
             ],
-            attackers=['mobilefacenet', 'margin_pixels', 'scratch'],
+            attackers=['mobilefacenet', 'margin_pixels', 'scratch', 'linker'],
             options={
                 # Three epochs of seven; of a clip one frame to train on.
                 'train_cfg.max_epochs': 3,
@@ -133,5 +151,5 @@ tradeoff = dict(
         ),
     ),
 )
-del methods, mobilefacenet, name, method, new_head, begun, slow, alone, once
+del methods, mobilefacenet, name, method, new_head, new_crop, begun, slow, alone, once
 del game, london, portraits, train_root

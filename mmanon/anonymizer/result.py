@@ -37,8 +37,8 @@ class AnonymizationResult:
         faces (int): Number of covered faces, over all frames.
         others (dict[str, int]): Number of covered objects of each other kind, over all
             frames.
-        filled (int): Number of covered faces in frames in which the detector did not
-            see them.
+        filled (int): Number of covered faces without a detection of their own: the
+            frame was not searched, or the detector did not see the face.
         whole (int): Number of frames covered whole because they could not be examined.
         spared (int): Number of faces that stay visible, over all frames.
         covers (dict[str, int]): Number of faces that a learned modifier did not draw
@@ -131,7 +131,7 @@ def log_result(result: AnonymizationResult) -> None:
         level = logging.WARNING if told else logging.INFO
         words = [
             f'{result.out}: {result.frames} frames, {result.faces} faces covered '
-            f'({result.filled} of them where the detector saw none)'
+            f'({result.filled} of them along a track, between detections)'
         ]
         words += [f'{count} {kind} covered' for kind, count in result.others.items()]
         if result.nothing_masked:

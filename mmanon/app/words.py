@@ -35,8 +35,8 @@ def how_sure(result: AnonymizationResult) -> str:
         )
     if result.filled:
         words.append(
-            f'{result.filled} covers follow a track through frames in which the '
-            'detector did not see the face.'
+            f'{result.filled} covers follow a track through frames that were not '
+            'searched, or in which the detector did not see the face.'
         )
     words.append(
         'No detector finds every face: check the result yourself, and under '

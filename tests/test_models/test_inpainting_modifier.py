@@ -42,6 +42,16 @@ def test_the_face_box_lies_within_the_head():
     assert (head_region(64)[16:48, 16:48] == 1).float().mean() > 0.98
 
 
+def test_of_the_whole_crop_nothing_but_the_code_tells():
+    modifier = build(kept=0, region='crop')
+    nn.init.zeros_(modifier.encoder.code.weight)
+    faces, keys = made_up_faces(2), torch.zeros(2, 5)
+    drawn = modifier(faces, keys)
+
+    assert torch.equal(drawn[0], drawn[1])
+    assert (drawn - faces).abs().mean() > 0.1
+
+
 def test_the_face_reaches_what_is_drawn_by_the_code_alone():
     modifier = build(kept=0)
     one = made_up_faces(1)
@@ -205,6 +215,7 @@ def test_a_pass_tells_its_losses_once_and_only_while_it_learns():
         (dict(rate_weight=-1), 'rate_weight'),
         (dict(look_size=0), 'look_size'),
         (dict(people=0), 'people'),
+        (dict(region='face'), "region must be one of .'head', 'crop'.*'face'"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong, said):

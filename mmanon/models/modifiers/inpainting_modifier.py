@@ -29,6 +29,7 @@ __all__ = ['InpaintingModifier', 'head_region']
 # fractions of the crop's side, and the width of the soft edge.
 _HEAD = (0.5, 0.455, 0.38, 0.42)
 _EDGE = 0.06
+_REGIONS = ('head', 'crop')
 # The largest part of a face box that may stay visible.
 _MOST_KEPT = 0.35
 # The largest part of a face box that may lack green if anything is to stay visible.
@@ -46,13 +47,14 @@ class InpaintingModifier(LearnedModifier):
     """Replaces the head by that of another person, whom a key selects.
 
     ``M(f) = f + share(f) · (G(c(f), z, p_k) − f)``. ``c(f)`` is the crop without the
-    head, which an ellipse of fixed size cuts out. ``p_k`` is a portrait of the person
-    with the key ``k``, out of a bank of people who are part of the weights. ``z = μ(f)
-    + σ(f) · ε``, a few noisy numbers, tells ``G`` where the face looks, its expression,
-    its light, and where its five landmarks are. ``G`` moves the portrait to these
-    landmarks, gives it the light of the picture, paints what the portrait lacks, such
-    as the background, and decides for each pixel which of both to
-    show. ``share`` is 1 within the ellipse, except at objects in front of the face.
+    head, which an ellipse of fixed size cuts out (or a larger region, see ``region``).
+    ``p_k`` is a portrait of the person with the key ``k``, out of a bank of people who
+    are part of the weights. ``z = μ(f) + σ(f) · ε``, a few noisy numbers, tells ``G``
+    where the face looks, its expression, its light, and where its five landmarks are.
+    ``G`` moves the portrait to these landmarks, gives it the light of the picture,
+    paints what the portrait lacks, such as the background, and decides for each pixel
+    which of both to show. ``share`` is 1 within the ellipse, except at objects in front
+    of the face.
 
     A drawn head contains information about the original only from three sources: the
     code ``z``, whose rate ``KL(N(μ, σ²) ‖ N(0, 1))`` in nats is limited; the
@@ -86,6 +88,9 @@ class InpaintingModifier(LearnedModifier):
         rate_weight (float): Weight of the rate in nats, in the game. Defaults to 0.01.
         cover_weight (float): Weight, in the game, of the part of the ellipse that stays
             visible. Defaults to 0.3.
+        region (str): What is cut out and drawn. ``'crop'`` is all of the crop, so that
+            only the code and kept objects tell of its hair, clothes and background;
+            they look different from those around it. Defaults to ``'head'``.
         init_cfg (dict, optional): Initialization, as of mmengine's ``BaseModule``.
 
     Raises:
@@ -107,6 +112,7 @@ class InpaintingModifier(LearnedModifier):
         base_channels: int = 16,
         rate_weight: float = 0.01,
         cover_weight: float = 0.3,
+        region: str = 'head',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -132,6 +138,9 @@ class InpaintingModifier(LearnedModifier):
         ).items():
             if not 0 <= weight < math.inf:
                 raise ValueError(f'{name} must be a number >= 0, got {weight!r}')
+        if region not in _REGIONS:
+            raise ValueError(f'region must be one of {list(_REGIONS)}, got {region!r}')
+        self.region = region
         self.size, self.code_size, self.look_size = size, code_size, look_size
         self.key_size = code_size + look_size
         self.rate_weight, self.cover_weight = rate_weight, cover_weight
@@ -140,7 +149,7 @@ class InpaintingModifier(LearnedModifier):
         self.places = nn.Linear(code_size, 10)
         self.decoder = InpaintingDecoder(base_channels, int(levels), code_size)
         self.share = ShareMap(16, block=2, norm_cfg=dict(type='GN', num_groups=8))
-        self.register_buffer('head', head_region(size), persistent=False)
+        self.register_buffer('head', head_region(size, region), persistent=False)
         self.register_buffer('average_face', _AVERAGE_FACE.clone(), persistent=False)
         self.register_buffer(
             'people', torch.zeros(people, 4, size, size, dtype=torch.uint8)
@@ -164,7 +173,9 @@ class InpaintingModifier(LearnedModifier):
         if self.training and torch.is_grad_enabled():
             self._tell(mean, log_variance, kept)
         side = int(faces.shape[-1])
-        head = self.head if side == self.size else head_region(side).to(kept)
+        head = self.head
+        if side != self.size:
+            head = head_region(side, self.region).to(kept)
         share = head * (1 - resized(guarded, side))
         over = resized(drawn, side)
         return torch.lerp(faces.float(), over, share).to(faces.dtype)
@@ -282,8 +293,10 @@ def _lacks_green(faces: Tensor) -> Tensor:
     return ((red + blue) / 2 - green > 0.33 * (brightness + 0.01)).to(faces)
 
 
-def head_region(size: int) -> Tensor:
-    """The head in a crop of margin 0.5: 1 inside, fading to 0 at its edge, (S, S)."""
+def head_region(size: int, name: str = 'head') -> Tensor:
+    """The region in a crop of margin 0.5: 1 inside, fading to 0 at its edge, (S, S)."""
+    if name == 'crop':
+        return torch.ones(size, size)
     place = (torch.arange(size) + 0.5) / size
     middle_x, middle_y, across, down = _HEAD
     # A superellipse: hair reaches into the corners of the box of a head.
