@@ -6,11 +6,11 @@
 #     --modifier checkpoints/new_crop.pth
 _base_ = './inpainting128_portraits.py'
 
+modifier = dict(
+    region='crop', init_cfg=dict(type='Pretrained', checkpoint='mmanon://new_head')
+)
 model = dict(
-    modifier=dict(
-        region='crop',
-        init_cfg=dict(type='Pretrained', checkpoint='mmanon://new_head'),
-    ),
+    modifier=modifier,
     # It keeps those that it holds.
     people=None,
     # The code may not describe clothes and background.
