@@ -125,8 +125,22 @@ tradeoff = dict(
         ),
         tuned=dict(
             train='configs/attackers/tuned_validated.py',
-            views=['face'],
+            views=['face', 'crop'],
             options={'train_cfg.max_iters': 200},
+            **once,
+        ),
+        unet=dict(
+            train='configs/attackers/unet_validated.py',
+            recognizer='mobilefacenet',
+            views=['crop'],
+            options={'train_cfg.max_iters': 300},
+            **once,
+        ),
+        nafnet=dict(
+            train='configs/attackers/nafnet_validated.py',
+            recognizer='mobilefacenet',
+            views=['crop'],
+            options={'train_cfg.max_iters': 300},
             **once,
         ),
     ),
