@@ -294,7 +294,10 @@ def _lacks_green(faces: Tensor) -> Tensor:
 
 
 def head_region(size: int, name: str = 'head') -> Tensor:
-    """The region in a crop of margin 0.5: 1 inside, fading to 0 at its edge, (S, S)."""
+    """What is drawn in a crop of margin 0.5, (S, S).
+
+    1 within the ellipse of the head, fading to 0 at its edge; for ``'crop'`` all 1.
+    """
     if name == 'crop':
         return torch.ones(size, size)
     place = (torch.arange(size) + 0.5) / size
